@@ -1,0 +1,84 @@
+/**
+ * Every failure that a person can mend is a LockstepError: its message says what was expected, what came and what to do;
+ * `code` is stable. The CLI prints the message alone and exits with `exitCode`.
+ */
+export abstract class LockstepError extends Error {
+  abstract readonly code: string;
+  /** 1: the work failed. 2: the command, its input or its surroundings were wrong. */
+  readonly exitCode: 1 | 2 = 1;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A flag, variable or config file holds something that can't be used. */
+export class UsageError extends LockstepError {
+  readonly code = 'ERR_USAGE';
+  override readonly exitCode = 2;
+}
+
+/** The data set is missing, truncated or altered. */
+export class DatasetError extends LockstepError {
+  readonly code = 'ERR_DATASET';
+  override readonly exitCode = 2;
+  readonly file: string | undefined;
+
+  constructor(message: string, options: ErrorOptions & { file?: string } = {}) {
+    super(message, options);
+    this.file = options.file;
+  }
+}
+
+/** A checkpoint is missing, damaged or of another model. */
+export class CheckpointError extends LockstepError {
+  readonly code = 'ERR_CHECKPOINT';
+  override readonly exitCode = 2;
+  readonly file: string | undefined;
+
+  constructor(message: string, options: ErrorOptions & { file?: string } = {}) {
+    super(message, options);
+    this.file = options.file;
+  }
+}
+
+/** A run directory can't be created or written. */
+export class RunDirectoryError extends LockstepError {
+  readonly code = 'ERR_RUN_DIRECTORY';
+  override readonly exitCode = 2;
+}
+
+/** The HTTP server can't listen where it was told to. */
+export class ListenError extends LockstepError {
+  readonly code = 'ERR_LISTEN';
+  override readonly exitCode = 2;
+}
+
+/** A model's spec contradicts itself or asks for what the backend doesn't have. */
+export class ModelError extends LockstepError {
+  readonly code = 'ERR_MODEL';
+  override readonly exitCode = 2;
+}
+
+/** The loss or the gradient norm of a step isn't finite; the step was not applied. */
+export class NotFiniteError extends LockstepError {
+  readonly code = 'ERR_NOT_FINITE';
+  readonly step: number;
+
+  constructor(message: string, options: ErrorOptions & { step: number }) {
+    super(message, options);
+    this.step = options.step;
+  }
+}
+
+/** Workers failed on the same work again and again. */
+export class WorkerError extends LockstepError {
+  readonly code = 'ERR_WORKER';
+  readonly step: number | undefined;
+
+  constructor(message: string, options: ErrorOptions & { step?: number } = {}) {
+    super(message, options);
+    this.step = options.step;
+  }
+}

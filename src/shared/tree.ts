@@ -1,0 +1,33 @@
+/**
+ * The reduction tree over shard indices: node [begin, end) splits at begin plus the largest power of two below its
+ * length; a leaf is one shard. Sums taken in this order are the same bits however the nodes were dealt.
+ */
+export interface TreeNode {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Where a node of more than one shard splits into its two children. */
+export function splitOf({ begin, end }: TreeNode): number {
+  const length = end - begin;
+  let half = 1;
+  while (half * 2 < length) half *= 2;
+  return begin + half;
+}
+
+/** The fewest tree nodes under the root [0, shards) that together cover [begin, end), ascending. */
+export function cover(shards: number, begin: number, end: number): TreeNode[] {
+  const nodes: TreeNode[] = [];
+  const visit = (node: TreeNode): void => {
+    if (node.end <= begin || node.begin >= end) return;
+    if (node.begin >= begin && node.end <= end) {
+      nodes.push(node);
+      return;
+    }
+    const split = splitOf(node);
+    visit({ begin: node.begin, end: split });
+    visit({ begin: split, end: node.end });
+  };
+  visit({ begin: 0, end: shards });
+  return nodes;
+}

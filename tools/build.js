@@ -1,0 +1,72 @@
+// Builds dist/ where the sources changed since the last build: the kernel by asc, the rest by tsc.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+const require = createRequire(import.meta.url);
+
+const KERNEL_FLAGS = [
+  ...['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--enable', 'threads'],
+  ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536', '--use', 'abort='],
+];
+
+function filesBelow(folder) {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)))
+    .sort();
+}
+
+function digest(files) {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(`${file}\0`).update(readFileSync(join(root, file))).update('\0');
+  return hash.digest('hex');
+}
+
+function node(script, args) {
+  execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+/** Runs `make` where the files' digest differs from the one left by the last success. */
+function whenChanged(name, files, make) {
+  const stamp = join(dist, `.${name}.digest`);
+  const now = digest(files);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return false;
+  rmSync(stamp, { force: true });
+  make();
+  writeFileSync(stamp, now);
+  return true;
+}
+
+export function build() {
+  mkdirSync(dist, { recursive: true });
+  const common = ['package.json', 'package-lock.json', 'tools/build.js'];
+  const kernel = filesBelow('src/kernel');
+  const changed = [
+    whenChanged('kernel', [...common, ...kernel], () => {
+      const asc = join(require.resolve('assemblyscript/package.json'), '..', 'bin', 'asc.js');
+      for (const [entry, out] of [['index.ts', 'kernel.wasm'], ['peak.ts', 'peak.wasm']]) {
+        node(asc, [join('src/kernel', entry), '-o', join('dist/kernel', out), ...KERNEL_FLAGS]);
+      }
+    }),
+    whenChanged('typescript', [...common, ...['src', 'tests', 'benchmarks'].flatMap(filesBelow), 'tsconfig.base.json'], () => {
+      const tsc = join(require.resolve('typescript/package.json'), '..', 'bin', 'tsc');
+      node(tsc, ['--build']);
+    }),
+  ];
+  return changed.some(Boolean);
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    build();
+  } catch (error) {
+    if (typeof error.status !== 'number') throw error;
+    process.exitCode = 1; // the compiler has already said why
+  }
+}
