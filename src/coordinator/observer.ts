@@ -1,0 +1,68 @@
+/**
+ * What a run tells those who watch it. The step loop knows this interface alone; the progress display, the metrics and
+ * the step log implement it. An observer never changes the run: what it is given holds no way back to the weights.
+ */
+export interface StepObserver {
+  /** Last of a step's calls: by then the record also has what its evaluation and checkpoint found. */
+  onStep?(record: StepRecord): void;
+  onEvaluation?(record: EvaluationRecord): void;
+  onCheckpoint?(record: CheckpointRecord): void;
+  /** What happens beside the steps, at any moment. */
+  onEvent?(event: RunEvent): void;
+  /** Called once, after the last step or where the run failed. */
+  close?(): Promise<void>;
+}
+
+/** A line of steps.jsonl. Everything but `timings` is the same for any number of workers. */
+export interface StepRecord {
+  /** Updates done, this one included; the first is 1. */
+  readonly step: number;
+  /** Mean over the global batch, before the update. */
+  readonly loss: number;
+  /** Of the global batch, before the update, 0..1. */
+  readonly accuracy: number;
+  readonly learningRate: number;
+  /** L2 norm of the mean gradient, before clipping. */
+  readonly gradientNorm: number;
+  readonly timings: StepTimings;
+  /** On the test set, after the update, 0..1; only where evaluated. */
+  readonly testAccuracy?: number;
+  /** Mean over the test set; only where evaluated. */
+  readonly testLoss?: number;
+  /** Of the weights after the update, lower-case hex; only where taken. */
+  readonly weightsSha256?: string;
+  /** The hash chain over the run so far, lower-case hex; only where taken. */
+  readonly chain?: string;
+}
+
+/** Seconds. */
+export interface StepTimings {
+  /** From drawing the samples to the updated weights, without evaluation and checkpoint. */
+  readonly total: number;
+  /** Parts of it by name, such as compute, reduce, update. */
+  readonly phases?: Readonly<Record<string, number>>;
+}
+
+export interface EvaluationRecord {
+  readonly step: number;
+  /** 0..1 */
+  readonly testAccuracy: number;
+  /** Mean over the test set. */
+  readonly testLoss: number;
+  readonly seconds: number;
+}
+
+export interface CheckpointRecord {
+  readonly step: number;
+  readonly file: string;
+  readonly seconds: number;
+}
+
+/** `lost`: its thread is gone and no other has taken its place. */
+export type WorkerState = 'starting' | 'ready' | 'lost';
+
+export type RunEvent =
+  /** How many workers of a node are in each state now. */
+  | { readonly kind: 'workers'; readonly node: string; readonly counts: Readonly<Record<WorkerState, number>> }
+  /** A sentence for the person who watches the run. */
+  | { readonly kind: 'notice'; readonly step: number; readonly message: string };
