@@ -12,7 +12,9 @@ const require = createRequire(import.meta.url);
 
 const KERNEL_FLAGS = [
   ...['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--enable', 'threads'],
-  ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536', '--use', 'abort='],
+  ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536', '--use', 'abort=', '--disableWarning', '112'],
+  // Writes kernel.d.ts beside the wasm: the functions' signatures for TypeScript.
+  ...['--bindings', 'raw'],
 ];
 
 function filesBelow(folder) {

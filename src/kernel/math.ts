@@ -105,3 +105,7 @@ export function power(base: f64, exponent: u32): f64 {
 export function squareRoot(x: f64): f64 {
   return Math.sqrt(x);
 }
+
+export function clear(target: usize, bytes: usize): void {
+  memory.fill(target, 0, bytes);
+}

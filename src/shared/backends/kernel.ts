@@ -1,0 +1,228 @@
+import { type KernelExports, LANES } from '../kernel/exports.ts';
+import type { ConvPlan, DensePlan, KernelPlan } from '../kernel/plan.ts';
+import type { Backend, LossSum, SampleBatch } from './backend.ts';
+
+/**
+ * The fused SIMD kernel as a backend: runs the plan's layers over blocks of LANES samples. Weights, images and gradients
+ * must lie in the kernel's shared memory, since views travel as pointers; a gradient is padded to whole registers.
+ */
+export class KernelBackend implements Backend {
+  readonly name = 'kernel';
+  readonly #kernel: KernelExports;
+  readonly #plan: KernelPlan;
+  readonly #indices: Int32Array;
+  readonly #shifts: Int8Array;
+  readonly #labels: Int32Array;
+  readonly #predictions: Int32Array;
+  #weights = 0;
+
+  constructor(kernel: KernelExports, plan: KernelPlan, memory: WebAssembly.Memory) {
+    this.#kernel = kernel;
+    this.#plan = plan;
+    this.#indices = new Int32Array(memory.buffer, plan.input.indices, LANES);
+    this.#shifts = new Int8Array(memory.buffer, plan.input.shifts, 2 * LANES);
+    this.#labels = new Int32Array(memory.buffer, plan.labels, LANES);
+    this.#predictions = new Int32Array(memory.buffer, plan.predictions, LANES);
+  }
+
+  setWeights(weights: Float32Array): void {
+    const w = weights.byteOffset;
+    this.#weights = w;
+    for (const conv of this.#plan.convs) {
+      this.#kernel.foldSubsample(
+        w + conv.weightOffset,
+        w + conv.biasOffset,
+        w + conv.coefficientOffset,
+        w + conv.subsampleBiasOffset,
+        conv.starts,
+        conv.taps,
+        conv.maps,
+        conv.folded,
+        conv.foldedBias,
+      );
+    }
+  }
+
+  shardGradient(samples: SampleBatch, gradient: Float32Array): LossSum {
+    let lossSum = 0;
+    let correct = 0;
+    for (let first = 0; first < samples.indices.length; first += LANES) {
+      const count = this.#load(samples, first);
+      this.#forward(samples, count);
+      lossSum += this.#head(count);
+      correct += this.#countCorrect(count);
+      this.#backward(gradient.byteOffset, first > 0);
+    }
+    return { lossSum, correct };
+  }
+
+  evaluate(samples: SampleBatch, predictions: Uint8Array): LossSum {
+    let lossSum = 0;
+    let correct = 0;
+    for (let first = 0; first < samples.indices.length; first += LANES) {
+      const count = this.#load(samples, first);
+      this.#forward(samples, count);
+      lossSum += this.#head(count);
+      correct += this.#countCorrect(count);
+      predictions.set(this.#predictions.subarray(0, count), first);
+    }
+    return { lossSum, correct };
+  }
+
+  /** Names a block's samples to the kernel; returns how many they are. Empty lanes match no class. */
+  #load({ indices, shifts, labels }: SampleBatch, first: number): number {
+    const count = Math.min(LANES, indices.length - first);
+    for (let s = 0; s < count; s++) {
+      const index = indices[first + s] as number;
+      this.#indices[s] = index;
+      this.#shifts[2 * s] = shifts[2 * (first + s)] as number;
+      this.#shifts[2 * s + 1] = shifts[2 * (first + s) + 1] as number;
+      this.#labels[s] = labels[index] as number;
+    }
+    this.#labels.fill(-1, count);
+    return count;
+  }
+
+  #forward({ images }: SampleBatch, count: number): void {
+    const { input, convs, denses } = this.#plan;
+    for (const [layer, conv] of convs.entries()) {
+      if (layer === 0) {
+        this.#kernel.decode(
+          images.byteOffset,
+          input.indices,
+          input.shifts,
+          count,
+          input.width,
+          input.height,
+          input.padding,
+          input.stride,
+          input.side,
+          input.scratch,
+          conv.sums,
+        );
+      } else {
+        const before = convs[layer - 1] as ConvPlan;
+        this.#kernel.boxSum(before.out, before.maps, before.height, before.width, conv.sums);
+      }
+      this.#kernel.convForward(
+        conv.sums,
+        conv.plane,
+        conv.row,
+        conv.starts,
+        conv.inputs,
+        conv.folded,
+        conv.foldedBias,
+        conv.size,
+        conv.maps,
+        conv.height,
+        conv.width,
+        conv.out,
+      );
+    }
+    const w = this.#weights;
+    for (const { weightOffset, biasOffset, x, inputs, outputs, activation, out } of denses) {
+      this.#kernel.denseForward(w + weightOffset, w + biasOffset, x, inputs, outputs, activation, out);
+    }
+  }
+
+  /** Computes losses, predictions and the last layer's deltas; returns the loss sum. */
+  #head(count: number): number {
+    const { head, labels, predictions } = this.#plan;
+    if (head.kind === 'softmax') {
+      return this.#kernel.softmaxHead(head.logits, labels, count, head.classes, head.delta, predictions);
+    }
+    const { x, targets, classes, units, j, distances, delta, activation } = head;
+    const loss = this.#kernel.rbfHead(x, targets, labels, count, classes, units, j, distances, delta, predictions);
+    this.#kernel.activationBackward(delta, x, units, activation, delta);
+    return loss;
+  }
+
+  #countCorrect(count: number): number {
+    let correct = 0;
+    for (let s = 0; s < count; s++) if (this.#predictions[s] === this.#labels[s]) correct++;
+    return correct;
+  }
+
+  #backward(gradient: number, accumulate: boolean): void {
+    const { convs, denses } = this.#plan;
+    for (let layer = denses.length - 1; layer >= 0; layer--) {
+      this.#denseBackward(denses[layer] as DensePlan, gradient, accumulate);
+    }
+    for (let layer = convs.length - 1; layer >= 0; layer--) {
+      const conv = convs[layer] as ConvPlan;
+      this.#convWeightGradient(conv, gradient, accumulate);
+      const before = convs[layer - 1];
+      if (before !== undefined) this.#convInputGradient(conv, before);
+    }
+  }
+
+  #denseBackward(dense: DensePlan, gradient: number, accumulate: boolean): void {
+    const { x, delta, inputs, outputs, transposed, weightOffset, biasOffset } = dense;
+    this.#kernel.transpose(x, inputs, transposed);
+    this.#kernel.denseWeightGradient(
+      delta,
+      transposed,
+      inputs,
+      outputs,
+      gradient + weightOffset,
+      gradient + biasOffset,
+      accumulate,
+    );
+    const weight = this.#weights + weightOffset;
+    this.#kernel.denseInputGradient(weight, delta, x, inputs, outputs, dense.inputActivation, dense.inputDelta);
+  }
+
+  #convWeightGradient(conv: ConvPlan, gradient: number, accumulate: boolean): void {
+    this.#kernel.convWeightGradient(
+      conv.sums,
+      conv.plane,
+      conv.row,
+      conv.starts,
+      conv.inputs,
+      conv.delta,
+      conv.size,
+      conv.maps,
+      conv.height,
+      conv.width,
+      conv.foldedGradient,
+      conv.foldedBiasGradient,
+    );
+    const w = this.#weights;
+    this.#kernel.unfoldGradient(
+      w + conv.weightOffset,
+      w + conv.biasOffset,
+      w + conv.coefficientOffset,
+      conv.starts,
+      conv.taps,
+      conv.maps,
+      conv.foldedGradient,
+      conv.foldedBiasGradient,
+      gradient + conv.weightOffset,
+      gradient + conv.biasOffset,
+      gradient + conv.coefficientOffset,
+      gradient + conv.subsampleBiasOffset,
+      accumulate,
+    );
+  }
+
+  #convInputGradient(conv: ConvPlan, before: ConvPlan): void {
+    const { sumDeltas, deltaPlane, deltaRow } = conv;
+    this.#kernel.clear(sumDeltas, conv.inputMaps * deltaPlane);
+    // The border of zeros: one row above and one column to the left.
+    const inside = sumDeltas + deltaRow + 4 * LANES;
+    this.#kernel.convInputGradient(
+      conv.delta,
+      conv.folded,
+      conv.feeds,
+      conv.feedStarts,
+      conv.size,
+      conv.inputMaps,
+      conv.height,
+      conv.width,
+      inside,
+      deltaPlane,
+      deltaRow,
+    );
+    this.#kernel.boxSumBackward(sumDeltas, before.out, before.maps, before.height, before.width, before.delta);
+  }
+}

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { instantiate } from '#kernel';
+
+/** Raised with any change to the sampler, the augmentation or the reduction tree: what the wasm bytes don't cover. */
+const NUMERICS_VERSION = 1;
+
+/** Samples per kernel call: two registers of four lanes (src/kernel/math.ts). */
+export const LANES = 8;
+
+/** The kernel's functions (src/kernel), as its compiler declares them; pointers are byte offsets into its memory. */
+export type KernelExports = Awaited<ReturnType<typeof instantiate>>;
+
+function kernelBytes(): Uint8Array {
+  return readFileSync(new URL('../../kernel/kernel.wasm', import.meta.url));
+}
+
+/** Compiled once a process; threads share it, and so its optimised code. */
+export function compileKernel(): WebAssembly.Module {
+  return new WebAssembly.Module(kernelBytes());
+}
+
+export function instantiateKernel(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as KernelExports;
+}
+
+/** SHA-256 over what decides the bits: nodes with different digests must not train together. */
+export function numericsDigest(): string {
+  return createHash('sha256').update(kernelBytes()).update(`numerics ${NUMERICS_VERSION}`).digest('hex');
+}

@@ -1,0 +1,46 @@
+const PAGE = 65_536;
+/** 2 GiB: a ceiling for address space; only pages that were written take memory. */
+const MAXIMUM_PAGES = 32_768;
+/** A cache line, so that threads don't share one by accident. */
+const ALIGNMENT = 64;
+
+/**
+ * The process's one shared WebAssembly memory: data set, weights, partials and every worker's scratch. Only the main thread
+ * allocates; other threads are handed pointers (byte offsets). Nothing is freed: a run allocates what it needs at its start.
+ */
+export class SharedMemory {
+  readonly memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared: true });
+  // Pointer 0 stays unused, so that a zero in a table or command is a mistake that shows.
+  #next = ALIGNMENT;
+
+  /** @returns the pointer to `bytes` zeroed bytes */
+  allocate(bytes: number): number {
+    const pointer = this.#next;
+    this.#next = Math.ceil((pointer + bytes) / ALIGNMENT) * ALIGNMENT;
+    const missing = Math.ceil((this.#next - this.memory.buffer.byteLength) / PAGE);
+    if (missing > 0) this.memory.grow(missing);
+    return pointer;
+  }
+
+  bytes(length: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, this.allocate(length), length);
+  }
+
+  int32(length: number): Int32Array {
+    return new Int32Array(this.memory.buffer, this.allocate(4 * length), length);
+  }
+
+  float32(length: number): Float32Array {
+    return new Float32Array(this.memory.buffer, this.allocate(4 * length), length);
+  }
+
+  /** A vector of parameters; behind it lie zeros up to a whole register, which the kernel's elementwise functions touch. */
+  parameters(length: number): Float32Array {
+    return new Float32Array(this.memory.buffer, this.allocate(4 * padded(length)), length);
+  }
+}
+
+/** `length` rounded up to whole SIMD registers of four float32s. */
+export function padded(length: number): number {
+  return Math.ceil(length / 4) * 4;
+}
