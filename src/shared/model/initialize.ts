@@ -1,0 +1,41 @@
+import { PhiloxStream, PURPOSE } from '../philox.ts';
+import type { ModelLayout, TensorLayout } from './layout.ts';
+
+/** Of subsampling layers: the mean of the four inputs. */
+const COEFFICIENT = 0.25;
+
+/**
+ * The weights before the first step, [parameters] in flat order: kernels and dense weights uniform in [-a, a) with
+ * a = sqrt(6 / fan-in), coefficients 0.25, biases 0. (K. He et al., "Delving deep into rectifiers", ICCV 2015.)
+ * @param seed a whole number from 0 to 2^53 - 1
+ * @param squareRoot the kernel's, so that no engine's own mathematics reaches the weights
+ */
+export function initialWeights(layout: ModelLayout, seed: number, squareRoot: (x: number) => number): Float32Array {
+  const weights = new Float32Array(layout.parameters);
+  const stream = new PhiloxStream(seed, PURPOSE.initialWeights);
+  for (const tensor of layout.tensors) {
+    const { name, offset, size } = tensor;
+    const values = weights.subarray(offset, offset + size);
+    // Every parameter has its word, used or not: a weight depends on its own offset alone.
+    const words = Uint32Array.from(values, () => stream.next());
+    if (tensor.fanIn.length > 0) scaleUniform(words, tensor, squareRoot, values);
+    else if (name.endsWith('.coefficient')) values.fill(COEFFICIENT);
+  }
+  return weights;
+}
+
+function scaleUniform(
+  words: Uint32Array,
+  { fanIn, size }: TensorLayout,
+  squareRoot: (x: number) => number,
+  values: Float32Array,
+): void {
+  const stride = size / fanIn.length;
+  fanIn.forEach((inputs, leading) => {
+    const a = squareRoot(6 / inputs);
+    for (let i = leading * stride; i < (leading + 1) * stride; ++i) {
+      // From -1 to 1 - 2^-23, exactly; the product and the store round once each.
+      values[i] = a * (((words[i] as number) >>> 8) / 0x800000 - 1);
+    }
+  });
+}
