@@ -1,0 +1,25 @@
+import { LockstepError } from '../shared/errors.ts';
+
+const FAILED = 1;
+
+export interface FailureOptions {
+  /** Show the stack too. */
+  readonly debug: boolean;
+  readonly write: (line: string) => void;
+}
+
+/**
+ * Tells a person what went wrong: the message alone where it is one of ours, as those say what to do.
+ * @returns the exit code
+ */
+export function reportFailure(error: unknown, { debug, write }: FailureOptions): number {
+  const stack = error instanceof Error ? error.stack : undefined;
+  if (error instanceof LockstepError) write(error.message);
+  else {
+    const message = error instanceof Error ? error.message : String(error);
+    write(`Unexpected failure: ${message || 'no reason given'}`);
+    if (!debug) write('Set LOCKSTEP_DEBUG=1 to see where it happened.');
+  }
+  if (debug && stack !== undefined) write(stack);
+  return error instanceof LockstepError ? error.exitCode : FAILED;
+}

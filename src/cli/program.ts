@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { reportFailure } from './failure.ts';
+import { refuseSwallowedFlags } from './npm.ts';
+import { addOptions, addTrainOptions } from './options.ts';
+
+const BAD_USAGE = 2;
+
+const EXAMPLES = {
+  lockstep: ['lockstep train', 'lockstep evaluate', 'lockstep train --help'],
+  train: [
+    'lockstep train',
+    'lockstep train --iterations 1000 --workers 4 --out runs/first',
+    'lockstep train --config settings.json --seed 2 --json > result.json',
+    'LOCKSTEP_METRICS_PORT=off lockstep train',
+  ],
+  evaluate: ['lockstep evaluate', 'lockstep evaluate runs/first/checkpoints/step-00010000.safetensors --json'],
+  bench: ['lockstep bench', 'lockstep bench --json > bench.json'],
+};
+
+/**
+ * Runs one command line.
+ * @returns the exit code: 0 done, 1 failed, 2 bad usage, 130 or 143 stopped by a signal after a checkpoint
+ */
+export async function runCli(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = lockstep((code) => {
+    exitCode = code;
+  });
+  try {
+    refuseSwallowedFlags(process.env);
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return exitCodeOf(error, args);
+  }
+}
+
+function lockstep(done: (exitCode: number) => void): Command {
+  const program = new Command('lockstep')
+    .description('Trains LeNet-5 data-parallel; any number of workers gives the same bits.')
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError('See --help.')
+    .addHelpText('after', examples('lockstep'));
+
+  const train = program.command('train').description('train LeNet-5 on MNIST and write a run directory');
+  addTrainOptions(train);
+  train.addHelpText('after', examples('train')).action(async (flags: Record<string, unknown>) => {
+    done(await (await import('./commands/train.ts')).train(flags));
+  });
+
+  const evaluate = program.command('evaluate').description('accuracy, loss and confusion matrix of a checkpoint');
+  evaluate.argument('[checkpoint]', "a .safetensors file (default: the newest run's last, under runs/)");
+  addOptions(evaluate, ['data', 'json']);
+  evaluate
+    .addHelpText('after', examples('evaluate'))
+    .action(async (checkpoint: string | undefined, flags: Record<string, unknown>) => {
+      done(await (await import('./commands/evaluate.ts')).evaluate(checkpoint, flags));
+    });
+
+  const bench = program.command('bench').description("measure this machine's training speed");
+  addOptions(bench, ['json']);
+  bench.addHelpText('after', examples('bench')).action(async (flags: Record<string, unknown>) => {
+    done(await (await import('./commands/bench.ts')).bench(flags));
+  });
+  return program;
+}
+
+function exitCodeOf(error: unknown, args: readonly string[]): number {
+  const write = (line: string): void => {
+    process.stderr.write(`${line}\n`);
+  };
+  if (!(error instanceof CommanderError)) {
+    return reportFailure(error, { debug: process.env.LOCKSTEP_DEBUG === '1', write });
+  }
+  // Help and the version come this way too, with 0; commander has already written its message.
+  if (error.exitCode === 0) return 0;
+  if (error.code === 'commander.excessArguments' && args[0] === 'train') {
+    write('npm hands flags on only behind `--`: npm start -- --iterations 5');
+  }
+  return BAD_USAGE;
+}
+
+function examples(command: keyof typeof EXAMPLES): string {
+  return `\nExamples:\n${EXAMPLES[command].map((line) => `  ${line}`).join('\n')}`;
+}
+
+function version(): string {
+  const { version: text } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return text;
+}

@@ -1,0 +1,84 @@
+import { availableParallelism } from 'node:os';
+import type { z } from 'zod';
+import { flagOf, notesOf, OPTION_KEYS, type OptionKey, trainSchema } from './config/schema.ts';
+import { type GivenOptions, readSources, type Sources } from './config/sources.ts';
+import { UsageError } from './errors.ts';
+import { callerPath } from './paths.ts';
+
+type Options = z.output<typeof trainSchema>;
+
+/** A run's options, all decided. Paths are absolute. */
+export type TrainConfig = Readonly<
+  Omit<Options, 'workers' | 'warmup' | 'weightDecay'> & {
+    readonly workers: number;
+    readonly warmup: number;
+    readonly weightDecay: number;
+  }
+>;
+
+/** The options that decide the weights' bits; a resumed run keeps them. */
+export const BITS: readonly OptionKey[] = OPTION_KEYS.filter((key) => notesOf(key).bits);
+
+export interface ResolvedTrainConfig {
+  readonly config: TrainConfig;
+  /** The options that some source gave. */
+  readonly explicit: ReadonlySet<OptionKey>;
+}
+
+/**
+ * A training run's config: flags over LOCKSTEP_* variables over a config file over defaults.
+ * @throws UsageError naming the option, its source, what was expected, what came and what to do
+ */
+export function resolveTrainConfig(sources: Sources): ResolvedTrainConfig {
+  const given = readSources(sources, OPTION_KEYS);
+  const options = trainSchema.parse(valuesOf(given));
+  const shards = Math.max(1, Math.floor(options.batch / options.shardSize));
+  const config: TrainConfig = {
+    ...options,
+    // More workers than shards would have nothing to do.
+    workers: options.workers === 'auto' ? Math.min(availableParallelism(), shards) : options.workers,
+    warmup: options.warmup ?? Math.min(200, Math.floor(options.iterations / 5)),
+    weightDecay: options.weightDecay ?? (options.optimizer === 'adamw' ? 0.01 : 0),
+    ...(options.out === undefined ? {} : { out: callerPath(options.out, sources.env) }),
+    ...(options.data === undefined ? {} : { data: callerPath(options.data, sources.env) }),
+  };
+  checkTogether(config, given);
+  return { config, explicit: new Set(Object.keys(given) as OptionKey[]) };
+}
+
+/** What a command that only reads a run takes, resolved in the same way. */
+export interface ReadConfig {
+  readonly data: string | undefined;
+  readonly json: boolean;
+}
+
+/** @throws UsageError as `resolveTrainConfig` */
+export function resolveReadConfig(sources: Sources): ReadConfig {
+  const { data, json } = trainSchema
+    .pick({ data: true, json: true })
+    .parse(valuesOf(readSources(sources, ['data', 'json'])));
+  return { data: data === undefined ? undefined : callerPath(data, sources.env), json };
+}
+
+function valuesOf(given: GivenOptions): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(given).map(([key, { value }]) => [key, value]));
+}
+
+function checkTogether(config: TrainConfig, given: GivenOptions): void {
+  const from = (key: OptionKey): string => given[key]?.from ?? `${flagOf(key)} (default)`;
+  const { batch, shardSize, warmup, iterations } = config;
+  if (batch % shardSize !== 0) {
+    const below = batch - (batch % shardSize);
+    const fits = [below, below + shardSize].filter((size) => size > 0).join(' or ');
+    throw new UsageError(
+      `${from('batch')}: expected a multiple of the shard size, which is ${shardSize} by ${from('shardSize')}, ` +
+        `but got ${batch}. A batch of ${fits} would do, or a shard size that divides ${batch}.`,
+    );
+  }
+  if (warmup > iterations) {
+    throw new UsageError(
+      `${from('warmup')}: expected at most the number of iterations, which is ${iterations} by ${from('iterations')}, ` +
+        `but got ${warmup}. Shorten the warm-up, or leave it out.`,
+    );
+  }
+}

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { UsageError } from '../errors.ts';
+import { callerPath } from '../paths.ts';
+import { defaultText, expectedText, flagOf, OPTION_KEYS, type OptionKey, trainSchema, variableOf } from './schema.ts';
+
+export interface Sources {
+  /** By option key, as the command line gave them; undefined where a flag is absent. `config` names a config file. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** A value and where it came from, as error messages name it. */
+export interface Given {
+  readonly value: unknown;
+  readonly from: string;
+}
+
+export type GivenOptions = Partial<Record<OptionKey, Given>>;
+
+/** LOCKSTEP_* variables that are no options. */
+const OTHER_VARIABLES: ReadonlySet<string> = new Set(['LOCKSTEP_DEBUG', 'LOCKSTEP_CONFIG']);
+const VARIABLES: ReadonlyMap<string, OptionKey> = new Map(OPTION_KEYS.map((key) => [variableOf(key), key]));
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/**
+ * The values given to `keys`, each checked: flags over environment over config file.
+ * @throws UsageError for an unknown option or an impossible value, whichever source holds it
+ */
+export function readSources({ flags, env }: Sources, keys: readonly OptionKey[]): GivenOptions {
+  const file = flags.config ?? (env.LOCKSTEP_CONFIG || undefined);
+  const given: GivenOptions = {
+    ...(file === undefined ? {} : fromFile(callerPath(String(file), env))),
+    ...fromEnvironment(env),
+    ...fromFlags(flags),
+  };
+  return Object.fromEntries(Object.entries(given).filter(([key]) => keys.includes(key as OptionKey)));
+}
+
+function fromFlags(flags: Sources['flags']): GivenOptions {
+  const given: GivenOptions = {};
+  for (const [key, value] of Object.entries(flags)) {
+    if (key === 'config' || value === undefined) continue;
+    if (!isOption(key)) throw new UsageError(`${flagOf(key)} is not a flag. See --help.`);
+    given[key] = check(key, { value, from: flagOf(key) }, true);
+  }
+  return given;
+}
+
+function fromEnvironment(env: Sources['env']): GivenOptions {
+  const given: GivenOptions = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('LOCKSTEP_') || OTHER_VARIABLES.has(name)) continue;
+    const key = VARIABLES.get(name);
+    if (key === undefined) {
+      throw new UsageError(
+        `The environment variable ${name} is not an option of Lockstep. Unset it, or use one of ${[...VARIABLES.keys()].join(', ')}.`,
+      );
+    }
+    // Compose files and shells pass "not set" as an empty value.
+    if (value === undefined || value === '') continue;
+    given[key] = check(key, { value, from: `${name} (environment variable)` }, true);
+  }
+  return given;
+}
+
+function fromFile(path: string): GivenOptions {
+  const given: GivenOptions = {};
+  for (const [key, value] of Object.entries(readObject(path))) {
+    if (!isOption(key)) {
+      throw new UsageError(`"${key}" in ${path} is not an option. Remove it, or use one of ${OPTION_KEYS.join(', ')}.`);
+    }
+    given[key] = check(key, { value, from: `"${key}" in ${path}` }, false);
+  }
+  return given;
+}
+
+function readObject(path: string): object {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`The config file ${path} can't be read: ${reason(error)}. Name a JSON file by --config.`, {
+      cause: error,
+    });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`The config file ${path} is not JSON: ${reason(error)}.`, { cause: error });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UsageError(`The config file ${path} must hold one JSON object, such as {"iterations": 1000}.`);
+  }
+  return value;
+}
+
+function check(key: OptionKey, given: Given, isText: boolean): Given {
+  for (const value of isText ? readings(given.value) : [given.value]) {
+    const parsed = trainSchema.shape[key].safeParse(value);
+    if (parsed.success && value !== undefined) return { ...given, value: parsed.data };
+  }
+  const shown = typeof given.value === 'string' ? `"${given.value}"` : JSON.stringify(given.value);
+  throw new UsageError(
+    `${given.from}: expected ${expectedText(key)}, but got ${shown}. Change it, or leave it out for the default (${defaultText(key)}).`,
+  );
+}
+
+/** What a text may stand for; the option's schema picks. */
+function readings(value: unknown): unknown[] {
+  if (typeof value !== 'string') return [value];
+  const all: unknown[] = [value];
+  if (DECIMAL.test(value)) all.push(Number(value));
+  if (value === 'true' || value === 'false') all.push(value === 'true');
+  return all;
+}
+
+function isOption(key: string): key is OptionKey {
+  return Object.hasOwn(trainSchema.shape, key);
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
