@@ -1,0 +1,56 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CheckpointError } from '../errors.ts';
+import { type Checkpoint, decodeCheckpoint } from './checkpoint.ts';
+import { type FileOperations, fileOperations, replaceFile } from './replace-file.ts';
+
+/** The name of the checkpoint that stands after `step` updates. */
+export function checkpointName(step: number): string {
+  return `step-${String(step).padStart(8, '0')}.safetensors`;
+}
+
+/**
+ * Writes an encoded checkpoint so that a crash leaves either all of it or none.
+ * @returns its path
+ * @throws CheckpointError where it can't be written
+ */
+export async function writeCheckpoint(
+  folder: string,
+  bytes: Uint8Array,
+  step: number,
+  files: FileOperations = fileOperations,
+): Promise<string> {
+  const path = join(folder, checkpointName(step));
+  try {
+    await replaceFile(path, bytes, files);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new CheckpointError(
+      `The checkpoint ${path} could not be written: ${message}. Check that the disk has space and that its folder can be written.`,
+      { file: path, cause: error },
+    );
+  }
+  return path;
+}
+
+/** @throws CheckpointError where the file is missing, unreadable or damaged */
+export async function readCheckpoint(file: string): Promise<Checkpoint> {
+  return decodeCheckpoint(await readBytes(file), file);
+}
+
+async function readBytes(file: string): Promise<Uint8Array> {
+  try {
+    // Opening a named pipe would wait for a writer for ever.
+    if ((await stat(file)).isFile()) return await readFile(file);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const problem = code === 'ENOENT' ? "doesn't exist" : `can't be read (${message})`;
+    throw new CheckpointError(`The checkpoint ${file} ${problem}. Name a file from a run's checkpoints folder.`, {
+      file,
+      cause: error,
+    });
+  }
+  throw new CheckpointError(`The checkpoint ${file} isn't a file. Name a file from a run's checkpoints folder.`, {
+    file,
+  });
+}
