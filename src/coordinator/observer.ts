@@ -66,3 +66,21 @@ export type RunEvent =
   | { readonly kind: 'workers'; readonly node: string; readonly counts: Readonly<Record<WorkerState, number>> }
   /** A sentence for the person who watches the run. */
   | { readonly kind: 'notice'; readonly step: number; readonly message: string };
+
+/** One observer that passes every call on to each. */
+export function together(observers: readonly StepObserver[]): Required<Omit<StepObserver, 'close'>> {
+  return {
+    onStep: (record) => {
+      for (const observer of observers) observer.onStep?.(record);
+    },
+    onEvaluation: (record) => {
+      for (const observer of observers) observer.onEvaluation?.(record);
+    },
+    onCheckpoint: (record) => {
+      for (const observer of observers) observer.onCheckpoint?.(record);
+    },
+    onEvent: (event) => {
+      for (const observer of observers) observer.onEvent?.(event);
+    },
+  };
+}

@@ -31,3 +31,10 @@ export function cover(shards: number, begin: number, end: number): TreeNode[] {
   visit({ begin: 0, end: shards });
   return nodes;
 }
+
+/** Splits on the way from the root over `shards` to its deepest leaf. */
+export function depthOf(shards: number): number {
+  let depth = 0;
+  for (let covered = 1; covered < shards; covered *= 2) depth++;
+  return depth;
+}

@@ -12,9 +12,16 @@ export class SharedMemory {
   readonly memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared: true });
   // Pointer 0 stays unused, so that a zero in a table or command is a mistake that shows.
   #next = ALIGNMENT;
+  #sealed = false;
+
+  /** Ends allocation: a thread that holds the memory need not see it grow. */
+  seal(): void {
+    this.#sealed = true;
+  }
 
   /** @returns the pointer to `bytes` zeroed bytes */
   allocate(bytes: number): number {
+    if (this.#sealed) throw new Error('Shared memory must be allocated before the threads start.');
     const pointer = this.#next;
     this.#next = Math.ceil((pointer + bytes) / ALIGNMENT) * ALIGNMENT;
     const missing = Math.ceil((this.#next - this.memory.buffer.byteLength) / PAGE);
@@ -22,21 +29,27 @@ export class SharedMemory {
     return pointer;
   }
 
+  // Each allocates before it reads `buffer`: growing replaces that object, and an older one ends too early.
+
   bytes(length: number): Uint8Array {
-    return new Uint8Array(this.memory.buffer, this.allocate(length), length);
+    const pointer = this.allocate(length);
+    return new Uint8Array(this.memory.buffer, pointer, length);
   }
 
   int32(length: number): Int32Array {
-    return new Int32Array(this.memory.buffer, this.allocate(4 * length), length);
+    const pointer = this.allocate(4 * length);
+    return new Int32Array(this.memory.buffer, pointer, length);
   }
 
   float32(length: number): Float32Array {
-    return new Float32Array(this.memory.buffer, this.allocate(4 * length), length);
+    const pointer = this.allocate(4 * length);
+    return new Float32Array(this.memory.buffer, pointer, length);
   }
 
   /** A vector of parameters; behind it lie zeros up to a whole register, which the kernel's elementwise functions touch. */
   parameters(length: number): Float32Array {
-    return new Float32Array(this.memory.buffer, this.allocate(4 * padded(length)), length);
+    const pointer = this.allocate(4 * padded(length));
+    return new Float32Array(this.memory.buffer, pointer, length);
   }
 }
 

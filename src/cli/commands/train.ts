@@ -1,0 +1,122 @@
+// lockstep train                                  all cores of this machine, 10,000 steps
+// lockstep train --workers 4 --out runs/first
+import { Registry } from 'prom-client';
+import { CheckpointQueue } from '../../coordinator/checkpoint-queue.ts';
+import { type HttpServer, startHttp } from '../../coordinator/http.ts';
+import { RunMetrics } from '../../coordinator/metrics.ts';
+import { together } from '../../coordinator/observer.ts';
+import { ProgressLines } from '../../coordinator/progress.ts';
+import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
+import { type TrainingResult, train as trainLoop } from '../../coordinator/train.ts';
+import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
+import { resolveDataFolder } from '../../shared/dataset/data-folder.ts';
+import type { Dataset } from '../../shared/dataset/dataset.ts';
+import { loadMnist } from '../../shared/dataset/mnist.ts';
+import { numericsDigest } from '../../shared/kernel/exports.ts';
+import { initialWeights } from '../../shared/model/initialize.ts';
+import { callerPath } from '../../shared/paths.ts';
+import { startEngine } from '../engine.ts';
+import { manifestOf } from '../manifest.ts';
+import { type StopSignals, stopOnSignals } from '../signals.ts';
+import { announcement, summaryOf, summaryText } from '../summary.ts';
+import { version } from '../version.ts';
+
+/** @returns the exit code */
+export async function train(flags: Record<string, unknown>): Promise<number> {
+  const started = new Date();
+  const resolved = resolveTrainConfig({ flags, env: process.env });
+  const { config } = resolved;
+  const dataset = await loadMnist(await resolveDataFolder({ flag: config.data, env: process.env }));
+  const metrics = metricsOf(runName(started, config.seed), config, dataset);
+  // Bound before the run directory is made: a port that is taken leaves nothing behind.
+  const http = await listen(resolved, metrics);
+  try {
+    const directory = await RunDirectory.create(config.out, {
+      name: runName(started, config.seed),
+      runs: callerPath('runs', process.env),
+      onLogFailure: (error) => say(error.message),
+    });
+    const stop = stopOnSignals(say);
+    try {
+      return await runIn(directory, { config, dataset, metrics, http, stop, started });
+    } finally {
+      stop.release();
+      await directory.close();
+    }
+  } finally {
+    await http?.close();
+  }
+}
+
+interface Surroundings {
+  readonly config: TrainConfig;
+  readonly dataset: Dataset;
+  readonly metrics: RunMetrics;
+  readonly http: HttpServer | undefined;
+  readonly stop: StopSignals;
+  readonly started: Date;
+}
+
+async function runIn(directory: RunDirectory, surroundings: Surroundings): Promise<number> {
+  const { config, dataset, http, stop, started } = surroundings;
+  const digests = { dataset: dataset.sha256, numerics: numericsDigest() };
+  const manifest = manifestOf({ name: directory.name, config, digests, started, metricsUrl: http?.url });
+  await directory.writeManifest(manifest);
+  for (const line of announcement({ run: directory.path, config, dataset: dataset.name, http })) say(line);
+  const result = await trainIn(directory, surroundings, digests);
+  const summary = summaryOf({ run: directory.path, config, dataset: dataset.name, result, started });
+  await directory.writeManifest({ ...manifest, ended: new Date().toISOString(), result: summary });
+  for (const line of summaryText(summary, config)) say(line);
+  if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+  return stop.exitCode;
+}
+
+async function trainIn(
+  directory: RunDirectory,
+  { config, dataset, metrics, stop }: Surroundings,
+  digests: { readonly dataset: string; readonly numerics: string },
+): Promise<TrainingResult> {
+  const engine = startEngine({
+    config,
+    dataset,
+    onLost: (worker, { message }) => say(`Worker ${worker} was lost (${message}); another takes its place.`),
+  });
+  const { layout, kernel, weights, optimizer, pool: executor, testLabels } = engine;
+  try {
+    weights.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
+    const progress = new ProgressLines({
+      steps: config.iterations,
+      batch: config.batch,
+      write: say,
+      now: () => performance.now(),
+    });
+    const observer = together([metrics, progress, { onStep: (record) => directory.appendStep(record) }]);
+    const checkpoints = new CheckpointQueue(directory.checkpoints, { layout, config, digests }, observer);
+    const result = await trainLoop({
+      ...{ config, kernel, executor, weights, optimizer, testLabels, observer, stop: stop.signal },
+      checkpoint: (state) => checkpoints.take(state),
+    });
+    await checkpoints.written();
+    return result;
+  } finally {
+    await executor.close();
+  }
+}
+
+function metricsOf(run: string, config: TrainConfig, dataset: Dataset): RunMetrics {
+  const { backend, optimizer, seed, batch } = config;
+  const info = { run, model: 'lenet5', dataset: dataset.name, backend, optimizer, seed, batch, version: version() };
+  return new RunMetrics(new Registry(), info);
+}
+
+async function listen(
+  { config, explicit }: ResolvedTrainConfig,
+  metrics: RunMetrics,
+): Promise<HttpServer | undefined> {
+  const port = config.metricsPort;
+  return port === 'off' ? undefined : startHttp({ port, explicit: explicit.has('metricsPort'), metrics });
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

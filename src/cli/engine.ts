@@ -1,0 +1,57 @@
+import { Optimizer } from '../coordinator/optimizer.ts';
+import { WeightStore } from '../coordinator/weights.ts';
+import type { TrainConfig } from '../shared/config.ts';
+import type { Dataset, Split } from '../shared/dataset/dataset.ts';
+import { compileKernel, instantiateKernel, type KernelExports } from '../shared/kernel/exports.ts';
+import { SharedMemory } from '../shared/kernel/memory.ts';
+import { type ModelLayout, layoutOf } from '../shared/model/layout.ts';
+import { lenet5 } from '../shared/model/lenet5.ts';
+import type { Fault } from '../worker/faults.ts';
+import { LocalPool } from '../worker/pool.ts';
+import type { SampleSet } from '../worker/thread.ts';
+
+/** All that computes in this process, over one shared memory. */
+export interface Engine {
+  readonly layout: ModelLayout;
+  readonly kernel: KernelExports;
+  readonly weights: WeightStore;
+  readonly optimizer: Optimizer;
+  readonly pool: LocalPool;
+  /** [test samples] */
+  readonly testLabels: Uint8Array;
+}
+
+export interface EngineOptions {
+  readonly config: TrainConfig;
+  readonly dataset: Dataset;
+  readonly onLost?: (worker: number, cause: Error) => void;
+  readonly faults?: readonly Fault[];
+}
+
+/** Lays out the shared memory and starts the pool; the weights are still zero. */
+export function startEngine({ config, dataset, onLost, faults }: EngineOptions): Engine {
+  const layout = layoutOf(lenet5(config.head, config.rbfJ));
+  const memory = new SharedMemory();
+  const module = compileKernel();
+  const kernel = instantiateKernel(module, memory.memory);
+  const train = share(memory, dataset.train);
+  const test = share(memory, dataset.test);
+  const weights = new WeightStore(memory, layout.parameters, config.workers + 2);
+  const optimizer = new Optimizer(kernel, config, memory, layout.parameters);
+  const { workers, batch, shardSize, seed, augment } = config;
+  const pool = new LocalPool({
+    ...{ workers, batch, shardSize, memory, layout, train, test, kernel: module },
+    sampler: { samples: dataset.train.count, batch, seed, augment },
+    ...(onLost === undefined ? {} : { onLost }),
+    ...(faults === undefined ? {} : { faults }),
+  });
+  return { layout, kernel, weights, optimizer, pool, testLabels: test.labels };
+}
+
+function share(memory: SharedMemory, split: Split): SampleSet {
+  const images = memory.bytes(split.images.length);
+  images.set(split.images);
+  const labels = memory.bytes(split.labels.length);
+  labels.set(split.labels);
+  return { images, labels };
+}

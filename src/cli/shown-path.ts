@@ -1,0 +1,8 @@
+import { isAbsolute, relative } from 'node:path';
+import { callerPath } from '../shared/paths.ts';
+
+/** A path as its reader would type it: relative to the caller's folder where it lies below. */
+export function shownPath(path: string): string {
+  const short = relative(callerPath('.', process.env), path);
+  return short === '' || short.startsWith('..') || isAbsolute(short) ? path : short;
+}

@@ -1,0 +1,23 @@
+/** A fault that tests inject into a worker, once, when it starts on step t. */
+export interface Fault {
+  readonly worker: number;
+  readonly t: number;
+  /** exit: process.exit in the thread; throw: an error; stall: works on after `milliseconds`. */
+  readonly kind: 'exit' | 'throw' | 'stall';
+  readonly milliseconds?: number;
+}
+
+export interface Faults {
+  readonly list: readonly Fault[];
+  /** A shared word each, 1 once it has struck: a restarted thread must not meet it again. */
+  readonly struck: Int32Array;
+}
+
+export function strike({ list, struck }: Faults, worker: number, t: number): void {
+  for (const [index, fault] of list.entries()) {
+    if (fault.worker !== worker || fault.t !== t || Atomics.exchange(struck, index, 1) === 1) continue;
+    if (fault.kind === 'exit') process.exit(3);
+    if (fault.kind === 'throw') throw new Error(`injected fault at t = ${t}`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, fault.milliseconds ?? 0);
+  }
+}

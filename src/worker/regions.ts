@@ -1,0 +1,60 @@
+import type { LossSum } from '../shared/backends/backend.ts';
+import { padded } from '../shared/kernel/memory.ts';
+import type { TreeNode } from '../shared/tree.ts';
+
+/** Bytes before a region's data; a cache line. */
+const HEADER = 64;
+
+/** The result of a gradient command: a partial. */
+export class PartialRegion {
+  /** [parameters] */
+  readonly gradient: Float32Array;
+  readonly #losses: Float64Array;
+  readonly #correct: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer, region: number, parameters: number) {
+    this.#losses = new Float64Array(buffer, region, 1);
+    this.#correct = new Int32Array(buffer, region + 8, 1);
+    this.gradient = new Float32Array(buffer, region + HEADER, parameters);
+  }
+
+  static bytes(parameters: number): number {
+    return HEADER + 4 * padded(parameters);
+  }
+
+  write({ lossSum, correct }: LossSum): void {
+    this.#losses[0] = lossSum;
+    this.#correct[0] = correct;
+  }
+
+  read(): LossSum {
+    return { lossSum: this.#losses[0] as number, correct: this.#correct[0] as number };
+  }
+}
+
+/** The result of an evaluation command over the chunks of a node: a loss sum a chunk, a class a sample. */
+export class EvaluationRegion {
+  readonly node: TreeNode;
+  /** [chunks] */
+  readonly losses: Float64Array;
+  readonly #classes: Uint8Array;
+  readonly #chunkSize: number;
+
+  constructor(buffer: SharedArrayBuffer, region: number, node: TreeNode, chunkSize: number) {
+    const chunks = node.end - node.begin;
+    this.node = node;
+    this.losses = new Float64Array(buffer, region, chunks);
+    this.#classes = new Uint8Array(buffer, region + 8 * chunks, chunks * chunkSize);
+    this.#chunkSize = chunkSize;
+  }
+
+  static bytes(chunks: number, chunkSize: number): number {
+    return chunks * (8 + chunkSize);
+  }
+
+  /** [chunkSize]: the classes of one of the node's chunks. */
+  predictions(chunk: number): Uint8Array {
+    const first = (chunk - this.node.begin) * this.#chunkSize;
+    return this.#classes.subarray(first, first + this.#chunkSize);
+  }
+}

@@ -1,0 +1,120 @@
+import { threadId } from 'node:worker_threads';
+import type { Backend, LossSum, SampleBatch } from '../shared/backends/backend.ts';
+import { KernelBackend } from '../shared/backends/kernel.ts';
+import { instantiateKernel, type KernelExports } from '../shared/kernel/exports.ts';
+import { padded } from '../shared/kernel/memory.ts';
+import type { KernelPlan } from '../shared/kernel/plan.ts';
+import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
+import { splitOf, type TreeNode } from '../shared/tree.ts';
+import { type Faults, strike } from './faults.ts';
+import { type Assignment, Bell, type Command, Mailbox } from './mailbox.ts';
+import { EvaluationRegion, PartialRegion } from './regions.ts';
+
+/** Images and labels in shared memory. */
+export interface SampleSet {
+  /** Bytes [count][height][width]. */
+  readonly images: Uint8Array;
+  /** Bytes [count]. */
+  readonly labels: Uint8Array;
+}
+
+/** What a worker needs to know, once; all views lie in the shared memory, so their offsets are the kernel's pointers. */
+export interface ThreadSetup {
+  readonly worker: number;
+  readonly memory: WebAssembly.Memory;
+  readonly kernel: WebAssembly.Module;
+  readonly plan: KernelPlan;
+  readonly mailbox: Int32Array;
+  readonly bell: Int32Array;
+  readonly train: SampleSet;
+  readonly test: SampleSet;
+  readonly sampler: SamplerOptions;
+  readonly shardSize: number;
+  /** Test samples of one evaluation chunk. */
+  readonly chunkSize: number;
+  /** Gradient vectors to reduce in, one a level of the tree. */
+  readonly levels: readonly Float32Array[];
+  readonly faults: Faults;
+}
+
+/** The task that each Piscina thread runs for as long as the pool lives: one command after the other from its mailbox. */
+export function resident(setup: ThreadSetup): void {
+  const mailbox = new Mailbox(setup.mailbox);
+  const bell = new Bell(setup.bell);
+  const worker = new Worker(setup);
+  mailbox.listen(threadId);
+  bell.ring();
+  for (let command = mailbox.receive(); command.kind !== 'stop'; command = mailbox.receive()) {
+    const start = performance.now();
+    worker.obey(command);
+    mailbox.finish((performance.now() - start) / 1000);
+    bell.count();
+  }
+}
+
+class Worker {
+  readonly #setup: ThreadSetup;
+  readonly #kernel: KernelExports;
+  readonly #backend: Backend;
+  readonly #sampler: Sampler;
+  readonly #shard: SampleBatch;
+  readonly #chunk: SampleBatch;
+
+  constructor(setup: ThreadSetup) {
+    this.#setup = setup;
+    this.#kernel = instantiateKernel(setup.kernel, setup.memory);
+    this.#backend = new KernelBackend(this.#kernel, setup.plan, setup.memory);
+    this.#sampler = new Sampler(setup.sampler);
+    this.#shard = { ...setup.train, ...room(setup.shardSize) };
+    this.#chunk = { ...setup.test, ...room(setup.chunkSize) };
+  }
+
+  obey({ kind, t, weights, assignments }: Command): void {
+    const { memory, plan, worker, faults } = this.#setup;
+    this.#backend.setWeights(new Float32Array(memory.buffer, weights, plan.parameters));
+    if (kind === 'gradient') strike(faults, worker, t);
+    for (const assignment of assignments) {
+      if (kind === 'gradient') this.#gradient(t, assignment);
+      else this.#evaluate(assignment);
+    }
+  }
+
+  #gradient(t: number, { node, region }: Assignment): void {
+    const partial = new PartialRegion(this.#setup.memory.buffer, region, this.#setup.plan.parameters);
+    partial.write(this.#sum(t, node, partial.gradient, 0));
+  }
+
+  /** The gradient sum of a tree node into `target`: the left child's, plus the right child's from the next level. */
+  #sum(t: number, node: TreeNode, target: Float32Array, level: number): LossSum {
+    if (node.end - node.begin === 1) return this.#shardGradient(t, node.begin, target);
+    const split = splitOf(node);
+    const right = this.#setup.levels[level] as Float32Array;
+    const a = this.#sum(t, { begin: node.begin, end: split }, target, level + 1);
+    const b = this.#sum(t, { begin: split, end: node.end }, right, level + 1);
+    this.#kernel.add(target.byteOffset, right.byteOffset, padded(target.length));
+    return { lossSum: a.lossSum + b.lossSum, correct: a.correct + b.correct };
+  }
+
+  #shardGradient(t: number, shard: number, target: Float32Array): LossSum {
+    const { shardSize } = this.#setup;
+    this.#sampler.fill(t, shard * shardSize, shardSize, this.#shard.indices, this.#shard.shifts);
+    return this.#backend.shardGradient(this.#shard, target);
+  }
+
+  #evaluate({ node, region }: Assignment): void {
+    const { memory, chunkSize, test } = this.#setup;
+    const result = new EvaluationRegion(memory.buffer, region, node, chunkSize);
+    for (let chunk = node.begin; chunk < node.end; chunk++) {
+      const first = chunk * chunkSize;
+      const count = Math.min(chunkSize, test.labels.length - first);
+      const indices = this.#chunk.indices.subarray(0, count);
+      for (let i = 0; i < count; i++) indices[i] = first + i;
+      const { lossSum } = this.#backend.evaluate({ ...this.#chunk, indices }, result.predictions(chunk));
+      result.losses[chunk - node.begin] = lossSum;
+    }
+  }
+}
+
+function room(count: number): Pick<SampleBatch, 'indices' | 'shifts'> {
+  return { indices: new Int32Array(count), shifts: new Int8Array(2 * count) };
+}
