@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { reportFailure } from './failure.ts';
 import { refuseSwallowedFlags } from './npm.ts';
 import { addOptions, addTrainOptions } from './options.ts';
+import { version } from './version.ts';
 
 const BAD_USAGE = 2;
 
@@ -84,11 +84,4 @@ function exitCodeOf(error: unknown, args: readonly string[]): number {
 
 function examples(command: keyof typeof EXAMPLES): string {
   return `\nExamples:\n${EXAMPLES[command].map((line) => `  ${line}`).join('\n')}`;
-}
-
-function version(): string {
-  const { version: text } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return text;
 }

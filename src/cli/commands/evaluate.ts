@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { type Checkpoint, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { trainSchema } from '../../shared/config/schema.ts';
+import { resolveReadConfig } from '../../shared/config.ts';
+import { resolveDataFolder } from '../../shared/dataset/data-folder.ts';
+import type { Dataset, Split } from '../../shared/dataset/dataset.ts';
+import { loadMnist } from '../../shared/dataset/mnist.ts';
+import { CheckpointError } from '../../shared/errors.ts';
+import type { Evaluation } from '../../shared/executor.ts';
+import { compileKernel, numericsDigest } from '../../shared/kernel/exports.ts';
+import { SharedMemory } from '../../shared/kernel/memory.ts';
+import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
+import { lenet5 } from '../../shared/model/lenet5.ts';
+import { callerPath } from '../../shared/paths.ts';
+import { LocalPool } from '../../worker/pool.ts';
+import { findCheckpoint } from '../newest-checkpoint.ts';
+import { shownPath } from '../shown-path.ts';
+
+/** What the command prints with --json. */
+interface Report {
+  readonly checkpoint: string;
+  readonly step: number;
+  readonly weightsSha256: string;
+  /** 0..1 */
+  readonly testAccuracy: number;
+  /** Mean over the test set. */
+  readonly testLoss: number;
+  /** Test images, [truth][guess]. */
+  readonly confusion: readonly (readonly number[])[];
+}
+
+const CLASSES = 10;
+
+/** `lockstep evaluate [CHECKPOINT]`: how well a checkpoint's weights do on the test set. */
+export async function evaluate(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const { data, json } = resolveReadConfig({ flags, env: process.env });
+  const named = path === undefined ? undefined : callerPath(path, process.env);
+  const checkpoint = await readCheckpoint(await findCheckpoint(named, callerPath('runs', process.env)));
+  const layout = layoutOf(modelOf(checkpoint));
+  const { weights } = trainingStateOf(checkpoint, layout);
+  const dataset = await loadMnist(await resolveDataFolder({ flag: data, env: process.env }));
+  for (const line of differences(checkpoint, dataset)) process.stderr.write(`${line}\n`);
+
+  const { lossSum, predictions } = await classify(dataset.test, layout, weights);
+  const confusion = confusionOf(dataset.test.labels, predictions);
+  const correct = confusion.reduce((sum, row, truth) => sum + (row[truth] as number), 0);
+  const report: Report = {
+    checkpoint: checkpoint.file,
+    step: checkpoint.step,
+    weightsSha256: weightsSha256(weights),
+    testAccuracy: correct / dataset.test.count,
+    testLoss: lossSum / dataset.test.count,
+    confusion,
+  };
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report, dataset.test.count));
+  return 0;
+}
+
+function modelOf({ file, config }: Checkpoint) {
+  const parsed = z.object({ head: trainSchema.shape.head, rbfJ: trainSchema.shape.rbfJ }).safeParse(config);
+  if (parsed.success) return lenet5(parsed.data.head, parsed.data.rbfJ);
+  throw new CheckpointError(
+    `The checkpoint ${file} has a config that this version can't use (${parsed.error.issues[0]?.path.join('.')}). ` +
+      'Use the version of Lockstep that wrote it.',
+    { file, cause: parsed.error },
+  );
+}
+
+/** What makes the figures others than the run's own. */
+function differences({ digests }: Checkpoint, dataset: Dataset): string[] {
+  return [
+    ...(digests.dataset === dataset.sha256 ? [] : ['Note: the checkpoint was trained on another data set.']),
+    ...(digests.numerics === numericsDigest()
+      ? []
+      : ['Note: the checkpoint was written by other numerics; the loss may differ in its last digits.']),
+  ];
+}
+
+/** One worker of a pool, so that the loss is summed as it is during training. */
+async function classify(test: Split, layout: ModelLayout, weights: Float32Array): Promise<Evaluation> {
+  const memory = new SharedMemory();
+  const samples = { images: memory.bytes(test.images.length), labels: memory.bytes(test.labels.length) };
+  samples.images.set(test.images);
+  samples.labels.set(test.labels);
+  const version = { values: memory.parameters(layout.parameters), readers: 0 };
+  version.values.set(weights);
+  const pool = new LocalPool({
+    workers: 1,
+    memory,
+    kernel: compileKernel(),
+    layout,
+    train: samples,
+    test: samples,
+    batch: 1,
+    shardSize: 1,
+    sampler: { samples: test.count, batch: 1, seed: 0, augment: 'none' },
+  });
+  try {
+    return await pool.evaluate(version);
+  } finally {
+    await pool.close();
+  }
+}
+
+/** Test images by [truth][guess]. */
+export function confusionOf(truths: Uint8Array, guesses: Uint8Array): number[][] {
+  const confusion = Array.from({ length: CLASSES }, () => new Array<number>(CLASSES).fill(0));
+  for (const [i, truth] of truths.entries()) {
+    const row = confusion[truth] as number[];
+    const guess = guesses[i] as number;
+    row[guess] = (row[guess] as number) + 1;
+  }
+  return confusion;
+}
+
+function reportText(report: Report, samples: number): string {
+  const cells = (values: readonly (number | string)[]): string => values.map((v) => String(v).padStart(6)).join('');
+  return [
+    `checkpoint  ${shownPath(report.checkpoint)}`,
+    `step        ${report.step}`,
+    `weights     sha256 ${report.weightsSha256}`,
+    `accuracy    ${(100 * report.testAccuracy).toFixed(2)} % of ${samples.toLocaleString('en-US')} test images`,
+    `loss        ${report.testLoss.toFixed(4)}`,
+    '',
+    'test images by truth (rows) and guess (columns)',
+    cells(['', ...Array.from({ length: CLASSES }, (_, digit) => digit)]),
+    ...report.confusion.map((row, truth) => cells([truth, ...row])),
+    '',
+  ].join('\n');
+}
