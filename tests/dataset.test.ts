@@ -64,7 +64,7 @@ async function assertRefused(promise: Promise<unknown>, ...parts: readonly strin
 test('a set loads from plain and packed files alike', async () => {
   const packed = await folderWith({ [`${LABELS}.gz`]: gzipSync(BYTES[1]) });
   for (const folder of [await folderWith(), packed]) {
-    const { train, test: heldOut, width, height, name, sha256: digest } = await loadMnist(folder, FILES);
+    const { train, test: heldOut, width, height, name, sha256: digest } = await loadMnist(folder, { files: FILES });
     assert.deepEqual({ name, width, height }, { name: 'mnist', width: 2, height: 3 });
     assert.deepEqual([train.count, heldOut.count], [5, 4]);
     assert.deepEqual([...train.images], [...BYTES[0].subarray(16)]);
@@ -99,17 +99,17 @@ const BAD: readonly (readonly [string, Readonly<Record<string, Uint8Array>>, rea
 for (const [what, files, parts] of BAD) {
   test(`a file that is ${what} is refused with its name and what to do`, async () => {
     const folder = await folderWith(files);
-    await assertRefused(loadMnist(folder, FILES), join(folder, LABELS), ...parts, '--data');
+    await assertRefused(loadMnist(folder, { files: FILES }), join(folder, LABELS), ...parts, '--data');
   });
 }
 
 test('a folder in place of a file, and an unreadable file, are refused', async () => {
   const folder = await folderWith({});
   await mkdir(join(folder, LABELS));
-  await assertRefused(loadMnist(folder, FILES), join(folder, LABELS), "isn't a regular one");
+  await assertRefused(loadMnist(folder, { files: FILES }), join(folder, LABELS), "isn't a regular one");
   const looped = await folderWith({});
   await symlink(LABELS, join(looped, LABELS));
-  await assertRefused(loadMnist(looped, FILES), join(looped, LABELS), "can't be read", 'ELOOP');
+  await assertRefused(loadMnist(looped, { files: FILES }), join(looped, LABELS), "can't be read", 'ELOOP');
 });
 
 test('a folder that is missing, a file or unreadable is refused', async () => {

@@ -3,7 +3,7 @@ import { WeightStore } from '../coordinator/weights.ts';
 import type { TrainConfig } from '../shared/config.ts';
 import type { Dataset, Split } from '../shared/dataset/dataset.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/kernel/exports.ts';
-import { SharedMemory } from '../shared/kernel/memory.ts';
+import type { SharedMemory } from '../shared/kernel/memory.ts';
 import { type ModelLayout, layoutOf } from '../shared/model/layout.ts';
 import { lenet5 } from '../shared/model/lenet5.ts';
 import type { Fault } from '../worker/faults.ts';
@@ -23,15 +23,16 @@ export interface Engine {
 
 export interface EngineOptions {
   readonly config: TrainConfig;
+  /** Where the data set may lie already; not yet sealed. */
+  readonly memory: SharedMemory;
   readonly dataset: Dataset;
   readonly onLost?: (worker: number, cause: Error) => void;
   readonly faults?: readonly Fault[];
 }
 
 /** Lays out the shared memory and starts the pool; the weights are still zero. */
-export function startEngine({ config, dataset, onLost, faults }: EngineOptions): Engine {
+export function startEngine({ config, memory, dataset, onLost, faults }: EngineOptions): Engine {
   const layout = layoutOf(lenet5(config.head, config.rbfJ));
-  const memory = new SharedMemory();
   const module = compileKernel();
   const kernel = instantiateKernel(module, memory.memory);
   const train = share(memory, dataset.train);
@@ -48,10 +49,6 @@ export function startEngine({ config, dataset, onLost, faults }: EngineOptions):
   return { layout, kernel, weights, optimizer, pool, testLabels: test.labels };
 }
 
-function share(memory: SharedMemory, split: Split): SampleSet {
-  const images = memory.bytes(split.images.length);
-  images.set(split.images);
-  const labels = memory.bytes(split.labels.length);
-  labels.set(split.labels);
-  return { images, labels };
+function share(memory: SharedMemory, { images, labels }: Split): SampleSet {
+  return { images: memory.hold(images), labels: memory.hold(labels) };
 }

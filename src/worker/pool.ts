@@ -99,6 +99,8 @@ export class LocalPool implements Executor {
       // A resident task never returns to Piscina's own waiting loop.
       atomics: 'disabled',
       recordTiming: false,
+      // A worker's JavaScript makes little but short-lived garbage; left alone, each thread's nursery grows to 48 MB.
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
     });
     for (const setup of setups) {
       const slot: Slot = {

@@ -13,6 +13,7 @@ import { resolveDataFolder } from '../../shared/dataset/data-folder.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { loadMnist } from '../../shared/dataset/mnist.ts';
 import { numericsDigest } from '../../shared/kernel/exports.ts';
+import { SharedMemory } from '../../shared/kernel/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { startEngine } from '../engine.ts';
@@ -26,7 +27,9 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const started = new Date();
   const resolved = resolveTrainConfig({ flags, env: process.env });
   const { config } = resolved;
-  const dataset = await loadMnist(await resolveDataFolder({ flag: config.data, env: process.env }));
+  const memory = new SharedMemory();
+  const folder = await resolveDataFolder({ flag: config.data, env: process.env });
+  const dataset = await loadMnist(folder, { allocate: (length) => memory.bytes(length) });
   const metrics = metricsOf(runName(started, config.seed), config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
   const http = await listen(resolved, metrics);
@@ -38,7 +41,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
     });
     const stop = stopOnSignals(say);
     try {
-      return await runIn(directory, { config, dataset, metrics, http, stop, started });
+      return await runIn(directory, { config, memory, dataset, metrics, http, stop, started });
     } finally {
       stop.release();
       await directory.close();
@@ -50,6 +53,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
 
 interface Surroundings {
   readonly config: TrainConfig;
+  readonly memory: SharedMemory;
   readonly dataset: Dataset;
   readonly metrics: RunMetrics;
   readonly http: HttpServer | undefined;
@@ -73,12 +77,11 @@ async function runIn(directory: RunDirectory, surroundings: Surroundings): Promi
 
 async function trainIn(
   directory: RunDirectory,
-  { config, dataset, metrics, stop }: Surroundings,
+  { config, memory, dataset, metrics, stop }: Surroundings,
   digests: { readonly dataset: string; readonly numerics: string },
 ): Promise<TrainingResult> {
   const engine = startEngine({
-    config,
-    dataset,
+    ...{ config, memory, dataset },
     onLost: (worker, { message }) => say(`Worker ${worker} was lost (${message}); another takes its place.`),
   });
   const { layout, kernel, weights, optimizer, pool: executor, testLabels } = engine;

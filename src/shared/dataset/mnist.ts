@@ -12,19 +12,29 @@ import { type DataFile, type DataFiles, MNIST_FILES } from './mnist-files.ts';
 
 const CHUNK_BYTES = 1 << 18;
 
+type Allocate = (length: number) => Uint8Array;
+
+export interface LoadOptions {
+  readonly files?: DataFiles;
+  readonly allocate?: Allocate;
+}
+
 /**
  * Reads MNIST from a folder, each file as it is or packed (.gz), and checks every byte against the known digests.
- * `files` is there for tests with small made-up sets.
+ * `allocate` gives the zeroed arrays that receive them; `files` is there for tests with small made-up sets.
  * @throws DatasetError that names the file which is missing, unreadable, truncated or altered
  */
-export async function loadMnist(folder: string, files: DataFiles = MNIST_FILES): Promise<Dataset> {
+export async function loadMnist(
+  folder: string,
+  { files = MNIST_FILES, allocate = (length) => new Uint8Array(length) }: LoadOptions = {},
+): Promise<Dataset> {
   const names = await listDataFolder(folder);
   const [trainImages, trainLabels, testImages, testLabels] = files;
   // One after the other, so that the first bad file is the one reported, whatever the disk's timing.
-  const images = await readDataFile(folder, names, trainImages);
-  const labels = await readDataFile(folder, names, trainLabels);
-  const heldOutImages = await readDataFile(folder, names, testImages);
-  const heldOutLabels = await readDataFile(folder, names, testLabels);
+  const images = await readDataFile(folder, names, trainImages, allocate);
+  const labels = await readDataFile(folder, names, trainLabels, allocate);
+  const heldOutImages = await readDataFile(folder, names, testImages, allocate);
+  const heldOutLabels = await readDataFile(folder, names, testLabels, allocate);
   const [count = 0, height = 0, width = 0] = images.shape;
   return {
     name: 'mnist',
@@ -36,13 +46,18 @@ export async function loadMnist(folder: string, files: DataFiles = MNIST_FILES):
   };
 }
 
-async function readDataFile(folder: string, names: readonly string[], file: DataFile): Promise<IdxArray> {
+async function readDataFile(
+  folder: string,
+  names: readonly string[],
+  file: DataFile,
+  allocate: Allocate,
+): Promise<IdxArray> {
   const name = [file.name, `${file.name}.gz`].find((candidate) => names.includes(candidate));
   const path = join(folder, name ?? file.name);
   if (name === undefined) {
     throw badFile(path, `missing: expected it or ${file.name}.gz, but the folder has neither.`);
   }
-  const bytes = await readUnpacked(path, idxHeaderBytes(file.shape.length) + elements(file.shape));
+  const bytes = await readUnpacked(path, allocate(idxHeaderBytes(file.shape.length) + elements(file.shape)));
   const array = parseIdx(bytes, path);
   const expected = file.shape.join('x');
   if (array.shape.join('x') !== expected) {
@@ -55,9 +70,9 @@ async function readDataFile(folder: string, names: readonly string[], file: Data
   return array;
 }
 
-/** The file's unpacked bytes, at most `limit` of them: a longer file is refused without being read to its end. */
-async function readUnpacked(path: string, limit: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(limit);
+/** The file's unpacked bytes in `bytes`: a longer file is refused without being read to its end. */
+async function readUnpacked(path: string, bytes: Uint8Array): Promise<Uint8Array> {
+  const limit = bytes.length;
   let length = 0;
   let tooLong = false;
   const collect = async (source: AsyncIterable<Buffer>): Promise<void> => {

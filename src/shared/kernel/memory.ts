@@ -13,6 +13,8 @@ export class SharedMemory {
   // Pointer 0 stays unused, so that a zero in a table or command is a mistake that shows.
   #next = ALIGNMENT;
   #sealed = false;
+  /** Every object that has stood for the memory: growing makes a new one. */
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
 
   /** Ends allocation: a thread that holds the memory need not see it grow. */
   seal(): void {
@@ -33,23 +35,36 @@ export class SharedMemory {
 
   bytes(length: number): Uint8Array {
     const pointer = this.allocate(length);
-    return new Uint8Array(this.memory.buffer, pointer, length);
+    return new Uint8Array(this.#buffer(), pointer, length);
   }
 
   int32(length: number): Int32Array {
     const pointer = this.allocate(4 * length);
-    return new Int32Array(this.memory.buffer, pointer, length);
+    return new Int32Array(this.#buffer(), pointer, length);
   }
 
   float32(length: number): Float32Array {
     const pointer = this.allocate(4 * length);
-    return new Float32Array(this.memory.buffer, pointer, length);
+    return new Float32Array(this.#buffer(), pointer, length);
   }
 
   /** A vector of parameters; behind it lie zeros up to a whole register, which the kernel's elementwise functions touch. */
   parameters(length: number): Float32Array {
-    const pointer = this.allocate(4 * padded(length));
-    return new Float32Array(this.memory.buffer, pointer, length);
+    return this.float32(padded(length)).subarray(0, length);
+  }
+
+  /** `bytes` itself where it lies in this memory, else a copy that does. */
+  hold(bytes: Uint8Array): Uint8Array {
+    if (this.#buffers.has(bytes.buffer)) return bytes;
+    const held = this.bytes(bytes.length);
+    held.set(bytes);
+    return held;
+  }
+
+  #buffer(): SharedArrayBuffer {
+    const { buffer } = this.memory;
+    this.#buffers.add(buffer);
+    return buffer;
   }
 }
 
