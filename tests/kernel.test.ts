@@ -102,7 +102,7 @@ function kernelOn(layout: ModelLayout, data: Images): KernelUnderTest {
   const weights = memory.parameters(layout.parameters);
   weights.set(randomWeights(layout, 22));
   const gradient = memory.parameters(layout.parameters);
-  const plan = planKernel(layout, memory);
+  const plan = planKernel(layout, 16, memory);
   const backend = new KernelBackend(instantiateKernel(compileKernel(), memory.memory), plan, memory.memory);
   backend.setWeights(weights);
   const shard = (size: number): SampleBatch => {
@@ -116,7 +116,7 @@ function kernelOn(layout: ModelLayout, data: Images): KernelUnderTest {
 
 function gradientOf({ backend, gradient }: KernelUnderTest, shard: SampleBatch) {
   gradient.fill(Number.NaN); // must be written over, not added to
-  const loss = backend.shardGradient(shard, gradient);
+  const loss = backend.gradient(shard, 1, gradient);
   return { ...loss, gradient: gradient.slice() };
 }
 

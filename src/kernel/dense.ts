@@ -3,8 +3,6 @@
  * accumulators; tails take one at a time.
  */
 import { BLOCK, LANES, TINY, flushTiny, relu, tanh } from './math';
-import { horizontalSum } from './conv';
-import { put } from './subsample';
 
 /** Identity, relu and 1.7159 tanh(2a/3), as the host names them. */
 export const LINEAR: i32 = 0;
@@ -164,9 +162,16 @@ export function denseInputGradient(
   }
 }
 
-/** x [features][LANES] to out [LANES][features rounded up to 4], so that weight gradients need no horizontal sums. */
+/** Bytes in a row of `features`, so that tiles of sixteen never read past it. */
+// @ts-ignore: AssemblyScript decorator
+@inline
+function rowOf(features: i32): usize {
+  return <usize>((features + 15) & ~15) << 2;
+}
+
+/** x [features][LANES] to out [LANES][features rounded up to 16], so that weight gradients need no horizontal sums. */
 export function transpose(x: usize, features: i32, out: usize): void {
-  const row = <usize>((features + 3) & ~3) << 2;
+  const row = rowOf(features);
   let left = features;
   for (; left >= 4; left -= 4) {
     transposeQuad(x, row, out);
@@ -195,96 +200,122 @@ function transposeQuad(x: usize, row: usize, out: usize): void {
   v128.store(out + 3 * row, v128.shuffle<f32>(ab2, cd2, 2, 3, 6, 7));
 }
 
+/** Bytes that a tile keeps on the stack for each pending sum. */
+const TILE: usize = 8 * 16;
+
 /**
- * gradient [outputs][inputs] = d [outputs][LANES] xT [LANES][inputs], samples in order, and biasGradient [outputs] = the
- * sum of d over lanes. Adds to the targets if `accumulate`, else writes them.
+ * Weight and bias gradients of a whole node of the reduction tree in one pass over the weights. Each shard's sum runs over
+ * its samples in order; the shards' sums are added as the tree has it, by a small stack of pending sums. So no shard's
+ * gradient is written out and read back. Columns are the outer loop: then all operands stay in the first-level cache.
+ * @param d f32 [shards][samples][outputs rounded up to 16], deltas as `transpose` leaves them
+ * @param x f32 [shards][samples][inputs rounded up to 16], the layer's inputs likewise
+ * @param gradient f32 [outputs][inputs], written; biasGradient f32 [outputs], written
+ * @param stack scratch, TILE bytes for each level of the tree and one more
  */
 export function denseWeightGradient(
-  d: usize, xT: usize, inputs: i32, outputs: i32, gradient: usize, biasGradient: usize, accumulate: bool,
+  d: usize, x: usize, shards: i32, samples: i32, inputs: i32, outputs: i32,
+  gradient: usize, biasGradient: usize, stack: usize,
 ): void {
   const row = <usize>inputs << 2;
-  const rowT = <usize>((inputs + 3) & ~3) << 2;
-  const columns = inputs & ~7;
-  for (let o: i32 = 0; o < outputs; ++o) {
+  for (let i: i32 = 0; i < inputs; i += 16) {
+    const columns = x + (<usize>i << 2);
+    let target = gradient + (<usize>i << 2);
+    for (let o: i32 = 0; o < outputs; o += 2) {
+      gradientTile(d + (<usize>o << 2), rowOf(outputs), columns, rowOf(inputs), shards, samples, stack);
+      storeRow(stack, target, min(16, inputs - i));
+      target += row;
+      if (o + 1 < outputs) storeRow(stack + 64, target, min(16, inputs - i));
+      target += row;
+    }
+  }
+  for (let o: i32 = 0; o < outputs; o += 4) {
     const at = <usize>o << 2;
-    put(biasGradient + at, horizontalSum(f32x4.add(v128.load(d + <usize>o * BLOCK), v128.load(d + <usize>o * BLOCK, 16))), accumulate);
-  }
-  let left = outputs;
-  for (; left >= 4; left -= 4) {
-    for (let i: i32 = 0; i < columns; i += 8) {
-      const at = <usize>i << 2;
-      gradientTile4(d, xT + at, rowT, gradient + at, row, accumulate);
-    }
-    for (let o: i32 = 0; o < 4; ++o) gradientTail(d + <usize>o * BLOCK, xT, rowT, columns, inputs, gradient + <usize>o * row, accumulate);
-    d += 4 * BLOCK;
-    gradient += 4 * row;
-  }
-  for (; left > 0; --left) {
-    gradientTail(d, xT, rowT, 0, inputs, gradient, accumulate);
-    d += BLOCK;
-    gradient += row;
+    biasTile(d + at, rowOf(outputs), shards, samples, stack);
+    memory.copy(biasGradient + at, stack, <usize>min(4, outputs - o) << 2);
   }
 }
 
+/** How many pending sums are added to a shard's own before that is put on the stack: behind the last shard, all of them. */
 // @ts-ignore: AssemblyScript decorator
 @inline
-function gradientTile4(d: usize, xT: usize, rowT: usize, gradient: usize, row: usize, accumulate: bool): void {
+function pendingAdds(shard: i32, shards: i32): i32 {
+  return shard + 1 == shards ? popcnt(shard) : ctz(~shard);
+}
+
+/** Two outputs by sixteen inputs, left at the bottom of the stack. */
+function gradientTile(d: usize, rowD: usize, x: usize, rowX: usize, shards: i32, samples: i32, stack: usize): void {
   const zero = f32x4.splat(0);
-  let a0 = zero, a1 = zero, a2 = zero, a3 = zero;
-  let b0 = zero, b1 = zero, b2 = zero, b3 = zero;
-  const end = d + BLOCK;
-  do {
-    const u = v128.load(xT);
-    const v = v128.load(xT, 16);
-    let s = v128.load32_splat(d);
-    a0 = f32x4.add(a0, f32x4.mul(s, u));
-    b0 = f32x4.add(b0, f32x4.mul(s, v));
-    s = v128.load32_splat(d, BLOCK);
-    a1 = f32x4.add(a1, f32x4.mul(s, u));
-    b1 = f32x4.add(b1, f32x4.mul(s, v));
-    s = v128.load32_splat(d, 2 * BLOCK);
-    a2 = f32x4.add(a2, f32x4.mul(s, u));
-    b2 = f32x4.add(b2, f32x4.mul(s, v));
-    s = v128.load32_splat(d, 3 * BLOCK);
-    a3 = f32x4.add(a3, f32x4.mul(s, u));
-    b3 = f32x4.add(b3, f32x4.mul(s, v));
-    d += 4;
-    xT += rowT;
-  } while (d < end);
-  putVector(gradient, a0, accumulate);
-  putVector(gradient + 16, b0, accumulate);
-  gradient += row;
-  putVector(gradient, a1, accumulate);
-  putVector(gradient + 16, b1, accumulate);
-  gradient += row;
-  putVector(gradient, a2, accumulate);
-  putVector(gradient + 16, b2, accumulate);
-  gradient += row;
-  putVector(gradient, a3, accumulate);
-  putVector(gradient + 16, b3, accumulate);
-}
-
-/** One output's columns [begin, end), four and then one at a time. */
-function gradientTail(d: usize, xT: usize, rowT: usize, begin: i32, end: i32, gradient: usize, accumulate: bool): void {
-  let i = begin;
-  for (; i + 4 <= end; i += 4) {
-    const at = <usize>i << 2;
-    let a = f32x4.splat(0);
-    for (let s: usize = 0; s < <usize>LANES; ++s) {
-      a = f32x4.add(a, f32x4.mul(v128.load32_splat(d + (s << 2)), v128.load(xT + at + s * rowT)));
+  let top = stack;
+  for (let shard: i32 = 0; shard < shards; ++shard) {
+    let a0 = zero, a1 = zero, a2 = zero, a3 = zero;
+    let b0 = zero, b1 = zero, b2 = zero, b3 = zero;
+    const end = x + <usize>samples * rowX;
+    do {
+      const s = v128.load32_splat(d);
+      const t = v128.load32_splat(d, 4);
+      let u = v128.load(x);
+      a0 = f32x4.add(a0, f32x4.mul(s, u));
+      b0 = f32x4.add(b0, f32x4.mul(t, u));
+      u = v128.load(x, 16);
+      a1 = f32x4.add(a1, f32x4.mul(s, u));
+      b1 = f32x4.add(b1, f32x4.mul(t, u));
+      u = v128.load(x, 32);
+      a2 = f32x4.add(a2, f32x4.mul(s, u));
+      b2 = f32x4.add(b2, f32x4.mul(t, u));
+      u = v128.load(x, 48);
+      a3 = f32x4.add(a3, f32x4.mul(s, u));
+      b3 = f32x4.add(b3, f32x4.mul(t, u));
+      d += rowD;
+      x += rowX;
+    } while (x < end);
+    for (let pending = pendingAdds(shard, shards); pending > 0; --pending) {
+      top -= TILE;
+      a0 = f32x4.add(v128.load(top, 0), a0);
+      a1 = f32x4.add(v128.load(top, 16), a1);
+      a2 = f32x4.add(v128.load(top, 32), a2);
+      a3 = f32x4.add(v128.load(top, 48), a3);
+      b0 = f32x4.add(v128.load(top, 64), b0);
+      b1 = f32x4.add(v128.load(top, 80), b1);
+      b2 = f32x4.add(v128.load(top, 96), b2);
+      b3 = f32x4.add(v128.load(top, 112), b3);
     }
-    putVector(gradient + at, a, accumulate);
-  }
-  for (; i < end; ++i) {
-    const at = <usize>i << 2;
-    let a: f32 = 0;
-    for (let s: usize = 0; s < <usize>LANES; ++s) a += load<f32>(d + (s << 2)) * load<f32>(xT + at + s * rowT);
-    put(gradient + at, a, accumulate);
+    v128.store(top, a0, 0);
+    v128.store(top, a1, 16);
+    v128.store(top, a2, 32);
+    v128.store(top, a3, 48);
+    v128.store(top, b0, 64);
+    v128.store(top, b1, 80);
+    v128.store(top, b2, 96);
+    v128.store(top, b3, 112);
+    top += TILE;
   }
 }
 
+/** Writes the first `columns` of sixteen floats. */
 // @ts-ignore: AssemblyScript decorator
 @inline
-function putVector(target: usize, value: v128, accumulate: bool): void {
-  v128.store(target, accumulate ? f32x4.add(v128.load(target), value) : value);
+function storeRow(from: usize, target: usize, columns: i32): void {
+  if (columns < 16) {
+    memory.copy(target, from, <usize>columns << 2);
+    return;
+  }
+  v128.store(target, v128.load(from));
+  v128.store(target, v128.load(from, 16), 16);
+  v128.store(target, v128.load(from, 32), 32);
+  v128.store(target, v128.load(from, 48), 48);
+}
+
+/** Four outputs' biases, left at the bottom of the stack. */
+function biasTile(d: usize, rowD: usize, shards: i32, samples: i32, stack: usize): void {
+  let top = stack;
+  for (let shard: i32 = 0; shard < shards; ++shard) {
+    let a = f32x4.splat(0);
+    for (let s: i32 = 0; s < samples; ++s, d += rowD) a = f32x4.add(a, v128.load(d));
+    for (let pending = pendingAdds(shard, shards); pending > 0; --pending) {
+      top -= 16;
+      a = f32x4.add(v128.load(top), a);
+    }
+    v128.store(top, a);
+    top += 16;
+  }
 }

@@ -38,3 +38,13 @@ export function depthOf(shards: number): number {
   for (let covered = 1; covered < shards; covered *= 2) depth++;
   return depth;
 }
+
+/** Adds up the values of consecutive leaves as the tree does. */
+export function treeSum(
+  values: ArrayLike<number>,
+  { begin, end }: TreeNode = { begin: 0, end: values.length },
+): number {
+  if (end - begin === 1) return values[begin] as number;
+  const split = splitOf({ begin, end });
+  return treeSum(values, { begin, end: split }) + treeSum(values, { begin: split, end });
+}

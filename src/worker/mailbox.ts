@@ -89,9 +89,14 @@ export class Mailbox {
     Atomics.store(this.words, THREAD, thread);
   }
 
-  /** Blocks this thread until a command comes. */
-  receive(): Command {
+  /**
+   * Blocks this thread until a command comes; for the first `spinMs` it polls, since waking a sleeping thread takes longer
+   * than the pool's own work between two commands.
+   */
+  receive(spinMs: number): Command {
     const last = Atomics.load(this.words, FINISHED);
+    const patience = spinMs > 0 ? performance.now() + spinMs : 0;
+    while (Atomics.load(this.words, SEQUENCE) === last && performance.now() < patience);
     // The deadline changes nothing but that no wait is forever.
     while (Atomics.load(this.words, SEQUENCE) === last) Atomics.wait(this.words, SEQUENCE, last, 1000);
     const word = (index: number): number => this.words[index] as number;
@@ -159,8 +164,12 @@ export class Bell {
     return Atomics.load(this.words, BELL);
   }
 
-  /** Resolves when the bell has rung since `heard`. Something else must keep the event loop alive. */
-  async wait(heard: number): Promise<void> {
+  /**
+   * Resolves when the bell has rung since `heard`. Blocks the event loop for up to `blockMs`, since being called back by it
+   * costs more than a short wait; then something else must keep the loop alive.
+   */
+  async wait(heard: number, blockMs: number): Promise<void> {
+    if (Atomics.wait(this.words, BELL, heard, blockMs) !== 'timed-out') return;
     const waiting = Atomics.waitAsync(this.words, BELL, heard, 10_000);
     if (waiting.async) await waiting.value;
   }

@@ -1,4 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
@@ -12,7 +14,7 @@ import { Round } from '../shared/reduction/round.ts';
 import type { SamplerOptions } from '../shared/sampler.ts';
 import { depthOf, type TreeNode } from '../shared/tree.ts';
 import type { Fault } from './faults.ts';
-import { type Assignment, BELL_WORDS, Bell, type Command, MAILBOX_WORDS, Mailbox, MAXIMUM_NODES } from './mailbox.ts';
+import { type Assignment, BELL_WORDS, Bell, type Command, MAILBOX_WORDS, MAXIMUM_NODES, Mailbox } from './mailbox.ts';
 import { EvaluationRegion, PartialRegion } from './regions.ts';
 import type { SampleSet, ThreadSetup } from './thread.ts';
 
@@ -24,6 +26,10 @@ const PATROL_MS = 100;
 const SLOW_FACTOR = 10;
 const SLOW_MINIMUM_SECONDS = 0.25;
 const HUNG_SECONDS = 30;
+/** Longest block of the event loop, and time between its turns: what a metrics request or a signal may wait. */
+const BLOCK_MS = 4;
+/** Longer than the coordinator's work between two steps. */
+const SPIN_MS = 0.3;
 const MAXIMUM_LAUNCHES = 5;
 /** Weight of the newest measurement in a worker's speed. */
 const SPEED_GAIN = 0.1;
@@ -78,6 +84,7 @@ export class LocalPool implements Executor {
   readonly #freeRegions: number[] = [];
   /** Regions of the last round's results, which the caller may still read. */
   #lent: number[] = [];
+  #lastTurn = 0;
   #fatal: Error | undefined;
   #closing = false;
 
@@ -182,11 +189,19 @@ export class LocalPool implements Executor {
         if (round.complete) return round.results();
         this.#abandonSlow();
         this.#assign(round, kind, t, weights);
-        await this.#bell.wait(heard);
+        await this.#breathe();
+        await this.#bell.wait(heard, BLOCK_MS);
       }
     } finally {
       clearInterval(patrol);
     }
+  }
+
+  /** Lets the event loop turn now and then: rounds that are waited for by blocking never do by themselves. */
+  async #breathe(): Promise<void> {
+    if (performance.now() - this.#lastTurn < BLOCK_MS) return;
+    await setImmediate();
+    this.#lastTurn = performance.now();
   }
 
   /** Deals what is missing to the workers that are free. */
@@ -300,13 +315,13 @@ export class LocalPool implements Executor {
   }
 
   #setup(worker: number, struck: Int32Array): ThreadSetup {
-    const { memory, kernel, layout, train, test, sampler, shardSize, batch, faults } = this.#options;
+    const { memory, kernel, layout, train, test, sampler, shardSize, batch, workers, faults } = this.#options;
     const levels = depthOf(batch / shardSize);
     return {
       worker,
       memory: memory.memory,
       kernel,
-      plan: planKernel(layout, memory),
+      plan: planKernel(layout, shardSize, memory),
       mailbox: memory.int32(MAILBOX_WORDS),
       bell: this.#bell.words,
       train,
@@ -315,6 +330,7 @@ export class LocalPool implements Executor {
       shardSize,
       chunkSize: CHUNK_SIZE,
       levels: Array.from({ length: levels }, () => memory.parameters(layout.parameters)),
+      spinMs: workers <= availableParallelism() ? SPIN_MS : 0,
       faults: { list: faults ?? [], struck },
     };
   }

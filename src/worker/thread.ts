@@ -34,6 +34,8 @@ export interface ThreadSetup {
   readonly chunkSize: number;
   /** Gradient vectors to reduce in, one a level of the tree. */
   readonly levels: readonly Float32Array[];
+  /** How long to poll for the next command before sleeping; 0 where threads outnumber the processors. */
+  readonly spinMs: number;
   readonly faults: Faults;
 }
 
@@ -44,7 +46,9 @@ export function resident(setup: ThreadSetup): void {
   const worker = new Worker(setup);
   mailbox.listen(threadId);
   bell.ring();
-  for (let command = mailbox.receive(); command.kind !== 'stop'; command = mailbox.receive()) {
+  for (;;) {
+    const command = mailbox.receive(setup.spinMs);
+    if (command.kind === 'stop') return;
     const start = performance.now();
     worker.obey(command);
     mailbox.finish((performance.now() - start) / 1000);
@@ -57,16 +61,16 @@ class Worker {
   readonly #kernel: KernelExports;
   readonly #backend: Backend;
   readonly #sampler: Sampler;
-  readonly #shard: SampleBatch;
-  readonly #chunk: SampleBatch;
+  readonly #shards: Samples;
+  readonly #chunk: Samples;
 
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
     this.#kernel = instantiateKernel(setup.kernel, setup.memory);
     this.#backend = new KernelBackend(this.#kernel, setup.plan, setup.memory);
     this.#sampler = new Sampler(setup.sampler);
-    this.#shard = { ...setup.train, ...room(setup.shardSize) };
-    this.#chunk = { ...setup.test, ...room(setup.chunkSize) };
+    this.#shards = room(setup.shardSize * this.#backend.shardsAtOnce);
+    this.#chunk = room(setup.chunkSize);
   }
 
   obey({ kind, t, weights, assignments }: Command): void {
@@ -86,7 +90,7 @@ class Worker {
 
   /** The gradient sum of a tree node into `target`: the left child's, plus the right child's from the next level. */
   #sum(t: number, node: TreeNode, target: Float32Array, level: number): LossSum {
-    if (node.end - node.begin === 1) return this.#shardGradient(t, node.begin, target);
+    if (node.end - node.begin <= this.#backend.shardsAtOnce) return this.#gradientOf(t, node, target);
     const split = splitOf(node);
     const right = this.#setup.levels[level] as Float32Array;
     const a = this.#sum(t, { begin: node.begin, end: split }, target, level + 1);
@@ -95,10 +99,13 @@ class Worker {
     return { lossSum: a.lossSum + b.lossSum, correct: a.correct + b.correct };
   }
 
-  #shardGradient(t: number, shard: number, target: Float32Array): LossSum {
+  #gradientOf(t: number, { begin, end }: TreeNode, target: Float32Array): LossSum {
     const { shardSize } = this.#setup;
-    this.#sampler.fill(t, shard * shardSize, shardSize, this.#shard.indices, this.#shard.shifts);
-    return this.#backend.shardGradient(this.#shard, target);
+    const count = (end - begin) * shardSize;
+    const indices = this.#shards.indices.subarray(0, count);
+    const shifts = this.#shards.shifts.subarray(0, 2 * count);
+    this.#sampler.fill(t, begin * shardSize, count, indices, shifts);
+    return this.#backend.gradient({ ...this.#setup.train, indices, shifts }, end - begin, target);
   }
 
   #evaluate({ node, region }: Assignment): void {
@@ -109,12 +116,14 @@ class Worker {
       const count = Math.min(chunkSize, test.labels.length - first);
       const indices = this.#chunk.indices.subarray(0, count);
       for (let i = 0; i < count; i++) indices[i] = first + i;
-      const { lossSum } = this.#backend.evaluate({ ...this.#chunk, indices }, result.predictions(chunk));
+      const { lossSum } = this.#backend.evaluate({ ...test, ...this.#chunk, indices }, result.predictions(chunk));
       result.losses[chunk - node.begin] = lossSum;
     }
   }
 }
 
-function room(count: number): Pick<SampleBatch, 'indices' | 'shifts'> {
+type Samples = Pick<SampleBatch, 'indices' | 'shifts'>;
+
+function room(count: number): Samples {
   return { indices: new Int32Array(count), shifts: new Int8Array(2 * count) };
 }

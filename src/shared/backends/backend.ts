@@ -16,16 +16,19 @@ export interface LossSum {
   readonly correct: number;
 }
 
-/** Turns (weights, shard) into (gradient, loss sum, correct count). One backend serves one thread. */
+/** Turns weights and shards into gradients, loss sums and correct counts. One backend serves one thread. */
 export interface Backend {
   readonly name: string;
+  /** Most shards that one call of `gradient` takes; a power of two. */
+  readonly shardsAtOnce: number;
   /** Reads the weights, [parameters] in flat order; they hold until the next call. */
   setWeights(weights: Float32Array): void;
   /**
-   * Writes the sum of the samples' gradients, [parameters], over `gradient`.
-   * The same weights and samples give the same bits (docs/determinism.md, 2).
+   * Writes the gradient sum of consecutive shards, added as the reduction tree has it, over `gradient`, [parameters].
+   * A shard's own gradient depends on the weights and its samples alone (docs/determinism.md, 2).
+   * @param samples the shards' samples, equally many each
    */
-  shardGradient(samples: SampleBatch, gradient: Float32Array): LossSum;
+  gradient(samples: SampleBatch, shards: number, gradient: Float32Array): LossSum;
   /** Losses without gradients; `predictions` [count] receives each sample's class. */
   evaluate(samples: SampleBatch, predictions: Uint8Array): LossSum;
 }

@@ -1,10 +1,11 @@
 import { type KernelExports, LANES } from '../kernel/exports.ts';
 import type { ConvPlan, DensePlan, KernelPlan } from '../kernel/plan.ts';
+import { treeSum } from '../tree.ts';
 import type { Backend, LossSum, SampleBatch } from './backend.ts';
 
 /**
- * The fused SIMD kernel as a backend: runs the plan's layers over blocks of LANES samples. Weights, images and gradients
- * must lie in the kernel's shared memory, since views travel as pointers; a gradient is padded to whole registers.
+ * The fused SIMD kernel as a backend: runs the plan's layers over blocks of LANES samples, then the dense layers' weight
+ * gradients over all shards of a call in one pass. Weights, images and gradients must lie in the kernel's shared memory, since views travel as pointers; a gradient is padded to whole registers.
  */
 export class KernelBackend implements Backend {
   readonly name = 'kernel';
@@ -43,24 +44,38 @@ export class KernelBackend implements Backend {
     }
   }
 
-  shardGradient(samples: SampleBatch, gradient: Float32Array): LossSum {
-    let lossSum = 0;
+  get shardsAtOnce(): number {
+    return this.#plan.shardsAtOnce;
+  }
+
+  gradient(samples: SampleBatch, shards: number, gradient: Float32Array): LossSum {
+    const shardSize = samples.indices.length / shards;
+    const blocks = Math.ceil(shardSize / LANES);
+    const losses = new Float64Array(shards);
     let correct = 0;
-    for (let first = 0; first < samples.indices.length; first += LANES) {
-      const count = this.#load(samples, first);
-      this.#forward(samples, count);
-      lossSum += this.#head(count);
-      correct += this.#countCorrect(count);
-      this.#backward(gradient.byteOffset, first > 0);
+    let pending = 0;
+    for (let shard = 0; shard < shards; shard++) {
+      const convSum = this.#convSum(gradient, pending);
+      for (let block = 0; block < blocks; block++) {
+        const first = shard * shardSize + block * LANES;
+        const count = this.#load(samples, first, Math.min(first + LANES, (shard + 1) * shardSize));
+        this.#forward(samples, count);
+        const kept = shard * blocks + block;
+        losses[shard] = (losses[shard] as number) + this.#head(count);
+        correct += this.#countCorrect(count);
+        this.#backward(kept, convSum, block > 0);
+      }
+      pending = this.#addPending(gradient, pending + 1, shard, shards);
     }
-    return { lossSum, correct };
+    for (const dense of this.#plan.denses) this.#denseWeightGradient(dense, shards, blocks, gradient.byteOffset);
+    return { lossSum: treeSum(losses), correct };
   }
 
   evaluate(samples: SampleBatch, predictions: Uint8Array): LossSum {
     let lossSum = 0;
     let correct = 0;
     for (let first = 0; first < samples.indices.length; first += LANES) {
-      const count = this.#load(samples, first);
+      const count = this.#load(samples, first, Math.min(first + LANES, samples.indices.length));
       this.#forward(samples, count);
       lossSum += this.#head(count);
       correct += this.#countCorrect(count);
@@ -70,8 +85,8 @@ export class KernelBackend implements Backend {
   }
 
   /** Names a block's samples to the kernel; returns how many they are. Empty lanes match no class. */
-  #load({ indices, shifts, labels }: SampleBatch, first: number): number {
-    const count = Math.min(LANES, indices.length - first);
+  #load({ indices, shifts, labels }: SampleBatch, first: number, end: number): number {
+    const count = end - first;
     for (let s = 0; s < count; s++) {
       const index = indices[first + s] as number;
       this.#indices[s] = index;
@@ -143,33 +158,53 @@ export class KernelBackend implements Backend {
     return correct;
   }
 
-  #backward(gradient: number, accumulate: boolean): void {
+  /** Where the conv gradients of the next shard go: behind the sums that are pending. */
+  #convSum(gradient: Float32Array, pending: number): number {
+    return pending === 0 ? gradient.byteOffset : (this.#plan.convSums[pending - 1] as number);
+  }
+
+  /** Adds the conv gradients' pending sums as the tree has it once `shard` is in; returns how many remain. */
+  #addPending(gradient: Float32Array, pending: number, shard: number, shards: number): number {
+    let left = pending;
+    // The sums of a node's two halves lie side by side when the shards so far fill it, and behind the last shard.
+    for (let rest = shard; left > 1 && (rest % 2 === 1 || shard + 1 === shards); rest = Math.floor(rest / 2)) {
+      const target = this.#convSum(gradient, left - 2);
+      this.#kernel.add(target, this.#convSum(gradient, left - 1), this.#plan.convParameters);
+      left--;
+    }
+    return left;
+  }
+
+  /** All deltas of a block and its conv gradients; what the dense layers' gradients need is kept. */
+  #backward(kept: number, convSum: number, accumulate: boolean): void {
     const { convs, denses } = this.#plan;
     for (let layer = denses.length - 1; layer >= 0; layer--) {
-      this.#denseBackward(denses[layer] as DensePlan, gradient, accumulate);
+      const { x, delta, inputs, outputs, ...dense } = denses[layer] as DensePlan;
+      this.#kernel.transpose(x, inputs, dense.keptInputs + kept * dense.keptInputBytes);
+      this.#kernel.transpose(delta, outputs, dense.keptDeltas + kept * dense.keptDeltaBytes);
+      const weight = this.#weights + dense.weightOffset;
+      this.#kernel.denseInputGradient(weight, delta, x, inputs, outputs, dense.inputActivation, dense.inputDelta);
     }
     for (let layer = convs.length - 1; layer >= 0; layer--) {
       const conv = convs[layer] as ConvPlan;
-      this.#convWeightGradient(conv, gradient, accumulate);
+      this.#convWeightGradient(conv, convSum, accumulate);
       const before = convs[layer - 1];
       if (before !== undefined) this.#convInputGradient(conv, before);
     }
   }
 
-  #denseBackward(dense: DensePlan, gradient: number, accumulate: boolean): void {
-    const { x, delta, inputs, outputs, transposed, weightOffset, biasOffset } = dense;
-    this.#kernel.transpose(x, inputs, transposed);
+  #denseWeightGradient(dense: DensePlan, shards: number, blocks: number, gradient: number): void {
     this.#kernel.denseWeightGradient(
-      delta,
-      transposed,
-      inputs,
-      outputs,
-      gradient + weightOffset,
-      gradient + biasOffset,
-      accumulate,
+      dense.keptDeltas,
+      dense.keptInputs,
+      shards,
+      blocks * LANES,
+      dense.inputs,
+      dense.outputs,
+      gradient + dense.weightOffset,
+      gradient + dense.biasOffset,
+      this.#plan.stack,
     );
-    const weight = this.#weights + weightOffset;
-    this.#kernel.denseInputGradient(weight, delta, x, inputs, outputs, dense.inputActivation, dense.inputDelta);
   }
 
   #convWeightGradient(conv: ConvPlan, gradient: number, accumulate: boolean): void {

@@ -1,6 +1,7 @@
 import { ModelError } from '../errors.ts';
 import { type LayerLayout, type ModelLayout, shapeSize } from '../model/layout.ts';
 import type { Activation, ConvSpec, DenseSpec, RbfHeadSpec, SoftmaxHeadSpec } from '../model/spec.ts';
+import { depthOf } from '../tree.ts';
 import { LANES } from './exports.ts';
 import { padded, type SharedMemory } from './memory.ts';
 
@@ -17,10 +18,18 @@ const ACTIVATIONS = { linear: 0, relu: 1, 'scaled-tanh': 2 } as const;
  */
 export interface KernelPlan {
   readonly parameters: number;
+  /** Shards whose activations and deltas are kept for one pass over the dense layers' gradients; a power of two. */
+  readonly shardsAtOnce: number;
   readonly input: InputPlan;
   readonly convs: readonly ConvPlan[];
   readonly denses: readonly DensePlan[];
   readonly head: HeadPlan;
+  /** Parameters of the convs and their subsampling, which come first in the flat order. */
+  readonly convParameters: number;
+  /** Pending sums of their gradients, a vector for each level of the tree but the lowest, which is the target itself. */
+  readonly convSums: readonly number[];
+  /** Pending sums of a tile of the dense layers' gradients. */
+  readonly stack: number;
   /** i32 [LANES] each. */
   readonly labels: number;
   readonly predictions: number;
@@ -82,9 +91,13 @@ export interface DensePlan {
   readonly inputActivation: number;
   readonly x: number;
   readonly inputDelta: number;
-  readonly transposed: number;
   readonly out: number;
   readonly delta: number;
+  /** [shards][blocks] of inputs and deltas by sample, as `transpose` leaves them, for the weight gradients. */
+  readonly keptInputs: number;
+  readonly keptInputBytes: number;
+  readonly keptDeltas: number;
+  readonly keptDeltaBytes: number;
   readonly weightOffset: number;
   readonly biasOffset: number;
 }
@@ -103,11 +116,20 @@ export type HeadPlan =
       readonly activation: number;
     };
 
+/** Samples whose dense layers are differentiated in one pass: enough to make the pass over the gradient cheap. */
+const SAMPLES_AT_ONCE = 64;
+/** Bytes that src/kernel/dense.ts keeps for a pending sum. */
+const STACK_LEVEL = 128;
+
 /**
- * Lays out one worker's scratch memory for a model.
+ * Lays out one worker's scratch memory for a model and shards of at most `shardSize` samples.
  * @throws ModelError where the spec isn't (conv, subsample) pairs, then dense layers, then a head
  */
-export function planKernel(layout: ModelLayout, memory: SharedMemory): KernelPlan {
+export function planKernel(layout: ModelLayout, shardSize: number, memory: SharedMemory): KernelPlan {
+  const blocks = Math.ceil(shardSize / LANES);
+  let shardsAtOnce = 1;
+  while (2 * shardsAtOnce * blocks * LANES <= SAMPLES_AT_ONCE) shardsAtOnce *= 2;
+  const kept = shardsAtOnce * blocks;
   const convs: ConvPlan[] = [];
   const denses: DensePlan[] = [];
   let x = 0;
@@ -128,7 +150,7 @@ export function planKernel(layout: ModelLayout, memory: SharedMemory): KernelPla
       convs.push(plan);
       ({ out: x, delta } = plan);
     } else if (spec.kind === 'dense' || spec.kind === 'softmax') {
-      const plan = planDense(spec, layer, { x, delta, activation }, memory);
+      const plan = planDense(spec, layer, { x, delta, activation }, kept, memory);
       denses.push(plan);
       ({ out: x, delta } = plan);
       if (spec.kind === 'dense') activation = spec.activation;
@@ -138,8 +160,11 @@ export function planKernel(layout: ModelLayout, memory: SharedMemory): KernelPla
   }
   if (convs.length === 0) throw new ModelError(`${layout.spec.name}: the kernel expects a conv layer first.`);
   const head = planHead(layout.spec.head, { x, delta, activation }, memory);
+  const convParameters = (denses[0]?.weightOffset ?? 4 * layout.parameters) / 4;
   return {
-    parameters: layout.parameters,
+    ...{ parameters: layout.parameters, shardsAtOnce, convParameters },
+    convSums: Array.from({ length: depthOf(shardsAtOnce) }, () => memory.allocate(4 * padded(convParameters))),
+    stack: memory.allocate(STACK_LEVEL * (depthOf(shardsAtOnce) + 1)),
     input,
     convs,
     denses,
@@ -246,23 +271,29 @@ function planDense(
   spec: DenseSpec | SoftmaxHeadSpec,
   layer: LayerLayout,
   before: Before,
+  kept: number,
   memory: SharedMemory,
 ): DensePlan {
   const inputs = shapeSize(layer.input);
   const outputs = shapeSize(layer.output);
+  const keptInputBytes = rowBytes(inputs) * LANES;
+  const keptDeltaBytes = rowBytes(outputs) * LANES;
   return {
-    inputs,
-    outputs,
+    ...{ inputs, outputs, x: before.x, inputDelta: before.delta, keptInputBytes, keptDeltaBytes },
     activation: spec.kind === 'dense' ? ACTIVATIONS[spec.activation] : ACTIVATIONS.linear,
     inputActivation: ACTIVATIONS[before.activation],
-    x: before.x,
-    inputDelta: before.delta,
-    transposed: memory.allocate(4 * padded(inputs) * LANES),
     out: memory.allocate(outputs * BLOCK),
     delta: memory.allocate(outputs * BLOCK),
+    keptInputs: memory.allocate(kept * keptInputBytes),
+    keptDeltas: memory.allocate(kept * keptDeltaBytes),
     weightOffset: offsetOf(layer, 0),
     biasOffset: offsetOf(layer, 1),
   };
+}
+
+/** A row of `features` float32s as src/kernel/dense.ts pads it. */
+function rowBytes(features: number): number {
+  return 4 * Math.ceil(features / 16) * 16;
 }
 
 function planHead(spec: SoftmaxHeadSpec | RbfHeadSpec, before: Before, memory: SharedMemory): HeadPlan {

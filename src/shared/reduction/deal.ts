@@ -10,9 +10,9 @@ import { cover, type TreeNode } from '../tree.ts';
 export function deal(shards: number, missing: readonly TreeNode[], speeds: readonly number[]): TreeNode[][] {
   const total = missing.reduce((sum, { begin, end }) => sum + end - begin, 0);
   const cuts = cutsOf(total, speeds);
-  return speeds.map((_, worker) => runOf(missing, cuts[worker] ?? 0, cuts[worker + 1] ?? total).flatMap(
-    ({ begin, end }) => cover(shards, begin, end),
-  ));
+  return speeds.map((_, worker) =>
+    runOf(missing, cuts[worker] ?? 0, cuts[worker + 1] ?? total).flatMap(({ begin, end }) => cover(shards, begin, end)),
+  );
 }
 
 /** Where each worker's share of `total` begins, by rounding the running sum; then `total`. */
