@@ -51,14 +51,19 @@ export class Round<Result> {
     return hopeless;
   }
 
-  /** What is neither done nor under way, as ranges of units. */
+  /** What is neither done nor under way, as ranges of units; none reaches from one wanted node into the next. */
   missing(): TreeNode[] {
+    return this.#wanted.flatMap((node) => this.#missingOf(node));
+  }
+
+  #missingOf({ begin, end }: TreeNode): TreeNode[] {
+    const isMissing = (unit: number): boolean => this.#done[unit] === 0 && this.#held[unit] === 0;
     const ranges: TreeNode[] = [];
-    for (let unit = 0; unit < this.units; unit++) {
-      if (this.#done[unit] === 1 || this.#held[unit] !== 0) continue;
-      const begin = unit;
-      while (unit < this.units && this.#done[unit] === 0 && this.#held[unit] === 0) unit++;
-      ranges.push({ begin, end: unit });
+    for (let unit = begin; unit < end; unit++) {
+      if (!isMissing(unit)) continue;
+      const first = unit;
+      while (unit < end && isMissing(unit)) unit++;
+      ranges.push({ begin: first, end: unit });
     }
     return ranges;
   }
