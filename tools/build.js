@@ -12,12 +12,24 @@ const require = createRequire(import.meta.url);
 
 const KERNEL_FLAGS = [
   ...['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--enable', 'threads'],
-  ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536', '--use', 'abort=', '--disableWarning', '112'],
+  ...[
+    '--importMemory',
+    '--sharedMemory',
+    '--initialMemory',
+    '1',
+    '--maximumMemory',
+    '65536',
+    '--use',
+    'abort=',
+    '--disableWarning',
+    '112',
+  ],
   // Writes kernel.d.ts beside the wasm: the functions' signatures for TypeScript.
   ...['--bindings', 'raw'],
 ];
 
 function filesBelow(folder) {
+  if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)))
@@ -26,12 +38,16 @@ function filesBelow(folder) {
 
 function digest(files) {
   const hash = createHash('sha256');
-  for (const file of files) hash.update(`${file}\0`).update(readFileSync(join(root, file))).update('\0');
+  for (const file of files)
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(root, file)))
+      .update('\0');
   return hash.digest('hex');
 }
 
 function node(script, args) {
-  execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 2, 'inherit'] });
 }
 
 /** Runs `make` where the files' digest differs from the one left by the last success. */
@@ -52,14 +68,21 @@ export function build() {
   const changed = [
     whenChanged('kernel', [...common, ...kernel], () => {
       const asc = join(require.resolve('assemblyscript/package.json'), '..', 'bin', 'asc.js');
-      for (const [entry, out] of [['index.ts', 'kernel.wasm'], ['peak.ts', 'peak.wasm']]) {
+      for (const [entry, out] of [
+        ['index.ts', 'kernel.wasm'],
+        ['peak.ts', 'peak.wasm'],
+      ]) {
         node(asc, [join('src/kernel', entry), '-o', join('dist/kernel', out), ...KERNEL_FLAGS]);
       }
     }),
-    whenChanged('typescript', [...common, ...['src', 'tests', 'benchmarks'].flatMap(filesBelow), 'tsconfig.base.json'], () => {
-      const tsc = join(require.resolve('typescript/package.json'), '..', 'bin', 'tsc');
-      node(tsc, ['--build']);
-    }),
+    whenChanged(
+      'typescript',
+      [...common, ...['src', 'tests', 'benchmarks'].flatMap(filesBelow), 'tsconfig.base.json'],
+      () => {
+        const tsc = join(require.resolve('typescript/package.json'), '..', 'bin', 'tsc');
+        node(tsc, ['--build']);
+      },
+    ),
   ];
   return changed.some(Boolean);
 }

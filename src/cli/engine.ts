@@ -4,10 +4,10 @@ import type { TrainConfig } from '../shared/config.ts';
 import type { Dataset, Split } from '../shared/dataset/dataset.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/kernel/exports.ts';
 import type { SharedMemory } from '../shared/kernel/memory.ts';
-import { type ModelLayout, layoutOf } from '../shared/model/layout.ts';
+import { layoutOf, type ModelLayout } from '../shared/model/layout.ts';
 import { lenet5 } from '../shared/model/lenet5.ts';
 import type { Fault } from '../worker/faults.ts';
-import { LocalPool } from '../worker/pool.ts';
+import { LocalPool, type LocalPoolOptions } from '../worker/pool.ts';
 import type { SampleSet } from '../worker/thread.ts';
 
 /** All that computes in this process, over one shared memory. */
@@ -26,12 +26,13 @@ export interface EngineOptions {
   /** Where the data set may lie already; not yet sealed. */
   readonly memory: SharedMemory;
   readonly dataset: Dataset;
-  readonly onLost?: (worker: number, cause: Error) => void;
+  readonly onLost?: NonNullable<LocalPoolOptions['onLost']>;
+  readonly onReady?: NonNullable<LocalPoolOptions['onReady']>;
   readonly faults?: readonly Fault[];
 }
 
 /** Lays out the shared memory and starts the pool; the weights are still zero. */
-export function startEngine({ config, memory, dataset, onLost, faults }: EngineOptions): Engine {
+export function startEngine({ config, memory, dataset, ...hooks }: EngineOptions): Engine {
   const layout = layoutOf(lenet5(config.head, config.rbfJ));
   const module = compileKernel();
   const kernel = instantiateKernel(module, memory.memory);
@@ -43,8 +44,7 @@ export function startEngine({ config, memory, dataset, onLost, faults }: EngineO
   const pool = new LocalPool({
     ...{ workers, batch, shardSize, memory, layout, train, test, kernel: module },
     sampler: { samples: dataset.train.count, batch, seed, augment },
-    ...(onLost === undefined ? {} : { onLost }),
-    ...(faults === undefined ? {} : { faults }),
+    ...hooks,
   });
   return { layout, kernel, weights, optimizer, pool, testLabels: test.labels };
 }

@@ -19,7 +19,13 @@ export function manifestOf({ name, config, digests, started, metricsUrl }: Manif
     config,
     digests,
     versions: { lockstep: version(), node: process.version, v8: process.versions.v8 },
-    host: { name: hostname(), platform: platform(), arch: arch(), cpu: cpus()[0]?.model.trim() ?? 'unknown', cpus: cpus().length },
+    host: {
+      name: hostname(),
+      platform: platform(),
+      arch: arch(),
+      cpu: cpus()[0]?.model.trim() ?? 'unknown',
+      cpus: cpus().length,
+    },
     addresses: metricsUrl === undefined ? {} : { metrics: `${metricsUrl}/metrics` },
   };
 }

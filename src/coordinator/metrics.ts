@@ -60,7 +60,7 @@ export class RunMetrics implements StepObserver {
     });
     this.#workers = new Gauge({
       name: 'lockstep_workers',
-      help: 'Worker threads of a node by state: starting, ready, or lost and not yet replaced.',
+      help: 'Worker threads of a node by state: starting (also in place of a lost one) or ready.',
       labelNames: ['node', 'state'],
       registers,
     });

@@ -58,14 +58,14 @@ export interface CheckpointRecord {
   readonly seconds: number;
 }
 
-/** `lost`: its thread is gone and no other has taken its place. */
-export type WorkerState = 'starting' | 'ready' | 'lost';
+/** `starting`: also where a thread was lost and another takes its place. */
+export type WorkerState = 'starting' | 'ready';
 
 export type RunEvent =
   /** How many workers of a node are in each state now. */
   | { readonly kind: 'workers'; readonly node: string; readonly counts: Readonly<Record<WorkerState, number>> }
   /** A sentence for the person who watches the run. */
-  | { readonly kind: 'notice'; readonly step: number; readonly message: string };
+  | { readonly kind: 'notice'; readonly message: string };
 
 /** One observer that passes every call on to each. */
 export function together(observers: readonly StepObserver[]): Required<Omit<StepObserver, 'close'>> {

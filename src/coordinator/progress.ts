@@ -44,7 +44,7 @@ export class ProgressLines implements StepObserver {
   }
 
   onEvent(event: RunEvent): void {
-    if (event.kind === 'notice') this.#options.write(`step ${event.step}: ${event.message}`);
+    if (event.kind === 'notice') this.#options.write(event.message);
   }
 
   #line(record: StepRecord, now: number): string {

@@ -47,6 +47,8 @@ export interface LocalPoolOptions {
   readonly sampler: SamplerOptions;
   /** Told of every worker that was lost, with the cause. */
   readonly onLost?: (worker: number, cause: Error) => void;
+  /** Told when it changes how many workers are ready. */
+  readonly onReady?: (ready: number) => void;
   readonly faults?: readonly Fault[];
 }
 
@@ -81,10 +83,13 @@ export class LocalPool implements Executor {
   readonly #piscina: Piscina;
   readonly #bell: Bell;
   readonly #slots: Slot[] = [];
+  readonly #partials = new Map<number, PartialRegion>();
+  readonly #patrol: NodeJS.Timeout;
   readonly #freeRegions: number[] = [];
   /** Regions of the last round's results, which the caller may still read. */
   #lent: number[] = [];
   #lastTurn = 0;
+  #ready = 0;
   #fatal: Error | undefined;
   #closing = false;
 
@@ -93,6 +98,7 @@ export class LocalPool implements Executor {
     this.#options = options;
     const { workers, memory } = options;
     this.#bell = new Bell(memory.int32(BELL_WORDS));
+    this.#patrol = setInterval(() => this.#bell.ring(), PATROL_MS).unref();
     this.#allocateRegions();
     const struck = memory.int32(options.faults?.length ?? 0);
     const setups = Array.from({ length: workers }, (_, worker) => this.#setup(worker, struck));
@@ -128,12 +134,13 @@ export class LocalPool implements Executor {
   }
 
   async gradient({ t, weights, nodes }: GradientWork): Promise<readonly Partial[]> {
-    const { batch, shardSize, memory, layout } = this.#options;
+    const { batch, shardSize } = this.#options;
     const round = new Round<Assignment>(batch / shardSize, nodes);
     const assignments = await this.#complete(round, 'gradient', t, weights);
     return assignments.map(({ node, region }) => {
-      const partial = new PartialRegion(memory.memory.buffer, region, layout.parameters);
-      return { node, gradient: partial.gradient, ...partial.read() };
+      const partial = this.#partials.get(region) as PartialRegion;
+      const { lossSum, correct } = partial.read();
+      return { node, gradient: partial.gradient, lossSum, correct };
     });
   }
 
@@ -163,7 +170,11 @@ export class LocalPool implements Executor {
 
   async close(): Promise<void> {
     this.#closing = true;
+    clearInterval(this.#patrol);
     const quiet = this.#slots.every(({ attempt, mailbox }) => attempt === undefined && mailbox.thread !== 0);
+    // A round that is open, or asked for later, would wait for ever.
+    this.#fatal ??= new Error('The pool was closed.');
+    this.#bell.ring();
     if (quiet) {
       for (const { mailbox } of this.#slots) mailbox.send({ kind: 'stop', t: 0, weights: 0, assignments: [] });
       await this.#piscina.close();
@@ -180,11 +191,12 @@ export class LocalPool implements Executor {
   ): Promise<Assignment[]> {
     this.#freeRegions.push(...this.#lent.splice(0));
     this.#bell.reset();
-    const patrol = setInterval(() => this.#bell.ring(), PATROL_MS);
+    this.#patrol.ref();
     try {
       for (;;) {
         const heard = this.#bell.heard;
         this.#settleFinished(round);
+        this.#countReady();
         if (this.#fatal !== undefined) throw this.#fatal;
         if (round.complete) return round.results();
         this.#abandonSlow();
@@ -193,7 +205,7 @@ export class LocalPool implements Executor {
         await this.#bell.wait(heard, BLOCK_MS);
       }
     } finally {
-      clearInterval(patrol);
+      this.#patrol.unref();
     }
   }
 
@@ -236,6 +248,14 @@ export class LocalPool implements Executor {
     slot.attempt = { round, command, weights, nodes, startedAt: performance.now(), abandoned: false };
     this.#bell.arm();
     slot.mailbox.send(command);
+  }
+
+  #countReady(): void {
+    let ready = 0;
+    for (const { mailbox } of this.#slots) if (mailbox.thread !== 0) ready++;
+    if (ready === this.#ready) return;
+    this.#ready = ready;
+    this.#options.onReady?.(ready);
   }
 
   /** Takes in every finished attempt; one of an earlier round only gives its buffers back. */
@@ -301,11 +321,12 @@ export class LocalPool implements Executor {
       if (unit !== undefined) this.#fatal = hopeless(attempt.command, unit, cause);
     }
     if (this.#closing) return;
+    this.#options.onLost?.(slot.worker, cause);
     if (slot.launches >= MAXIMUM_LAUNCHES && attempt === undefined) {
       this.#fatal = new WorkerError(`Worker ${slot.worker} can't start: ${cause.message}`, { cause });
+    } else {
+      this.#launch(slot);
     }
-    this.#options.onLost?.(slot.worker, cause);
-    this.#launch(slot);
     if (attempt !== undefined) this.#bell.count();
     this.#bell.ring();
   }
@@ -341,7 +362,11 @@ export class LocalPool implements Executor {
     const chunks = Math.ceil(test.labels.length / CHUNK_SIZE);
     const bytes = Math.max(PartialRegion.bytes(layout.parameters), EvaluationRegion.bytes(chunks, CHUNK_SIZE));
     const nodesOfRun = 2 * Math.max(1, depthOf(batch / shardSize), depthOf(chunks));
-    for (let i = 0; i < 2 * workers * nodesOfRun; i++) this.#freeRegions.push(memory.allocate(bytes));
+    for (let i = 0; i < 2 * workers * nodesOfRun; i++) {
+      const region = memory.allocate(bytes);
+      this.#freeRegions.push(region);
+      this.#partials.set(region, new PartialRegion(memory.memory.buffer, region, layout.parameters));
+    }
     // The first to be used is the last: a few regions serve a calm run.
     this.#freeRegions.reverse();
   }

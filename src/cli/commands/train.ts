@@ -80,20 +80,23 @@ async function trainIn(
   { config, memory, dataset, metrics, stop }: Surroundings,
   digests: { readonly dataset: string; readonly numerics: string },
 ): Promise<TrainingResult> {
+  const progress = new ProgressLines({
+    steps: config.iterations,
+    batch: config.batch,
+    write: say,
+    now: () => performance.now(),
+  });
+  const observer = together([metrics, progress, { onStep: (record) => directory.appendStep(record) }]);
   const engine = startEngine({
     ...{ config, memory, dataset },
-    onLost: (worker, { message }) => say(`Worker ${worker} was lost (${message}); another takes its place.`),
+    onLost: (worker, { message }) =>
+      observer.onEvent({ kind: 'notice', message: `Worker ${worker} was lost (${message}); another takes its place.` }),
+    onReady: (ready) =>
+      observer.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   });
   const { layout, kernel, weights, optimizer, pool: executor, testLabels } = engine;
   try {
     weights.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
-    const progress = new ProgressLines({
-      steps: config.iterations,
-      batch: config.batch,
-      write: say,
-      now: () => performance.now(),
-    });
-    const observer = together([metrics, progress, { onStep: (record) => directory.appendStep(record) }]);
     const checkpoints = new CheckpointQueue(directory.checkpoints, { layout, config, digests }, observer);
     const result = await trainLoop({
       ...{ config, kernel, executor, weights, optimizer, testLabels, observer, stop: stop.signal },
@@ -112,10 +115,7 @@ function metricsOf(run: string, config: TrainConfig, dataset: Dataset): RunMetri
   return new RunMetrics(new Registry(), info);
 }
 
-async function listen(
-  { config, explicit }: ResolvedTrainConfig,
-  metrics: RunMetrics,
-): Promise<HttpServer | undefined> {
+async function listen({ config, explicit }: ResolvedTrainConfig, metrics: RunMetrics): Promise<HttpServer | undefined> {
   const port = config.metricsPort;
   return port === 'off' ? undefined : startHttp({ port, explicit: explicit.has('metricsPort'), metrics });
 }

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { instantiate } from '#kernel';
 
-/** Raised with any change to the sampler, the augmentation or the reduction tree: what the wasm bytes don't cover. */
+/**
+ * Raised with any change to what the wasm bytes don't cover: initial weights, sampler, augmentation, reduction tree, the
+ * order in which the kernel's functions are called.
+ */
 const NUMERICS_VERSION = 1;
 
 /** Samples per kernel call: two registers of four lanes (src/kernel/math.ts). */

@@ -27,12 +27,12 @@ export class Round<Result> {
 
   /** An attempt at these nodes has begun. */
   hold(nodes: readonly TreeNode[]): void {
-    for (const unit of unitsOf(nodes)) this.#held[unit] = (this.#held[unit] ?? 0) + 1;
+    this.#count(nodes, 1);
   }
 
   /** Nobody waits for this attempt any more; it may still succeed. */
   abandon(nodes: readonly TreeNode[]): void {
-    for (const unit of unitsOf(nodes)) this.#held[unit] = (this.#held[unit] ?? 0) - 1;
+    this.#count(nodes, -1);
   }
 
   succeed(node: TreeNode, result: Result): void {
@@ -43,10 +43,12 @@ export class Round<Result> {
   /** @returns a unit that failed too often to be tried again, if there is one */
   fail(nodes: readonly TreeNode[]): number | undefined {
     let hopeless: number | undefined;
-    for (const unit of unitsOf(nodes)) {
-      const failures = (this.#failures[unit] ?? 0) + 1;
-      this.#failures[unit] = failures;
-      if (failures >= MAXIMUM_TRIES) hopeless ??= unit;
+    for (const { begin, end } of nodes) {
+      for (let unit = begin; unit < end; unit++) {
+        const failures = (this.#failures[unit] as number) + 1;
+        this.#failures[unit] = failures;
+        if (failures >= MAXIMUM_TRIES) hopeless ??= unit;
+      }
     }
     return hopeless;
   }
@@ -88,12 +90,14 @@ export class Round<Result> {
     for (const node of this.#wanted) visit(node);
     return chosen;
   }
+
+  #count(nodes: readonly TreeNode[], change: number): void {
+    for (const { begin, end } of nodes) {
+      for (let unit = begin; unit < end; unit++) this.#held[unit] = (this.#held[unit] as number) + change;
+    }
+  }
 }
 
 function key({ begin, end }: TreeNode): string {
   return `${begin}-${end}`;
-}
-
-function* unitsOf(nodes: readonly TreeNode[]): Generator<number> {
-  for (const { begin, end } of nodes) for (let unit = begin; unit < end; unit++) yield unit;
 }

@@ -1,0 +1,86 @@
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { together } from '../../coordinator/observer.ts';
+import { train } from '../../coordinator/train.ts';
+import { resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
+import { SharedMemory } from '../../shared/kernel/memory.ts';
+import { initialWeights } from '../../shared/model/initialize.ts';
+import { type Engine, startEngine } from '../engine.ts';
+import { benchDataset } from './images.ts';
+import { kernelTask } from './kernel.ts';
+import { median } from './median.ts';
+
+const SECONDS = 1;
+
+export interface CoordinationFigures {
+  readonly batch: number;
+  readonly workers: number;
+  /** Training, with everything that a step does, in samples per second. */
+  readonly training: number;
+  /** As many kernels side by side that wait for nobody: the sum of their samples per second. */
+  readonly kernels: number;
+  /** Median of the rounds' shares, 0..1. */
+  readonly lost: number;
+}
+
+/** What waiting for each other, reducing and updating cost, in interleaved rounds at the default batch. */
+export async function benchCoordination(workers: number, rounds: number): Promise<CoordinationFigures> {
+  const { config: defaults } = resolveTrainConfig({ flags: {}, env: {} });
+  const config = { ...defaults, workers, iterations: 1500, evaluateEvery: 0, checkpointEvery: 0 };
+  const engine = startEngine({ config, memory: new SharedMemory(), dataset: benchDataset() });
+  const kernels = new SideBySide(workers, config.shardSize);
+  const training: number[] = [];
+  const side: number[] = [];
+  try {
+    for (let round = -1; round < rounds; round++) {
+      const figures = [await kernels.measure(), await trainingSpeed(engine, config)] as const;
+      // The first round warms up.
+      if (round < 0) continue;
+      side.push(figures[0]);
+      training.push(figures[1]);
+    }
+  } finally {
+    await Promise.all([engine.pool.close(), kernels.close()]);
+  }
+  const lost = median(training.map((speed, i) => 1 - speed / (side[i] ?? Number.NaN)));
+  return { batch: config.batch, workers, training: median(training), kernels: median(side), lost };
+}
+
+async function trainingSpeed(engine: Engine, config: TrainConfig): Promise<number> {
+  const { layout, kernel, weights, optimizer, pool: executor, testLabels } = engine;
+  weights.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
+  const { steps, stepSeconds } = await train({
+    ...{ config, kernel, executor, weights, optimizer, testLabels, observer: together([]) },
+    checkpoint: () => Promise.resolve(),
+    stop: new AbortController().signal,
+  });
+  return (steps * config.batch) / stepSeconds;
+}
+
+/** Kernels in threads of their own, without a word between them. */
+class SideBySide {
+  readonly #piscina: Piscina;
+  readonly #tasks: readonly ReturnType<typeof kernelTask>[];
+
+  constructor(workers: number, shardSize: number) {
+    this.#piscina = new Piscina({
+      filename: fileURLToPath(new URL(`../../worker/measure${extname(import.meta.url)}`, import.meta.url)),
+      name: 'measure',
+      minThreads: workers,
+      maxThreads: workers,
+    });
+    this.#tasks = Array.from({ length: workers }, () => kernelTask(shardSize, SECONDS));
+  }
+
+  /** The sum of their samples per second. */
+  async measure(): Promise<number> {
+    const barrier = new Int32Array(new SharedArrayBuffer(4)).fill(this.#tasks.length);
+    const runs = this.#tasks.map((task) => this.#piscina.run({ ...task, barrier }) as Promise<number>);
+    return (await Promise.all(runs)).reduce((sum, speed) => sum + speed, 0);
+  }
+
+  close(): Promise<void> {
+    return this.#piscina.destroy();
+  }
+}

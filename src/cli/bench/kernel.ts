@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { compileKernel } from '../../shared/kernel/exports.ts';
+import { SharedMemory } from '../../shared/kernel/memory.ts';
+import { planKernel } from '../../shared/kernel/plan.ts';
+import { flopsPerSample } from '../../shared/model/flops.ts';
+import { initialWeights } from '../../shared/model/initialize.ts';
+import { layoutOf } from '../../shared/model/layout.ts';
+import { lenet5 } from '../../shared/model/lenet5.ts';
+import { type MeasureTask, measure } from '../../worker/measure.ts';
+import { benchImages } from './images.ts';
+import { median } from './median.ts';
+
+const SHARD_SIZES = [1, 4, 8, 16, 32, 64, 128];
+const ACCUMULATORS = [8, 10, 12, 14];
+const SECONDS = 0.25;
+
+export interface KernelFigures {
+  /** Multiply-and-add in 128-bit registers: the best of the loops, in GFLOP/s. */
+  readonly peak: number;
+  readonly peaks: Readonly<Record<string, number>>;
+  /** Of one sample, forward and backward. */
+  readonly megaflops: number;
+  readonly shards: readonly ShardFigures[];
+}
+
+export interface ShardFigures {
+  readonly shardSize: number;
+  readonly samplesPerSecond: number;
+  readonly gigaflops: number;
+  /** Share of the peak, 0..1. */
+  readonly ofPeak: number;
+}
+
+/** One worker's kernel at several shard sizes beside the machine's peak, in interleaved rounds; medians. */
+export function benchKernel(rounds: number): KernelFigures {
+  const layout = layoutOf(lenet5('softmax', 0));
+  const flops = flopsPerSample(layout);
+  const tasks = SHARD_SIZES.map((shardSize) => kernelTask(shardSize, SECONDS));
+  const peak = new Peak();
+  const peaks = ACCUMULATORS.map(() => [] as number[]);
+  const speeds = SHARD_SIZES.map(() => [] as number[]);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, accumulators] of ACCUMULATORS.entries()) peaks[i]?.push(peak.measure(accumulators, SECONDS / 2));
+    for (const [i, task] of tasks.entries()) {
+      speeds[i]?.push(measure({ ...task, barrier: new Int32Array(new SharedArrayBuffer(4)).fill(1) }));
+    }
+  }
+  const best = Math.max(...peaks.map(median));
+  return {
+    peak: best,
+    peaks: Object.fromEntries(ACCUMULATORS.map((accumulators, i) => [accumulators, median(peaks[i] ?? [])])),
+    megaflops: flops / 1e6,
+    shards: SHARD_SIZES.map((shardSize, i) => {
+      const samplesPerSecond = median(speeds[i] ?? []);
+      const gigaflops = (samplesPerSecond * flops) / 1e9;
+      return { shardSize, samplesPerSecond, gigaflops, ofPeak: gigaflops / best };
+    }),
+  };
+}
+
+/** A kernel with a memory of its own, at initial weights, on made-up images. */
+export function kernelTask(shardSize: number, seconds: number): Omit<MeasureTask, 'barrier'> {
+  const layout = layoutOf(lenet5('softmax', 0));
+  const memory = new SharedMemory();
+  const plan = planKernel(layout, shardSize, memory);
+  const weights = memory.parameters(layout.parameters);
+  weights.set(initialWeights(layout, 1, Math.sqrt));
+  const gradient = memory.parameters(layout.parameters);
+  const count = shardSize * plan.shardsAtOnce;
+  const set = benchImages(count);
+  const samples = {
+    images: memory.hold(set.images),
+    labels: memory.hold(set.labels),
+    indices: Int32Array.from({ length: count }, (_, i) => i),
+    shifts: new Int8Array(2 * count),
+  };
+  return { memory: memory.memory, kernel: compileKernel(), plan, weights, gradient, samples, seconds };
+}
+
+type Loops = Readonly<Record<string, (pointer: number, repeats: number) => number>>;
+
+/** The loops of src/kernel/peak.ts. */
+class Peak {
+  readonly #loops: Loops;
+
+  constructor() {
+    const { memory } = new SharedMemory();
+    const module = new WebAssembly.Module(readFileSync(new URL('../../kernel/peak.wasm', import.meta.url)));
+    this.#loops = new WebAssembly.Instance(module, { env: { memory } }).exports as Loops;
+  }
+
+  /** GFLOP/s of the loop with so many accumulators, after a warm-up as long. */
+  measure(accumulators: number, seconds: number): number {
+    const loop = this.#loops[`peak${accumulators}`];
+    if (loop === undefined) throw new Error(`No loop has ${accumulators} accumulators.`);
+    const repeats = 100;
+    // 64 iterations of a multiplication and an addition in four lanes each.
+    const flopsPerCall = repeats * 64 * accumulators * 8;
+    let gigaflops = 0;
+    for (let pass = 0; pass < 2; pass++) {
+      const start = performance.now();
+      let calls = 0;
+      let elapsed = 0;
+      while (elapsed < seconds) {
+        loop(64, repeats);
+        calls++;
+        elapsed = (performance.now() - start) / 1000;
+      }
+      gigaflops = (calls * flopsPerCall) / elapsed / 1e9;
+    }
+    return gigaflops;
+  }
+}

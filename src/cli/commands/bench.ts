@@ -1,0 +1,48 @@
+// lockstep bench            this machine's kernel speed, its peak, and what coordination costs
+import { availableParallelism, cpus } from 'node:os';
+import { resolveReadConfig } from '../../shared/config.ts';
+import { benchCoordination, type CoordinationFigures } from '../bench/coordination.ts';
+import { benchKernel, type KernelFigures } from '../bench/kernel.ts';
+
+const ROUNDS = 7;
+
+/** @returns the exit code */
+export async function bench(flags: Record<string, unknown>): Promise<number> {
+  const { json } = resolveReadConfig({ flags, env: process.env });
+  const machine = `${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${availableParallelism()} processors, Node ${process.versions.node}`;
+  process.stderr.write(`${machine}; medians of ${ROUNDS} interleaved rounds\n`);
+  const kernel = benchKernel(ROUNDS);
+  const coordination: CoordinationFigures[] = [];
+  for (const workers of new Set([1, availableParallelism()]))
+    coordination.push(await benchCoordination(workers, ROUNDS));
+  if (json) process.stdout.write(`${JSON.stringify({ machine, kernel, coordination })}\n`);
+  else process.stdout.write(`${text(kernel, coordination).join('\n')}\n`);
+  return 0;
+}
+
+function text(kernel: KernelFigures, coordination: readonly CoordinationFigures[]): string[] {
+  const loops = Object.entries(kernel.peaks).map(([accumulators, rate]) => `${accumulators}: ${rate.toFixed(1)}`);
+  return [
+    `Peak, 128-bit multiply and add: ${kernel.peak.toFixed(1)} GFLOP/s (by accumulators: ${loops.join(', ')})`,
+    '',
+    `One worker, ${kernel.megaflops.toFixed(3)} MFLOP a sample:`,
+    row(['shard size', 'samples/s', 'GFLOP/s', 'of peak']),
+    ...kernel.shards.map(({ shardSize, samplesPerSecond, gigaflops, ofPeak }) =>
+      row([String(shardSize), samplesPerSecond.toFixed(0), gigaflops.toFixed(1), percent(ofPeak)]),
+    ),
+    '',
+    `Training at batch ${coordination[0]?.batch} against as many kernels side by side:`,
+    row(['workers', 'training', 'kernels', 'lost'], 'samples/s'),
+    ...coordination.map(({ workers, training, kernels, lost }) =>
+      row([String(workers), training.toFixed(0), kernels.toFixed(0), percent(lost)]),
+    ),
+  ];
+}
+
+function row(cells: readonly string[], unit = ''): string {
+  return `${cells.map((cell) => cell.padStart(12)).join('')}  ${unit}`.trimEnd();
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
