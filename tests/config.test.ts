@@ -103,9 +103,9 @@ describe('resolveTrainConfig', () => {
   });
 
   test("resolves paths against the caller's folder", () => {
-    const { config } = resolve({ out: 'mine', data: '/mnist' }, { INIT_CWD: '/caller' });
+    const { config } = resolve({ out: 'mine', data: '/mnist' }, { INIT_CWD: '/caller', npm_lifecycle_event: 'start' });
     assert.deepEqual([config.out, config.data], ['/caller/mine', '/mnist']);
-    assert.equal(resolve({ out: '7' }, { INIT_CWD: '/caller' }).config.out, '/caller/7');
+    assert.equal(resolve({ out: '7' }, { INIT_CWD: '/caller', npm_lifecycle_event: 'start' }).config.out, '/caller/7');
   });
 
   test('lets no more workers than shards start by themselves', () => {
@@ -224,7 +224,10 @@ test('every option says what it takes and its default', () => {
 });
 
 test('resolveReadConfig takes the data folder and --json, and checks the rest of the environment', () => {
-  const read = resolveReadConfig({ flags: { json: true }, env: { LOCKSTEP_DATA: 'd', INIT_CWD: '/caller' } });
+  const read = resolveReadConfig({
+    flags: { json: true },
+    env: { LOCKSTEP_DATA: 'd', INIT_CWD: '/caller', npm_lifecycle_event: 'start' },
+  });
   assert.deepEqual(read, { data: '/caller/d', json: true });
   assert.throws(() => resolveReadConfig({ flags: {}, env: { LOCKSTEP_SEED: '-1' } }), UsageError);
 });

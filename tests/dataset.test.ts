@@ -158,9 +158,12 @@ test("the cache follows the platform's custom", () => {
 });
 
 test('relative paths resolve against the folder of the caller', () => {
-  assert.equal(callerPath('data', { INIT_CWD: '/caller' }), '/caller/data');
-  assert.equal(callerPath('/data', { INIT_CWD: '/caller' }), '/data');
+  const npm = { INIT_CWD: '/caller', npm_lifecycle_event: 'start' };
+  assert.equal(callerPath('data', npm), '/caller/data');
+  assert.equal(callerPath('/data', npm), '/data');
   assert.equal(callerPath('data', {}), join(process.cwd(), 'data'));
+  // Another package's script may change the folder before it starts lockstep.
+  assert.equal(callerPath('data', { ...npm, npm_lifecycle_event: 'test' }), join(process.cwd(), 'data'));
 });
 
 test('any bytes are either an IDX array of just their length or a DatasetError', () => {
