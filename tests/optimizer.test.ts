@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { NotFiniteError } from '#src/shared/errors.js';
+import { compileKernel, instantiateKernel } from '#src/shared/kernel/exports.js';
+import { padded, SharedMemory } from '#src/shared/kernel/memory.js';
+import { at } from './reference/arrays.ts';
+import { uniformStream } from './reference/random.ts';
+import { BATCH, benchOf, randomize, referenceUpdate, update } from './training/updates.ts';
+
+/** Two whole blocks of the norm and a part of one; no whole number of registers. */
+const PARAMETERS = 2 * 4096 + 1801;
+const BLOCK = 4096;
+/** Of the largest magnitude: ten updates of a few float32 roundings each. */
+const TOLERANCE = 1e-6;
+/** The smallest normal float32. */
+const SMALLEST = 2 ** -126;
+
+const kernel = instantiateKernel(compileKernel(), new SharedMemory().memory);
+
+function assertNear(actual: Float32Array, expected: Float64Array, name: string): void {
+  const scale = expected.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  for (let i = 0; i < expected.length; i++) {
+    const error = Math.abs(at(actual, i) - at(expected, i));
+    assert.ok(error <= TOLERANCE * scale, `${name}[${i}]: expected ${expected[i]}, got ${actual[i]}`);
+  }
+}
+
+function bits(values: Float32Array): Uint32Array {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length).slice();
+}
+
+/** A vector with what lies behind it up to a whole register. */
+function withPadding(values: Float32Array): Float32Array {
+  return new Float32Array(values.buffer, values.byteOffset, padded(values.length));
+}
+
+const CASES: readonly Readonly<Record<string, unknown>>[] = [
+  { optimizer: 'sgd', learningRate: 0.1, momentum: 0 },
+  { optimizer: 'sgd', learningRate: 0.1, momentum: 0.9, weightDecay: 0.01, schedule: 'constant' },
+  { optimizer: 'sgd', learningRate: 0.1, momentum: 0.5, weightDecay: 0.1, clipNorm: 3 },
+  { optimizer: 'adam' },
+  { optimizer: 'adam', weightDecay: 0.01, clipNorm: 3, beta1: 0.8, beta2: 0.99, epsilon: 1e-4 },
+  { optimizer: 'adamw', weightDecay: 0.1, learningRate: 0.05 },
+  { optimizer: 'adamw', clipNorm: 1e9, schedule: 'constant', beta1: 0, beta2: 0 },
+];
+
+describe('an update', () => {
+  for (const flags of CASES) {
+    const name = Object.entries(flags)
+      .map(([key, value]) => (key === 'optimizer' ? value : `${key} ${value}`))
+      .join(', ');
+
+    it(`agrees with float64: ${name}`, () => {
+      const bench = benchOf(flags, PARAMETERS);
+      const uniform = uniformStream(1);
+      for (let i = 0; i < PARAMETERS; i++) bench.weights[i] = uniform();
+      const state = {
+        weights: Float64Array.from(bench.weights),
+        m: new Float64Array(PARAMETERS),
+        v: new Float64Array(PARAMETERS),
+      };
+      for (let t = 0; t < 10; t++) {
+        randomize(bench, t);
+        const mean = Float64Array.from(bench.gradient, (sum) => sum / BATCH);
+        const actual = update(bench, t);
+        const expected = referenceUpdate(state, bench.config, t, mean);
+        assert.ok(Math.abs(actual.gradientNorm / expected.gradientNorm - 1) < 1e-7);
+        assert.ok(Math.abs(actual.learningRate / expected.learningRate - 1) < 1e-14);
+        assertNear(bench.weights, state.weights, 'weights');
+        assertNear(bench.optimizer.m, state.m, 'm');
+        if (bench.optimizer.v) assertNear(bench.optimizer.v, state.v, 'v');
+      }
+    });
+  }
+
+  it('turns the sum into the mean and takes its norm', () => {
+    const bench = benchOf({ optimizer: 'sgd', batch: BATCH, shardSize: 8 }, PARAMETERS);
+    bench.gradient.set([3 * BATCH, 0, 0, -4 * BATCH], PARAMETERS - 4);
+    assert.equal(update(bench, 0).gradientNorm, 5);
+    assert.deepEqual([...bench.gradient.subarray(-4)], [3, 0, 0, -4]);
+  });
+
+  it('clips a gradient above the norm and leaves one below as it is', () => {
+    for (const [clipNorm, share] of [
+      [2.5, 0.5],
+      [5, 1],
+      [10, 1],
+      [0, 1],
+    ] as const) {
+      const bench = benchOf({ optimizer: 'sgd', momentum: 0, learningRate: 1, warmup: 0, clipNorm }, PARAMETERS);
+      bench.gradient.set([3 * BATCH, 4 * BATCH]);
+      assert.equal(update(bench, 0).gradientNorm, 5, 'the norm is reported as it was before');
+      assert.deepEqual([...bench.weights.subarray(0, 3)], [-3 * share, -4 * share, 0]);
+    }
+  });
+
+  it("corrects the moments' bias: Adam's first update is the learning rate, whatever the gradient", () => {
+    const bench = benchOf({ optimizer: 'adam', learningRate: 0.125, warmup: 0, epsilon: 1e-12 }, PARAMETERS);
+    bench.gradient.set([BATCH * 1e-3, BATCH * -7, BATCH * 1e4]);
+    update(bench, 0);
+    for (const [i, expected] of [-0.125, 0.125, -0.125, 0].entries()) {
+      assert.ok(Math.abs(at(bench.weights, i) - expected) <= TOLERANCE * 0.125);
+    }
+  });
+});
+
+describe('the bias correction', () => {
+  it('is 1 - beta^t', () => {
+    for (const beta of [0, 0.5, 0.9, 0.999, 0.99999]) {
+      for (const t of [1, 2, 3, 10, 1000, 10_000, 1_000_000]) {
+        const error = kernel.biasCorrection(beta, t) / (1 - beta ** t) - 1;
+        assert.ok(Math.abs(error) < 1e-11, `1 - ${beta}^${t}: off by ${error}`);
+      }
+    }
+  });
+});
+
+describe('the learning rate', () => {
+  const base = 0.003;
+
+  it('rises linearly in the warm-up', () => {
+    assert.deepEqual(
+      [0, 1, 2, 3].map((t) => kernel.learningRate(1, 4, 100, true, t)),
+      [0.25, 0.5, 0.75, 1],
+    );
+  });
+
+  it('then falls along a cosine, from its highest to almost nothing at the last update', () => {
+    for (const warmup of [0, 10]) {
+      assert.equal(kernel.learningRate(base, warmup, 110, true, warmup), base);
+      const middle = kernel.learningRate(base, warmup, 110, true, warmup + (110 - warmup) / 2);
+      assert.ok(Math.abs(middle / base - 0.5) < 1e-15);
+      const rates = Array.from({ length: 111 - warmup }, (_, i) =>
+        kernel.learningRate(base, warmup, 110, true, warmup + i),
+      );
+      for (const [i, rate] of rates.entries()) assert.ok(i === 0 || rate < at(rates, i - 1), `falls at ${i}`);
+      assert.equal(rates.at(-1), 0);
+      assert.ok(at(rates, rates.length - 2) > 0);
+    }
+  });
+
+  it('or stays', () => {
+    for (const t of [4, 50, 99, 100]) assert.equal(kernel.learningRate(base, 4, 100, false, t), base);
+  });
+
+  it('warms up over the whole run if it must', () => {
+    for (const cosine of [true, false]) assert.equal(kernel.learningRate(base, 100, 100, cosine, 99), base);
+  });
+});
+
+describe('a step that is not finite', () => {
+  for (const optimizer of ['sgd', 'adam', 'adamw']) {
+    it(`leaves weights and moments as they are (${optimizer})`, () => {
+      const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
+      for (const [value, lossSum] of [
+        [nan, 1],
+        [infinity, 1],
+        [-infinity, 1],
+        [1, nan],
+        [1, infinity],
+      ] as const) {
+        const bench = benchOf({ optimizer }, PARAMETERS);
+        randomize(bench, 1);
+        update(bench, 0);
+        randomize(bench, 2);
+        bench.gradient[PARAMETERS - 1] = value;
+        const { weights, next } = bench;
+        const { m, v } = bench.optimizer;
+        const vectors = [weights, next, m, ...(v ? [v] : [])];
+        const before = vectors.map(bits);
+        assert.throws(
+          () => update(bench, 1, lossSum),
+          (error) =>
+            error instanceof NotFiniteError && error.step === 2 && /^Step 2: .* not applied/.test(error.message),
+        );
+        assert.deepEqual(vectors.map(bits), before);
+      }
+    });
+  }
+
+  it('is found wherever in the gradient it is', () => {
+    for (const place of [0, BLOCK - 1, BLOCK, PARAMETERS - 2]) {
+      const bench = benchOf({}, PARAMETERS);
+      bench.gradient[place] = Number.NaN;
+      assert.throws(() => update(bench, 0), NotFiniteError);
+    }
+  });
+});
+
+describe('tiny moments', () => {
+  for (const [optimizer, flags] of [
+    ['sgd', { momentum: 0.5 }],
+    ['adam', { beta1: 0.5, beta2: 0.5 }],
+    ['adamw', { beta1: 0.5, beta2: 0.5 }],
+  ] as const) {
+    it(`become zero and are never denormal (${optimizer})`, () => {
+      const bench = benchOf({ optimizer, ...flags, iterations: 1000, learningRate: 1e-6 }, PARAMETERS);
+      // Gradients from 1 down to denormals, once; then the moments fade away.
+      for (let i = 0; i < PARAMETERS; i++) bench.gradient[i] = BATCH * 2 ** -(i % 150);
+      const { m, v } = bench.optimizer;
+      const moments = v ? [m, v] : [m];
+      update(bench, 0);
+      const kept = moments.map((values) => values.filter((value) => value !== 0).length);
+      for (const count of kept) assert.ok(count > PARAMETERS / 10 && count < PARAMETERS, `${count} were kept`);
+      for (let t = 1; t < 130; t++) {
+        bench.gradient.fill(0);
+        update(bench, t);
+        for (const values of moments) assert.ok(values.every((value) => value === 0 || Math.abs(value) >= SMALLEST));
+      }
+      for (const values of moments) assert.ok(values.every((value) => value === 0));
+    });
+  }
+});
+
+describe('vectors in memory', () => {
+  for (const optimizer of ['sgd', 'adam', 'adamw']) {
+    it(`keep zeros behind them (${optimizer})`, () => {
+      for (const parameters of [1, 5, PARAMETERS]) {
+        const bench = benchOf({ optimizer, clipNorm: 0.1, weightDecay: 0.1 }, parameters);
+        for (let t = 0; t < 3; t++) {
+          randomize(bench, t);
+          update(bench, t);
+        }
+        const { m, v } = bench.optimizer;
+        for (const vector of [bench.weights, bench.next, bench.gradient, m, ...(v ? [v] : [])]) {
+          assert.ok(vector.some((value) => value !== 0));
+          const padding = withPadding(vector).subarray(parameters);
+          assert.ok(padding.length > 0 && padding.every((value) => value === 0));
+        }
+      }
+    });
+  }
+
+  it('may be cut into blocks: the norm has the same bits, in whatever order they are computed', () => {
+    const bench = benchOf({ optimizer: 'sgd' }, PARAMETERS);
+    randomize(bench, 3);
+    const sums: number[] = [];
+    const scale = 1 / BATCH;
+    const sum = bench.gradient.slice();
+    for (let first = 2 * BLOCK; first >= 0; first -= BLOCK) {
+      const count = Math.min(BLOCK, padded(PARAMETERS) - first);
+      sums.unshift(bench.kernel.meanAndSquares(bench.gradient.byteOffset + 4 * first, count, scale));
+    }
+    const norm = bench.kernel.squareRoot(sums.reduce((total, squares) => total + squares, 0));
+    const mean = bits(bench.gradient);
+    bench.gradient.set(sum);
+    assert.equal(update(bench, 0).gradientNorm, norm);
+    assert.deepEqual(bits(bench.gradient), mean);
+  });
+
+  it('may be cut into slices: the update has the same bits', () => {
+    const bench = benchOf({ optimizer: 'adam' }, PARAMETERS);
+    randomize(bench, 4);
+    const { m, v } = bench.optimizer;
+    assert.ok(v);
+    const targets = [bench.next, m, v];
+    const apply = (edges: readonly number[]): Uint32Array[] => {
+      m.fill(0.5);
+      v.fill(0.25);
+      for (const [i, begin] of edges.slice(0, -1).entries()) {
+        const at4 = ({ byteOffset }: Float32Array): number => byteOffset + 4 * begin;
+        const { weights, next, gradient } = bench;
+        bench.kernel.adam(
+          ...([at4(weights), at4(next), at4(gradient), at4(m), at4(v), at(edges, i + 1) - begin] as const),
+          ...([1, 0.1, 0, 0.01, 2, 0.9, 0.99, 0.1, 0.01, 1e-8] as const),
+        );
+      }
+      return targets.map(bits);
+    };
+    const whole = apply([0, padded(PARAMETERS)]);
+    assert.deepEqual(apply([0, 4, 400, BLOCK, BLOCK + 12, padded(PARAMETERS)]), whole);
+  });
+});
