@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,36 +8,14 @@ import fc from 'fast-check';
 import { cacheFolder, resolveDataFolder } from '#src/shared/dataset/data-folder.js';
 import { parseIdx } from '#src/shared/dataset/idx.js';
 import { loadMnist } from '#src/shared/dataset/mnist.js';
-import { type DataFile, MNIST_FILES } from '#src/shared/dataset/mnist-files.js';
+import { MNIST_FILES } from '#src/shared/dataset/mnist-files.js';
 import { DatasetError } from '#src/shared/errors.js';
 import { callerPath } from '#src/shared/paths.js';
+import { BYTES, FILES, idx, sha256 } from './dataset/made-set.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'lockstep-dataset-'));
 after(() => rm(root, { recursive: true }));
 
-function sha256(data: Uint8Array | string): string {
-  return createHash('sha256').update(data).digest('hex');
-}
-
-function idx(shape: readonly number[], salt: number): Buffer {
-  const header = Buffer.alloc(4 + 4 * shape.length);
-  header.set([0, 0, 8, shape.length]);
-  shape.forEach((side, i) => {
-    header.writeUInt32BE(side, 4 + 4 * i);
-  });
-  const size = shape.reduce((a, b) => a * b, 1);
-  return Buffer.concat([header, Buffer.from(Array.from({ length: size }, (_, i) => (i * 37 + salt) % 256))]);
-}
-
-/** A small made-up set: the bytes of the four files, and the table that describes them. */
-const BYTES = [idx([5, 3, 2], 1), idx([5], 2), idx([4, 3, 2], 3), idx([4], 4)] as const;
-const SHAPES = [[5, 3, 2], [5], [4, 3, 2], [4]] as const;
-const describe = (i: 0 | 1 | 2 | 3): DataFile => ({
-  name: MNIST_FILES[i].name,
-  sha256: sha256(BYTES[i]),
-  shape: SHAPES[i],
-});
-const FILES = [describe(0), describe(1), describe(2), describe(3)] as const;
 const LABELS = MNIST_FILES[1].name;
 
 /** A folder with the made-up set; `changed` replaces the training labels: other contents, another name, or nothing. */

@@ -47,6 +47,11 @@ export function summaryOf({ run, config, dataset, result, started }: SummaryOpti
   };
 }
 
+/** A data set's name for a person, who must not take figures on drawn digits for MNIST's. */
+export function datasetText(name: string): string {
+  return name === 'synthetic' ? 'SYNTHETIC digits (not MNIST)' : name;
+}
+
 export interface AnnouncementOptions {
   readonly run: string;
   readonly config: TrainConfig;
@@ -59,7 +64,7 @@ export function announcement({ run, config, dataset, http }: AnnouncementOptions
   const { iterations, batch, workers, seed, metricsPort } = config;
   const threads = `${workers} worker thread${workers === 1 ? '' : 's'}`;
   const lines = [
-    `Training LeNet-5 on ${dataset}: ${iterations} steps of ${batch} samples on ${threads}, seed ${seed}.`,
+    `Training LeNet-5 on ${datasetText(dataset)}: ${iterations} steps of ${batch} samples on ${threads}, seed ${seed}.`,
     `Run directory: ${shownPath(run)}`,
   ];
   if (http?.moved) lines.push(`Port ${metricsPort} is taken; the metrics are on another one.`);
@@ -70,7 +75,8 @@ export function announcement({ run, config, dataset, http }: AnnouncementOptions
 /** What a person reads behind the last step. */
 export function summaryText(summary: Summary, config: TrainConfig): string[] {
   const { run, steps, testAccuracy, trainLoss, weightsSha256, samplesPerSecond, seconds } = summary;
-  const accuracy = testAccuracy === undefined ? 'not evaluated' : `${(100 * testAccuracy).toFixed(2)} %`;
+  const measured = testAccuracy === undefined ? 'not evaluated' : `${(100 * testAccuracy).toFixed(2)} %`;
+  const accuracy = summary.dataset === 'synthetic' ? `${measured} on ${datasetText(summary.dataset)}` : measured;
   const title = steps === config.iterations ? 'Done' : `Stopped after ${steps} of ${config.iterations} steps`;
   const lines = [
     `${title}: test accuracy ${accuracy}, training loss ${trainLoss?.toFixed(4) ?? 'unknown'}, ` +

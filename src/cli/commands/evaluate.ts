@@ -3,9 +3,7 @@ import { type Checkpoint, trainingStateOf, weightsSha256 } from '../../shared/ch
 import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
-import { resolveDataFolder } from '../../shared/dataset/data-folder.ts';
 import type { Dataset, Split } from '../../shared/dataset/dataset.ts';
-import { loadMnist } from '../../shared/dataset/mnist.ts';
 import { CheckpointError } from '../../shared/errors.ts';
 import type { Evaluation } from '../../shared/executor.ts';
 import { compileKernel, numericsDigest } from '../../shared/kernel/exports.ts';
@@ -14,14 +12,18 @@ import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { LocalPool } from '../../worker/pool.ts';
+import { openDataset } from '../dataset.ts';
 import { findCheckpoint } from '../newest-checkpoint.ts';
 import { shownPath } from '../shown-path.ts';
+import { datasetText } from '../summary.ts';
 
 /** What the command prints with --json. */
 interface Report {
   readonly checkpoint: string;
   readonly step: number;
   readonly weightsSha256: string;
+  /** `mnist` or `synthetic`. */
+  readonly dataset: string;
   /** 0..1 */
   readonly testAccuracy: number;
   /** Mean over the test set. */
@@ -39,8 +41,9 @@ export async function evaluate(path: string | undefined, flags: Readonly<Record<
   const checkpoint = await readCheckpoint(await findCheckpoint(named, callerPath('runs', process.env)));
   const layout = layoutOf(modelOf(checkpoint));
   const { weights } = trainingStateOf(checkpoint, layout);
-  const dataset = await loadMnist(await resolveDataFolder({ flag: data, env: process.env }));
-  for (const line of differences(checkpoint, dataset)) process.stderr.write(`${line}\n`);
+  const trainedOn = checkpoint.digests.dataset;
+  const dataset = await openDataset({ flag: data, env: process.env, say, trainedOn });
+  for (const line of differences(checkpoint, dataset)) say(line);
 
   const { lossSum, predictions } = await classify(dataset.test, layout, weights);
   const confusion = confusionOf(dataset.test.labels, predictions);
@@ -49,6 +52,7 @@ export async function evaluate(path: string | undefined, flags: Readonly<Record<
     checkpoint: checkpoint.file,
     step: checkpoint.step,
     weightsSha256: weightsSha256(weights),
+    dataset: dataset.name,
     testAccuracy: correct / dataset.test.count,
     testLoss: lossSum / dataset.test.count,
     confusion,
@@ -120,6 +124,7 @@ function reportText(report: Report, samples: number): string {
     `checkpoint  ${shownPath(report.checkpoint)}`,
     `step        ${report.step}`,
     `weights     sha256 ${report.weightsSha256}`,
+    `data        ${datasetText(report.dataset)}`,
     `accuracy    ${(100 * report.testAccuracy).toFixed(2)} % of ${samples.toLocaleString('en-US')} test images`,
     `loss        ${report.testLoss.toFixed(4)}`,
     '',
@@ -128,4 +133,8 @@ function reportText(report: Report, samples: number): string {
     ...report.confusion.map((row, truth) => cells([truth, ...row])),
     '',
   ].join('\n');
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

@@ -9,13 +9,12 @@ import { ProgressLines } from '../../coordinator/progress.ts';
 import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train as trainLoop } from '../../coordinator/train.ts';
 import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
-import { resolveDataFolder } from '../../shared/dataset/data-folder.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
-import { loadMnist } from '../../shared/dataset/mnist.ts';
 import { numericsDigest } from '../../shared/kernel/exports.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { callerPath } from '../../shared/paths.ts';
+import { openDataset } from '../dataset.ts';
 import { startEngine } from '../engine.ts';
 import { manifestOf } from '../manifest.ts';
 import { type StopSignals, stopOnSignals } from '../signals.ts';
@@ -28,8 +27,8 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const resolved = resolveTrainConfig({ flags, env: process.env });
   const { config } = resolved;
   const memory = new SharedMemory();
-  const folder = await resolveDataFolder({ flag: config.data, env: process.env });
-  const dataset = await loadMnist(folder, { allocate: (length) => memory.bytes(length) });
+  const allocate = (length: number): Uint8Array => memory.bytes(length);
+  const dataset = await openDataset({ flag: config.data, env: process.env, allocate, say });
   const metrics = metricsOf(runName(started, config.seed), config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
   const http = await listen(resolved, metrics);
@@ -64,7 +63,8 @@ interface Surroundings {
 async function runIn(directory: RunDirectory, surroundings: Surroundings): Promise<number> {
   const { config, dataset, http, stop, started } = surroundings;
   const digests = { dataset: dataset.sha256, numerics: numericsDigest() };
-  const manifest = manifestOf({ name: directory.name, config, digests, started, metricsUrl: http?.url });
+  const description = manifestOf({ name: directory.name, config, digests, started, metricsUrl: http?.url });
+  const manifest = { ...description, dataset: dataset.name };
   await directory.writeManifest(manifest);
   for (const line of announcement({ run: directory.path, config, dataset: dataset.name, http })) say(line);
   const result = await trainIn(directory, surroundings, digests);

@@ -18,7 +18,7 @@ export interface Given {
 export type GivenOptions = Partial<Record<OptionKey, Given>>;
 
 /** LOCKSTEP_* variables that are no options. */
-const OTHER_VARIABLES: ReadonlySet<string> = new Set(['LOCKSTEP_DEBUG', 'LOCKSTEP_CONFIG']);
+const OTHER_VARIABLES: ReadonlySet<string> = new Set(['LOCKSTEP_DEBUG', 'LOCKSTEP_CONFIG', 'LOCKSTEP_MNIST_MIRRORS']);
 const VARIABLES: ReadonlyMap<string, OptionKey> = new Map(OPTION_KEYS.map((key) => [variableOf(key), key]));
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 

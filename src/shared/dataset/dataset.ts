@@ -1,5 +1,5 @@
 export interface Dataset {
-  readonly name: 'mnist';
+  readonly name: 'mnist' | 'synthetic';
   readonly train: Split;
   readonly test: Split;
   /** Columns and rows of an image, in pixels. */

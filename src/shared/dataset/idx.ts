@@ -37,6 +37,13 @@ export function parseIdx(bytes: Uint8Array, file: string): IdxArray {
   return { shape, data: bytes.subarray(header) };
 }
 
+/** Writes the header of an array of unsigned bytes to the start of `bytes`. */
+export function writeIdxHeader(bytes: Uint8Array, shape: readonly number[]): void {
+  bytes.set([0, 0, UNSIGNED_BYTE, shape.length]);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  for (const [i, side] of shape.entries()) view.setUint32(4 + 4 * i, side);
+}
+
 export function idxHeaderBytes(dimensions: number): number {
   return 4 + 4 * dimensions;
 }

@@ -1,0 +1,11 @@
+import { createHash } from 'node:crypto';
+import type { DataFile } from './mnist-files.ts';
+
+/** Identifies a data set: SHA-256 over the lines `<sha256>  <file>\n` of its files. */
+export function digestOf(files: readonly Pick<DataFile, 'name' | 'sha256'>[]): string {
+  return sha256(files.map((file) => `${file.sha256}  ${file.name}\n`).join(''));
+}
+
+export function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
+}
