@@ -25,6 +25,7 @@ describe('help', () => {
     ['train', '--help'],
     ['evaluate', '--help'],
     ['bench', '--help'],
+    ['doctor', '--help'],
     ['help', 'train'],
   ]) {
     test(`lockstep ${args.join(' ')} shows examples`, () => {
@@ -86,7 +87,8 @@ describe('bad usage exits with 2 and says why on stderr alone', () => {
       { npm_lifecycle_event: 'start', npm_config_evaluate_every: '5' },
     ],
     ['a missing checkpoint', ['evaluate', 'nowhere.safetensors'], /nowhere\.safetensors/],
-    ['two checkpoints', ['evaluate', 'a', 'b'], /too many arguments for 'evaluate'/],
+    ['two checkpoints', ['evaluate', 'a', 'b'], /too many arguments for 'evaluate'.*npm run lockstep -- evaluate/s],
+    ['a stray positional of another command', ['bench', '5'], /too many arguments for 'bench'.*`--`/s],
   ];
   for (const [name, args, message, env] of cases) {
     test(name, () => {
@@ -97,6 +99,42 @@ describe('bad usage exits with 2 and says why on stderr alone', () => {
       assert.equal(status, 2);
     });
   }
+});
+
+// These run the scripts of package.json by npm itself, as a person would.
+describe('npm', () => {
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+
+  function npm(args: readonly string[]) {
+    const { status, stdout, stderr } = spawnSync('npm', args, { cwd: root, encoding: 'utf8', env: cleanEnv });
+    return { status, stdout, stderr };
+  }
+
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['start', '--iterations', '5'], /^npm kept --iterations for itself\..* npm start -- --iterations …$/m],
+    [['start', '--seed=3', '--out=x'], /^npm kept --seed and --out for itself\..* npm start -- --seed … --out …$/m],
+    [['start', '--config', 'settings.json'], /^npm kept --config for itself\..* npm start -- --config …$/m],
+    [['start', '5'], /too many arguments for 'train'.*npm start -- --iterations 5$/ms],
+    [
+      ['run', 'lockstep', 'train', '--iterations', '5'],
+      /^npm kept --iterations for itself\..* npm start -- --iterations …$/m,
+    ],
+    [['run', 'lockstep', 'evaluate', '--data=x'], /^npm kept --data .* npm run lockstep -- evaluate --data …$/m],
+    [['run', 'lockstep', '--', 'train', '5'], /too many arguments for 'train'.*npm start -- --iterations 5$/ms],
+  ];
+  for (const [args, message] of cases) {
+    test(`npm ${args.join(' ')}`, () => {
+      const { status, stderr } = npm(args);
+      assert.match(stderr, message);
+      assert.equal(status, 2);
+    });
+  }
+
+  test('npm start -- --iterations 0 reaches the command', () => {
+    const { status, stderr } = npm(['start', '--', '--iterations', '0']);
+    assert.match(stderr, /^--iterations: expected a whole number/m);
+    assert.equal(status, 2);
+  });
 });
 
 describe('reportFailure', () => {

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
-import { describe, type TestContext, test } from 'node:test';
+import { connect } from 'node:net';
+import { describe, test } from 'node:test';
 import { Registry } from 'prom-client';
 import { startHttp } from '#src/coordinator/http.js';
 import { RunMetrics } from '#src/coordinator/metrics.js';
 import type { StepRecord } from '#src/coordinator/observer.js';
-import { ProgressLines } from '#src/coordinator/progress.js';
 import { ListenError } from '#src/shared/errors.js';
+import { takenPort } from './taken-port.ts';
 
 const info = {
   run: 'first',
@@ -41,7 +42,7 @@ async function samplesOf(metrics: RunMetrics): Promise<Map<string, number>> {
 describe('RunMetrics', () => {
   test('exports no loss, accuracy or rate before there is one', async () => {
     const samples = await samplesOf(new RunMetrics(new Registry(), info));
-    const names = [...samples.keys()].filter((name) => !name.startsWith('lockstep_step_duration_seconds'));
+    const names = [...samples.keys()].filter((name) => !/_duration_seconds(_bucket|_count|_sum)/.test(name));
     assert.deepEqual(names.map((name) => name.split('{')[0]).sort(), [
       'lockstep_run_info',
       'lockstep_samples_total',
@@ -52,7 +53,7 @@ describe('RunMetrics', () => {
   test('follows steps, evaluations, checkpoints and workers', async () => {
     const metrics = new RunMetrics(new Registry(), info);
     metrics.onStep(stepRecord(1, { loss: 2.3 }));
-    metrics.onStep(stepRecord(2));
+    metrics.onStep(stepRecord(2, { timings: { total: 0.005, phases: { compute: 0.004, update: 0.0009 } } }));
     metrics.onEvaluation({ step: 2, testAccuracy: 0.99, testLoss: 0.03, seconds: 0.4 });
     metrics.onCheckpoint({ step: 2, file: 'step-00000002.safetensors', seconds: 0.01 });
     metrics.onEvent({ kind: 'workers', node: 'local', counts: { starting: 1, ready: 2 } });
@@ -67,6 +68,10 @@ describe('RunMetrics', () => {
       lockstep_learning_rate: 0.003,
       lockstep_gradient_norm: 1.5,
       lockstep_checkpoint_last_step: 2,
+      lockstep_checkpoint_duration_seconds_sum: 0.01,
+      lockstep_checkpoint_duration_seconds_count: 1,
+      'lockstep_phase_duration_seconds_sum{phase="compute"}': 0.004,
+      'lockstep_phase_duration_seconds_count{phase="update"}': 1,
       lockstep_step_duration_seconds_count: 2,
       'lockstep_step_duration_seconds_bucket{le="0.004"}': 0,
       'lockstep_step_duration_seconds_bucket{le="0.006"}': 2,
@@ -79,13 +84,24 @@ describe('RunMetrics', () => {
   });
 });
 
-/** A server that takes a port for the length of a test. */
-async function taken(t: TestContext): Promise<number> {
-  const server: Server = createServer().listen(0, '127.0.0.1');
+const promtool = process.env.CI === 'true' || spawnSync('promtool', ['--version']).status === 0;
+
+test('promtool has nothing to say', {
+  skip: promtool ? false : "promtool, of Debian's package prometheus, is not installed",
+}, async (t) => {
+  const metrics = new RunMetrics(new Registry(), info);
+  metrics.onStep(stepRecord(1, { timings: { total: 0.005, phases: { compute: 0.004, update: 0.0009 } } }));
+  metrics.onEvaluation({ step: 1, testAccuracy: 0.99, testLoss: 0.03, seconds: 0.4 });
+  metrics.onCheckpoint({ step: 1, file: 'step-00000001.safetensors', seconds: 0.01 });
+  metrics.onEvent({ kind: 'workers', node: 'local', counts: { starting: 1, ready: 2 } });
+  const server = await startHttp({ port: 0, explicit: true, metrics });
   t.after(() => server.close());
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
+  const input = await (await fetch(`${server.url}/metrics`)).text();
+  const { error, status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
+  assert.ifError(error);
+  assert.equal(stdout + stderr, '');
+  assert.equal(status, 0);
+});
 
 describe('startHttp', () => {
   const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'lockstep_steps_total 1\n' };
@@ -102,7 +118,7 @@ describe('startHttp', () => {
   });
 
   test('takes a free port where the default is taken, and says that it moved', async (t) => {
-    const port = await taken(t);
+    const port = await takenPort(t);
     const server = await startHttp({ port, explicit: false, metrics });
     t.after(() => server.close());
     assert.equal(server.moved, true);
@@ -111,7 +127,7 @@ describe('startHttp', () => {
   });
 
   test('refuses to start where the given port is taken', async (t) => {
-    const port = await taken(t);
+    const port = await takenPort(t);
     await assert.rejects(startHttp({ port, explicit: true, metrics }), (error) => {
       assert.ok(error instanceof ListenError);
       assert.equal(error.exitCode, 2);
@@ -129,48 +145,5 @@ describe('startHttp', () => {
     const ended = once(socket, 'close');
     await server.close();
     await ended;
-  });
-});
-
-describe('ProgressLines', () => {
-  function progress(steps: number) {
-    const clock = { now: 0 };
-    const lines: string[] = [];
-    const observer = new ProgressLines({
-      steps,
-      batch: 128,
-      now: () => clock.now,
-      write: (line) => lines.push(line),
-    });
-    return { clock, lines, observer };
-  }
-
-  test('writes a line every five seconds, at evaluations and at the end', () => {
-    const { clock, lines, observer } = progress(4000);
-    for (let step = 1; step <= 4000; step++) {
-      clock.now += 5;
-      observer.onStep(stepRecord(step, step === 1500 ? { testAccuracy: 0.9875 } : {}));
-    }
-    assert.deepEqual(lines, [
-      'step 1000/4000  loss 0.2500  accuracy 87.50 %  25,600 samples/s  15 s left',
-      'step 1500/4000  loss 0.2500  accuracy 87.50 %  test 98.75 %  25,600 samples/s  13 s left',
-      'step 2500/4000  loss 0.2500  accuracy 87.50 %  25,600 samples/s  8 s left',
-      'step 3500/4000  loss 0.2500  accuracy 87.50 %  25,600 samples/s  3 s left',
-      'step 4000/4000  loss 0.2500  accuracy 87.50 %  25,600 samples/s',
-    ]);
-  });
-
-  test('times a resumed run by its own steps', () => {
-    const { clock, lines, observer } = progress(10_000);
-    clock.now = 6000;
-    observer.onStep(stepRecord(9001));
-    assert.match(lines[0] ?? '', /^step {2}9001\/10000 .* 1 h 39 min left$/);
-  });
-
-  test('passes notices on', () => {
-    const { lines, observer } = progress(10);
-    observer.onEvent({ kind: 'notice', message: 'a worker was replaced' });
-    observer.onEvent({ kind: 'workers', node: 'local', counts: { starting: 0, ready: 1 } });
-    assert.deepEqual(lines, ['a worker was replaced']);
   });
 });

@@ -7,7 +7,7 @@ import { version } from './version.ts';
 const BAD_USAGE = 2;
 
 const EXAMPLES = {
-  lockstep: ['lockstep train', 'lockstep evaluate', 'lockstep train --help'],
+  lockstep: ['lockstep doctor', 'lockstep train', 'lockstep evaluate', 'lockstep train --help'],
   train: [
     'lockstep train',
     'lockstep train --iterations 1000 --workers 4 --out runs/first',
@@ -15,6 +15,7 @@ const EXAMPLES = {
     'LOCKSTEP_METRICS_PORT=off lockstep train',
   ],
   evaluate: ['lockstep evaluate', 'lockstep evaluate runs/first/checkpoints/step-00010000.safetensors --json'],
+  doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
   bench: ['lockstep bench', 'lockstep bench --json > bench.json'],
 };
 
@@ -28,7 +29,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     exitCode = code;
   });
   try {
-    refuseSwallowedFlags(process.env);
+    refuseSwallowedFlags(args[0], process.env);
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -64,6 +65,12 @@ function lockstep(done: (exitCode: number) => void): Command {
   bench.addHelpText('after', examples('bench')).action(async (flags: Record<string, unknown>) => {
     done(await (await import('./commands/bench.ts')).bench(flags));
   });
+
+  const doctor = program.command('doctor').description('whether training would work here, and what to do if not');
+  addOptions(doctor, ['data', 'workers', 'metricsPort', 'json']);
+  doctor.addHelpText('after', examples('doctor')).action(async (flags: Record<string, unknown>) => {
+    done(await (await import('./commands/doctor.ts')).doctor(flags));
+  });
   return program;
 }
 
@@ -76,8 +83,9 @@ function exitCodeOf(error: unknown, args: readonly string[]): number {
   }
   // Help and the version come this way too, with 0; commander has already written its message.
   if (error.exitCode === 0) return 0;
-  if (error.code === 'commander.excessArguments' && args[0] === 'train') {
-    write('npm hands flags on only behind `--`: npm start -- --iterations 5');
+  if (error.code === 'commander.excessArguments') {
+    const meant = args[0] === 'train' ? 'npm start -- --iterations 5' : `npm run lockstep -- ${args[0]} --json`;
+    write(`npm hands flags on only behind \`--\`: ${meant}`);
   }
   return BAD_USAGE;
 }

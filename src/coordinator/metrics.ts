@@ -14,79 +14,32 @@ export interface RunInfo {
   readonly version: string;
 }
 
+/** Seconds, as below. Phases take from microseconds up to all of the step. */
+const PHASE_BUCKETS = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 const STEP_BUCKETS = [0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const CHECKPOINT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
 /** A run's Prometheus metrics. The registry is the caller's, so that tests and processes with several runs keep apart. */
 export class RunMetrics implements StepObserver {
   readonly #registry: Registry;
   readonly #batch: number;
-  readonly #steps: Counter;
-  readonly #samples: Counter;
-  readonly #stepDuration: Histogram;
-  readonly #workers: Gauge<'node' | 'state'>;
-  readonly #trainLoss: Gauge;
-  readonly #trainAccuracy: Gauge;
-  readonly #testAccuracy: Gauge;
-  readonly #testLoss: Gauge;
-  readonly #learningRate: Gauge;
-  readonly #gradientNorm: Gauge;
-  readonly #lastCheckpoint: Gauge;
+  readonly #counts: ReturnType<typeof countsIn>;
+  readonly #durations: ReturnType<typeof durationsIn>;
+  readonly #latest: ReturnType<typeof latestIn>;
 
   constructor(registry: Registry, info: RunInfo) {
-    const registers = [registry];
-    const gauge = (name: string, help: string): Gauge => {
-      const made = new Gauge({ name, help, registers });
-      // A gauge without labels starts at 0, which would read as a perfect loss.
-      made.remove();
-      return made;
-    };
     this.#registry = registry;
     this.#batch = info.batch;
-    this.#steps = new Counter({
-      name: 'lockstep_steps_total',
-      help: 'Optimizer steps done by this process.',
-      registers,
-    });
-    this.#samples = new Counter({
-      name: 'lockstep_samples_total',
-      help: 'Training samples used by the steps that this process did.',
-      registers,
-    });
-    this.#stepDuration = new Histogram({
-      name: 'lockstep_step_duration_seconds',
-      help: 'Time of a step, from drawing its samples to the updated weights, without evaluation and checkpoint.',
-      buckets: STEP_BUCKETS,
-      registers,
-    });
-    this.#workers = new Gauge({
-      name: 'lockstep_workers',
-      help: 'Worker threads of a node by state: starting (also in place of a lost one) or ready.',
-      labelNames: ['node', 'state'],
-      registers,
-    });
-    this.#trainLoss = gauge('lockstep_train_loss', "Mean loss over the last step's batch.");
-    this.#trainAccuracy = gauge(
-      'lockstep_train_accuracy_ratio',
-      "Share of the last step's batch that was classified right, 0 to 1.",
-    );
-    this.#testAccuracy = gauge(
-      'lockstep_test_accuracy_ratio',
-      'Share of the test set that was classified right at the last evaluation, 0 to 1.',
-    );
-    this.#testLoss = gauge('lockstep_test_loss', 'Mean loss over the test set at the last evaluation.');
-    this.#learningRate = gauge('lockstep_learning_rate', 'Learning rate of the last step.');
-    this.#gradientNorm = gauge(
-      'lockstep_gradient_norm',
-      "L2 norm of the last step's mean gradient, before any clipping.",
-    );
-    this.#lastCheckpoint = gauge('lockstep_checkpoint_last_step', 'Step after which the last checkpoint was written.');
+    this.#counts = countsIn(registry);
+    this.#durations = durationsIn(registry);
+    this.#latest = latestIn(registry);
     const { seed, batch, ...texts } = info;
     const labels = { ...texts, seed: String(seed), batch: String(batch) };
     new Gauge({
       name: 'lockstep_run_info',
       help: 'Always 1; its labels say which run this is.',
       labelNames: Object.keys(labels),
-      registers,
+      registers: [registry],
     }).set(labels, 1);
   }
 
@@ -100,28 +53,99 @@ export class RunMetrics implements StepObserver {
   }
 
   onStep(record: StepRecord): void {
-    this.#steps.inc();
-    this.#samples.inc(this.#batch);
-    this.#stepDuration.observe(record.timings.total);
-    this.#trainLoss.set(record.loss);
-    this.#trainAccuracy.set(record.accuracy);
-    this.#learningRate.set(record.learningRate);
-    this.#gradientNorm.set(record.gradientNorm);
+    this.#counts.steps.inc();
+    this.#counts.samples.inc(this.#batch);
+    const { total, phases = {} } = record.timings;
+    this.#durations.step.observe(total);
+    for (const phase in phases) this.#durations.phase.observe({ phase }, phases[phase] as number);
+    this.#latest.trainLoss.set(record.loss);
+    this.#latest.trainAccuracy.set(record.accuracy);
+    this.#latest.learningRate.set(record.learningRate);
+    this.#latest.gradientNorm.set(record.gradientNorm);
   }
 
   onEvaluation(record: EvaluationRecord): void {
-    this.#testAccuracy.set(record.testAccuracy);
-    this.#testLoss.set(record.testLoss);
+    this.#latest.testAccuracy.set(record.testAccuracy);
+    this.#latest.testLoss.set(record.testLoss);
   }
 
   onCheckpoint(record: CheckpointRecord): void {
-    this.#lastCheckpoint.set(record.step);
+    this.#latest.checkpoint.set(record.step);
+    this.#durations.checkpoint.observe(record.seconds);
   }
 
   onEvent(event: RunEvent): void {
     if (event.kind !== 'workers') return;
     for (const [state, count] of Object.entries(event.counts)) {
-      this.#workers.set({ node: event.node, state }, count);
+      this.#counts.workers.set({ node: event.node, state }, count);
     }
   }
+}
+
+function countsIn(registry: Registry) {
+  const registers = [registry];
+  return {
+    steps: new Counter({ name: 'lockstep_steps_total', help: 'Optimizer steps done by this process.', registers }),
+    samples: new Counter({
+      name: 'lockstep_samples_total',
+      help: 'Training samples used by the steps that this process did.',
+      registers,
+    }),
+    workers: new Gauge({
+      name: 'lockstep_workers',
+      help: 'Worker threads of a node by state: starting (also in place of a lost one) or ready.',
+      labelNames: ['node', 'state'],
+      registers,
+    }),
+  };
+}
+
+function durationsIn(registry: Registry) {
+  const registers = [registry];
+  return {
+    step: new Histogram({
+      name: 'lockstep_step_duration_seconds',
+      help: 'Time of a step, from drawing its samples to the updated weights, without evaluation and checkpoint.',
+      buckets: STEP_BUCKETS,
+      registers,
+    }),
+    phase: new Histogram({
+      name: 'lockstep_phase_duration_seconds',
+      help: 'Time of each phase of a step, such as compute (the gradients) and update (the optimizer).',
+      labelNames: ['phase'],
+      buckets: PHASE_BUCKETS,
+      registers,
+    }),
+    checkpoint: new Histogram({
+      name: 'lockstep_checkpoint_duration_seconds',
+      help: 'Time to write a checkpoint to disk; steps go on meanwhile.',
+      buckets: CHECKPOINT_BUCKETS,
+      registers,
+    }),
+  };
+}
+
+/** What holds of the last step, evaluation or checkpoint. */
+function latestIn(registry: Registry) {
+  const gauge = (name: string, help: string): Gauge => {
+    const made = new Gauge({ name, help, registers: [registry] });
+    // A gauge without labels starts at 0, which would read as a perfect loss.
+    made.remove();
+    return made;
+  };
+  return {
+    trainLoss: gauge('lockstep_train_loss', "Mean loss over the last step's batch."),
+    trainAccuracy: gauge(
+      'lockstep_train_accuracy_ratio',
+      "Share of the last step's batch that was classified right, 0 to 1.",
+    ),
+    testAccuracy: gauge(
+      'lockstep_test_accuracy_ratio',
+      'Share of the test set that was classified right at the last evaluation, 0 to 1.',
+    ),
+    testLoss: gauge('lockstep_test_loss', 'Mean loss over the test set at the last evaluation.'),
+    learningRate: gauge('lockstep_learning_rate', 'Learning rate of the last step.'),
+    gradientNorm: gauge('lockstep_gradient_norm', "L2 norm of the last step's mean gradient, before any clipping."),
+    checkpoint: gauge('lockstep_checkpoint_last_step', 'Step after which the last checkpoint was written.'),
+  };
 }

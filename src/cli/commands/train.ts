@@ -5,7 +5,6 @@ import { CheckpointQueue } from '../../coordinator/checkpoint-queue.ts';
 import { type HttpServer, startHttp } from '../../coordinator/http.ts';
 import { RunMetrics } from '../../coordinator/metrics.ts';
 import { together } from '../../coordinator/observer.ts';
-import { ProgressLines } from '../../coordinator/progress.ts';
 import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train as trainLoop } from '../../coordinator/train.ts';
 import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
@@ -17,6 +16,8 @@ import { callerPath } from '../../shared/paths.ts';
 import { openDataset } from '../dataset.ts';
 import { startEngine } from '../engine.ts';
 import { manifestOf } from '../manifest.ts';
+import { progressOf } from '../progress/progress.ts';
+import { Terminal } from '../progress/terminal.ts';
 import { type StopSignals, stopOnSignals } from '../signals.ts';
 import { announcement, summaryOf, summaryText } from '../summary.ts';
 import { version } from '../version.ts';
@@ -24,11 +25,14 @@ import { version } from '../version.ts';
 /** @returns the exit code */
 export async function train(flags: Record<string, unknown>): Promise<number> {
   const started = new Date();
+  const terminal = new Terminal({ stream: process.stderr, env: process.env, now: () => performance.now() });
   const resolved = resolveTrainConfig({ flags, env: process.env });
   const { config } = resolved;
   const memory = new SharedMemory();
+  const say = (line: string): void => terminal.say(line);
+  const show = (text: string): void => terminal.showText(text);
   const allocate = (length: number): Uint8Array => memory.bytes(length);
-  const dataset = await openDataset({ flag: config.data, env: process.env, allocate, say });
+  const dataset = await openDataset({ flag: config.data, env: process.env, allocate, say, show });
   const metrics = metricsOf(runName(started, config.seed), config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
   const http = await listen(resolved, metrics);
@@ -40,7 +44,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
     });
     const stop = stopOnSignals(say);
     try {
-      return await runIn(directory, { config, memory, dataset, metrics, http, stop, started });
+      return await runIn(directory, { config, memory, dataset, metrics, http, stop, started, terminal });
     } finally {
       stop.release();
       await directory.close();
@@ -58,34 +62,31 @@ interface Surroundings {
   readonly http: HttpServer | undefined;
   readonly stop: StopSignals;
   readonly started: Date;
+  readonly terminal: Terminal;
 }
 
 async function runIn(directory: RunDirectory, surroundings: Surroundings): Promise<number> {
-  const { config, dataset, http, stop, started } = surroundings;
+  const { config, dataset, http, stop, started, terminal } = surroundings;
   const digests = { dataset: dataset.sha256, numerics: numericsDigest() };
   const description = manifestOf({ name: directory.name, config, digests, started, metricsUrl: http?.url });
   const manifest = { ...description, dataset: dataset.name };
   await directory.writeManifest(manifest);
-  for (const line of announcement({ run: directory.path, config, dataset: dataset.name, http })) say(line);
+  for (const line of announcement({ run: directory.path, config, dataset: dataset.name, http })) terminal.say(line);
   const result = await trainIn(directory, surroundings, digests);
   const summary = summaryOf({ run: directory.path, config, dataset: dataset.name, result, started });
   await directory.writeManifest({ ...manifest, ended: new Date().toISOString(), result: summary });
-  for (const line of summaryText(summary, config)) say(line);
+  for (const line of summaryText(summary, config)) terminal.say(line);
   if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
   return stop.exitCode;
 }
 
 async function trainIn(
   directory: RunDirectory,
-  { config, memory, dataset, metrics, stop }: Surroundings,
+  { config, memory, dataset, metrics, stop, terminal }: Surroundings,
   digests: { readonly dataset: string; readonly numerics: string },
 ): Promise<TrainingResult> {
-  const progress = new ProgressLines({
-    steps: config.iterations,
-    batch: config.batch,
-    write: say,
-    now: () => performance.now(),
-  });
+  const { iterations: steps, batch } = config;
+  const progress = progressOf({ terminal, steps, batch, now: () => performance.now() });
   const observer = together([metrics, progress, { onStep: (record) => directory.appendStep(record) }]);
   const engine = startEngine({
     ...{ config, memory, dataset },
@@ -105,6 +106,7 @@ async function trainIn(
     await checkpoints.written();
     return result;
   } finally {
+    terminal.clear();
     await executor.close();
   }
 }
@@ -118,8 +120,4 @@ function metricsOf(run: string, config: TrainConfig, dataset: Dataset): RunMetri
 async function listen({ config, explicit }: ResolvedTrainConfig, metrics: RunMetrics): Promise<HttpServer | undefined> {
   const port = config.metricsPort;
   return port === 'off' ? undefined : startHttp({ port, explicit: explicit.has('metricsPort'), metrics });
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

@@ -1,0 +1,65 @@
+// lockstep doctor            would training work here, and if not, what to do
+import { resolveTrainConfig } from '../../shared/config.ts';
+import { cacheFolder } from '../../shared/dataset/data-folder.ts';
+import { callerPath } from '../../shared/paths.ts';
+import type { Check } from '../doctor/check.ts';
+import { checkKernel } from '../doctor/kernel.ts';
+import { checkMemory, checkNode, checkProcessor } from '../doctor/machine.ts';
+import { checkData, checkFolder, checkPort } from '../doctor/surroundings.ts';
+import { checkWorkers } from '../doctor/workers.ts';
+import { commandLine } from '../npm.ts';
+
+/** @returns the exit code: 1 where training would not work */
+export async function doctor(flags: Record<string, unknown>): Promise<number> {
+  const { env } = process;
+  const { config, explicit } = resolveTrainConfig({ flags, env });
+  const checks = [
+    checkNode(process.versions.node),
+    checkProcessor(),
+    checkMemory(),
+    checkKernel(),
+    await checkWorkers(config),
+    await checkData(config, env),
+    await checkFolder(callerPath('runs', env), {
+      ...{ name: 'run directories', status: 'problem' },
+      advice: 'Start from a folder that you can write to, or name a run directory elsewhere by --out.',
+    }),
+    await checkFolder(cacheFolder(env), {
+      ...{ name: 'cache', status: 'note' },
+      advice: 'It is where a data set can be kept for all runs. Set XDG_CACHE_HOME to move it, or do without.',
+    }),
+    await checkPort(config.metricsPort, explicit.has('metricsPort')),
+  ];
+  const ok = checks.every(({ status }) => status !== 'problem');
+  const text = config.json ? JSON.stringify({ ok, checks }) : report(checks, process.stdout.columns);
+  process.stdout.write(`${text}\n`);
+  return ok ? 0 : 1;
+}
+
+/** @param columns of the terminal; undefined where lines need not be broken */
+function report(checks: readonly Check[], columns = Number.POSITIVE_INFINITY): string {
+  const width = Math.max(...checks.map(({ name }) => name.length));
+  const margin = 'problem'.length + width + 4;
+  const lines = checks.flatMap(({ name, status, found, advice = '' }) => {
+    const [first = '', ...rest] = [found, advice].flatMap((text) => broken(text, columns - margin));
+    const title = `${status.padEnd('problem'.length)}  ${name.padEnd(width)}  ${first}`;
+    return [title, ...rest.map((line) => ' '.repeat(margin) + line)];
+  });
+  const problems = checks.filter(({ status }) => status === 'problem').length;
+  const end =
+    problems === 0
+      ? `Training works here. Next: ${commandLine('train', process.env)}`
+      : `Training doesn't work here yet: ${problems === 1 ? 'one problem' : `${problems} problems`} to mend, see above.`;
+  return [...lines, '', end].join('\n');
+}
+
+/** A text in lines of at most so many characters, at least a word each; none for an empty text. */
+function broken(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + 1 + word.length > columns) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return text === '' ? [] : lines;
+}

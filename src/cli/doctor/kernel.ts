@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { KernelBackend } from '../../shared/backends/kernel.ts';
+import { compileKernel, instantiateKernel } from '../../shared/kernel/exports.ts';
+import { SharedMemory } from '../../shared/kernel/memory.ts';
+import { planKernel } from '../../shared/kernel/plan.ts';
+import { initialWeights } from '../../shared/model/initialize.ts';
+import { layoutOf } from '../../shared/model/layout.ts';
+import { lenet5 } from '../../shared/model/lenet5.ts';
+import { type Check, reasonOf } from './check.ts';
+
+/** Of the gradient below. It changes with the numerics, as the hashes of the golden test do: put in what the test shows. */
+const GRADIENT_SHA256 = '0f96b70706280a92abe1d38b49605a74e0e481fd7e99f45ece685f6dba24b460';
+const SAMPLES = 8;
+const PIXELS = 28 * 28;
+
+/** Instantiates the kernel and computes one shard's gradient, whose bits are the same on every sound machine. */
+export function checkKernel(expected = GRADIENT_SHA256): Check {
+  const name = 'kernel';
+  let sha256: string;
+  try {
+    sha256 = gradientSha256();
+  } catch (error) {
+    return {
+      ...{ name, status: 'problem', found: `doesn't run: ${reasonOf(error)}` },
+      advice:
+        'It needs WebAssembly with SIMD and threads: Node 20.10 or later and, on x86-64, a CPU with SSE4.1. ' +
+        'From a checkout, run `npm run build` again. Limits on virtual memory (ulimit -v) must be off.',
+    };
+  }
+  if (sha256 === expected) {
+    return { name, status: 'ok', found: 'WebAssembly SIMD and threads work; a test gradient has the right bits' };
+  }
+  return {
+    ...{ name, status: 'problem', found: `a test gradient has other bits: expected ${expected}, got ${sha256}` },
+    advice:
+      "Don't trust what is trained here. From a checkout, run `npm run build` again; if it stays, " +
+      'check the memory and the CPU, try another Node, and report it.',
+  };
+}
+
+function gradientSha256(): string {
+  const memory = new SharedMemory();
+  const layout = layoutOf(lenet5('softmax', 0));
+  const plan = planKernel(layout, SAMPLES, memory);
+  const kernel = instantiateKernel(compileKernel(), memory.memory);
+  const weights = memory.parameters(layout.parameters);
+  weights.set(initialWeights(layout, 1, kernel.squareRoot));
+  const gradient = memory.parameters(layout.parameters);
+  const samples = {
+    images: memory.hold(Uint8Array.from({ length: SAMPLES * PIXELS }, (_, i) => (i * i) % 251)),
+    labels: memory.hold(Uint8Array.from({ length: SAMPLES }, (_, i) => i)),
+    indices: Int32Array.from({ length: SAMPLES }, (_, i) => i),
+    shifts: new Int8Array(2 * SAMPLES),
+  };
+  const backend = new KernelBackend(kernel, plan, memory.memory);
+  backend.setWeights(weights);
+  backend.gradient(samples, 1, gradient);
+  return createHash('sha256').update(gradient).digest('hex');
+}

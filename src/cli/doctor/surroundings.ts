@@ -1,0 +1,111 @@
+import { mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { TrainConfig } from '../../shared/config.ts';
+import { cacheFolder, resolveDataFolder } from '../../shared/dataset/data-folder.ts';
+import { mirrorsOf } from '../../shared/dataset/mirrors.ts';
+import { loadMnist } from '../../shared/dataset/mnist.ts';
+import { DatasetError, LockstepError } from '../../shared/errors.ts';
+import { callerPath } from '../../shared/paths.ts';
+import { type Check, reasonOf, size } from './check.ts';
+
+const HOST = '127.0.0.1';
+/** Step log and checkpoints of a default run take some 15 MB. */
+const COMFORTABLE_DISK_BYTES = 100 * 2 ** 20;
+
+/** Looks for the data set where a run would, and checks its files' digests; fetches nothing. */
+export async function checkData({ data }: TrainConfig, env: NodeJS.ProcessEnv): Promise<Check> {
+  const name = 'data';
+  if (data === callerPath('synthetic', env)) return { name, status: 'ok', found: 'SYNTHETIC digits, as --data says' };
+  const origin = data !== undefined ? 'given by --data' : env.MNIST_DIR ? 'from $MNIST_DIR' : undefined;
+  try {
+    if (origin === undefined) return await checkCache(env);
+    const folder = await resolveDataFolder({ flag: data, env });
+    await loadMnist(folder);
+    return { name, status: 'ok', found: foundText(folder, origin) };
+  } catch (error) {
+    // Its message says what to do, too.
+    if (error instanceof LockstepError) return { name, status: 'problem', found: error.message };
+    throw error;
+  }
+}
+
+async function checkCache(env: NodeJS.ProcessEnv): Promise<Check> {
+  const name = 'data';
+  const folder = cacheFolder(env);
+  const hosts = mirrorsOf(env).map((address) => new URL(address).host);
+  try {
+    await loadMnist(folder);
+    return { name, status: 'ok', found: foundText(folder, "the user's cache") };
+  } catch (error) {
+    if (!(error instanceof DatasetError)) throw error;
+    return {
+      ...{ name, status: 'note', found: `MNIST isn't, or isn't whole, in ${folder} (the user's cache)` },
+      advice:
+        `The next run fetches it (12 MB) from ${hosts.join(', ')}; if none delivers, it trains on SYNTHETIC digits. ` +
+        'To do without a download, put the four files into a folder and name it by --data or $MNIST_DIR.',
+    };
+  }
+}
+
+function foundText(folder: string, origin: string): string {
+  return `MNIST in ${folder} (${origin}); all four files have the right SHA-256`;
+}
+
+export interface FolderPurpose {
+  readonly name: string;
+  /** Of a folder that can't be written. */
+  readonly status: 'note' | 'problem';
+  readonly advice: string;
+}
+
+/** Whether a folder can be written, or made where it isn't there yet. Leaves nothing behind. */
+export async function checkFolder(folder: string, { name, status, advice }: FolderPurpose): Promise<Check> {
+  try {
+    const existing = await nearestFolder(folder);
+    await rmdir(await mkdtemp(join(existing, '.lockstep-doctor-')));
+    const { bavail, bsize } = await statfs(existing);
+    const free = bavail * bsize;
+    const found = `${folder} can be ${existing === folder ? 'written' : 'made'}, ${size(free)} free`;
+    if (free >= COMFORTABLE_DISK_BYTES) return { name, status: 'ok', found };
+    return { name, status: 'note', found, advice: 'Make room on the disk: a default run writes about 15 MB.' };
+  } catch (error) {
+    return { name, status, found: `${folder} can't be written: ${reasonOf(error)}`, advice };
+  }
+}
+
+/** The folder itself, or the closest one above it that exists. */
+async function nearestFolder(path: string): Promise<string> {
+  try {
+    if ((await stat(path)).isDirectory()) return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    return nearestFolder(dirname(path));
+  }
+  throw new Error(`${path} is a file, not a folder`);
+}
+
+/** @param explicit the port was asked for, so that no other will do */
+export async function checkPort(port: TrainConfig['metricsPort'], explicit: boolean): Promise<Check> {
+  const name = 'metrics port';
+  if (port === 'off') return { name, status: 'ok', found: 'off: no metrics are served' };
+  const failure = await listenFailure(port);
+  if (failure === undefined) {
+    return { name, status: 'ok', found: port === 0 ? 'any free one' : `${port} on ${HOST} is free` };
+  }
+  const isTaken = failure.code === 'EADDRINUSE';
+  const found = isTaken ? `${port} on ${HOST} is taken by another program` : `${port} on ${HOST}: ${failure.message}`;
+  if (isTaken && !explicit) {
+    const advice = 'Training takes a free one instead and says which; to choose, give --metrics-port.';
+    return { name, status: 'note', found, advice };
+  }
+  return { name, status: 'problem', found, advice: 'Name another by --metrics-port, or off for none.' };
+}
+
+async function listenFailure(port: number): Promise<NodeJS.ErrnoException | undefined> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', resolve);
+    server.listen({ host: HOST, port }, () => server.close(() => resolve(undefined)));
+  });
+}

@@ -1,0 +1,99 @@
+import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/observer.ts';
+import { Pace, TimeLeft } from './pace.ts';
+import type { ProgressOptions } from './progress.ts';
+import type { Style } from './terminal.ts';
+import { clock, grouped, percent, stepLine, stepOf } from './texts.ts';
+
+/** Between two readings of the speed: shorter ones flicker. */
+const SPEED_SECONDS = 1;
+const MINIMUM_BAR = 6;
+const SEPARATOR = '  ';
+
+/** A part of the status line: in full, shortened, and how soon it goes where the terminal is narrow (1 goes first). */
+interface Part {
+  readonly full: string;
+  readonly short: string;
+  readonly goes: number;
+}
+
+/** One line at the bottom of the terminal; evaluations and notices stay above it. */
+export class ProgressBar implements StepObserver {
+  readonly #options: ProgressOptions;
+  readonly #left: TimeLeft;
+  readonly #recent = new Pace();
+  #speed = Number.NaN;
+  #last: StepRecord | undefined;
+  readonly #paint = (columns: number, style: Style): string => this.#line(columns, style);
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+    this.#left = new TimeLeft(options.now);
+  }
+
+  onStep(record: StepRecord): void {
+    this.#last = record;
+    this.#left.countStep();
+    this.#recent.add(record.timings.total);
+    if (this.#recent.seconds >= SPEED_SECONDS) {
+      this.#speed = this.#recent.speed;
+      this.#recent.reset();
+    }
+    const { terminal, steps } = this.#options;
+    if (record.testAccuracy !== undefined) terminal.say(stepLine(record, steps, { speed: this.#samplesPerSecond }));
+    terminal.show(this.#paint);
+  }
+
+  onEvent(event: RunEvent): void {
+    if (event.kind === 'notice') this.#options.terminal.say(event.message);
+  }
+
+  get #samplesPerSecond(): number {
+    const speed = Number.isNaN(this.#speed) ? this.#recent.speed : this.#speed;
+    return speed * this.#options.batch;
+  }
+
+  #line(columns: number, style: Style): string {
+    if (this.#last === undefined) return '';
+    const { steps } = this.#options;
+    const { step } = this.#last;
+    const shown = stepOf(step, steps);
+    const texts = fit(this.#parts(this.#last), columns - shown.length - 1 - MINIMUM_BAR);
+    const rest = texts.map((text) => SEPARATOR + text).join('');
+    const length = columns - shown.length - 1 - rest.length;
+    if (length >= 1) return `${shown} ${barOf(step / steps, length, style)}${rest}`;
+    // A step that is cut off would read as another one.
+    return [shown, percent(step / steps, 0)].find((text) => text.length <= columns) ?? '';
+  }
+
+  #parts({ step, loss, accuracy }: StepRecord): Part[] {
+    const speed = this.#samplesPerSecond;
+    const left = `${clock(this.#left.of(this.#options.steps - step))} left`;
+    // As wide as 100.0 %, so that the bar's length stays.
+    const share = percent(accuracy, 1).padStart(7);
+    const samples = Number.isFinite(speed) ? grouped(speed) : '?';
+    return [
+      { full: `loss ${loss.toFixed(4)}`, short: `loss ${loss.toFixed(4)}`, goes: 3 },
+      { full: `accuracy ${share}`, short: `acc ${share}`, goes: 1 },
+      { full: `${samples} samples/s`, short: `${samples}/s`, goes: 2 },
+      { full: left, short: left, goes: 4 },
+    ];
+  }
+}
+
+/** The parts' texts that together, each behind a separator, take at most `room`: first all are shortened, then some go. */
+function fit(parts: readonly Part[], room: number): string[] {
+  const order = [...parts].sort((a, b) => a.goes - b.goes);
+  const texts = new Map(parts.map((part) => [part, part.full]));
+  const tooWide = (): boolean =>
+    [...texts.values()].reduce((sum, text) => sum + SEPARATOR.length + text.length, 0) > room;
+  for (const part of order) if (tooWide()) texts.set(part, part.short);
+  for (const part of order) if (tooWide()) texts.delete(part);
+  return [...texts.values()];
+}
+
+function barOf(ratio: number, length: number, { colour, unicode }: Style): string {
+  const full = Math.floor(ratio * length);
+  const done = (unicode ? '━' : '#').repeat(full);
+  const open = (unicode ? '─' : '.').repeat(length - full);
+  return colour ? `\x1b[36m${done}\x1b[0;2m${open}\x1b[0m` : done + open;
+}

@@ -1,0 +1,39 @@
+import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/observer.ts';
+import { Pace, TimeLeft } from './pace.ts';
+import type { ProgressOptions } from './progress.ts';
+import { stepLine } from './texts.ts';
+
+const INTERVAL_MS = 5000;
+
+/** Plain lines of progress: every few seconds, at each evaluation and at the last step. */
+export class ProgressLines implements StepObserver {
+  readonly #options: ProgressOptions;
+  readonly #left: TimeLeft;
+  /** Since the last line. */
+  readonly #recent = new Pace();
+  #lastLine: number;
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+    this.#left = new TimeLeft(options.now);
+    this.#lastLine = options.now();
+  }
+
+  onStep(record: StepRecord): void {
+    this.#left.countStep();
+    this.#recent.add(record.timings.total);
+    const now = this.#options.now();
+    const isLast = record.step === this.#options.steps;
+    const due = now - this.#lastLine >= INTERVAL_MS || record.testAccuracy !== undefined || isLast;
+    if (!due) return;
+    const { steps, batch, terminal } = this.#options;
+    const speed = this.#recent.speed * batch;
+    terminal.say(stepLine(record, steps, isLast ? { speed } : { speed, left: this.#left.of(steps - record.step) }));
+    this.#lastLine = now;
+    this.#recent.reset();
+  }
+
+  onEvent(event: RunEvent): void {
+    if (event.kind === 'notice') this.#options.terminal.say(event.message);
+  }
+}

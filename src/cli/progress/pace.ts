@@ -1,0 +1,42 @@
+/** Steps and the time that they took, without what lies between them. */
+export class Pace {
+  steps = 0;
+  seconds = 0;
+
+  add(seconds: number): void {
+    this.steps += 1;
+    this.seconds += seconds;
+  }
+
+  reset(): void {
+    this.steps = 0;
+    this.seconds = 0;
+  }
+
+  /** Steps a second; NaN or infinite where there is nothing to go by. */
+  get speed(): number {
+    return this.steps / this.seconds;
+  }
+}
+
+/** Foretells the time to the end by that of the steps so far, evaluations and checkpoints included. */
+export class TimeLeft {
+  readonly #now: () => number;
+  readonly #started: number;
+  #stepsSeen = 0;
+
+  /** Counts from here on: make it where the first step is about to begin. */
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#started = now();
+  }
+
+  countStep(): void {
+    this.#stepsSeen += 1;
+  }
+
+  /** Seconds for so many more steps; at least one has been counted. */
+  of(steps: number): number {
+    return ((this.#now() - this.#started) / 1000 / this.#stepsSeen) * steps;
+  }
+}

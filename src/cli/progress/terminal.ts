@@ -1,0 +1,110 @@
+/** As much of a stream as talk needs; `process.stderr` is one. */
+export interface TalkStream {
+  readonly isTTY?: boolean;
+  /** Follows the terminal's size; 0 where nobody knows it. */
+  readonly columns?: number;
+  write(text: string): unknown;
+  on(event: 'resize', listener: () => void): unknown;
+  off(event: 'resize', listener: () => void): unknown;
+}
+
+export interface TerminalOptions {
+  readonly stream: TalkStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number;
+}
+
+/** How a status line may look. */
+export interface Style {
+  readonly colour: boolean;
+  readonly unicode: boolean;
+}
+
+/** A status line of at most so many characters, all of them one column wide, colours aside. */
+export type Painter = (columns: number, style: Style) => string;
+
+const REDRAW_MS = 100;
+const DEFAULT_COLUMNS = 80;
+/** Erases from the cursor to the end of the screen. */
+const ERASE = '\x1b[J';
+/** A terminal that has just become narrower must cut a line, not wrap it. */
+const NO_WRAP = '\x1b[?7l';
+const WRAP = '\x1b[?7h';
+
+/**
+ * All talk with the person who watches: lines that stay and, on a terminal, one status line below them. Nothing else may
+ * write to the stream meanwhile.
+ *
+ * Between writes the cursor rests at the start of the status line. So erasing to the end of the screen removes the line
+ * also where the terminal has wrapped it anew since, and a process that is killed leaves a usable terminal behind: the
+ * cursor is never hidden, no mode stays changed.
+ */
+export class Terminal {
+  /** Status lines show; elsewhere (files, pipes, TERM=dumb) `show` does nothing. */
+  readonly live: boolean;
+  readonly #stream: TalkStream;
+  readonly #now: () => number;
+  readonly #style: Style;
+  #painter: Painter | undefined;
+  #lastDrawn = 0;
+  readonly #redraw = (): void => this.#draw('');
+  readonly #leave = (): void => this.clear();
+
+  constructor({ stream, env, now }: TerminalOptions) {
+    this.#stream = stream;
+    this.#now = now;
+    this.live = stream.isTTY === true && env.TERM !== 'dumb';
+    this.#style = { colour: !env.NO_COLOR, unicode: showsUnicode(env) };
+  }
+
+  /** Writes a line that stays. */
+  say(line: string): void {
+    if (this.#painter === undefined) this.#stream.write(`${line}\n`);
+    else this.#draw(`${line}\n`);
+  }
+
+  /** Makes this the status line: drawn now or, if that was done a moment ago, with a later call. */
+  show(painter: Painter): void {
+    if (!this.live) return;
+    const isNew = this.#painter === undefined;
+    this.#painter = painter;
+    if (isNew) {
+      this.#stream.on('resize', this.#redraw);
+      process.on('exit', this.#leave);
+    } else if (this.#now() - this.#lastDrawn < REDRAW_MS) return;
+    this.#draw('');
+  }
+
+  /** Makes this text, cut where it is too long, the status line; an empty one takes it away. */
+  showText(text: string): void {
+    if (text === '') this.clear();
+    else this.show((columns) => text.slice(0, columns));
+  }
+
+  /** Takes the status line away. */
+  clear(): void {
+    if (this.#painter === undefined) return;
+    this.#painter = undefined;
+    this.#stream.off('resize', this.#redraw);
+    process.off('exit', this.#leave);
+    this.#stream.write(`\r${ERASE}`);
+  }
+
+  /** One write, so that no terminal shows a half of it. */
+  #draw(above: string): void {
+    // The last column stays free: there, some terminals wrap early.
+    const columns = (this.#stream.columns || DEFAULT_COLUMNS) - 1;
+    const line = this.#painter?.(columns, this.#style) ?? '';
+    const before = above === '' ? '\r' : `\r${ERASE}${above}`;
+    this.#stream.write(`${before}${NO_WRAP}${line}${WRAP}${ERASE}\r`);
+    this.#lastDrawn = this.#now();
+  }
+}
+
+function showsUnicode({ LC_ALL, LC_CTYPE, LANG, TERM }: TerminalOptions['env']): boolean {
+  if (TERM === 'linux') return false;
+  const locale = LC_ALL || LC_CTYPE || LANG;
+  // Containers set none, and the terminal around them is a modern one.
+  return !locale || /utf-?8/i.test(locale);
+}
