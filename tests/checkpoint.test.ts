@@ -111,7 +111,11 @@ test('SGD has one moment', () => {
 test('any state survives the round trip bit for bit, through shared memory and at any alignment', () => {
   const array = fc.float32Array({ minLength: layout.parameters, maxLength: layout.parameters });
   const json = fc
-    .dictionary(fc.string({ unit: 'binary' }), fc.jsonValue())
+    // Zod drops a key of this name, which no config has.
+    .dictionary(
+      fc.string({ unit: 'binary' }).filter((key) => key !== '__proto__'),
+      fc.jsonValue(),
+    )
     .map((config) => JSON.parse(JSON.stringify(config)));
   fc.assert(
     fc.property(array, array, json, fc.nat(), fc.nat(7), (weights, m, config, step, shift) => {

@@ -87,6 +87,22 @@ for (const head of ['softmax', 'rbf']) {
             assert.ok(overtaken.has(t), `the step of t = ${t} waited for the worker that stalled`);
           assert.deepEqual(outcome, expected);
         });
+
+        it(`and when steps are under way ahead of it: ${name}`, { timeout: 120_000 }, async () => {
+          const faults = disturbances.map(({ worker, t, kind }): Fault => {
+            return { worker, t, kind: kind === 'kill' ? 'exit' : kind, milliseconds: STALL_MS };
+          });
+          const session = new Session({ ...options(workers), faults });
+          try {
+            await session.rally();
+            assert.deepEqual(await session.run(), expected);
+            await session.rally();
+            const deadly = disturbances.filter(({ kind }) => kind !== 'stall').length;
+            assert.ok(session.lost.length <= deadly && session.lost.length >= Math.min(1, deadly));
+          } finally {
+            await session.close();
+          }
+        });
       }
     });
   }
@@ -132,15 +148,23 @@ async function runDisturbed(options: SessionOptions, disturbances: readonly Dist
 function disturbed(session: Session, disturbances: readonly Disturbance[], overtaken: Set<number>): Executor {
   const { pool } = session.engine;
   return {
-    async gradient(work) {
+    // A step begins when it is awaited, so that everybody can be brought together before it.
+    depth: 1,
+    begin(work) {
       const now = disturbances.filter(({ t }) => t === work.t);
-      if (now.length === 0) return pool.gradient(work);
-      await session.rally();
-      const killed = now.filter(({ kind }) => kind === 'kill');
-      const [partials] = await Promise.all([pool.gradient(work), ...killed.map(({ worker }) => pool.kill(worker))]);
-      if (work.weights.readers > 0) overtaken.add(work.t);
-      return partials;
+      if (now.length === 0) return pool.begin(work);
+      return {
+        async finish() {
+          await session.rally();
+          const step = pool.begin(work);
+          const killed = now.filter(({ kind }) => kind === 'kill');
+          const [result] = await Promise.all([step.finish(), ...killed.map(({ worker }) => pool.kill(worker))]);
+          if (work.current.readers > 0) overtaken.add(work.t);
+          return result;
+        },
+      };
     },
+    update: (update) => pool.update(update),
     evaluate: (weights) => pool.evaluate(weights),
     close: () => pool.close(),
   };

@@ -6,11 +6,11 @@ import type { Partial } from '#src/shared/executor.js';
 import { SharedMemory } from '#src/shared/kernel/memory.js';
 import { layoutOf } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
-import { reduce } from '#src/shared/reduction/reduce.js';
 import type { TreeNode } from '#src/shared/tree.js';
 import type { Fault } from '#src/worker/faults.js';
 import { LocalPool } from '#src/worker/pool.js';
 import { madeDataset } from './training/made-images.ts';
+import { reduce } from './training/reduce.ts';
 import { Session } from './training/session.ts';
 
 /** A test that is still going by then hangs. */
@@ -49,8 +49,8 @@ function gradientOf(
   t: number,
   nodes: readonly TreeNode[] = [session.root],
 ): Promise<readonly Partial[]> {
-  const { pool, weights } = session.engine;
-  return pool.gradient({ t, weights: weights.current, nodes });
+  const { pool, state } = session.engine;
+  return pool.gradient({ t, weights: state.current, nodes });
 }
 
 interface Sums {
@@ -106,7 +106,7 @@ describe('work that fails', () => {
 
   it('comes through where it is not finite, which ends the run', HANGS, async () => {
     await withSession({ workers: 2 }, async (session) => {
-      session.engine.weights.current.values.fill(Number.NaN);
+      session.engine.state.current.values.fill(Number.NaN);
       assert.ok(Number.isNaN((await sumsOf(session, 0)).lossSum));
       await assert.rejects(session.run(), NotFiniteError);
     });
@@ -163,10 +163,10 @@ describe('an evaluation', () => {
 
   async function evaluate(workers: number, disturb?: (pool: LocalPool) => Promise<unknown>): Promise<Found> {
     return withSession({ workers }, async (session) => {
-      const { pool, weights } = session.engine;
+      const { pool, state } = session.engine;
       await session.rally();
-      const evaluating = pool.evaluate(weights.current);
-      assert.equal(weights.current.readers, pool.workers, 'every worker has a part of it');
+      const evaluating = pool.evaluate(state.current);
+      assert.equal(state.current.readers, pool.workers, 'every worker has a part of it');
       const [{ lossSum, predictions }] = await Promise.all([evaluating, disturb?.(pool)]);
       // Only now are all losses known.
       if (disturb) await session.rally();
@@ -192,7 +192,7 @@ describe('closing', () => {
     await withSession({ workers: 2, faults }, async (session) => {
       await session.rally();
       await gradientOf(session, 5);
-      assert.equal(session.engine.weights.current.readers, 1, 'the step is done and a worker still on it');
+      assert.equal(session.engine.state.current.readers, 1, 'the step is done and a worker still on it');
     });
   });
 

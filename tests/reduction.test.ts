@@ -4,15 +4,24 @@ import fc from 'fast-check';
 import type { Partial } from '#src/shared/executor.js';
 import { compileKernel, instantiateKernel } from '#src/shared/kernel/exports.js';
 import { SharedMemory } from '#src/shared/kernel/memory.js';
-import { deal } from '#src/shared/reduction/deal.js';
-import { reduce } from '#src/shared/reduction/reduce.js';
+import { Dealer } from '#src/shared/reduction/deal.js';
 import { Round } from '#src/shared/reduction/round.js';
 import { cover, splitOf, type TreeNode } from '#src/shared/tree.js';
 import { at } from './reference/arrays.ts';
+import { reduce } from './training/reduce.ts';
 
 const MAXIMUM_SHARDS = 70;
 /** As src/shared/reduction/round.ts has it. */
 const MAXIMUM_TRIES = 5;
+
+/** By a dealer of its own, and again by one that has dealt before: the same. */
+const seasoned = new Dealer();
+function deal(...work: Parameters<Dealer['deal']>): ReturnType<Dealer['deal']> {
+  const dealt = new Dealer().deal(...work);
+  assert.deepEqual(seasoned.deal(...work), dealt);
+  assert.deepEqual(seasoned.deal(...work), dealt);
+  return dealt;
+}
 
 const shardCounts = fc.integer({ min: 1, max: MAXIMUM_SHARDS });
 

@@ -1,6 +1,6 @@
 // Builds, then runs the tests: all of them, or those whose file names contain one of the arguments.
 import { existsSync, readdirSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { spec as Spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
@@ -53,4 +53,6 @@ try {
   if (typeof error.status !== 'number') throw error;
   process.exit(1); // the compiler has already said why
 }
+// Tests run programs in folders of their own.
+if (process.env.MNIST_DIR) process.env.MNIST_DIR = resolve(process.env.INIT_CWD ?? '.', process.env.MNIST_DIR);
 runTests(testFiles(process.argv.slice(2)));

@@ -1,5 +1,5 @@
 import { Optimizer } from '../coordinator/optimizer.ts';
-import { WeightStore } from '../coordinator/weights.ts';
+import { StateStore } from '../coordinator/state.ts';
 import type { TrainConfig } from '../shared/config.ts';
 import type { Dataset, Split } from '../shared/dataset/dataset.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/kernel/exports.ts';
@@ -7,6 +7,7 @@ import type { SharedMemory } from '../shared/kernel/memory.ts';
 import { layoutOf, type ModelLayout } from '../shared/model/layout.ts';
 import { lenet5 } from '../shared/model/lenet5.ts';
 import type { Fault } from '../worker/faults.ts';
+import { DEPTH } from '../worker/mailbox.ts';
 import { LocalPool, type LocalPoolOptions } from '../worker/pool.ts';
 import type { SampleSet } from '../worker/thread.ts';
 
@@ -14,7 +15,8 @@ import type { SampleSet } from '../worker/thread.ts';
 export interface Engine {
   readonly layout: ModelLayout;
   readonly kernel: KernelExports;
-  readonly weights: WeightStore;
+  /** Weights and moments; all zero at first. */
+  readonly state: StateStore;
   readonly optimizer: Optimizer;
   readonly pool: LocalPool;
   /** [test samples] */
@@ -31,22 +33,26 @@ export interface EngineOptions {
   readonly faults?: readonly Fault[];
 }
 
-/** Lays out the shared memory and starts the pool; the weights are still zero. */
+/** Lays out the shared memory and starts the pool. */
 export function startEngine({ config, memory, dataset, ...hooks }: EngineOptions): Engine {
   const layout = layoutOf(lenet5(config.head, config.rbfJ));
   const module = compileKernel();
   const kernel = instantiateKernel(module, memory.memory);
   const train = share(memory, dataset.train);
   const test = share(memory, dataset.test);
-  const weights = new WeightStore(memory, layout.parameters, config.workers + 2);
-  const optimizer = new Optimizer(kernel, config, memory, layout.parameters);
+  const state = new StateStore(memory, {
+    parameters: layout.parameters,
+    second: config.optimizer !== 'sgd',
+    versions: config.workers + DEPTH + 1,
+  });
   const { workers, batch, shardSize, seed, augment } = config;
   const pool = new LocalPool({
     ...{ workers, batch, shardSize, memory, layout, train, test, kernel: module },
     sampler: { samples: dataset.train.count, batch, seed, augment },
     ...hooks,
   });
-  return { layout, kernel, weights, optimizer, pool, testLabels: test.labels };
+  const optimizer = new Optimizer(kernel, config);
+  return { layout, kernel, state, optimizer, pool, testLabels: test.labels };
 }
 
 function share(memory: SharedMemory, { images, labels }: Split): SampleSet {

@@ -1,104 +1,71 @@
+import type { LossSum } from '../shared/backends/backend.ts';
 import type { TrainConfig } from '../shared/config.ts';
 import { NotFiniteError } from '../shared/errors.ts';
-import type { Partial } from '../shared/executor.ts';
 import type { KernelExports } from '../shared/kernel/exports.ts';
-import { padded, type SharedMemory } from '../shared/kernel/memory.ts';
-
-/** Parameters whose squares are summed apart, so that the norm can be sliced over workers. */
-const NORM_BLOCK = 4096;
-
-export interface Update {
-  readonly learningRate: number;
-  /** L2 norm of the mean gradient, before clipping. */
-  readonly gradientNorm: number;
-}
+import type { Update } from '../shared/update.ts';
 
 /**
- * Mean, norm, clip, weight decay, update, in the order of docs/determinism.md; all arithmetic that reaches the weights is
- * the kernel's, and every float64 is rounded to float32 once, where the kernel takes it.
+ * Says what an update does: mean, norm, clip, weight decay, update, in the order of docs/determinism.md. Workers carry it out
+ * (src/shared/update.ts). All arithmetic that reaches the weights is the kernel's; every float64 is rounded to float32 once,
+ * where the kernel takes it.
  */
 export class Optimizer {
-  /** First moments, or momentum SGD's velocity: [parameters]. */
-  readonly m: Float32Array;
-  /** Second moments; SGD has none. */
-  readonly v: Float32Array | undefined;
   readonly #kernel: KernelExports;
   readonly #config: TrainConfig;
 
-  constructor(kernel: KernelExports, config: TrainConfig, memory: SharedMemory, parameters: number) {
+  constructor(kernel: KernelExports, config: TrainConfig) {
     this.#kernel = kernel;
     this.#config = config;
-    this.m = memory.parameters(parameters);
-    this.v = config.optimizer === 'sgd' ? undefined : memory.parameters(parameters);
+  }
+
+  /** Of update t, from 0. */
+  learningRate(t: number): number {
+    const { learningRate, warmup, iterations, schedule } = this.#config;
+    return this.#kernel.learningRate(learningRate, warmup, iterations, schedule === 'cosine', t);
+  }
+
+  /** Update t, from 0; where the gradient may be clipped it only takes the norm, and `clipped` is the update. */
+  update(t: number): Update {
+    const update = this.#whole(t, 1);
+    return this.#config.clipNorm > 0 ? { ...update, rule: 'norm' } : update;
+  }
+
+  /** Update t with its gradient clipped; undefined where `update` was the whole of it. */
+  clipped(t: number, gradientNorm: number): Update | undefined {
+    const { clipNorm } = this.#config;
+    if (clipNorm <= 0) return undefined;
+    return this.#whole(t, gradientNorm > clipNorm ? clipNorm / gradientNorm : 1);
   }
 
   /**
-   * Applies update t (from 0): reads `weights`, writes `next`, and turns the gradient sum into the mean in place.
-   * @throws NotFiniteError where the loss or the gradient norm isn't finite; neither weights nor moments have changed then
+   * The L2 norm of the mean gradient, before clipping.
+   * @throws NotFiniteError where it or the loss isn't finite: the update must not be used then
    */
-  update(t: number, { gradient, lossSum }: Partial, weights: Float32Array, next: Float32Array): Update {
-    const { batch, clipNorm, learningRate: base, warmup, iterations, schedule } = this.#config;
-    const gradientNorm = this.#meanAndNorm(gradient, 1 / batch);
-    if (!Number.isFinite(lossSum) || !Number.isFinite(gradientNorm)) {
-      throw new NotFiniteError(
-        `Step ${t + 1}: expected a finite loss and gradient norm, but got ${lossSum / batch} and ${gradientNorm}. ` +
-          'The step was not applied. Try a lower --learning-rate, a longer --warmup or --clip-norm 1.',
-        { step: t + 1 },
-      );
-    }
-    const clip = clipNorm > 0 && gradientNorm > clipNorm ? clipNorm / gradientNorm : 1;
-    const learningRate = this.#kernel.learningRate(base, warmup, iterations, schedule === 'cosine', t);
-    this.#apply(t, { weights, next, gradient, clip, learningRate });
-    return { learningRate, gradientNorm };
-  }
-
-  #meanAndNorm(gradient: Float32Array, scale: number): number {
-    const end = padded(gradient.length);
-    let squares = 0;
-    for (let first = 0; first < end; first += NORM_BLOCK) {
-      const count = Math.min(NORM_BLOCK, end - first);
-      squares += this.#kernel.meanAndSquares(gradient.byteOffset + 4 * first, count, scale);
-    }
-    return this.#kernel.squareRoot(squares);
-  }
-
-  #apply(t: number, step: Step): void {
-    const { optimizer, momentum, beta1, beta2, epsilon, weightDecay } = this.#config;
-    const { weights, next, gradient, clip, learningRate } = step;
-    const count = padded(gradient.length);
-    const [w, target, g, m] = [weights, next, gradient, this.m].map(({ byteOffset }) => byteOffset) as Pointers;
-    if (this.v === undefined) {
-      this.#kernel.sgd(w, target, g, m, count, clip, learningRate, momentum, weightDecay);
-      return;
-    }
-    const decoupled = optimizer === 'adamw';
-    this.#kernel.adam(
-      w,
-      target,
-      g,
-      m,
-      this.v.byteOffset,
-      count,
-      clip,
-      decoupled ? 0 : weightDecay,
-      decoupled ? learningRate * weightDecay : 0,
-      learningRate / this.#kernel.biasCorrection(beta1, t + 1),
-      1 / this.#kernel.biasCorrection(beta2, t + 1),
-      beta1,
-      beta2,
-      1 - beta1,
-      1 - beta2,
-      epsilon,
+  gradientNorm(t: number, { lossSum, squares }: Pick<LossSum, 'lossSum'> & { readonly squares: number }): number {
+    const norm = this.#kernel.squareRoot(squares);
+    if (Number.isFinite(lossSum) && Number.isFinite(norm)) return norm;
+    const loss = lossSum / this.#config.batch;
+    throw new NotFiniteError(
+      `Step ${t + 1}: expected a finite loss and gradient norm, but got ${loss} and ${norm}. ` +
+        `The step was not applied. Try a lower --learning-rate, or --clip-norm.`,
+      { step: t + 1 },
     );
   }
-}
 
-type Pointers = [number, number, number, number];
-
-interface Step {
-  readonly weights: Float32Array;
-  readonly next: Float32Array;
-  readonly gradient: Float32Array;
-  readonly clip: number;
-  readonly learningRate: number;
+  #whole(t: number, clip: number): Update {
+    const { batch, optimizer, momentum, beta1, beta2, epsilon, weightDecay } = this.#config;
+    const learningRate = this.learningRate(t);
+    const decoupled = optimizer === 'adamw';
+    const adaptive = optimizer !== 'sgd';
+    return {
+      rule: adaptive ? 'adam' : 'sgd',
+      scalars: {
+        ...{ scale: 1 / batch, clip, momentum, beta1, beta2, epsilon },
+        rate: adaptive ? learningRate / this.#kernel.biasCorrection(beta1, t + 1) : learningRate,
+        correction: 1 / this.#kernel.biasCorrection(beta2, t + 1),
+        decay: decoupled ? 0 : weightDecay,
+        shrink: decoupled ? learningRate * weightDecay : 0,
+      },
+    };
+  }
 }

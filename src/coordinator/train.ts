@@ -1,21 +1,20 @@
+import type { LossSum } from '../shared/backends/backend.ts';
 import { type Moments, weightsSha256 } from '../shared/checkpoint/checkpoint.ts';
 import type { TrainConfig } from '../shared/config.ts';
-import type { Executor, Partial } from '../shared/executor.ts';
-import type { KernelExports } from '../shared/kernel/exports.ts';
-import { reduce } from '../shared/reduction/reduce.ts';
-import type { StepObserver, StepRecord } from './observer.ts';
-import type { Optimizer, Update } from './optimizer.ts';
-import { PhaseClock } from './phases.ts';
-import type { WeightStore } from './weights.ts';
+import type { Executor, StateVersion, StepResult, StepUnderWay } from '../shared/executor.ts';
+import type { StepObserver, StepRecord, StepTimings } from './observer.ts';
+import type { Optimizer } from './optimizer.ts';
+import type { StateStore } from './state.ts';
 
 /** Evaluated and kept whatever the intervals are: the run's early picture. */
 const EARLY_STEP = 100;
+/** Steps are begun ahead of the one that is awaited as far as they take no longer than this. */
+const AHEAD_SECONDS = 0.02;
 
 export interface Training {
   readonly config: TrainConfig;
-  readonly kernel: KernelExports;
   readonly executor: Executor;
-  readonly weights: WeightStore;
+  readonly state: StateStore;
   readonly optimizer: Optimizer;
   /** [test samples]: the class of each. */
   readonly testLabels: Uint8Array;
@@ -50,72 +49,96 @@ export interface TrainingResult {
  * @throws NotFiniteError, WorkerError
  */
 export async function train(training: Training): Promise<TrainingResult> {
-  const { config, kernel, executor, weights, optimizer, observer, stop } = training;
-  const root = { begin: 0, end: config.batch / config.shardSize };
+  const { config, state, optimizer, executor, observer, stop } = training;
   let last: StepRecord | undefined;
   let evaluated: StepRecord | undefined;
-  const start = performance.now();
-  let aside = 0;
-  for (let t = 0; t < config.iterations && !stop.aborted; t++) {
-    const clock = new PhaseClock();
-    const partials = await executor.gradient({ t, weights: weights.current, nodes: [root] });
-    clock.end('compute');
-    const sum = reduce(kernel, partials, root);
-    clock.end('reduce');
-    const next = weights.next();
-    const update = optimizer.update(t, sum, weights.current.values, next.values);
-    weights.publish(next);
-    clock.end('update');
+  let stepSeconds = 0;
+  const underWay: Step[] = [];
+  for (let t = 0; t < config.iterations && (underWay.length > 0 || !stop.aborted); t++) {
+    const start = performance.now();
+    const depth = depthFor(executor, last);
+    if (underWay.length === 0) underWay.push(begin(training, t, state.current));
+    for (let ahead = t + underWay.length; underWay.length < depth && mayFollow(training, ahead); ahead++) {
+      underWay.push(begin(training, ahead, (underWay.at(-1) as Step).next));
+    }
+    // The step before, while the workers compute.
+    if (last !== undefined) observer.onStep(last);
+    const step = underWay.shift() as Step;
+    const result = await step.finish();
+    const gradientNorm = optimizer.gradientNorm(t, result);
+    const clipped = optimizer.clipped(t, gradientNorm);
+    if (clipped !== undefined) await executor.update(clipped);
+    state.publish(step.next);
 
-    const stepped = performance.now();
-    last = { ...recordOf(t + 1, config, sum, update, clock), ...(await takeStock(training, t + 1)) };
+    const timings = timingsOf((performance.now() - start) / 1000, result);
+    stepSeconds += timings.total;
+    last = { step: t + 1, ...meansOf(result, config), learningRate: optimizer.learningRate(t), gradientNorm, timings };
+    last = { ...last, ...(await takeStock(training, t + 1, underWay.length === 0 && stop.aborted)) };
     if (last.testAccuracy !== undefined) evaluated = last;
-    aside += performance.now() - stepped;
-    observer.onStep(last);
   }
+  if (last !== undefined) observer.onStep(last);
   return {
     steps: last?.step ?? 0,
     trainLoss: last?.loss,
     testAccuracy: evaluated?.testAccuracy,
     testLoss: evaluated?.testLoss,
-    weightsSha256: weightsSha256(weights.current.values),
-    stepSeconds: (performance.now() - start - aside) / 1000,
+    weightsSha256: weightsSha256(state.current.values),
+    stepSeconds,
   };
 }
 
-function recordOf(step: number, { batch }: TrainConfig, sum: Partial, update: Update, clock: PhaseClock): StepRecord {
-  return {
-    step,
-    loss: sum.lossSum / batch,
-    accuracy: sum.correct / batch,
-    learningRate: update.learningRate,
-    gradientNorm: update.gradientNorm,
-    timings: clock.timings(),
-  };
+type Step = StepUnderWay & { readonly next: StateVersion };
+
+/** Samples, assigns, computes, reduces and applies step t, from the state `current`, which may still be in the making. */
+function begin({ executor, state, optimizer }: Training, t: number, current: StateVersion): Step {
+  const next = state.take();
+  return { next, ...executor.begin({ t, current, next, update: optimizer.update(t) }) };
+}
+
+/** Steps to have under way: few enough that a stop, or whoever watches, doesn't wait long. */
+function depthFor({ depth }: Executor, last: StepRecord | undefined): number {
+  return last === undefined ? 1 : Math.max(1, Math.min(depth, Math.floor(AHEAD_SECONDS / last.timings.total)));
+}
+
+/** Whether step t may begin before the one before it is done: not where this thread has to see the state in between. */
+function mayFollow({ config, stop }: Training, t: number): boolean {
+  return t < config.iterations && config.clipNorm <= 0 && !stop.aborted && !isDue(config, t).any;
+}
+
+function meansOf({ lossSum, correct }: LossSum, { batch }: TrainConfig): Pick<StepRecord, 'loss' | 'accuracy'> {
+  return { loss: lossSum / batch, accuracy: correct / batch };
+}
+
+/** What no worker spent on the step itself went into dealing it and hearing of it. */
+function timingsOf(total: number, { seconds: { compute, update } }: StepResult): StepTimings {
+  return { total, phases: { compute, update, dispatch: Math.max(0, total - compute - update) } };
 }
 
 type Stock = Pick<StepRecord, 'testAccuracy' | 'testLoss' | 'weightsSha256'>;
 
+function isDue(config: TrainConfig, step: number): { evaluation: boolean; checkpoint: boolean; any: boolean } {
+  const due = (every: number): boolean =>
+    step === config.iterations || step === EARLY_STEP || (every > 0 && step % every === 0);
+  const [evaluation, checkpoint] = [due(config.evaluateEvery), due(config.checkpointEvery)];
+  return { evaluation, checkpoint, any: evaluation || checkpoint };
+}
+
 /** Evaluates and takes a checkpoint where they are due. */
-async function takeStock(training: Training, step: number): Promise<Stock | undefined> {
-  const { config, weights, optimizer, stop } = training;
-  const last = step === config.iterations || stop.aborted;
-  const due = (every: number): boolean => last || step === EARLY_STEP || (every > 0 && step % every === 0);
-  const evaluates = due(config.evaluateEvery);
-  const saves = due(config.checkpointEvery);
-  if (!evaluates && !saves) return undefined;
-  const { values } = weights.current;
-  const evaluation = evaluates ? await evaluate(training, step) : undefined;
-  if (saves) await training.checkpoint({ step, weights: values, optimizer });
+async function takeStock(training: Training, step: number, stopped: boolean): Promise<Stock | undefined> {
+  const due = isDue(training.config, step);
+  if (!due.any && !stopped) return undefined;
+  const { values, m, v } = training.state.current;
+  const evaluation = due.evaluation || stopped ? await evaluate(training, step) : undefined;
+  if (due.checkpoint || stopped) await training.checkpoint({ step, weights: values, optimizer: { m, v } });
   return { ...evaluation, weightsSha256: weightsSha256(values) };
 }
 
 async function evaluate(
-  { executor, weights, testLabels, observer }: Training,
+  { executor, state, testLabels, observer }: Training,
   step: number,
 ): Promise<{ testAccuracy: number; testLoss: number }> {
   const start = performance.now();
-  const { lossSum, predictions } = await executor.evaluate(weights.current);
+  const { lossSum, predictions } = await executor.evaluate(state.current);
   const correct = predictions.reduce((sum, guess, i) => sum + (guess === testLabels[i] ? 1 : 0), 0);
   const result = { testAccuracy: correct / testLabels.length, testLoss: lossSum / testLabels.length };
   observer.onEvaluation({ step, ...result, seconds: (performance.now() - start) / 1000 });

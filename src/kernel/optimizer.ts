@@ -4,72 +4,77 @@
  */
 import { TINY, TINY_SQUARED, cosPi, flushTiny, power } from './math';
 
-/** target += source, `count` float32s. */
-export function add(target: usize, source: usize, count: i32): void {
+/** target = a + b, `count` float32s; target may be a or b. */
+export function add(target: usize, a: usize, b: usize, count: i32): void {
   const end = target + (<usize>count << 2);
-  for (; target < end; target += 16, source += 16) v128.store(target, f32x4.add(v128.load(target), v128.load(source)));
+  for (; target < end; target += 16, a += 16, b += 16) v128.store(target, f32x4.add(v128.load(a), v128.load(b)));
 }
 
 /**
- * Scales the gradient sum to the mean, in place, and returns its sum of squares in float64: two lanes of even and odd
- * pairs, then their sum.
+ * Scales a gradient sum to the mean, `target`, which may be `sum`, and returns the mean's sum of squares in float64: the
+ * lower and the upper two lanes apart, then their sum.
  */
-export function meanAndSquares(gradient: usize, count: i32, scale: f32): f64 {
+export function meanAndSquares(target: usize, sum: usize, count: i32, scale: f32): f64 {
   const factor = f32x4.splat(scale);
   let low = f64x2.splat(0), high = f64x2.splat(0);
-  const end = gradient + (<usize>count << 2);
-  for (; gradient < end; gradient += 16) {
-    const g = f32x4.mul(v128.load(gradient), factor);
-    v128.store(gradient, g);
+  const end = target + (<usize>count << 2);
+  for (; target < end; target += 16, sum += 16) {
+    const g = f32x4.mul(v128.load(sum), factor);
+    v128.store(target, g);
     const a = f64x2.promote_low_f32x4(g);
     const b = f64x2.promote_low_f32x4(v128.shuffle<f32>(g, g, 2, 3, 0, 1));
     low = f64x2.add(low, f64x2.mul(a, a));
     high = f64x2.add(high, f64x2.mul(b, b));
   }
-  const sum = f64x2.add(low, high);
-  return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
+  const both = f64x2.add(low, high);
+  return f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);
 }
 
-/** Momentum SGD: v = momentum v + (clip g + decay w); w' = w - rate v. */
+/** Momentum SGD: m' = momentum m + (clip g + decay w); w' = w - rate m'. Primed arrays are written, the others only read. */
 export function sgd(
-  w: usize, next: usize, gradient: usize, velocity: usize, count: i32,
+  w: usize, wNext: usize, m: usize, mNext: usize, gradient: usize, count: i32,
   clip: f32, rate: f32, momentum: f32, decay: f32,
 ): void {
   const end = w + (<usize>count << 2);
-  for (; w < end; w += 16, next += 16, gradient += 16, velocity += 16) {
+  for (; w < end; w += 16, wNext += 16, m += 16, mNext += 16, gradient += 16) {
     const weight = v128.load(w);
     const g = f32x4.add(f32x4.mul(v128.load(gradient), f32x4.splat(clip)), f32x4.mul(weight, f32x4.splat(decay)));
-    const v = flushTiny(f32x4.add(f32x4.mul(v128.load(velocity), f32x4.splat(momentum)), g), TINY);
-    v128.store(velocity, v);
-    v128.store(next, f32x4.sub(weight, f32x4.mul(v, f32x4.splat(rate))));
+    const velocity = flushTiny(f32x4.add(f32x4.mul(v128.load(m), f32x4.splat(momentum)), g), TINY);
+    v128.store(mNext, velocity);
+    v128.store(wNext, f32x4.sub(weight, f32x4.mul(velocity, f32x4.splat(rate))));
   }
 }
 
 /**
- * Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019).
+ * Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019). The arrays called Next are written, the others only read.
  * @param decay added to the gradient as decay w (Adam)
  * @param shrink subtracted from the weight as shrink w (AdamW: learning rate times decay)
  * @param rate learning rate / (1 - beta1^t)
  * @param correction 1 / (1 - beta2^t)
  */
 export function adam(
-  w: usize, next: usize, gradient: usize, m: usize, v: usize, count: i32,
+  w: usize, wNext: usize, m: usize, mNext: usize, v: usize, vNext: usize, gradient: usize, count: i32,
   clip: f32, decay: f32, shrink: f32, rate: f32, correction: f32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, epsilon: f32,
 ): void {
+  // Splatted here, since the engine doesn't move them out of the loop.
+  const clips = f32x4.splat(clip), decays = f32x4.splat(decay), shrinks = f32x4.splat(shrink);
+  const rates = f32x4.splat(rate), corrections = f32x4.splat(correction), epsilons = f32x4.splat(epsilon);
+  const betas1 = f32x4.splat(beta1), betas2 = f32x4.splat(beta2);
+  const rests1 = f32x4.splat(rest1), rests2 = f32x4.splat(rest2);
   const end = w + (<usize>count << 2);
-  for (; w < end; w += 16, next += 16, gradient += 16, m += 16, v += 16) {
+  for (; w < end; w += 16, wNext += 16, m += 16, mNext += 16, v += 16, vNext += 16, gradient += 16) {
     const weight = v128.load(w);
-    const g = f32x4.add(f32x4.mul(v128.load(gradient), f32x4.splat(clip)), f32x4.mul(weight, f32x4.splat(decay)));
-    const first = flushTiny(f32x4.add(f32x4.mul(v128.load(m), f32x4.splat(beta1)), f32x4.mul(g, f32x4.splat(rest1))), TINY);
+    const g = f32x4.add(f32x4.mul(v128.load(gradient), clips), f32x4.mul(weight, decays));
+    const first = flushTiny(f32x4.add(f32x4.mul(v128.load(m), betas1), f32x4.mul(g, rests1)), TINY);
     const second = flushTiny(
-      f32x4.add(f32x4.mul(v128.load(v), f32x4.splat(beta2)), f32x4.mul(f32x4.mul(g, g), f32x4.splat(rest2))),
+      f32x4.add(f32x4.mul(v128.load(v), betas2), f32x4.mul(f32x4.mul(g, g), rests2)),
       TINY_SQUARED,
     );
-    v128.store(m, first);
-    v128.store(v, second);
-    const denominator = f32x4.add(f32x4.sqrt(f32x4.mul(second, f32x4.splat(correction))), f32x4.splat(epsilon));
-    const kept = f32x4.sub(weight, f32x4.mul(weight, f32x4.splat(shrink)));
-    v128.store(next, f32x4.sub(kept, f32x4.div(f32x4.mul(first, f32x4.splat(rate)), denominator)));
+    v128.store(mNext, first);
+    v128.store(vNext, second);
+    const denominator = f32x4.add(f32x4.sqrt(f32x4.mul(second, corrections)), epsilons);
+    const kept = f32x4.sub(weight, f32x4.mul(weight, shrinks));
+    v128.store(wNext, f32x4.sub(kept, f32x4.div(f32x4.mul(first, rates), denominator)));
   }
 }
 

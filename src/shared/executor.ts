@@ -1,5 +1,6 @@
 import type { LossSum } from './backends/backend.ts';
 import type { TreeNode } from './tree.ts';
+import type { StateVectors, Update } from './update.ts';
 
 /** One state of the weights, [parameters] in shared memory. It is overwritten only when nobody reads it. */
 export interface WeightsVersion {
@@ -8,6 +9,9 @@ export interface WeightsVersion {
   readers: number;
 }
 
+/** The weights after some step, and the optimizer's moments with them. */
+export type StateVersion = WeightsVersion & StateVectors;
+
 /** The sums over the shards under one node of the reduction tree. */
 export interface Partial extends LossSum {
   readonly node: TreeNode;
@@ -15,12 +19,25 @@ export interface Partial extends LossSum {
   readonly gradient: Float32Array;
 }
 
-export interface GradientWork {
+export interface StepWork {
   /** Updates done before this step: decides which samples it sees. */
   readonly t: number;
-  readonly weights: WeightsVersion;
-  /** Disjoint nodes of the step's reduction tree. */
-  readonly nodes: readonly TreeNode[];
+  readonly current: StateVersion;
+  /** Receives the state after the update; nobody reads it. */
+  readonly next: StateVersion;
+  readonly update: Update;
+}
+
+export interface StepResult extends LossSum {
+  /** The mean gradient's sum of squares. Where it isn't finite, `next` is worth nothing. */
+  readonly squares: number;
+  /** What the slowest worker spent in each phase. */
+  readonly seconds: { readonly compute: number; readonly update: number };
+}
+
+export interface StepUnderWay {
+  /** To be called once, in the order of the steps. @throws WorkerError where the same shards failed again and again */
+  finish(): Promise<StepResult>;
 }
 
 export interface Evaluation {
@@ -32,12 +49,15 @@ export interface Evaluation {
 
 /** Whatever computes: the local pool of threads, and remote nodes. Workers may crash inside; the promise still holds. */
 export interface Executor {
+  /** Steps that may be under way at once. */
+  readonly depth: number;
   /**
-   * Partials that together make up the work's nodes, each of them or its parts. They may be read, and summed in place,
-   * until the next call.
-   * @throws WorkerError where the same shards failed again and again
+   * Begins a step: samples, computes and reduces the gradient of its global batch, and applies the update. It may be begun
+   * before the one before it is finished, from the state that it will make; every other call waits until none is open.
    */
-  gradient(work: GradientWork): Promise<readonly Partial[]>;
+  begin(work: StepWork): StepUnderWay;
+  /** Applies another update to the gradient of the last step, from the same state. @throws WorkerError as above */
+  update(update: Update): Promise<void>;
   /** Classifies the test set. @throws WorkerError as above */
   evaluate(weights: WeightsVersion): Promise<Evaluation>;
   close(): Promise<void>;

@@ -6,19 +6,31 @@ export const MAXIMUM_NODES = 40;
 const SEQUENCE = 0;
 const FINISHED = 1;
 const THREAD = 2;
-const MICROSECONDS = 3;
-const KIND = 4;
-const T = 5;
-const WEIGHTS = 6;
-const COUNT = 7;
-const NODES = 8;
+const ENTRIES = 3;
+
+/** Commands that may be under way at once: the one that the worker is at and those behind it. A power of two. */
+export const DEPTH = 4;
+
+// Words of an entry: the command, then the answer to it.
+const KIND = 0;
+const T = 1;
+const WEIGHTS = 2;
+const TICKET = 3;
+const AFTER = 4;
+const RECORD = 5;
+const BLOCKS = 6;
+const COMPUTE = 8;
+const UPDATE = 9;
+const OUTCOME = 10;
+const COUNT = 11;
+const NODES = 12;
 const NODE_WORDS = 3;
+const ENTRY_WORDS = NODES + NODE_WORDS * MAXIMUM_NODES;
 
 /** 32-bit words of one mailbox. */
-export const MAILBOX_WORDS = NODES + NODE_WORDS * MAXIMUM_NODES;
+export const MAILBOX_WORDS = ENTRIES + DEPTH * ENTRY_WORDS;
 
-const KINDS = ['gradient', 'evaluate', 'stop'] as const;
-export type CommandKind = (typeof KINDS)[number];
+const KINDS = ['gradient', 'step', 'update', 'evaluate', 'stop'] as const;
 
 /** A tree node (of shards, or of evaluation chunks) and the region that receives its result. */
 export interface Assignment {
@@ -27,17 +39,40 @@ export interface Assignment {
   readonly region: number;
 }
 
+/**
+ * `gradient` and `evaluate` fill the regions of their assignments, `update` applies blocks of an update record; `step` is a
+ * gradient and then, once all workers with the same ticket have theirs, an update.
+ */
 export interface Command {
-  readonly kind: CommandKind;
+  readonly kind: (typeof KINDS)[number];
   readonly t: number;
   /** Pointer to the weights. */
   readonly weights: number;
   readonly assignments: readonly Assignment[];
+  /** Of a step's barriers; 0: none. */
+  readonly ticket: number;
+  /** The ticket of the step whose update must be complete before this one begins; 0: none. */
+  readonly after: number;
+  /** Which update record, and which of its blocks. */
+  readonly record: number;
+  readonly blocks: TreeNode;
+}
+
+/** What became of a command. */
+export interface Answer {
+  /** Seconds of computing gradients or evaluating. */
+  readonly compute: number;
+  /** Seconds of reducing and updating. */
+  readonly update: number;
+  /** The regions are filled. Not so where the step before was broken off. */
+  readonly computed: boolean;
+  /** The blocks are applied. */
+  readonly updated: boolean;
 }
 
 /**
- * One worker's command and its answer in shared memory. The pool writes a command, then the sequence number; the worker
- * works on it and writes that number back. Each side touches the words only while the other waits.
+ * One worker's commands and its answers in shared memory. The pool writes a command, then counts the sequence up; the worker
+ * works on one after the other and counts up what it finished. Each side touches an entry only while it is its turn.
  */
 export class Mailbox {
   readonly words: Int32Array;
@@ -48,34 +83,51 @@ export class Mailbox {
 
   // The pool's side.
 
-  /** The command was the last that a thread will see of its predecessor's: a new thread starts on a clean sheet. */
+  /** A new thread starts on a clean sheet: its predecessor's commands are no longer there. */
   reset(): void {
     Atomics.store(this.words, THREAD, 0);
     Atomics.store(this.words, FINISHED, Atomics.load(this.words, SEQUENCE));
   }
 
-  send({ kind, t, weights, assignments }: Command): void {
-    this.words[KIND] = KINDS.indexOf(kind);
-    this.words[T] = t;
-    this.words[WEIGHTS] = weights;
-    this.words[COUNT] = assignments.length;
+  /** @returns the command's sequence number */
+  send({ assignments, blocks, ...command }: Command): number {
+    const sequence = (Atomics.load(this.words, SEQUENCE) + 1) | 0;
+    const at = entryOf(sequence);
+    this.words[at + KIND] = KINDS.indexOf(command.kind);
+    this.words[at + T] = command.t;
+    this.words[at + WEIGHTS] = command.weights;
+    this.words[at + TICKET] = command.ticket;
+    this.words[at + AFTER] = command.after;
+    this.words[at + RECORD] = command.record;
+    this.words[at + BLOCKS] = blocks.begin;
+    this.words[at + BLOCKS + 1] = blocks.end;
+    this.words[at + COUNT] = assignments.length;
     for (const [i, { node, region }] of assignments.entries()) {
-      this.words[NODES + NODE_WORDS * i] = node.begin;
-      this.words[NODES + NODE_WORDS * i + 1] = node.end;
-      this.words[NODES + NODE_WORDS * i + 2] = region;
+      const node0 = at + NODES + NODE_WORDS * i;
+      this.words[node0] = node.begin;
+      this.words[node0 + 1] = node.end;
+      this.words[node0 + 2] = region;
     }
-    Atomics.add(this.words, SEQUENCE, 1);
+    Atomics.store(this.words, SEQUENCE, sequence);
     Atomics.notify(this.words, SEQUENCE);
+    return sequence;
   }
 
-  /** The worker has finished the last command sent. */
-  get finished(): boolean {
-    return Atomics.load(this.words, FINISHED) === Atomics.load(this.words, SEQUENCE);
+  hasFinished(sequence: number): boolean {
+    return ((Atomics.load(this.words, FINISHED) - sequence) | 0) >= 0;
   }
 
-  /** Of the last finished command. */
-  get seconds(): number {
-    return Atomics.load(this.words, MICROSECONDS) / 1e6;
+  /** To a finished command, until DEPTH others were sent. */
+  answer(sequence: number): Answer {
+    const at = entryOf(sequence);
+    const word = (index: number): number => this.words[at + index] as number;
+    const outcome = word(OUTCOME);
+    return {
+      compute: word(COMPUTE) / 1e6,
+      update: word(UPDATE) / 1e6,
+      computed: (outcome & 1) !== 0,
+      updated: (outcome & 2) !== 0,
+    };
   }
 
   /** The id of the thread that listens here; 0: none yet. */
@@ -90,87 +142,43 @@ export class Mailbox {
   }
 
   /**
-   * Blocks this thread until a command comes; for the first `spinMs` it polls, since waking a sleeping thread takes longer
+   * Blocks this thread until there is a command; for the first `spinMs` it polls, since waking a sleeping thread takes longer
    * than the pool's own work between two commands.
    */
   receive(spinMs: number): Command {
     const last = Atomics.load(this.words, FINISHED);
-    const patience = spinMs > 0 ? performance.now() + spinMs : 0;
-    while (Atomics.load(this.words, SEQUENCE) === last && performance.now() < patience);
-    // The deadline changes nothing but that no wait is forever.
-    while (Atomics.load(this.words, SEQUENCE) === last) Atomics.wait(this.words, SEQUENCE, last, 1000);
-    const word = (index: number): number => this.words[index] as number;
+    const patience = performance.now() + spinMs;
+    while (Atomics.load(this.words, SEQUENCE) === last) {
+      // The deadline changes nothing but that no wait is forever.
+      if (performance.now() >= patience) Atomics.wait(this.words, SEQUENCE, last, 1000);
+    }
+    const at = entryOf((last + 1) | 0);
+    const word = (index: number): number => this.words[at + index] as number;
     return {
-      kind: KINDS[word(KIND)] as CommandKind,
+      kind: KINDS[word(KIND)] as Command['kind'],
       t: word(T) >>> 0,
       weights: word(WEIGHTS) >>> 0,
+      ticket: word(TICKET),
+      after: word(AFTER),
+      record: word(RECORD),
+      blocks: { begin: word(BLOCKS), end: word(BLOCKS + 1) },
       assignments: Array.from({ length: word(COUNT) }, (_, i) => {
-        const at = NODES + NODE_WORDS * i;
-        return { node: { begin: word(at), end: word(at + 1) }, region: word(at + 2) >>> 0 };
+        const node = NODES + NODE_WORDS * i;
+        return { node: { begin: word(node), end: word(node + 1) }, region: word(node + 2) >>> 0 };
       }),
     };
   }
 
-  finish(seconds: number): void {
-    Atomics.store(this.words, MICROSECONDS, Math.round(seconds * 1e6));
-    Atomics.store(this.words, FINISHED, Atomics.load(this.words, SEQUENCE));
+  finish({ compute, update, computed, updated }: Answer): void {
+    const sequence = (Atomics.load(this.words, FINISHED) + 1) | 0;
+    const at = entryOf(sequence);
+    this.words[at + COMPUTE] = Math.round(compute * 1e6);
+    this.words[at + UPDATE] = Math.round(update * 1e6);
+    this.words[at + OUTCOME] = (computed ? 1 : 0) | (updated ? 2 : 0);
+    Atomics.store(this.words, FINISHED, sequence);
   }
 }
 
-const LATCH = 0;
-const BELL = 1;
-
-/** 32-bit words of a bell. */
-export const BELL_WORDS = 2;
-
-/**
- * Wakes the pool's thread once the last of the commands under way has finished, not at each: a wake-up costs tens of
- * microseconds.
- */
-export class Bell {
-  readonly words: Int32Array;
-
-  constructor(words: Int32Array) {
-    this.words = words;
-  }
-
-  /** Nothing is awaited. A worker that still counts out of an earlier round makes a ring too early, never too late. */
-  reset(): void {
-    Atomics.store(this.words, LATCH, 0);
-  }
-
-  /** One more command is awaited. */
-  arm(): void {
-    Atomics.add(this.words, LATCH, 1);
-  }
-
-  /** One that is under way is no longer awaited. */
-  disarm(): void {
-    Atomics.sub(this.words, LATCH, 1);
-  }
-
-  /** A command has finished, or failed with its thread. */
-  count(): void {
-    if (Atomics.sub(this.words, LATCH, 1) <= 1) this.ring();
-  }
-
-  ring(): void {
-    Atomics.add(this.words, BELL, 1);
-    Atomics.notify(this.words, BELL);
-  }
-
-  /** To be read before looking at what might have happened, then given to `wait`. */
-  get heard(): number {
-    return Atomics.load(this.words, BELL);
-  }
-
-  /**
-   * Resolves when the bell has rung since `heard`. Blocks the event loop for up to `blockMs`, since being called back by it
-   * costs more than a short wait; then something else must keep the loop alive.
-   */
-  async wait(heard: number, blockMs: number): Promise<void> {
-    if (Atomics.wait(this.words, BELL, heard, blockMs) !== 'timed-out') return;
-    const waiting = Atomics.waitAsync(this.words, BELL, heard, 10_000);
-    if (waiting.async) await waiting.value;
-  }
+function entryOf(sequence: number): number {
+  return ENTRIES + ENTRY_WORDS * (sequence & (DEPTH - 1));
 }

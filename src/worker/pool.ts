@@ -1,38 +1,50 @@
 import { availableParallelism } from 'node:os';
-import { extname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import type { Worker } from 'node:worker_threads';
-import { Piscina } from 'piscina';
+import type { LossSum } from '../shared/backends/backend.ts';
 import { WorkerError } from '../shared/errors.ts';
-import type { Evaluation, Executor, GradientWork, Partial, WeightsVersion } from '../shared/executor.ts';
+import type {
+  Evaluation,
+  Executor,
+  Partial,
+  StepResult,
+  StepUnderWay,
+  StepWork,
+  WeightsVersion,
+} from '../shared/executor.ts';
 import type { SharedMemory } from '../shared/kernel/memory.ts';
 import { planKernel } from '../shared/kernel/plan.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
-import { deal } from '../shared/reduction/deal.ts';
-import { Round } from '../shared/reduction/round.ts';
+import { Dealer } from '../shared/reduction/deal.ts';
+import { reduceTree } from '../shared/reduction/reduce.ts';
 import type { SamplerOptions } from '../shared/sampler.ts';
 import { depthOf, type TreeNode } from '../shared/tree.ts';
+import { BlockUpdater, type Update, UpdateRecord } from '../shared/update.ts';
+import { BARRIER_WORDS, MAXIMUM_WAITING, StepBarriers } from './barrier.ts';
+import { BELL_WORDS, Bell } from './bell.ts';
+import { BlockWork } from './block-work.ts';
+import { type Attempt, Crew, type Slot, unitCount } from './crew.ts';
 import type { Fault } from './faults.ts';
-import { type Assignment, BELL_WORDS, Bell, type Command, MAILBOX_WORDS, MAXIMUM_NODES, Mailbox } from './mailbox.ts';
-import { EvaluationRegion, PartialRegion } from './regions.ts';
+import { Job, StepJob } from './job.ts';
+import { type Answer, type Assignment, type Command, DEPTH, MAILBOX_WORDS, MAXIMUM_NODES } from './mailbox.ts';
+import { EvaluationRegion, PartialRegion, RegionStore } from './regions.ts';
 import type { SampleSet, ThreadSetup } from './thread.ts';
 
 /** Test samples of one evaluation chunk: part of the contract, since losses are summed by chunks. */
 const CHUNK_SIZE = 200;
-/** How often an open round looks after slow and dead workers, at the least. Keeps the process alive meanwhile. */
+/** How often open work looks after slow and dead workers, at the least. Keeps the process alive meanwhile. */
 const PATROL_MS = 100;
 /** A worker is slow at this many times its expected seconds, and hangs at that many more. */
 const SLOW_FACTOR = 10;
 const SLOW_MINIMUM_SECONDS = 0.25;
 const HUNG_SECONDS = 30;
+/** A slice of an update takes far less than a millisecond. */
+const UPDATE_SECONDS = 2;
 /** Longest block of the event loop, and time between its turns: what a metrics request or a signal may wait. */
 const BLOCK_MS = 4;
 /** Longer than the coordinator's work between two steps. */
 const SPIN_MS = 0.3;
-const MAXIMUM_LAUNCHES = 5;
-/** Weight of the newest measurement in a worker's speed. */
-const SPEED_GAIN = 0.1;
+const NO_BLOCKS: TreeNode = { begin: 0, end: 0 };
+const NOTHING_DONE: Answer = { compute: 0, update: 0, computed: false, updated: false };
 
 export interface LocalPoolOptions {
   readonly workers: number;
@@ -52,103 +64,113 @@ export interface LocalPoolOptions {
   readonly faults?: readonly Fault[];
 }
 
-/** Work that one worker was given. Its regions are its own until it has settled. */
-interface Attempt {
-  readonly round: Round<Assignment>;
-  readonly command: Command;
+export interface GradientWork {
+  /** Updates done before this step: decides which samples it sees. */
+  readonly t: number;
   readonly weights: WeightsVersion;
+  /** Disjoint nodes of the step's reduction tree. */
   readonly nodes: readonly TreeNode[];
-  readonly startedAt: number;
-  /** Others were given the same nodes since. */
-  abandoned: boolean;
-}
-
-interface Slot {
-  readonly worker: number;
-  readonly setup: ThreadSetup;
-  readonly mailbox: Mailbox;
-  attempt: Attempt | undefined;
-  /** Units per second; undefined until measured. */
-  readonly speeds: Record<Command['kind'], number | undefined>;
-  /** Starts without a single finished command. */
-  launches: number;
 }
 
 /**
- * The threads of this process as an executor. Each runs one resident Piscina task and is stepped through its mailbox. Work
- * of a thread that dies or is slow goes to the others at once; the thread is replaced.
+ * The threads of this process as an executor, each stepped through its mailbox. Work of a thread that dies or is slow goes to
+ * the others at once; the thread is replaced.
+ *
+ * In a calm run no worker waits for this thread: a step is one command to each worker (gradient, barrier, update of its
+ * slice), given while the workers are still at the steps before. Whatever goes wrong closes the barriers, and what isn't done
+ * by then is dealt anew.
  */
 export class LocalPool implements Executor {
   readonly #options: LocalPoolOptions;
-  readonly #piscina: Piscina;
+  readonly #crew: Crew;
   readonly #bell: Bell;
-  readonly #slots: Slot[] = [];
-  readonly #partials = new Map<number, PartialRegion>();
+  readonly #barriers: StepBarriers;
+  readonly #dealer = new Dealer();
+  /** One a lane. */
+  readonly #records: readonly UpdateRecord[];
+  readonly #regions: RegionStore;
   readonly #patrol: NodeJS.Timeout;
-  readonly #freeRegions: number[] = [];
-  /** Regions of the last round's results, which the caller may still read. */
-  #lent: number[] = [];
+  /** Steps that aren't done, in their order; at most one a lane. */
+  readonly #open: StepJob[] = [];
+  #steps = 0;
   #lastTurn = 0;
   #ready = 0;
   #fatal: Error | undefined;
-  #closing = false;
 
   /** Starts the threads; they need not be up when this returns. */
   constructor(options: LocalPoolOptions) {
     this.#options = options;
-    const { workers, memory } = options;
+    const { workers, memory, layout } = options;
     this.#bell = new Bell(memory.int32(BELL_WORDS));
+    this.#barriers = new StepBarriers(memory.int32(BARRIER_WORDS));
     this.#patrol = setInterval(() => this.#bell.ring(), PATROL_MS).unref();
-    this.#allocateRegions();
+    const { parameters } = layout;
+    this.#records = Array.from({ length: DEPTH }, () => UpdateRecord.allocate(memory, parameters, this.#shards));
+    this.#regions = regionsFor(options);
     const struck = memory.int32(options.faults?.length ?? 0);
     const setups = Array.from({ length: workers }, (_, worker) => this.#setup(worker, struck));
     memory.seal();
-    this.#piscina = new Piscina({
-      filename: fileURLToPath(new URL(`./thread${extname(import.meta.url)}`, import.meta.url)),
-      name: 'resident',
-      minThreads: workers,
-      maxThreads: workers,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      // A resident task never returns to Piscina's own waiting loop.
-      atomics: 'disabled',
-      recordTiming: false,
-      // A worker's JavaScript makes little but short-lived garbage; left alone, each thread's nursery grows to 48 MB.
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+    this.#crew = new Crew(setups, {
+      onLost: (slot, cause) => this.#lost(slot, cause),
+      onFatal: (error) => {
+        this.#fatal = error;
+      },
     });
-    for (const setup of setups) {
-      const slot: Slot = {
-        worker: setup.worker,
-        setup,
-        mailbox: new Mailbox(setup.mailbox),
-        attempt: undefined,
-        speeds: { gradient: undefined, evaluate: undefined, stop: undefined },
-        launches: 0,
-      };
-      this.#slots.push(slot);
-      this.#launch(slot);
-    }
   }
+
+  readonly depth = DEPTH;
 
   get workers(): number {
-    return this.#slots.length;
+    return this.#options.workers;
   }
 
+  get #shards(): number {
+    return this.#options.batch / this.#options.shardSize;
+  }
+
+  begin(work: StepWork): StepUnderWay {
+    if (this.#open.length === DEPTH) throw new Error(`${DEPTH} steps are under way already.`);
+    const lane = this.#steps++ % DEPTH;
+    const step = new StepJob({ ...work, shards: this.#shards, blocks: this.#blocks, lane });
+    this.#startTogether(step, this.#open.at(-1));
+    this.#open.push(step);
+    return { finish: () => this.#finishStep(step) };
+  }
+
+  async #finishStep(step: StepJob): Promise<StepResult> {
+    if (step.team === 0) this.#startTogether(step, undefined);
+    const partials = (await this.#finish(step)).map((assignment) => this.#partialOf(assignment));
+    await this.#settled(step.blocks);
+    const record = this.#recordOf(step);
+    if (!step.blocks.complete) {
+      record.write({ ...step.update, current: step.current, next: step.next, partials });
+      await this.#apply(step.blocks, step.lane);
+    }
+    this.#open.shift();
+    return { ...addLosses(partials), squares: record.squares(), seconds: step.seconds };
+  }
+
+  async update(update: Update): Promise<void> {
+    const lane = (this.#steps - 1) % DEPTH;
+    this.#records[lane]?.rewrite(update);
+    await this.#apply(new BlockWork(this.#blocks), lane);
+  }
+
+  /**
+   * Partials that together make up the work's nodes, each of them or its parts. They hold until the next gradient, step or
+   * evaluation.
+   * @throws WorkerError where the same shards failed again and again
+   */
   async gradient({ t, weights, nodes }: GradientWork): Promise<readonly Partial[]> {
-    const { batch, shardSize } = this.#options;
-    const round = new Round<Assignment>(batch / shardSize, nodes);
-    const assignments = await this.#complete(round, 'gradient', t, weights);
-    return assignments.map(({ node, region }) => {
-      const partial = this.#partials.get(region) as PartialRegion;
-      const { lossSum, correct } = partial.read();
-      return { node, gradient: partial.gradient, lossSum, correct };
-    });
+    const assignments = await this.#finish(new Job({ kind: 'gradient', t, weights, units: this.#shards, nodes }));
+    return assignments.map((assignment) => this.#partialOf(assignment));
   }
 
   async evaluate(weights: WeightsVersion): Promise<Evaluation> {
     const samples = this.#options.test.labels.length;
-    const chunks = Math.ceil(samples / CHUNK_SIZE);
-    const round = new Round<Assignment>(chunks, [{ begin: 0, end: chunks }]);
-    const assignments = await this.#complete(round, 'evaluate', 0, weights);
+    const units = Math.ceil(samples / CHUNK_SIZE);
+    const job = new Job({ kind: 'evaluate', t: 0, weights, units, nodes: [{ begin: 0, end: units }] });
+    const assignments = await this.#finish(job);
     const predictions = new Uint8Array(samples);
     let lossSum = 0;
     for (const { node, region } of assignments) {
@@ -164,180 +186,281 @@ export class LocalPool implements Executor {
 
   /** Ends a worker's thread as a crash would; for tests and drills. */
   async kill(worker: number): Promise<void> {
-    const slot = this.#slots[worker];
-    if (slot !== undefined) await this.#thread(slot)?.terminate();
+    const slot = this.#crew.slots[worker];
+    if (slot !== undefined) await this.#crew.terminate(slot);
   }
 
   async close(): Promise<void> {
-    this.#closing = true;
     clearInterval(this.#patrol);
-    const quiet = this.#slots.every(({ attempt, mailbox }) => attempt === undefined && mailbox.thread !== 0);
-    // A round that is open, or asked for later, would wait for ever.
+    // Work that is open, or asked for later, would wait for ever.
     this.#fatal ??= new Error('The pool was closed.');
     this.#bell.ring();
-    if (quiet) {
-      for (const { mailbox } of this.#slots) mailbox.send({ kind: 'stop', t: 0, weights: 0, assignments: [] });
-      await this.#piscina.close();
-    }
-    await this.#piscina.destroy();
+    await this.#crew.close();
   }
 
-  /** Works on a round until it is complete; returns its results, whose regions stay lent until the next round. */
-  async #complete(
-    round: Round<Assignment>,
-    kind: 'gradient' | 'evaluate',
-    t: number,
-    weights: WeightsVersion,
-  ): Promise<Assignment[]> {
-    this.#freeRegions.push(...this.#lent.splice(0));
-    this.#bell.reset();
+  /**
+   * Gives a step to the workers that are up and have nothing to do, or nothing but the step before it. Where it can't be dealt
+   * in one go, nothing is started.
+   */
+  #startTogether(step: StepJob, before: StepJob | undefined): void {
+    if (this.#fatal !== undefined || this.#open.some((open) => open !== step && open.ticket === 0)) return;
+    const calm = ({ job }: Attempt): boolean => job instanceof StepJob && job.ticket !== 0;
+    const able = this.#crew.slots.filter(({ queue, mailbox }) => mailbox.thread !== 0 && queue.every(calm));
+    const speeds = this.#crew.speedsOf(able, 'gradient');
+    const dealt = this.#dealer.deal(step.round.units, step.round.missing(), speeds);
+    const team = able.filter((_, i) => dealt[i]?.length);
+    const shares = dealt.filter(({ length }) => length > 0);
+    const count = shares.reduce((sum, { length }) => sum + length, 0);
+    if (count > this.#regions.free || shares.some(({ length }) => length > MAXIMUM_NODES)) return;
+    if (team.length === 0 || team.length > MAXIMUM_WAITING) return;
+    const assignments = shares.map((nodes) => this.#withRegions(nodes));
+    this.#recordOf(step).write({
+      ...step.update,
+      ...{ current: step.current, next: step.next },
+      partials: assignments
+        .flat()
+        .map(({ node, region }) => ({ node, gradient: this.#regions.partial(region).gradient })),
+    });
+    const slices = step.blocks.take(team.length);
+    step.team = team.length;
+    step.ticket = this.#barriers.open(team.length);
+    const command = { kind: 'step', ticket: step.ticket, after: before?.ticket ?? 0 } as const;
+    for (const [i, slot] of team.entries()) {
+      this.#start(slot, { ...command, assignments: assignments[i] ?? [], record: step.lane }, step, {
+        work: step.blocks,
+        range: slices[i],
+      });
+    }
+  }
+
+  /** Works on a job until it is complete; its results' regions stay lent until the next job is. */
+  async #finish(job: Job): Promise<Assignment[]> {
+    await this.#until(
+      () => job.round.complete,
+      () => this.#assign(job),
+    );
+    job.closed = true;
+    this.#regions.reclaim();
+    this.#regions.lend(job.regions);
+    return job.round.results();
+  }
+
+  /** Waits for those who are at a slice: what they write must not reach a later state. */
+  async #settled(blocks: BlockWork): Promise<void> {
+    await this.#until(
+      () => !blocks.underWay,
+      () => {},
+    );
+  }
+
+  /** Applies a lane's update record to the blocks that are missing. */
+  async #apply(blocks: BlockWork, lane: number): Promise<void> {
+    const deal = (): void => {
+      const { free } = this.#crew;
+      for (const [i, range] of blocks.take(free.length).entries()) {
+        this.#start(free[i] as Slot, { kind: 'update', assignments: [], record: lane }, undefined, {
+          work: blocks,
+          range,
+        });
+      }
+    };
+    await this.#until(() => blocks.complete, deal);
+  }
+
+  /** Takes in what workers finish and deals what is missing until all is done. */
+  async #until(done: () => boolean, deal: () => void): Promise<void> {
+    if (this.#crew.idle) this.#bell.reset();
     this.#patrol.ref();
     try {
       for (;;) {
         const heard = this.#bell.heard;
-        this.#settleFinished(round);
+        this.#settleFinished();
         this.#countReady();
         if (this.#fatal !== undefined) throw this.#fatal;
-        if (round.complete) return round.results();
+        if (done()) return;
         this.#abandonSlow();
-        this.#assign(round, kind, t, weights);
+        deal();
         await this.#breathe();
-        await this.#bell.wait(heard, BLOCK_MS);
+        await this.#bell.wait(heard, this.#quorum, BLOCK_MS);
       }
     } finally {
       this.#patrol.unref();
     }
   }
 
-  /** Lets the event loop turn now and then: rounds that are waited for by blocking never do by themselves. */
+  /** Commands that may be under way still when this thread is woken: half of those behind the first step. */
+  get #quorum(): number {
+    const behind = this.#open.slice(1).filter(({ team }) => team > 0);
+    return behind.slice(behind.length >> 1).reduce((sum, { team }) => sum + team, 0) >> 0;
+  }
+
+  /** Lets the event loop turn now and then: work that is waited for by blocking never does by itself. */
   async #breathe(): Promise<void> {
     if (performance.now() - this.#lastTurn < BLOCK_MS) return;
     await setImmediate();
     this.#lastTurn = performance.now();
   }
 
-  /** Deals what is missing to the workers that are free. */
-  #assign(round: Round<Assignment>, kind: 'gradient' | 'evaluate', t: number, weights: WeightsVersion): void {
-    const missing = round.missing();
+  /** Deals what is missing of a job to the workers that are free. */
+  #assign(job: Job): void {
+    const missing = job.round.missing();
     if (missing.length === 0) return;
-    const free = this.#slots.filter(({ attempt, mailbox }) => attempt === undefined && mailbox.thread !== 0);
-    const known = free.flatMap(({ speeds }) => speeds[kind] ?? []);
-    const mean = known.length === 0 ? 1 : known.reduce((sum, speed) => sum + speed, 0) / known.length;
-    const shares = deal(
-      round.units,
-      missing,
-      free.map(({ speeds }) => speeds[kind] ?? mean),
-    );
+    const { free } = this.#crew;
+    const shares = this.#dealer.deal(job.round.units, missing, this.#crew.speedsOf(free, job.kind));
     for (const [i, slot] of free.entries()) {
       // Regions can run short only after many failures; what finds none is dealt later.
-      const nodes = (shares[i] ?? []).slice(0, Math.min(MAXIMUM_NODES, this.#freeRegions.length));
-      if (nodes.length > 0) this.#start(slot, round, { kind, t, weights, nodes });
+      const nodes = (shares[i] ?? []).slice(0, Math.min(MAXIMUM_NODES, this.#regions.free));
+      if (nodes.length > 0) this.#start(slot, { kind: job.kind, assignments: this.#withRegions(nodes) }, job);
     }
   }
 
-  #start(
-    slot: Slot,
-    round: Round<Assignment>,
-    work: { kind: 'gradient' | 'evaluate'; t: number; weights: WeightsVersion; nodes: readonly TreeNode[] },
-  ): void {
-    const { kind, t, weights, nodes } = work;
-    const assignments = nodes.map((node) => ({ node, region: this.#freeRegions.pop() as number }));
-    const command = { kind, t, weights: weights.values.byteOffset, assignments };
-    weights.readers++;
-    round.hold(nodes);
-    slot.attempt = { round, command, weights, nodes, startedAt: performance.now(), abandoned: false };
+  #withRegions(nodes: readonly TreeNode[]): Assignment[] {
+    return nodes.map((node) => ({ node, region: this.#regions.take() }));
+  }
+
+  #start(slot: Slot, part: CommandPart, job: Job | undefined, blocks?: BlockPart): void {
+    const command = {
+      ...{ ticket: 0, after: 0, record: 0 },
+      ...part,
+      t: job?.t ?? 0,
+      weights: job?.weights.values.byteOffset ?? 0,
+      blocks: blocks?.range ?? NO_BLOCKS,
+    };
+    const nodes = command.assignments.map(({ node }) => node);
+    if (job !== undefined) job.weights.readers++;
+    job?.round.hold(nodes);
     this.#bell.arm();
-    slot.mailbox.send(command);
+    const sequence = slot.mailbox.send(command);
+    const work = blocks?.range && blocks.work;
+    const attempt = { command, nodes, job, blocks: work, sequence, startedAt: performance.now() };
+    slot.queue.push({ ...attempt, reads: job !== undefined, abandoned: false });
   }
 
   #countReady(): void {
-    let ready = 0;
-    for (const { mailbox } of this.#slots) if (mailbox.thread !== 0) ready++;
+    const { ready } = this.#crew;
     if (ready === this.#ready) return;
     this.#ready = ready;
     this.#options.onReady?.(ready);
   }
 
-  /** Takes in every finished attempt; one of an earlier round only gives its buffers back. */
-  #settleFinished(round: Round<Assignment>): void {
-    for (const slot of this.#slots) {
-      const { attempt, mailbox } = slot;
-      if (attempt === undefined || !mailbox.finished) continue;
-      this.#settle(slot, attempt);
-      slot.launches = 0;
-      const units = unitCount(attempt.nodes);
-      const speed = units / Math.max(mailbox.seconds, 1e-6);
-      const before = slot.speeds[attempt.command.kind] ?? speed;
-      slot.speeds[attempt.command.kind] = before + SPEED_GAIN * (speed - before);
-      const regions = attempt.command.assignments;
-      if (attempt.round !== round || round.complete) {
-        this.#freeRegions.push(...regions.map(({ region }) => region));
-        continue;
+  #settleFinished(): void {
+    for (const slot of this.#crew.slots) {
+      for (let first = slot.queue[0]; first !== undefined; first = slot.queue[0]) {
+        if (!slot.mailbox.hasFinished(first.sequence)) break;
+        slot.queue.shift();
+        const next = slot.queue[0];
+        if (next !== undefined) next.startedAt = performance.now();
+        slot.launches = 0;
+        // It was counted out when it was given up, and again when it finished.
+        if (first.abandoned) this.#bell.arm();
+        const answer = slot.mailbox.answer(first.sequence);
+        if (answer.computed) this.#crew.measure(slot, first, answer.compute);
+        this.#settle(first, answer);
       }
-      this.#lent.push(...regions.map(({ region }) => region));
-      for (const assignment of regions) round.succeed(assignment.node, assignment);
     }
   }
 
-  #settle(slot: Slot, attempt: Attempt): void {
-    slot.attempt = undefined;
-    attempt.weights.readers--;
-    if (!attempt.abandoned) attempt.round.abandon(attempt.nodes);
+  /** Nothing of the attempt runs any more. What it has of a job that is still wanted is taken in, its other buffers are free. */
+  #settle(attempt: Attempt, { computed, updated, ...seconds }: Answer): void {
+    const { command, nodes, job, blocks, abandoned } = attempt;
+    stopReading(attempt);
+    if (updated) blocks?.applied();
+    else blocks?.giveBack(command.blocks);
+    if (job === undefined) return;
+    if (!abandoned) job.round.abandon(nodes);
+    job.seconds.compute = Math.max(job.seconds.compute, seconds.compute);
+    job.seconds.update = Math.max(job.seconds.update, seconds.update);
+    const wanted = computed && job.accepts;
+    for (const assignment of command.assignments) {
+      if (wanted) job.round.succeed(assignment.node, assignment);
+      if (wanted) job.regions.push(assignment.region);
+      else this.#regions.give(assignment.region);
+    }
   }
 
   /** Gives up waiting for slow workers, and ends those that hang. */
   #abandonSlow(): void {
-    for (const slot of this.#slots) {
-      const { attempt } = slot;
+    for (const slot of this.#crew.slots) {
+      const attempt = slot.queue[0];
       if (attempt === undefined) continue;
       const seconds = (performance.now() - attempt.startedAt) / 1000;
-      const speed = slot.speeds[attempt.command.kind];
-      const expected = speed === undefined ? 1 : unitCount(attempt.nodes) / speed;
-      if (!attempt.abandoned && seconds > Math.max(SLOW_MINIMUM_SECONDS, SLOW_FACTOR * expected)) {
-        attempt.abandoned = true;
-        attempt.round.abandon(attempt.nodes);
-        this.#bell.disarm();
+      const limit = Math.max(SLOW_MINIMUM_SECONDS, SLOW_FACTOR * this.#expectedSeconds(slot, attempt));
+      if (seconds <= limit) continue;
+      if (!attempt.abandoned && this.#updates(attempt)) {
+        // Others can't take it over: what it still writes would reach a later state.
+        if (seconds > limit + UPDATE_SECONDS) void this.#crew.terminate(slot);
+        continue;
       }
-      if (seconds > Math.max(HUNG_SECONDS, SLOW_FACTOR * SLOW_FACTOR * expected)) void this.#thread(slot)?.terminate();
+      if (!attempt.abandoned) {
+        for (const each of slot.queue) this.#abandon(each);
+        // The barriers send it away before it begins on any of these.
+        for (const behind of slot.queue.slice(1)) stopReading(behind);
+      }
+      if (seconds > Math.max(HUNG_SECONDS, SLOW_FACTOR * limit)) void this.#crew.terminate(slot);
     }
   }
 
-  #launch(slot: Slot): void {
-    slot.launches++;
-    slot.mailbox.reset();
-    this.#piscina.run(slot.setup).then(
-      () => {},
-      (error: unknown) => this.#lost(slot, error instanceof Error ? error : new Error(String(error))),
-    );
+  #expectedSeconds({ speeds }: Slot, { command: { kind }, nodes }: Attempt): number {
+    if (kind === 'update') return 0;
+    const speed = kind === 'evaluate' ? speeds.evaluate : speeds.gradient;
+    return speed === undefined ? 1 : unitCount(nodes) / speed;
   }
 
-  /** A worker's task has ended by an error or with its thread: nothing of it runs any more, its buffers are free. */
+  /** Whether the attempt has come to its update; if not, it never will. */
+  #updates({ command: { kind, ticket } }: Attempt): boolean {
+    if (kind !== 'step') return kind === 'update';
+    const updates = !this.#barriers.close(ticket);
+    if (!updates) this.#breakOff();
+    return updates;
+  }
+
+  /** Nobody waits for others any more: what isn't computed or updated by then is dealt anew. */
+  #breakOff(): void {
+    for (const step of this.#open) {
+      if (step.ticket !== 0) this.#barriers.close(step.ticket);
+      step.ticket = 0;
+    }
+  }
+
+  #abandon(attempt: Attempt): void {
+    attempt.abandoned = true;
+    attempt.job?.round.abandon(attempt.nodes);
+    attempt.blocks?.giveBack(attempt.command.blocks);
+    attempt.blocks = undefined;
+    this.#bell.count();
+  }
+
   #lost(slot: Slot, cause: Error): void {
-    const { attempt } = slot;
-    if (attempt !== undefined) {
-      this.#settle(slot, attempt);
-      this.#freeRegions.push(...attempt.command.assignments.map(({ region }) => region));
-      const unit = attempt.round.fail(attempt.nodes);
-      if (unit !== undefined) this.#fatal = hopeless(attempt.command, unit, cause);
+    this.#breakOff();
+    for (const [i, attempt] of slot.queue.splice(0).entries()) {
+      const { command, nodes, job, blocks } = attempt;
+      this.#settle(attempt, NOTHING_DONE);
+      if (!attempt.abandoned) this.#bell.count();
+      // It can't be the fault of what it hadn't begun.
+      if (i > 0) continue;
+      const unit = job?.round.fail(nodes);
+      if (unit !== undefined) this.#fatal = hopeless(command, unit, cause);
+      else if (job === undefined && blocks?.fail()) this.#fatal = hopeless(command, command.blocks.begin, cause);
     }
-    if (this.#closing) return;
     this.#options.onLost?.(slot.worker, cause);
-    if (slot.launches >= MAXIMUM_LAUNCHES && attempt === undefined) {
-      this.#fatal = new WorkerError(`Worker ${slot.worker} can't start: ${cause.message}`, { cause });
-    } else {
-      this.#launch(slot);
-    }
-    if (attempt !== undefined) this.#bell.count();
     this.#bell.ring();
   }
 
-  #thread(slot: Slot): Worker | undefined {
-    return this.#piscina.threads.find(({ threadId }) => threadId === slot.mailbox.thread);
+  #partialOf({ node, region }: Assignment): Partial {
+    const partial = this.#regions.partial(region);
+    return { node, gradient: partial.gradient, ...partial.read() };
+  }
+
+  get #blocks(): number {
+    return (this.#records[0] as UpdateRecord).blocks;
+  }
+
+  #recordOf({ lane }: StepJob): UpdateRecord {
+    return this.#records[lane] as UpdateRecord;
   }
 
   #setup(worker: number, struck: Int32Array): ThreadSetup {
-    const { memory, kernel, layout, train, test, sampler, shardSize, batch, workers, faults } = this.#options;
-    const levels = depthOf(batch / shardSize);
+    const { memory, kernel, layout, train, test, sampler, shardSize, workers, faults } = this.#options;
     return {
       worker,
       memory: memory.memory,
@@ -345,39 +468,58 @@ export class LocalPool implements Executor {
       plan: planKernel(layout, shardSize, memory),
       mailbox: memory.int32(MAILBOX_WORDS),
       bell: this.#bell.words,
+      barriers: this.#barriers.words,
       train,
       test,
       sampler,
       shardSize,
       chunkSize: CHUNK_SIZE,
-      levels: Array.from({ length: levels }, () => memory.parameters(layout.parameters)),
+      levels: Array.from({ length: depthOf(this.#shards) }, () => memory.parameters(layout.parameters)),
+      updates: this.#records.map(({ plan }) => plan),
+      updateScratch: BlockUpdater.scratch(memory, this.#shards),
       spinMs: workers <= availableParallelism() ? SPIN_MS : 0,
       faults: { list: faults ?? [], struck },
     };
   }
-
-  /** Enough for two full rounds of every worker; memory is only taken by those that are used. */
-  #allocateRegions(): void {
-    const { memory, layout, test, workers, batch, shardSize } = this.#options;
-    const chunks = Math.ceil(test.labels.length / CHUNK_SIZE);
-    const bytes = Math.max(PartialRegion.bytes(layout.parameters), EvaluationRegion.bytes(chunks, CHUNK_SIZE));
-    const nodesOfRun = 2 * Math.max(1, depthOf(batch / shardSize), depthOf(chunks));
-    for (let i = 0; i < 2 * workers * nodesOfRun; i++) {
-      const region = memory.allocate(bytes);
-      this.#freeRegions.push(region);
-      this.#partials.set(region, new PartialRegion(memory.memory.buffer, region, layout.parameters));
-    }
-    // The first to be used is the last: a few regions serve a calm run.
-    this.#freeRegions.reverse();
-  }
 }
 
-function unitCount(nodes: readonly TreeNode[]): number {
-  return nodes.reduce((sum, { begin, end }) => sum + end - begin, 0);
+function stopReading(attempt: Attempt): void {
+  if (attempt.reads && attempt.job !== undefined) attempt.job.weights.readers--;
+  attempt.reads = false;
+}
+
+type CommandPart = Pick<Command, 'kind' | 'assignments'> & {
+  [Key in 'ticket' | 'after' | 'record']?: Command[Key];
+};
+
+/** Blocks of an update that a command applies; no range: none of them. */
+interface BlockPart {
+  readonly work: BlockWork;
+  readonly range: TreeNode | undefined;
+}
+
+/** Enough regions for as many full rounds of every worker as may be under way or lent; memory is only taken by those that are used. */
+function regionsFor({ memory, layout, test, workers, batch, shardSize }: LocalPoolOptions): RegionStore {
+  const chunks = Math.ceil(test.labels.length / CHUNK_SIZE);
+  const nodesOfRun = 2 * Math.max(1, depthOf(batch / shardSize), depthOf(chunks));
+  const bytes = Math.max(PartialRegion.bytes(layout.parameters), EvaluationRegion.bytes(chunks, CHUNK_SIZE));
+  return new RegionStore(memory, { count: (DEPTH + 1) * workers * nodesOfRun, bytes, parameters: layout.parameters });
+}
+
+/** Loss sum and correct count of the whole batch, added in the tree's order. */
+function addLosses(partials: readonly Partial[]): LossSum {
+  const { lossSum, correct } = reduceTree<LossSum>(
+    { begin: 0, end: partials.at(-1)?.node.end ?? 0 },
+    ({ begin, end }) => partials.find(({ node }) => node.begin === begin && node.end === end),
+    (left, right) => ({ lossSum: left.lossSum + right.lossSum, correct: left.correct + right.correct }),
+  );
+  return { lossSum, correct };
 }
 
 function hopeless({ kind, t }: Command, unit: number, cause: Error): WorkerError {
-  const what = kind === 'gradient' ? `shard ${unit} of step ${t + 1}` : `chunk ${unit} of the test set`;
+  const ofStep = kind === 'gradient' || kind === 'step';
+  const names = { evaluate: `chunk ${unit} of the test set`, update: `block ${unit} of an update`, stop: 'the end' };
+  const what = ofStep ? `shard ${unit} of step ${t + 1}` : names[kind];
   const message = `Workers failed on ${what} again and again; the last cause: ${cause.message}`;
-  return new WorkerError(message, { cause, ...(kind === 'gradient' ? { step: t + 1 } : {}) });
+  return new WorkerError(message, { cause, ...(ofStep ? { step: t + 1 } : {}) });
 }

@@ -1,5 +1,5 @@
 import type { LossSum } from '../shared/backends/backend.ts';
-import { padded } from '../shared/kernel/memory.ts';
+import { padded, type SharedMemory } from '../shared/kernel/memory.ts';
 import type { TreeNode } from '../shared/tree.ts';
 
 /** Bytes before a region's data; a cache line. */
@@ -56,5 +56,47 @@ export class EvaluationRegion {
   predictions(chunk: number): Uint8Array {
     const first = (chunk - this.node.begin) * this.#chunkSize;
     return this.#classes.subarray(first, first + this.#chunkSize);
+  }
+}
+
+/** The regions that results are written to: each is free, with an attempt, or lent to the pool's caller. */
+export class RegionStore {
+  readonly #partials = new Map<number, PartialRegion>();
+  readonly #free: number[] = [];
+  readonly #lent: number[] = [];
+
+  constructor(memory: SharedMemory, options: { count: number; bytes: number; parameters: number }) {
+    for (let i = 0; i < options.count; i++) {
+      const region = memory.allocate(options.bytes);
+      this.#free.push(region);
+      this.#partials.set(region, new PartialRegion(memory.memory.buffer, region, options.parameters));
+    }
+    // The first to be used is the last: a few regions serve a calm run.
+    this.#free.reverse();
+  }
+
+  get free(): number {
+    return this.#free.length;
+  }
+
+  take(): number {
+    return this.#free.pop() as number;
+  }
+
+  give(region: number): void {
+    this.#free.push(region);
+  }
+
+  /** The caller may read them until the next `reclaim`. */
+  lend(regions: readonly number[]): void {
+    this.#lent.push(...regions);
+  }
+
+  reclaim(): void {
+    this.#free.push(...this.#lent.splice(0));
+  }
+
+  partial(region: number): PartialRegion {
+    return this.#partials.get(region) as PartialRegion;
   }
 }

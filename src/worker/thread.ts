@@ -6,8 +6,11 @@ import { padded } from '../shared/kernel/memory.ts';
 import type { KernelPlan } from '../shared/kernel/plan.ts';
 import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
 import { splitOf, type TreeNode } from '../shared/tree.ts';
+import { BlockUpdater, type UpdateRecordPlan } from '../shared/update.ts';
+import { StepBarriers } from './barrier.ts';
+import { Bell } from './bell.ts';
 import { type Faults, strike } from './faults.ts';
-import { type Assignment, Bell, type Command, Mailbox } from './mailbox.ts';
+import { type Answer, type Assignment, type Command, Mailbox } from './mailbox.ts';
 import { EvaluationRegion, PartialRegion } from './regions.ts';
 
 /** Images and labels in shared memory. */
@@ -26,6 +29,7 @@ export interface ThreadSetup {
   readonly plan: KernelPlan;
   readonly mailbox: Int32Array;
   readonly bell: Int32Array;
+  readonly barriers: Int32Array;
   readonly train: SampleSet;
   readonly test: SampleSet;
   readonly sampler: SamplerOptions;
@@ -34,7 +38,9 @@ export interface ThreadSetup {
   readonly chunkSize: number;
   /** Gradient vectors to reduce in, one a level of the tree. */
   readonly levels: readonly Float32Array[];
-  /** How long to poll for the next command before sleeping; 0 where threads outnumber the processors. */
+  readonly updates: readonly UpdateRecordPlan[];
+  readonly updateScratch: readonly Float32Array[];
+  /** How long to poll for the next command, and for the other workers, before sleeping; 0 where threads outnumber the processors. */
   readonly spinMs: number;
   readonly faults: Faults;
 }
@@ -49,17 +55,19 @@ export function resident(setup: ThreadSetup): void {
   for (;;) {
     const command = mailbox.receive(setup.spinMs);
     if (command.kind === 'stop') return;
-    const start = performance.now();
-    worker.obey(command);
-    mailbox.finish((performance.now() - start) / 1000);
+    mailbox.finish(worker.obey(command));
     bell.count();
   }
 }
+
+const BROKEN_OFF: Answer = { compute: 0, update: 0, computed: false, updated: false };
 
 class Worker {
   readonly #setup: ThreadSetup;
   readonly #kernel: KernelExports;
   readonly #backend: Backend;
+  readonly #barriers: StepBarriers;
+  readonly #updaters: readonly BlockUpdater[];
   readonly #sampler: Sampler;
   readonly #shards: Samples;
   readonly #chunk: Samples;
@@ -68,18 +76,38 @@ class Worker {
     this.#setup = setup;
     this.#kernel = instantiateKernel(setup.kernel, setup.memory);
     this.#backend = new KernelBackend(this.#kernel, setup.plan, setup.memory);
+    this.#barriers = new StepBarriers(setup.barriers);
+    this.#updaters = setup.updates.map((plan) => new BlockUpdater(this.#kernel, plan, setup.updateScratch));
     this.#sampler = new Sampler(setup.sampler);
     this.#shards = room(setup.shardSize * this.#backend.shardsAtOnce);
     this.#chunk = room(setup.chunkSize);
   }
 
-  obey({ kind, t, weights, assignments }: Command): void {
+  obey(command: Command): Answer {
+    const { kind, ticket, after, blocks, record } = command;
+    const { spinMs } = this.#setup;
+    if (after !== 0 && !this.#barriers.waitForUpdate(after, spinMs)) return BROKEN_OFF;
+    const start = performance.now();
+    if (kind !== 'update') this.#compute(command);
+    const computed = performance.now();
+    const updated = kind === 'update' || (kind === 'step' && this.#barriers.computed(ticket, spinMs));
+    const entered = performance.now();
+    if (updated) this.#updaters[record]?.apply(blocks);
+    if (updated && kind === 'step') this.#barriers.updated(ticket);
+    return {
+      compute: (computed - start) / 1000,
+      update: (performance.now() - entered) / 1000,
+      ...{ computed: true, updated },
+    };
+  }
+
+  #compute({ kind, t, weights, assignments }: Command): void {
     const { memory, plan, worker, faults } = this.#setup;
     this.#backend.setWeights(new Float32Array(memory.buffer, weights, plan.parameters));
-    if (kind === 'gradient') strike(faults, worker, t);
+    if (kind !== 'evaluate') strike(faults, worker, t);
     for (const assignment of assignments) {
-      if (kind === 'gradient') this.#gradient(t, assignment);
-      else this.#evaluate(assignment);
+      if (kind === 'evaluate') this.#evaluate(assignment);
+      else this.#gradient(t, assignment);
     }
   }
 
@@ -95,7 +123,7 @@ class Worker {
     const right = this.#setup.levels[level] as Float32Array;
     const a = this.#sum(t, { begin: node.begin, end: split }, target, level + 1);
     const b = this.#sum(t, { begin: split, end: node.end }, right, level + 1);
-    this.#kernel.add(target.byteOffset, right.byteOffset, padded(target.length));
+    this.#kernel.add(target.byteOffset, target.byteOffset, right.byteOffset, padded(target.length));
     return { lossSum: a.lossSum + b.lossSum, correct: a.correct + b.correct };
   }
 

@@ -7,9 +7,9 @@ import type { Dataset } from '#src/shared/dataset/dataset.js';
 import type { Executor } from '#src/shared/executor.js';
 import { SharedMemory } from '#src/shared/kernel/memory.js';
 import { initialWeights } from '#src/shared/model/initialize.js';
-import { reduce } from '#src/shared/reduction/reduce.js';
 import type { TreeNode } from '#src/shared/tree.js';
 import type { Fault } from '#src/worker/faults.js';
+import { reduce } from './reduce.ts';
 
 /** Rounds of work after which a pool that isn't whole again never will be. */
 const MAXIMUM_ROUNDS = 100_000;
@@ -49,16 +49,16 @@ export class Session {
       ...{ config: this.config, memory: this.memory, dataset, faults },
       onLost: (worker, cause) => this.lost.push({ worker, cause }),
     });
-    const { layout, kernel, weights } = this.engine;
-    weights.current.values.set(initialWeights(layout, this.config.seed, kernel.squareRoot));
+    const { layout, kernel, state } = this.engine;
+    state.current.values.set(initialWeights(layout, this.config.seed, kernel.squareRoot));
   }
 
   /** Trains to the last iteration, by `executor` in place of the pool where it is given. */
   async run(executor: Executor = this.engine.pool): Promise<Outcome> {
-    const { kernel, weights, optimizer, testLabels } = this.engine;
+    const { state, optimizer, testLabels } = this.engine;
     const records: Omit<StepRecord, 'timings'>[] = [];
     const { weightsSha256 } = await train({
-      ...{ config: this.config, kernel, executor, weights, optimizer, testLabels },
+      ...{ config: this.config, executor, state, optimizer, testLabels },
       observer: { onStep: ({ timings: _, ...record }) => records.push(record), onEvaluation: () => {} },
       checkpoint: () => Promise.resolve(),
       stop: new AbortController().signal,
@@ -72,17 +72,17 @@ export class Session {
    * each is dealt some.
    */
   async rally(): Promise<void> {
-    const { pool, weights, kernel } = this.engine;
+    const { pool, state, kernel } = this.engine;
     let first: Buffer | undefined;
     for (let round = 0; round < MAXIMUM_ROUNDS; round++) {
       const losses = this.lost.length;
-      const computed = pool.gradient({ t: 0, weights: weights.current, nodes: [this.root] });
-      const dealt = weights.current.readers;
+      const computed = pool.gradient({ t: 0, weights: state.current, nodes: [this.root] });
+      const dealt = state.current.readers;
       const { gradient } = reduce(kernel, await computed, this.root);
       const bytes = Buffer.from(gradient.buffer, gradient.byteOffset, gradient.byteLength);
       first ??= Buffer.from(bytes);
       assert.ok(bytes.equals(first), 'the same step gave other bits');
-      if (dealt === pool.workers && weights.current.readers === 0 && this.lost.length === losses) return;
+      if (dealt === pool.workers && state.current.readers === 0 && this.lost.length === losses) return;
     }
     throw new Error('The workers never all took part in a step.');
   }

@@ -1,30 +1,53 @@
-import { Optimizer, type Update } from '#src/coordinator/optimizer.js';
+import { Optimizer } from '#src/coordinator/optimizer.js';
 import { resolveTrainConfig, type TrainConfig } from '#src/shared/config.js';
 import { compileKernel, instantiateKernel, type KernelExports } from '#src/shared/kernel/exports.js';
 import { SharedMemory } from '#src/shared/kernel/memory.js';
+import { BlockUpdater, type StateVectors, UpdateRecord } from '#src/shared/update.js';
 import { at } from '../reference/arrays.ts';
 import { uniformStream } from '../reference/random.ts';
 
 export const BATCH = 64;
+
+/** What an update found. */
+export interface Found {
+  readonly learningRate: number;
+  readonly gradientNorm: number;
+}
 
 /** An optimizer with the vectors that it works on, for updates by hand. */
 export interface Bench {
   readonly config: TrainConfig;
   readonly optimizer: Optimizer;
   readonly kernel: KernelExports;
-  /** [parameters] each; they swap places with every update. */
-  weights: Float32Array;
-  next: Float32Array;
+  readonly record: UpdateRecord;
+  readonly updater: BlockUpdater;
+  /** They swap places with every update. */
+  state: StateVectors;
+  next: StateVectors;
+  /** The sum: [parameters]. */
   readonly gradient: Float32Array;
 }
 
 export function benchOf(flags: Readonly<Record<string, unknown>>, parameters: number): Bench {
   const { config } = resolveTrainConfig({ flags: { batch: BATCH, iterations: 20, warmup: 3, ...flags }, env: {} });
   const memory = new SharedMemory();
-  const vectors = [0, 1, 2].map(() => memory.parameters(parameters));
+  const vector = (): Float32Array => memory.parameters(parameters);
+  const states = [0, 1].map(() => ({
+    values: vector(),
+    m: vector(),
+    v: config.optimizer === 'sgd' ? undefined : vector(),
+  }));
+  const gradient = vector();
+  const record = UpdateRecord.allocate(memory, parameters, 1);
+  const scratch = BlockUpdater.scratch(memory, 1);
   const own = instantiateKernel(compileKernel(), memory.memory);
-  const optimizer = new Optimizer(own, config, memory, parameters);
-  return { config, optimizer, kernel: own, weights: at(vectors, 0), next: at(vectors, 1), gradient: at(vectors, 2) };
+  const updater = new BlockUpdater(own, record.plan, scratch);
+  const optimizer = new Optimizer(own, config);
+  return { config, optimizer, kernel: own, record, updater, state: at(states, 0), next: at(states, 1), gradient };
+}
+
+export function vectorsOf({ values, m, v }: StateVectors): Float32Array[] {
+  return v === undefined ? [values, m] : [values, m, v];
 }
 
 /** Puts a random gradient sum, whose scale changes from parameter to parameter. */
@@ -33,16 +56,23 @@ export function randomize(bench: Bench, seed: number): void {
   for (let i = 0; i < bench.gradient.length; i++) bench.gradient[i] = BATCH * uniform() * 10 ** -(i % 7);
 }
 
-export function update(bench: Bench, t: number, lossSum = 1): Update {
-  const node = { begin: 0, end: 1 };
-  const result = bench.optimizer.update(
-    t,
-    { node, gradient: bench.gradient, lossSum, correct: 0 },
-    bench.weights,
-    bench.next,
-  );
-  [bench.weights, bench.next] = [bench.next, bench.weights];
-  return result;
+/** Update t as the step loop and one worker do it; `edges` cut the blocks into slices, which may come in any order. */
+export function update(bench: Bench, t: number, lossSum = 1, edges = [0, bench.record.blocks]): Found {
+  const { optimizer, record, updater, state: current, next, gradient } = bench;
+  const partials = [{ node: { begin: 0, end: 1 }, gradient }];
+  const apply = (): void => {
+    for (let i = edges.length - 2; i >= 0; i--) updater.apply({ begin: at(edges, i), end: at(edges, i + 1) });
+  };
+  record.write({ ...optimizer.update(t), partials, current, next });
+  apply();
+  const gradientNorm = optimizer.gradientNorm(t, { lossSum, squares: record.squares() });
+  const clipped = optimizer.clipped(t, gradientNorm);
+  if (clipped !== undefined) {
+    record.rewrite(clipped);
+    apply();
+  }
+  [bench.state, bench.next] = [next, current];
+  return { learningRate: optimizer.learningRate(t), gradientNorm };
 }
 
 export interface Reference {
@@ -52,7 +82,7 @@ export interface Reference {
 }
 
 /** The textbook's formulas in float64: momentum SGD (as PyTorch has it), Adam with L2, AdamW. */
-export function referenceUpdate(state: Reference, config: TrainConfig, t: number, gradient: Float64Array): Update {
+export function referenceUpdate(state: Reference, config: TrainConfig, t: number, gradient: Float64Array): Found {
   const { optimizer, momentum, beta1, beta2, epsilon, weightDecay, clipNorm } = config;
   const { weights, m, v } = state;
   const gradientNorm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));

@@ -48,10 +48,10 @@ export async function benchCoordination(workers: number, rounds: number): Promis
 }
 
 async function trainingSpeed(engine: Engine, config: TrainConfig): Promise<number> {
-  const { layout, kernel, weights, optimizer, pool: executor, testLabels } = engine;
-  weights.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
+  const { layout, kernel, state, optimizer, pool: executor, testLabels } = engine;
+  state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
   const { steps, stepSeconds } = await train({
-    ...{ config, kernel, executor, weights, optimizer, testLabels, observer: together([]) },
+    ...{ config, executor, state, optimizer, testLabels, observer: together([]) },
     checkpoint: () => Promise.resolve(),
     stop: new AbortController().signal,
   });

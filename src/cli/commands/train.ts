@@ -95,12 +95,12 @@ async function trainIn(
     onReady: (ready) =>
       observer.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   });
-  const { layout, kernel, weights, optimizer, pool: executor, testLabels } = engine;
+  const { layout, kernel, state, optimizer, pool: executor, testLabels } = engine;
   try {
-    weights.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
+    state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
     const checkpoints = new CheckpointQueue(directory.checkpoints, { layout, config, digests }, observer);
     const result = await trainLoop({
-      ...{ config, kernel, executor, weights, optimizer, testLabels, observer, stop: stop.signal },
+      ...{ config, executor, state, optimizer, testLabels, observer, stop: stop.signal },
       checkpoint: (state) => checkpoints.take(state),
     });
     await checkpoints.written();

@@ -169,7 +169,7 @@ export class KernelBackend implements Backend {
     // The sums of a node's two halves lie side by side when the shards so far fill it, and behind the last shard.
     for (let rest = shard; left > 1 && (rest % 2 === 1 || shard + 1 === shards); rest = Math.floor(rest / 2)) {
       const target = this.#convSum(gradient, left - 2);
-      this.#kernel.add(target, this.#convSum(gradient, left - 1), this.#plan.convParameters);
+      this.#kernel.add(target, target, this.#convSum(gradient, left - 1), this.#plan.convParameters);
       left--;
     }
     return left;

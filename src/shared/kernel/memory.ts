@@ -48,6 +48,11 @@ export class SharedMemory {
     return new Float32Array(this.#buffer(), pointer, length);
   }
 
+  float64(length: number): Float64Array {
+    const pointer = this.allocate(8 * length);
+    return new Float64Array(this.#buffer(), pointer, length);
+  }
+
   /** A vector of parameters; behind it lie zeros up to a whole register, which the kernel's elementwise functions touch. */
   parameters(length: number): Float32Array {
     return this.float32(padded(length)).subarray(0, length);

@@ -1,17 +1,44 @@
 import { cover, type TreeNode } from '../tree.ts';
 
-/**
- * Deals shards to workers by their speeds: each gets a contiguous run of them in proportion, as the fewest tree nodes.
- * @param shards of the whole tree
- * @param missing disjoint nodes to deal, ascending
- * @param speeds one per worker, in any common unit, above 0
- * @returns per worker its nodes, possibly none
- */
-export function deal(shards: number, missing: readonly TreeNode[], speeds: readonly number[]): TreeNode[][] {
-  const total = missing.reduce((sum, { begin, end }) => sum + end - begin, 0);
-  const cuts = cutsOf(total, speeds);
-  return speeds.map((_, worker) =>
-    runOf(missing, cuts[worker] ?? 0, cuts[worker + 1] ?? total).flatMap(({ begin, end }) => cover(shards, begin, end)),
+/** Deals shards to workers by their speeds: each gets a contiguous run of them in proportion, as the fewest tree nodes. */
+export class Dealer {
+  #last: Deal = { shards: 0, missing: [], cuts: [], shares: [] };
+
+  /**
+   * @param shards of the whole tree
+   * @param missing disjoint nodes to deal, ascending
+   * @param speeds one per worker, in any common unit, above 0
+   * @returns per worker its nodes, possibly none
+   */
+  deal(shards: number, missing: readonly TreeNode[], speeds: readonly number[]): readonly (readonly TreeNode[])[] {
+    const total = missing.reduce((sum, { begin, end }) => sum + end - begin, 0);
+    const cuts = cutsOf(total, speeds);
+    // Almost every step is dealt as the one before it.
+    if (isSame(this.#last, shards, missing, cuts)) return this.#last.shares;
+    const shares = speeds.map((_, worker) =>
+      runOf(missing, cuts[worker] ?? 0, cuts[worker + 1] ?? total).flatMap(({ begin, end }) =>
+        cover(shards, begin, end),
+      ),
+    );
+    this.#last = { shards, missing, cuts, shares };
+    return shares;
+  }
+}
+
+interface Deal {
+  readonly shards: number;
+  readonly missing: readonly TreeNode[];
+  readonly cuts: readonly number[];
+  readonly shares: readonly (readonly TreeNode[])[];
+}
+
+function isSame(last: Deal, shards: number, missing: readonly TreeNode[], cuts: readonly number[]): boolean {
+  return (
+    last.shards === shards &&
+    last.missing.length === missing.length &&
+    last.cuts.length === cuts.length &&
+    missing.every(({ begin, end }, i) => last.missing[i]?.begin === begin && last.missing[i]?.end === end) &&
+    cuts.every((cut, i) => last.cuts[i] === cut)
   );
 }
 
@@ -24,7 +51,8 @@ function cutsOf(total: number, speeds: readonly number[]): number[] {
     before += speed;
     return cut;
   });
-  return [...cuts, total];
+  cuts.push(total);
+  return cuts;
 }
 
 /** The shards from place `from` to `to` of the concatenated nodes, as ranges of shard indices. */

@@ -1,24 +1,22 @@
-import type { Partial } from '../executor.ts';
-import type { KernelExports } from '../kernel/exports.ts';
-import { padded } from '../kernel/memory.ts';
 import { splitOf, type TreeNode } from '../tree.ts';
 
 /**
- * Sums partials up to `node` in the tree's order, in place: the result's gradient is that of its leftmost partial.
- * @param partials disjoint nodes that together make up `node`
+ * Adds up `node` in the tree's order from what is known of it and of the nodes below.
+ * @param known the value of a node; undefined where its children must be added
+ * @param add may keep its sum at place `depth`, where it stays untouched until it has been added itself
+ * @throws Error where a leaf isn't known
  */
-export function reduce(kernel: KernelExports, partials: readonly Partial[], node: TreeNode): Partial {
-  const whole = partials.find((partial) => partial.node.begin === node.begin && partial.node.end === node.end);
-  if (whole !== undefined) return whole;
+export function reduceTree<Value>(
+  node: TreeNode,
+  known: (node: TreeNode) => Value | undefined,
+  add: (left: Value, right: Value, depth: number) => Value,
+  depth = 0,
+): Value {
+  const value = known(node);
+  if (value !== undefined) return value;
   if (node.end - node.begin === 1) throw new Error(`No partial has shard ${node.begin}.`);
   const split = splitOf(node);
-  const left = reduce(kernel, partials, { begin: node.begin, end: split });
-  const right = reduce(kernel, partials, { begin: split, end: node.end });
-  kernel.add(left.gradient.byteOffset, right.gradient.byteOffset, padded(left.gradient.length));
-  return {
-    node,
-    gradient: left.gradient,
-    lossSum: left.lossSum + right.lossSum,
-    correct: left.correct + right.correct,
-  };
+  const left = reduceTree({ begin: node.begin, end: split }, known, add, depth);
+  const right = reduceTree({ begin: split, end: node.end }, known, add, depth + 1);
+  return add(left, right, depth);
 }

@@ -3,6 +3,13 @@ import { splitOf, type TreeNode } from '../tree.ts';
 /** Tries of one unit before the round is given up. */
 const MAXIMUM_TRIES = 5;
 
+interface Unit {
+  done: boolean;
+  /** Attempts under way. */
+  held: number;
+  failures: number;
+}
+
 /**
  * What is done, under way and missing of one step's nodes (or of an evaluation's chunks). A unit may be computed twice;
  * attempts that settle after the round was closed never reach it.
@@ -10,46 +17,49 @@ const MAXIMUM_TRIES = 5;
 export class Round<Result> {
   readonly units: number;
   readonly #wanted: readonly TreeNode[];
-  readonly #results = new Map<string, Result>();
-  readonly #done: Uint8Array;
-  readonly #held: Uint16Array;
-  readonly #failures: Uint8Array;
+  readonly #results = new Map<number, Result>();
+  readonly #states: readonly Unit[];
+  #left = 0;
 
   /** @param units of the whole tree @param wanted disjoint nodes of it */
   constructor(units: number, wanted: readonly TreeNode[]) {
     this.units = units;
     this.#wanted = wanted;
-    this.#done = new Uint8Array(units).fill(1);
-    for (const { begin, end } of wanted) this.#done.fill(0, begin, end);
-    this.#held = new Uint16Array(units);
-    this.#failures = new Uint8Array(units);
+    this.#states = Array.from({ length: units }, () => ({ done: true, held: 0, failures: 0 }));
+    this.#each(wanted, (unit) => {
+      unit.done = false;
+      this.#left++;
+    });
   }
 
   /** An attempt at these nodes has begun. */
   hold(nodes: readonly TreeNode[]): void {
-    this.#count(nodes, 1);
+    this.#each(nodes, (unit) => {
+      unit.held++;
+    });
   }
 
   /** Nobody waits for this attempt any more; it may still succeed. */
   abandon(nodes: readonly TreeNode[]): void {
-    this.#count(nodes, -1);
+    this.#each(nodes, (unit) => {
+      unit.held--;
+    });
   }
 
   succeed(node: TreeNode, result: Result): void {
-    this.#results.set(key(node), result);
-    this.#done.fill(1, node.begin, node.end);
+    this.#results.set(this.#key(node), result);
+    this.#each([node], (unit) => {
+      if (!unit.done) this.#left--;
+      unit.done = true;
+    });
   }
 
   /** @returns a unit that failed too often to be tried again, if there is one */
   fail(nodes: readonly TreeNode[]): number | undefined {
     let hopeless: number | undefined;
-    for (const { begin, end } of nodes) {
-      for (let unit = begin; unit < end; unit++) {
-        const failures = (this.#failures[unit] as number) + 1;
-        this.#failures[unit] = failures;
-        if (failures >= MAXIMUM_TRIES) hopeless ??= unit;
-      }
-    }
+    this.#each(nodes, (unit, index) => {
+      if (++unit.failures >= MAXIMUM_TRIES) hopeless ??= index;
+    });
     return hopeless;
   }
 
@@ -59,7 +69,10 @@ export class Round<Result> {
   }
 
   #missingOf({ begin, end }: TreeNode): TreeNode[] {
-    const isMissing = (unit: number): boolean => this.#done[unit] === 0 && this.#held[unit] === 0;
+    const isMissing = (index: number): boolean => {
+      const unit = this.#states[index] as Unit;
+      return !unit.done && unit.held === 0;
+    };
     const ranges: TreeNode[] = [];
     for (let unit = begin; unit < end; unit++) {
       if (!isMissing(unit)) continue;
@@ -71,14 +84,14 @@ export class Round<Result> {
   }
 
   get complete(): boolean {
-    return !this.#done.includes(0);
+    return this.#left === 0;
   }
 
   /** Disjoint results that make up the wanted nodes, ascending. Only of a complete round. */
   results(): Result[] {
     const chosen: Result[] = [];
     const visit = (node: TreeNode): void => {
-      const result = this.#results.get(key(node));
+      const result = this.#results.get(this.#key(node));
       if (result !== undefined) {
         chosen.push(result);
         return;
@@ -91,13 +104,13 @@ export class Round<Result> {
     return chosen;
   }
 
-  #count(nodes: readonly TreeNode[], change: number): void {
+  #each(nodes: readonly TreeNode[], visit: (unit: Unit, index: number) => void): void {
     for (const { begin, end } of nodes) {
-      for (let unit = begin; unit < end; unit++) this.#held[unit] = (this.#held[unit] as number) + change;
+      for (let index = begin; index < end; index++) visit(this.#states[index] as Unit, index);
     }
   }
-}
 
-function key({ begin, end }: TreeNode): string {
-  return `${begin}-${end}`;
+  #key({ begin, end }: TreeNode): number {
+    return begin * (this.units + 1) + end;
+  }
 }
