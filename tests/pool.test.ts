@@ -137,6 +137,42 @@ describe('work that fails', () => {
   });
 });
 
+describe('a worker that dies or stalls in its slice of an update', () => {
+  const update = { t: 20, phase: 'update' } as const;
+  const cases: readonly (readonly [string, readonly Fault[]])[] = [
+    ['one dies', [{ ...update, worker: 1, kind: 'exit' }]],
+    ['all die', [0, 1, 2].map((worker) => ({ ...update, worker, kind: 'exit' }))],
+    ['one stalls', [{ ...update, worker: 1, kind: 'stall', milliseconds: 600 }]],
+    // What the dead one computed is still read by the one that stalls.
+    [
+      'one dies while another stalls',
+      [
+        { ...update, worker: 0, kind: 'exit' },
+        { ...update, worker: 1, kind: 'stall', milliseconds: 600 },
+      ],
+    ],
+    [
+      'it hangs and is ended',
+      [
+        { ...update, worker: 2, kind: 'stall', milliseconds: FOREVER_MS },
+        { ...update, worker: 0, t: 23, kind: 'throw' },
+      ],
+    ],
+  ];
+
+  for (const [name, faults] of cases) {
+    it(`leaves the bits as they are: ${name}`, HANGS, async () => {
+      const expected = await withSession({ workers: 1 }, (session) => session.run());
+      await withSession({ workers: 3, faults }, async (session) => {
+        await session.rally();
+        assert.deepEqual(await session.run(), expected);
+        const deadly = faults.filter(({ kind, milliseconds }) => kind !== 'stall' || milliseconds === FOREVER_MS);
+        assert.equal(session.lost.length, deadly.length);
+      });
+    });
+  }
+});
+
 describe('a gradient', () => {
   it('of several nodes, siblings among them, comes in partials of those nodes', HANGS, async () => {
     await withSession({ workers: 3 }, async (session) => {

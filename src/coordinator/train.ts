@@ -70,10 +70,10 @@ export async function train(training: Training): Promise<TrainingResult> {
     if (clipped !== undefined) await executor.update(clipped);
     state.publish(step.next);
 
-    const timings = timingsOf((performance.now() - start) / 1000, result);
-    stepSeconds += timings.total;
+    stepSeconds += (performance.now() - start) / 1000;
+    const timings = timingsOf(result);
     last = { step: t + 1, ...meansOf(result, config), learningRate: optimizer.learningRate(t), gradientNorm, timings };
-    last = { ...last, ...(await takeStock(training, t + 1, underWay.length === 0 && stop.aborted)) };
+    last = { ...last, ...(await takeStock(training, t + 1, () => underWay.length === 0 && stop.aborted)) };
     if (last.testAccuracy !== undefined) evaluated = last;
   }
   if (last !== undefined) observer.onStep(last);
@@ -109,9 +109,10 @@ function meansOf({ lossSum, correct }: LossSum, { batch }: TrainConfig): Pick<St
   return { loss: lossSum / batch, accuracy: correct / batch };
 }
 
-/** What no worker spent on the step itself went into dealing it and hearing of it. */
-function timingsOf(total: number, { seconds: { compute, update } }: StepResult): StepTimings {
-  return { total, phases: { compute, update, dispatch: Math.max(0, total - compute - update) } };
+/** What the slowest worker spent neither computing nor updating, it waited: for the others, or to be told. */
+function timingsOf({ seconds: { total, compute, update } }: StepResult): StepTimings {
+  const wait = Math.max(0, Math.round(1e6 * (total - compute - update)) / 1e6);
+  return { total, phases: { compute, update, wait } };
 }
 
 type Stock = Pick<StepRecord, 'testAccuracy' | 'testLoss' | 'weightsSha256'>;
@@ -123,13 +124,14 @@ function isDue(config: TrainConfig, step: number): { evaluation: boolean; checkp
   return { evaluation, checkpoint, any: evaluation || checkpoint };
 }
 
-/** Evaluates and takes a checkpoint where they are due. */
-async function takeStock(training: Training, step: number, stopped: boolean): Promise<Stock | undefined> {
+/** Evaluates and takes a checkpoint where they are due; both where the run ends here. */
+async function takeStock(training: Training, step: number, stopped: () => boolean): Promise<Stock | undefined> {
   const due = isDue(training.config, step);
-  if (!due.any && !stopped) return undefined;
+  if (!due.any && !stopped()) return undefined;
   const { values, m, v } = training.state.current;
-  const evaluation = due.evaluation || stopped ? await evaluate(training, step) : undefined;
-  if (due.checkpoint || stopped) await training.checkpoint({ step, weights: values, optimizer: { m, v } });
+  const evaluation = due.evaluation || stopped() ? await evaluate(training, step) : undefined;
+  // The signal may have come during the evaluation.
+  if (due.checkpoint || stopped()) await training.checkpoint({ step, weights: values, optimizer: { m, v } });
   return { ...evaluation, weightsSha256: weightsSha256(values) };
 }
 

@@ -127,10 +127,6 @@ export class Crew {
 
   async close(): Promise<void> {
     this.#closing = true;
-    if (this.free.length === this.slots.length) {
-      for (const { mailbox } of this.slots) mailbox.send(STOP);
-      await this.#piscina.close();
-    }
     await this.#piscina.destroy();
   }
 
@@ -145,20 +141,16 @@ export class Crew {
 
   #lost(slot: Slot, cause: Error): void {
     if (this.#closing) return;
-    if (slot.launches >= MAXIMUM_LAUNCHES && slot.queue.length === 0) {
+    const idle = slot.queue.length === 0;
+    this.#events.onLost(slot, cause);
+    if (idle && slot.launches >= MAXIMUM_LAUNCHES) {
       this.#events.onFatal(new WorkerError(`Worker ${slot.worker} can't start: ${cause.message}`, { cause }));
     } else {
       this.#launch(slot);
     }
-    this.#events.onLost(slot, cause);
   }
 }
 
 export function unitCount(nodes: readonly TreeNode[]): number {
   return nodes.reduce((sum, { begin, end }) => sum + end - begin, 0);
 }
-
-const STOP: Command = {
-  ...{ kind: 'stop', t: 0, weights: 0, assignments: [], ticket: 0, after: 0, record: 0 },
-  blocks: { begin: 0, end: 0 },
-};

@@ -1,11 +1,14 @@
-/** A fault that tests inject into a worker, once, when it starts on step t. */
+/** A fault that tests inject into a worker, once, when it starts on step t or on its slice of the update. */
 export interface Fault {
   readonly worker: number;
   readonly t: number;
+  readonly phase?: Phase;
   /** exit: process.exit in the thread; throw: an error; stall: works on after `milliseconds`. */
   readonly kind: 'exit' | 'throw' | 'stall';
   readonly milliseconds?: number;
 }
+
+export type Phase = 'compute' | 'update';
 
 export interface Faults {
   readonly list: readonly Fault[];
@@ -13,8 +16,9 @@ export interface Faults {
   readonly struck: Int32Array;
 }
 
-export function strike({ list, struck }: Faults, worker: number, t: number): void {
-  for (const [index, fault] of list.entries()) {
+export function strike({ list, struck }: Faults, worker: number, t: number, now: Phase): void {
+  for (const [index, { phase = 'compute', ...fault }] of list.entries()) {
+    if (phase !== now) continue;
     if (fault.worker !== worker || fault.t !== t || Atomics.exchange(struck, index, 1) === 1) continue;
     if (fault.kind === 'exit') process.exit(3);
     if (fault.kind === 'throw') throw new Error(`injected fault at t = ${t}`);

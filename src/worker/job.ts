@@ -24,7 +24,7 @@ export class Job {
   /** Regions of the results. */
   readonly regions: number[] = [];
   /** The slowest worker's seconds. */
-  readonly seconds = { compute: 0, update: 0 };
+  readonly seconds = { total: 0, compute: 0, update: 0 };
   /** What comes now comes too late. */
   closed = false;
 

@@ -19,18 +19,19 @@ const TICKET = 3;
 const AFTER = 4;
 const RECORD = 5;
 const BLOCKS = 6;
-const COMPUTE = 8;
-const UPDATE = 9;
-const OUTCOME = 10;
-const COUNT = 11;
-const NODES = 12;
+const TOTAL = 8;
+const COMPUTE = 9;
+const UPDATE = 10;
+const OUTCOME = 11;
+const COUNT = 12;
+const NODES = 13;
 const NODE_WORDS = 3;
 const ENTRY_WORDS = NODES + NODE_WORDS * MAXIMUM_NODES;
 
 /** 32-bit words of one mailbox. */
 export const MAILBOX_WORDS = ENTRIES + DEPTH * ENTRY_WORDS;
 
-const KINDS = ['gradient', 'step', 'update', 'evaluate', 'stop'] as const;
+const KINDS = ['gradient', 'step', 'update', 'evaluate'] as const;
 
 /** A tree node (of shards, or of evaluation chunks) and the region that receives its result. */
 export interface Assignment {
@@ -60,6 +61,8 @@ export interface Command {
 
 /** What became of a command. */
 export interface Answer {
+  /** Seconds from when the worker came to it to its end, waiting for the others included. */
+  readonly total: number;
   /** Seconds of computing gradients or evaluating. */
   readonly compute: number;
   /** Seconds of reducing and updating. */
@@ -123,6 +126,7 @@ export class Mailbox {
     const word = (index: number): number => this.words[at + index] as number;
     const outcome = word(OUTCOME);
     return {
+      total: word(TOTAL) / 1e6,
       compute: word(COMPUTE) / 1e6,
       update: word(UPDATE) / 1e6,
       computed: (outcome & 1) !== 0,
@@ -169,9 +173,10 @@ export class Mailbox {
     };
   }
 
-  finish({ compute, update, computed, updated }: Answer): void {
+  finish({ total, compute, update, computed, updated }: Answer): void {
     const sequence = (Atomics.load(this.words, FINISHED) + 1) | 0;
     const at = entryOf(sequence);
+    this.words[at + TOTAL] = Math.round(total * 1e6);
     this.words[at + COMPUTE] = Math.round(compute * 1e6);
     this.words[at + UPDATE] = Math.round(update * 1e6);
     this.words[at + OUTCOME] = (computed ? 1 : 0) | (updated ? 2 : 0);

@@ -15,23 +15,32 @@ export interface MeasureTask {
   readonly seconds: number;
   /** Counts down as threads get ready, so that they measure side by side. */
   readonly barrier: Int32Array;
+  /** Where the threads wait for each other, by polling, after every call; without it, none waits for another. */
+  readonly meet?: Meeting;
+}
+
+export interface Meeting {
+  readonly threads: number;
+  /** [arrivals, the call at which the time was up or 0] */
+  readonly words: Int32Array;
 }
 
 const WARM_UP_SECONDS = 0.2;
 
 /** @returns samples per second */
 export function measure(task: MeasureTask): number {
-  const { memory, kernel, plan, weights, gradient, samples, seconds, barrier } = task;
+  const { memory, kernel, plan, weights, gradient, samples, seconds, barrier, meet } = task;
   const backend = new KernelBackend(instantiateKernel(kernel, memory), plan, memory);
   backend.setWeights(weights);
-  const run = (duration: number): number => {
+  const run = (duration: number, meeting?: Meeting): number => {
     const start = performance.now();
     let elapsed = 0;
     let calls = 0;
-    while (elapsed < duration) {
+    for (let late = false; !late; ) {
       backend.gradient(samples, backend.shardsAtOnce, gradient);
       calls++;
       elapsed = (performance.now() - start) / 1000;
+      late = meeting === undefined ? elapsed >= duration : isOver(meeting, calls, elapsed >= duration);
     }
     return (calls * samples.indices.length) / elapsed;
   };
@@ -40,5 +49,14 @@ export function measure(task: MeasureTask): number {
   for (let left = Atomics.load(barrier, 0); left > 0; left = Atomics.load(barrier, 0)) {
     Atomics.wait(barrier, 0, left, 10_000);
   }
-  return run(seconds);
+  return run(seconds, meet);
+}
+
+/** Waits until all threads have made as many calls; true for all of them once the time is up for one. */
+function isOver({ threads, words }: Meeting, calls: number, late: boolean): boolean {
+  if (late) Atomics.store(words, 1, calls);
+  Atomics.add(words, 0, 1);
+  while (Atomics.load(words, 0) < threads * calls);
+  const last = Atomics.load(words, 1);
+  return last !== 0 && last <= calls;
 }

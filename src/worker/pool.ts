@@ -40,11 +40,11 @@ const HUNG_SECONDS = 30;
 /** A slice of an update takes far less than a millisecond. */
 const UPDATE_SECONDS = 2;
 /** Longest block of the event loop, and time between its turns: what a metrics request or a signal may wait. */
-const BLOCK_MS = 4;
+const BLOCK_MS = 10;
 /** Longer than the coordinator's work between two steps. */
 const SPIN_MS = 0.3;
 const NO_BLOCKS: TreeNode = { begin: 0, end: 0 };
-const NOTHING_DONE: Answer = { compute: 0, update: 0, computed: false, updated: false };
+const NOTHING_DONE: Answer = { total: 0, compute: 0, update: 0, computed: false, updated: false };
 
 export interface LocalPoolOptions {
   readonly workers: number;
@@ -138,7 +138,7 @@ export class LocalPool implements Executor {
   }
 
   async #finishStep(step: StepJob): Promise<StepResult> {
-    if (step.team === 0) this.#startTogether(step, undefined);
+    for (const [i, open] of this.#open.entries()) if (open.team === 0) this.#startTogether(open, this.#open[i - 1]);
     const partials = (await this.#finish(step)).map((assignment) => this.#partialOf(assignment));
     await this.#settled(step.blocks);
     const record = this.#recordOf(step);
@@ -203,7 +203,7 @@ export class LocalPool implements Executor {
    * in one go, nothing is started.
    */
   #startTogether(step: StepJob, before: StepJob | undefined): void {
-    if (this.#fatal !== undefined || this.#open.some((open) => open !== step && open.ticket === 0)) return;
+    if (this.#fatal !== undefined || before?.ticket === 0) return;
     const calm = ({ job }: Attempt): boolean => job instanceof StepJob && job.ticket !== 0;
     const able = this.#crew.slots.filter(({ queue, mailbox }) => mailbox.thread !== 0 && queue.every(calm));
     const speeds = this.#crew.speedsOf(able, 'gradient');
@@ -290,8 +290,10 @@ export class LocalPool implements Executor {
 
   /** Commands that may be under way still when this thread is woken: half of those behind the first step. */
   get #quorum(): number {
-    const behind = this.#open.slice(1).filter(({ team }) => team > 0);
-    return behind.slice(behind.length >> 1).reduce((sum, { team }) => sum + team, 0) >> 0;
+    // Nobody counts down where nobody works: a thread that comes up rings.
+    if (this.#crew.idle) return -1;
+    const behind = this.#open.slice(1).filter(({ ticket }) => ticket !== 0);
+    return behind.slice(behind.length >> 1).reduce((sum, { team }) => sum + team, 0);
   }
 
   /** Lets the event loop turn now and then: work that is waited for by blocking never does by itself. */
@@ -368,12 +370,15 @@ export class LocalPool implements Executor {
     else blocks?.giveBack(command.blocks);
     if (job === undefined) return;
     if (!abandoned) job.round.abandon(nodes);
+    job.seconds.total = Math.max(job.seconds.total, seconds.total);
     job.seconds.compute = Math.max(job.seconds.compute, seconds.compute);
     job.seconds.update = Math.max(job.seconds.update, seconds.update);
     const wanted = computed && job.accepts;
+    // Even if it isn't wanted: others may still be at their slices of the update, which read the regions of the whole team.
+    const kept = wanted || (command.kind === 'step' && !job.closed);
     for (const assignment of command.assignments) {
       if (wanted) job.round.succeed(assignment.node, assignment);
-      if (wanted) job.regions.push(assignment.region);
+      if (kept) job.regions.push(assignment.region);
       else this.#regions.give(assignment.region);
     }
   }
@@ -410,7 +415,7 @@ export class LocalPool implements Executor {
   #updates({ command: { kind, ticket } }: Attempt): boolean {
     if (kind !== 'step') return kind === 'update';
     const updates = !this.#barriers.close(ticket);
-    if (!updates) this.#breakOff();
+    this.#breakOff();
     return updates;
   }
 
@@ -431,6 +436,8 @@ export class LocalPool implements Executor {
   }
 
   #lost(slot: Slot, cause: Error): void {
+    // What it finished before counts.
+    this.#settleFinished();
     this.#breakOff();
     for (const [i, attempt] of slot.queue.splice(0).entries()) {
       const { command, nodes, job, blocks } = attempt;
@@ -438,7 +445,7 @@ export class LocalPool implements Executor {
       if (!attempt.abandoned) this.#bell.count();
       // It can't be the fault of what it hadn't begun.
       if (i > 0) continue;
-      const unit = job?.round.fail(nodes);
+      const unit = job?.closed === false ? job.round.fail(nodes) : undefined;
       if (unit !== undefined) this.#fatal = hopeless(command, unit, cause);
       else if (job === undefined && blocks?.fail()) this.#fatal = hopeless(command, command.blocks.begin, cause);
     }
@@ -498,12 +505,12 @@ interface BlockPart {
   readonly range: TreeNode | undefined;
 }
 
-/** Enough regions for as many full rounds of every worker as may be under way or lent; memory is only taken by those that are used. */
+/** Enough regions for as many full rounds of every worker as may be under way, broken off or lent; memory is only taken by those that are used. */
 function regionsFor({ memory, layout, test, workers, batch, shardSize }: LocalPoolOptions): RegionStore {
   const chunks = Math.ceil(test.labels.length / CHUNK_SIZE);
   const nodesOfRun = 2 * Math.max(1, depthOf(batch / shardSize), depthOf(chunks));
   const bytes = Math.max(PartialRegion.bytes(layout.parameters), EvaluationRegion.bytes(chunks, CHUNK_SIZE));
-  return new RegionStore(memory, { count: (DEPTH + 1) * workers * nodesOfRun, bytes, parameters: layout.parameters });
+  return new RegionStore(memory, { count: (DEPTH + 2) * workers * nodesOfRun, bytes, parameters: layout.parameters });
 }
 
 /** Loss sum and correct count of the whole batch, added in the tree's order. */
@@ -518,7 +525,7 @@ function addLosses(partials: readonly Partial[]): LossSum {
 
 function hopeless({ kind, t }: Command, unit: number, cause: Error): WorkerError {
   const ofStep = kind === 'gradient' || kind === 'step';
-  const names = { evaluate: `chunk ${unit} of the test set`, update: `block ${unit} of an update`, stop: 'the end' };
+  const names = { evaluate: `chunk ${unit} of the test set`, update: `block ${unit} of an update` };
   const what = ofStep ? `shard ${unit} of step ${t + 1}` : names[kind];
   const message = `Workers failed on ${what} again and again; the last cause: ${cause.message}`;
   return new WorkerError(message, { cause, ...(ofStep ? { step: t + 1 } : {}) });

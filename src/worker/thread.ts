@@ -54,13 +54,12 @@ export function resident(setup: ThreadSetup): void {
   bell.ring();
   for (;;) {
     const command = mailbox.receive(setup.spinMs);
-    if (command.kind === 'stop') return;
     mailbox.finish(worker.obey(command));
     bell.count();
   }
 }
 
-const BROKEN_OFF: Answer = { compute: 0, update: 0, computed: false, updated: false };
+const BROKEN_OFF: Answer = { total: 0, compute: 0, update: 0, computed: false, updated: false };
 
 class Worker {
   readonly #setup: ThreadSetup;
@@ -86,17 +85,21 @@ class Worker {
   obey(command: Command): Answer {
     const { kind, ticket, after, blocks, record } = command;
     const { spinMs } = this.#setup;
+    const begin = performance.now();
     if (after !== 0 && !this.#barriers.waitForUpdate(after, spinMs)) return BROKEN_OFF;
     const start = performance.now();
     if (kind !== 'update') this.#compute(command);
     const computed = performance.now();
     const updated = kind === 'update' || (kind === 'step' && this.#barriers.computed(ticket, spinMs));
     const entered = performance.now();
+    if (updated && kind === 'step') strike(this.#setup.faults, this.#setup.worker, command.t, 'update');
     if (updated) this.#updaters[record]?.apply(blocks);
     if (updated && kind === 'step') this.#barriers.updated(ticket);
+    const end = performance.now();
     return {
+      total: (end - begin) / 1000,
       compute: (computed - start) / 1000,
-      update: (performance.now() - entered) / 1000,
+      update: (end - entered) / 1000,
       ...{ computed: true, updated },
     };
   }
@@ -104,7 +107,7 @@ class Worker {
   #compute({ kind, t, weights, assignments }: Command): void {
     const { memory, plan, worker, faults } = this.#setup;
     this.#backend.setWeights(new Float32Array(memory.buffer, weights, plan.parameters));
-    if (kind !== 'evaluate') strike(faults, worker, t);
+    if (kind !== 'evaluate') strike(faults, worker, t, 'compute');
     for (const assignment of assignments) {
       if (kind === 'evaluate') this.#evaluate(assignment);
       else this.#gradient(t, assignment);

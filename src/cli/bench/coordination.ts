@@ -20,8 +20,11 @@ export interface CoordinationFigures {
   readonly training: number;
   /** As many kernels side by side that wait for nobody: the sum of their samples per second. */
   readonly kernels: number;
-  /** Median of the rounds' shares, 0..1. */
+  /** The same kernels where they meet at a bare barrier once a batch: what any step costs on this machine. */
+  readonly meeting: number;
+  /** Median of the rounds' shares, 0..1, of training and of the meeting kernels. */
   readonly lost: number;
+  readonly lostByMeeting: number;
 }
 
 /** What waiting for each other, reducing and updating cost, in interleaved rounds at the default batch. */
@@ -31,20 +34,28 @@ export async function benchCoordination(workers: number, rounds: number): Promis
   const engine = startEngine({ config, memory: new SharedMemory(), dataset: benchDataset() });
   const kernels = new SideBySide(workers, config.shardSize);
   const training: number[] = [];
+  const meeting: number[] = [];
   const side: number[] = [];
   try {
     for (let round = -1; round < rounds; round++) {
-      const figures = [await kernels.measure(), await trainingSpeed(engine, config)] as const;
+      const figures = [
+        await kernels.measure(false),
+        await kernels.measure(true),
+        await trainingSpeed(engine, config),
+      ] as const;
       // The first round warms up.
       if (round < 0) continue;
-      side.push(figures[0]);
-      training.push(figures[1]);
+      for (const [i, list] of [side, meeting, training].entries()) list.push(figures[i] ?? Number.NaN);
     }
   } finally {
     await Promise.all([engine.pool.close(), kernels.close()]);
   }
-  const lost = median(training.map((speed, i) => 1 - speed / (side[i] ?? Number.NaN)));
-  return { batch: config.batch, workers, training: median(training), kernels: median(side), lost };
+  const lost = (speeds: number[]): number => median(speeds.map((speed, i) => 1 - speed / (side[i] ?? Number.NaN)));
+  return {
+    ...{ batch: config.batch, workers },
+    ...{ training: median(training), meeting: median(meeting), kernels: median(side) },
+    ...{ lost: lost(training), lostByMeeting: lost(meeting) },
+  };
 }
 
 async function trainingSpeed(engine: Engine, config: TrainConfig): Promise<number> {
@@ -58,7 +69,7 @@ async function trainingSpeed(engine: Engine, config: TrainConfig): Promise<numbe
   return (steps * config.batch) / stepSeconds;
 }
 
-/** Kernels in threads of their own, without a word between them. */
+/** Kernels in threads of their own. */
 class SideBySide {
   readonly #piscina: Piscina;
   readonly #tasks: readonly ReturnType<typeof kernelTask>[];
@@ -73,10 +84,13 @@ class SideBySide {
     this.#tasks = Array.from({ length: workers }, () => kernelTask(shardSize, SECONDS));
   }
 
-  /** The sum of their samples per second. */
-  async measure(): Promise<number> {
-    const barrier = new Int32Array(new SharedArrayBuffer(4)).fill(this.#tasks.length);
-    const runs = this.#tasks.map((task) => this.#piscina.run({ ...task, barrier }) as Promise<number>);
+  /** The sum of their samples per second, without a word between them or meeting after every call. */
+  async measure(meets: boolean): Promise<number> {
+    const threads = this.#tasks.length;
+    const barrier = new Int32Array(new SharedArrayBuffer(4)).fill(threads);
+    const meet = { threads, words: new Int32Array(new SharedArrayBuffer(8)) };
+    const more = { barrier, ...(meets ? { meet } : {}) };
+    const runs = this.#tasks.map((task) => this.#piscina.run({ ...task, ...more }) as Promise<number>);
     return (await Promise.all(runs)).reduce((sum, speed) => sum + speed, 0);
   }
 

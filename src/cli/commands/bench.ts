@@ -32,10 +32,14 @@ function text(kernel: KernelFigures, coordination: readonly CoordinationFigures[
     ),
     '',
     `Training at batch ${coordination[0]?.batch} against as many kernels side by side:`,
-    row(['workers', 'training', 'kernels', 'lost'], 'samples/s'),
-    ...coordination.map(({ workers, training, kernels, lost }) =>
-      row([String(workers), training.toFixed(0), kernels.toFixed(0), percent(lost)]),
+    row(['workers', 'kernels', 'meeting', 'lost', 'training', 'lost'], 'samples/s'),
+    ...coordination.map(({ workers, kernels, meeting, lostByMeeting, training, lost }) =>
+      row([
+        ...[String(workers), kernels.toFixed(0)],
+        ...[meeting.toFixed(0), percent(lostByMeeting), training.toFixed(0), percent(lost)],
+      ]),
     ),
+    '(meeting: the kernels wait for each other once a batch, and do nothing else)',
   ];
 }
 
