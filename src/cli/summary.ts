@@ -3,6 +3,7 @@ import type { HttpServer } from '../coordinator/http.ts';
 import type { TrainingResult } from '../coordinator/train.ts';
 import { checkpointName } from '../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../shared/config.ts';
+import { commandLine } from './npm.ts';
 import { shownPath } from './shown-path.ts';
 
 /** The result of `lockstep train`, as --json prints it and run.json keeps it. */
@@ -84,6 +85,6 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
     `Weights SHA-256: ${weightsSha256}`,
   ];
   const checkpoint = shownPath(join(run, 'checkpoints', checkpointName(steps)));
-  if (steps > 0) lines.push(`Next: lockstep evaluate ${checkpoint}`);
+  if (steps > 0) lines.push(`Next: ${commandLine(`evaluate ${checkpoint}`, process.env)}`);
   return lines;
 }
