@@ -44,6 +44,10 @@ describe('RunMetrics', () => {
     const samples = await samplesOf(new RunMetrics(new Registry(), info));
     const names = [...samples.keys()].filter((name) => !/_duration_seconds(_bucket|_count|_sum)/.test(name));
     assert.deepEqual(names.map((name) => name.split('{')[0]).sort(), [
+      'lockstep_audits_total',
+      'lockstep_audits_total',
+      'lockstep_network_bytes_total',
+      'lockstep_network_bytes_total',
       'lockstep_run_info',
       'lockstep_samples_total',
       'lockstep_steps_total',
@@ -57,6 +61,10 @@ describe('RunMetrics', () => {
     metrics.onEvaluation({ step: 2, testAccuracy: 0.99, testLoss: 0.03, seconds: 0.4 });
     metrics.onCheckpoint({ step: 2, file: 'step-00000002.safetensors', seconds: 0.01 });
     metrics.onEvent({ kind: 'workers', node: 'local', counts: { starting: 1, ready: 2 } });
+    const shards = { done: 30, late: 0, lost: 2 };
+    metrics.watchShards('local', shards);
+    await samplesOf(metrics);
+    shards.done = 32;
     const samples = await samplesOf(metrics);
     const expected = {
       lockstep_steps_total: 2,
@@ -75,6 +83,10 @@ describe('RunMetrics', () => {
       lockstep_step_duration_seconds_count: 2,
       'lockstep_step_duration_seconds_bucket{le="0.004"}': 0,
       'lockstep_step_duration_seconds_bucket{le="0.006"}': 2,
+      'lockstep_shards_total{node="local",outcome="done"}': 32,
+      'lockstep_shards_total{node="local",outcome="late"}': 0,
+      'lockstep_shards_total{node="local",outcome="lost"}': 2,
+      'lockstep_network_bytes_total{direction="sent"}': 0,
       'lockstep_workers{node="local",state="starting"}': 1,
       'lockstep_workers{node="local",state="ready"}': 2,
     };
@@ -94,6 +106,7 @@ test('promtool has nothing to say', {
   metrics.onEvaluation({ step: 1, testAccuracy: 0.99, testLoss: 0.03, seconds: 0.4 });
   metrics.onCheckpoint({ step: 1, file: 'step-00000001.safetensors', seconds: 0.01 });
   metrics.onEvent({ kind: 'workers', node: 'local', counts: { starting: 1, ready: 2 } });
+  metrics.watchShards('local', { done: 32, late: 0, lost: 0 });
   const server = await startHttp({ port: 0, explicit: true, metrics });
   t.after(() => server.close());
   const input = await (await fetch(`${server.url}/metrics`)).text();

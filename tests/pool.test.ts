@@ -168,6 +168,9 @@ describe('a worker that dies or stalls in its slice of an update', () => {
         assert.deepEqual(await session.run(), expected);
         const deadly = faults.filter(({ kind, milliseconds }) => kind !== 'stall' || milliseconds === FOREVER_MS);
         assert.equal(session.lost.length, deadly.length);
+        const { done, lost } = session.engine.pool.shardCounts;
+        assert.ok(done >= 100 * session.root.end, 'every shard of every step was done, and those of the rallies');
+        assert.equal(lost > 0, deadly.length > 0);
       });
     });
   }

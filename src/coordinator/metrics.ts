@@ -14,6 +14,8 @@ export interface RunInfo {
   readonly version: string;
 }
 
+export type ShardOutcome = 'done' | 'late' | 'lost';
+
 /** Seconds, as below. Phases take from microseconds up to all of the step. */
 const PHASE_BUCKETS = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 const STEP_BUCKETS = [0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
@@ -26,6 +28,7 @@ export class RunMetrics implements StepObserver {
   readonly #counts: ReturnType<typeof countsIn>;
   readonly #durations: ReturnType<typeof durationsIn>;
   readonly #latest: ReturnType<typeof latestIn>;
+  readonly #shards = new Map<string, Readonly<Record<ShardOutcome, number>>>();
 
   constructor(registry: Registry, info: RunInfo) {
     this.#registry = registry;
@@ -33,6 +36,8 @@ export class RunMetrics implements StepObserver {
     this.#counts = countsIn(registry);
     this.#durations = durationsIn(registry);
     this.#latest = latestIn(registry);
+    remoteIn(registry);
+    shardsIn(registry, this.#shards);
     const { seed, batch, ...texts } = info;
     const labels = { ...texts, seed: String(seed), batch: String(batch) };
     new Gauge({
@@ -41,6 +46,11 @@ export class RunMetrics implements StepObserver {
       labelNames: Object.keys(labels),
       registers: [registry],
     }).set(labels, 1);
+  }
+
+  /** Takes the counts of a node's shards from where they are kept, at each scrape. */
+  watchShards(node: string, counts: Readonly<Record<ShardOutcome, number>>): void {
+    this.#shards.set(node, counts);
   }
 
   get contentType(): string {
@@ -98,6 +108,42 @@ function countsIn(registry: Registry) {
       registers,
     }),
   };
+}
+
+function shardsIn(registry: Registry, nodes: ReadonlyMap<string, Readonly<Record<ShardOutcome, number>>>): void {
+  new Counter({
+    name: 'lockstep_shards_total',
+    help:
+      'Shards that workers of a node were given, by outcome: done, late (others had computed it by then) or ' +
+      'lost (with its worker).',
+    labelNames: ['node', 'outcome'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [node, counts] of nodes) {
+        for (const [outcome, count] of Object.entries(counts)) this.inc({ node, outcome }, count);
+      }
+    },
+  });
+}
+
+/** What only remote nodes move from zero. */
+function remoteIn(registry: Registry): void {
+  const registers = [registry];
+  const bytes = new Counter({
+    name: 'lockstep_network_bytes_total',
+    help: 'Bytes exchanged with remote nodes, by direction: sent or received.',
+    labelNames: ['direction'],
+    registers,
+  });
+  for (const direction of ['sent', 'received']) bytes.inc({ direction }, 0);
+  const audits = new Counter({
+    name: 'lockstep_audits_total',
+    help: 'Results of remote nodes that were computed again to check them, by outcome: match or mismatch.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of ['match', 'mismatch']) audits.inc({ outcome }, 0);
 }
 
 function durationsIn(registry: Registry) {

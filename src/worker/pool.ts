@@ -119,6 +119,8 @@ export class LocalPool implements Executor {
   }
 
   readonly depth = DEPTH;
+  /** What became of the shards that workers were given. */
+  readonly shardCounts = { done: 0, late: 0, lost: 0 };
 
   get workers(): number {
     return this.#options.workers;
@@ -374,6 +376,7 @@ export class LocalPool implements Executor {
     job.seconds.compute = Math.max(job.seconds.compute, seconds.compute);
     job.seconds.update = Math.max(job.seconds.update, seconds.update);
     const wanted = computed && job.accepts;
+    if (computed && job.kind === 'gradient') this.shardCounts[wanted ? 'done' : 'late'] += unitCount(nodes);
     // Even if it isn't wanted: others may still be at their slices of the update, which read the regions of the whole team.
     const kept = wanted || (command.kind === 'step' && !job.closed);
     for (const assignment of command.assignments) {
@@ -445,6 +448,7 @@ export class LocalPool implements Executor {
       if (!attempt.abandoned) this.#bell.count();
       // It can't be the fault of what it hadn't begun.
       if (i > 0) continue;
+      if (job?.kind === 'gradient') this.shardCounts.lost += unitCount(nodes);
       const unit = job?.closed === false ? job.round.fail(nodes) : undefined;
       if (unit !== undefined) this.#fatal = hopeless(command, unit, cause);
       else if (job === undefined && blocks?.fail()) this.#fatal = hopeless(command, command.blocks.begin, cause);

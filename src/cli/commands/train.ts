@@ -96,6 +96,7 @@ async function trainIn(
       observer.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   });
   const { layout, kernel, state, optimizer, pool: executor, testLabels } = engine;
+  metrics.watchShards('local', executor.shardCounts);
   try {
     state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
     const checkpoints = new CheckpointQueue(directory.checkpoints, { layout, config, digests }, observer);
