@@ -3,7 +3,7 @@ import { before, describe, it } from 'node:test';
 import type { Executor } from '#src/shared/executor.js';
 import type { Fault } from '#src/worker/faults.js';
 import { realImages, skip } from './training/real-images.ts';
-import { type Outcome, runOnce, Session, type SessionOptions } from './training/session.ts';
+import { type Outcome, poolWith, runOnce, Session, type SessionOptions } from './training/session.ts';
 
 const WORLD_SIZES = [2, 3, 4, 5, 7, 8, 16];
 const STEPS = 60;
@@ -147,7 +147,7 @@ async function runDisturbed(options: SessionOptions, disturbances: readonly Dist
 /** The session's pool; at a step with disturbances every worker is up and gets work, so that each of them happens. */
 function disturbed(session: Session, disturbances: readonly Disturbance[], overtaken: Set<number>): Executor {
   const { pool } = session.engine;
-  return {
+  return poolWith(session.engine, {
     // A step begins when it is awaited, so that everybody can be brought together before it.
     depth: 1,
     begin(work) {
@@ -164,8 +164,5 @@ function disturbed(session: Session, disturbances: readonly Disturbance[], overt
         },
       };
     },
-    update: (update) => pool.update(update),
-    evaluate: (weights) => pool.evaluate(weights),
-    close: () => pool.close(),
-  };
+  });
 }

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StepRecord } from '#src/coordinator/observer.js';
 import { type Training, train } from '#src/coordinator/train.js';
-import type { Executor } from '#src/shared/executor.js';
 import { madeDataset } from './training/made-images.ts';
-import { Session } from './training/session.ts';
+import { poolWith, Session } from './training/session.ts';
 
 const dataset = madeDataset(256, 210);
 const FLAGS = { batch: 32, shardSize: 8, workers: 2 };
@@ -26,17 +25,13 @@ async function trainWith(
   const { onStep, onEvaluate } = watch(stop);
   const saved: number[] = [];
   const observed: StepRecord[] = [];
-  const executor: Executor = {
-    depth: pool.depth,
-    begin: (work) => pool.begin(work),
-    update: (update) => pool.update(update),
+  const executor = poolWith(session.engine, {
     evaluate: async (weights) => {
       const evaluation = await pool.evaluate(weights);
       onEvaluate?.();
       return evaluation;
     },
-    close: () => pool.close(),
-  };
+  });
   try {
     const { steps } = await train({
       ...{ config: session.config, state, optimizer, testLabels, executor, stop: stop.signal },

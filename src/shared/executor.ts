@@ -31,7 +31,7 @@ export interface StepWork {
 export interface StepResult extends LossSum {
   /** The mean gradient's sum of squares. Where it isn't finite, `next` is worth nothing. */
   readonly squares: number;
-  /** Of the slowest worker: in all, from the end of the step before where it followed at once, and in each phase. */
+  /** Of the slowest worker: in all, from when it came to the step, and in each phase. */
   readonly seconds: { readonly total: number; readonly compute: number; readonly update: number };
 }
 

@@ -32,6 +32,11 @@ export function cover(shards: number, begin: number, end: number): TreeNode[] {
   return nodes;
 }
 
+/** Shards (or other units) of disjoint ranges. */
+export function unitCount(nodes: readonly TreeNode[]): number {
+  return nodes.reduce((sum, { begin, end }) => sum + end - begin, 0);
+}
+
 /** Splits on the way from the root over `shards` to its deepest leaf. */
 export function depthOf(shards: number): number {
   let depth = 0;

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { WorkerError } from '../shared/errors.ts';
-import type { TreeNode } from '../shared/tree.ts';
+import { type TreeNode, unitCount } from '../shared/tree.ts';
 import type { BlockWork } from './block-work.ts';
 import type { Job } from './job.ts';
 import { type Command, Mailbox } from './mailbox.ts';
@@ -21,7 +21,7 @@ export interface Attempt {
   readonly job: Job | undefined;
   /** What the command's blocks belong to, unless they were given to others since. */
   blocks: BlockWork | undefined;
-  sequence: number;
+  readonly sequence: number;
   /** When it came to be the worker's first; in milliseconds. */
   startedAt: number;
   /** Counts among the readers of its job's weights. */
@@ -38,7 +38,7 @@ export interface Slot {
   /** In the order in which the worker takes them; at most DEPTH. */
   readonly queue: Attempt[];
   /** Units per second; undefined until measured. */
-  readonly speeds: { gradient: number | undefined; evaluate: number | undefined };
+  readonly speeds: Record<Job['kind'], number | undefined>;
   /** Starts without a single finished command. */
   launches: number;
 }
@@ -100,7 +100,7 @@ export class Crew {
   }
 
   /** Each one's units per second; what hasn't been measured counts as average. */
-  speedsOf(slots: readonly Slot[], kind: keyof Slot['speeds']): number[] {
+  speedsOf(slots: readonly Slot[], kind: Job['kind']): number[] {
     let sum = 0;
     let known = 0;
     for (const { speeds } of slots) {
@@ -111,12 +111,11 @@ export class Crew {
   }
 
   /** Takes a finished command's time into the worker's speed. */
-  measure({ speeds }: Slot, { command: { kind }, nodes }: Attempt, seconds: number): void {
-    if (nodes.length === 0) return;
+  measure({ speeds }: Slot, { job, nodes }: Attempt, seconds: number): void {
+    if (job === undefined) return;
     const speed = unitCount(nodes) / Math.max(seconds, 1e-6);
-    const name = kind === 'evaluate' ? 'evaluate' : 'gradient';
-    const before = speeds[name] ?? speed;
-    speeds[name] = before + SPEED_GAIN * (speed - before);
+    const before = speeds[job.kind] ?? speed;
+    speeds[job.kind] = before + SPEED_GAIN * (speed - before);
   }
 
   /** Ends a worker's thread; another takes its place. */
@@ -149,8 +148,4 @@ export class Crew {
       this.#launch(slot);
     }
   }
-}
-
-export function unitCount(nodes: readonly TreeNode[]): number {
-  return nodes.reduce((sum, { begin, end }) => sum + end - begin, 0);
 }

@@ -73,6 +73,9 @@ export interface Answer {
   readonly updated: boolean;
 }
 
+/** To a command that was broken off, or lost with its worker. */
+export const NOTHING_DONE: Answer = { total: 0, compute: 0, update: 0, computed: false, updated: false };
+
 /**
  * One worker's commands and its answers in shared memory. The pool writes a command, then counts the sequence up; the worker
  * works on one after the other and counts up what it finished. Each side touches an entry only while it is its turn.

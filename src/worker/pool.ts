@@ -17,15 +17,23 @@ import type { ModelLayout } from '../shared/model/layout.ts';
 import { Dealer } from '../shared/reduction/deal.ts';
 import { reduceTree } from '../shared/reduction/reduce.ts';
 import type { SamplerOptions } from '../shared/sampler.ts';
-import { depthOf, type TreeNode } from '../shared/tree.ts';
+import { depthOf, type TreeNode, unitCount } from '../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../shared/update.ts';
 import { BARRIER_WORDS, MAXIMUM_WAITING, StepBarriers } from './barrier.ts';
 import { BELL_WORDS, Bell } from './bell.ts';
 import { BlockWork } from './block-work.ts';
-import { type Attempt, Crew, type Slot, unitCount } from './crew.ts';
+import { type Attempt, Crew, type Slot } from './crew.ts';
 import type { Fault } from './faults.ts';
 import { Job, StepJob } from './job.ts';
-import { type Answer, type Assignment, type Command, DEPTH, MAILBOX_WORDS, MAXIMUM_NODES } from './mailbox.ts';
+import {
+  type Answer,
+  type Assignment,
+  type Command,
+  DEPTH,
+  MAILBOX_WORDS,
+  MAXIMUM_NODES,
+  NOTHING_DONE,
+} from './mailbox.ts';
 import { EvaluationRegion, PartialRegion, RegionStore } from './regions.ts';
 import type { SampleSet, ThreadSetup } from './thread.ts';
 
@@ -44,7 +52,6 @@ const BLOCK_MS = 10;
 /** Longer than the coordinator's work between two steps. */
 const SPIN_MS = 0.3;
 const NO_BLOCKS: TreeNode = { begin: 0, end: 0 };
-const NOTHING_DONE: Answer = { total: 0, compute: 0, update: 0, computed: false, updated: false };
 
 export interface LocalPoolOptions {
   readonly workers: number;
@@ -81,6 +88,9 @@ export interface GradientWork {
  * by then is dealt anew.
  */
 export class LocalPool implements Executor {
+  readonly depth = DEPTH;
+  /** What became of the shards that workers were given. */
+  readonly shardCounts = { done: 0, late: 0, lost: 0 };
   readonly #options: LocalPoolOptions;
   readonly #crew: Crew;
   readonly #bell: Bell;
@@ -117,10 +127,6 @@ export class LocalPool implements Executor {
       },
     });
   }
-
-  readonly depth = DEPTH;
-  /** What became of the shards that workers were given. */
-  readonly shardCounts = { done: 0, late: 0, lost: 0 };
 
   get workers(): number {
     return this.#options.workers;
@@ -201,7 +207,7 @@ export class LocalPool implements Executor {
   }
 
   /**
-   * Gives a step to the workers that are up and have nothing to do, or nothing but the step before it. Where it can't be dealt
+   * Gives a step to the workers that are up and have nothing to do, or nothing but the steps before it. Where it can't be dealt
    * in one go, nothing is started.
    */
   #startTogether(step: StepJob, before: StepJob | undefined): void {
@@ -408,9 +414,9 @@ export class LocalPool implements Executor {
     }
   }
 
-  #expectedSeconds({ speeds }: Slot, { command: { kind }, nodes }: Attempt): number {
-    if (kind === 'update') return 0;
-    const speed = kind === 'evaluate' ? speeds.evaluate : speeds.gradient;
+  #expectedSeconds({ speeds }: Slot, { job, nodes }: Attempt): number {
+    if (job === undefined) return 0;
+    const speed = speeds[job.kind];
     return speed === undefined ? 1 : unitCount(nodes) / speed;
   }
 
@@ -509,7 +515,10 @@ interface BlockPart {
   readonly range: TreeNode | undefined;
 }
 
-/** Enough regions for as many full rounds of every worker as may be under way, broken off or lent; memory is only taken by those that are used. */
+/**
+ * Enough regions for as many full rounds of every worker as may be under way, broken off or lent; memory is only taken by
+ * those that are used.
+ */
 function regionsFor({ memory, layout, test, workers, batch, shardSize }: LocalPoolOptions): RegionStore {
   const chunks = Math.ceil(test.labels.length / CHUNK_SIZE);
   const nodesOfRun = 2 * Math.max(1, depthOf(batch / shardSize), depthOf(chunks));

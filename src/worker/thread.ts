@@ -10,7 +10,7 @@ import { BlockUpdater, type UpdateRecordPlan } from '../shared/update.ts';
 import { StepBarriers } from './barrier.ts';
 import { Bell } from './bell.ts';
 import { type Faults, strike } from './faults.ts';
-import { type Answer, type Assignment, type Command, Mailbox } from './mailbox.ts';
+import { type Answer, type Assignment, type Command, Mailbox, NOTHING_DONE } from './mailbox.ts';
 import { EvaluationRegion, PartialRegion } from './regions.ts';
 
 /** Images and labels in shared memory. */
@@ -59,8 +59,6 @@ export function resident(setup: ThreadSetup): void {
   }
 }
 
-const BROKEN_OFF: Answer = { total: 0, compute: 0, update: 0, computed: false, updated: false };
-
 class Worker {
   readonly #setup: ThreadSetup;
   readonly #kernel: KernelExports;
@@ -86,7 +84,7 @@ class Worker {
     const { kind, ticket, after, blocks, record } = command;
     const { spinMs } = this.#setup;
     const begin = performance.now();
-    if (after !== 0 && !this.#barriers.waitForUpdate(after, spinMs)) return BROKEN_OFF;
+    if (after !== 0 && !this.#barriers.waitForUpdate(after, spinMs)) return NOTHING_DONE;
     const start = performance.now();
     if (kind !== 'update') this.#compute(command);
     const computed = performance.now();

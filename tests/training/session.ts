@@ -92,6 +92,18 @@ export class Session {
   }
 }
 
+/** The pool, but for what is given in its place. */
+export function poolWith({ pool }: Engine, instead: Partial<Executor>): Executor {
+  return {
+    depth: pool.depth,
+    begin: (work) => pool.begin(work),
+    update: (update) => pool.update(update),
+    evaluate: (weights) => pool.evaluate(weights),
+    close: () => pool.close(),
+    ...instead,
+  };
+}
+
 /** A whole run in a session of its own. */
 export async function runOnce(options: SessionOptions): Promise<Outcome> {
   const session = new Session(options);

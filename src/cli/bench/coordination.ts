@@ -38,14 +38,13 @@ export async function benchCoordination(workers: number, rounds: number): Promis
   const side: number[] = [];
   try {
     for (let round = -1; round < rounds; round++) {
-      const figures = [
-        await kernels.measure(false),
-        await kernels.measure(true),
-        await trainingSpeed(engine, config),
-      ] as const;
+      const [alone, met] = [await kernels.measure(false), await kernels.measure(true)];
+      const trained = await trainingSpeed(engine, config);
       // The first round warms up.
       if (round < 0) continue;
-      for (const [i, list] of [side, meeting, training].entries()) list.push(figures[i] ?? Number.NaN);
+      side.push(alone);
+      meeting.push(met);
+      training.push(trained);
     }
   } finally {
     await Promise.all([engine.pool.close(), kernels.close()]);

@@ -1,4 +1,4 @@
-import { cover, type TreeNode } from '../tree.ts';
+import { cover, type TreeNode, unitCount } from '../tree.ts';
 
 /** Deals shards to workers by their speeds: each gets a contiguous run of them in proportion, as the fewest tree nodes. */
 export class Dealer {
@@ -11,7 +11,7 @@ export class Dealer {
    * @returns per worker its nodes, possibly none
    */
   deal(shards: number, missing: readonly TreeNode[], speeds: readonly number[]): readonly (readonly TreeNode[])[] {
-    const total = missing.reduce((sum, { begin, end }) => sum + end - begin, 0);
+    const total = unitCount(missing);
     const cuts = cutsOf(total, speeds);
     // Almost every step is dealt as the one before it.
     if (isSame(this.#last, shards, missing, cuts)) return this.#last.shares;
