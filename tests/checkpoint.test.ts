@@ -240,12 +240,12 @@ test('weightsSha256 is the SHA-256 of little-endian float32', () => {
 test('a written checkpoint reads back, under a name that sorts by step', async () => {
   const folder = await mkdtemp(join(root, 'run-'));
   const bytes = encodeCheckpoint(state);
-  const path = await writeCheckpoint(folder, bytes, 100);
+  const path = await writeCheckpoint(folder, bytes, { step: 100 });
   assert.equal(path, join(folder, 'step-00000100.safetensors'));
   assert.equal(checkpointName(123456789), 'step-123456789.safetensors');
   assert.deepEqual(await readFile(path), bytes);
   assert.equal((await readCheckpoint(path)).step, 100);
-  await writeCheckpoint(folder, bytes, 100);
+  await writeCheckpoint(folder, bytes, { step: 100 });
   assert.deepEqual(await readdir(folder), ['step-00000100.safetensors']);
 });
 
@@ -273,7 +273,7 @@ test('a checkpoint is written, synced, renamed, and its directory synced', async
   const folder = join(root, 'ordered');
   await mkdir(folder);
   const { calls, files } = recording();
-  await writeCheckpoint(folder, encodeCheckpoint(state), 7, files);
+  await writeCheckpoint(folder, encodeCheckpoint(state), { step: 7, files });
   assert.deepEqual(calls, [
     `write ${NAME}.tmp`,
     `sync ${NAME}.tmp`,
@@ -287,7 +287,7 @@ for (const failing of ['write', 'sync', 'rename'] as const) {
     const folder = await mkdtemp(join(root, 'failing-'));
     await writeFile(join(folder, NAME), 'before');
     const { files } = recording(failing);
-    await assert.rejects(writeCheckpoint(folder, encodeCheckpoint(state), 7, files), (error) => {
+    await assert.rejects(writeCheckpoint(folder, encodeCheckpoint(state), { step: 7, files }), (error) => {
       assert.ok(error instanceof CheckpointError);
       assert.match(error.message, /step-00000007\.safetensors could not be written: ENOSPC.*disk has space/);
       return true;
@@ -300,8 +300,8 @@ for (const failing of ['write', 'sync', 'rename'] as const) {
 test('a directory that does not sync, and a folder that is gone, are reported', async () => {
   const folder = await mkdtemp(join(root, 'failing-'));
   const { files } = recording('syncDirectory');
-  await assert.rejects(writeCheckpoint(folder, encodeCheckpoint(state), 7, files), CheckpointError);
-  await assert.rejects(writeCheckpoint(join(folder, 'gone'), encodeCheckpoint(state), 7), CheckpointError);
+  await assert.rejects(writeCheckpoint(folder, encodeCheckpoint(state), { step: 7, files }), CheckpointError);
+  await assert.rejects(writeCheckpoint(join(folder, 'gone'), encodeCheckpoint(state), { step: 7 }), CheckpointError);
 });
 
 test('a checkpoint that is missing, a folder or not one is refused', async () => {

@@ -24,8 +24,11 @@ describe('help', () => {
     ['--help'],
     ['train', '--help'],
     ['evaluate', '--help'],
+    ['verify', '--help'],
     ['bench', '--help'],
     ['doctor', '--help'],
+    ['runs', '--help'],
+    ['diff', '--help'],
     ['help', 'train'],
   ]) {
     test(`lockstep ${args.join(' ')} shows examples`, () => {

@@ -56,6 +56,9 @@ describe('resolveTrainConfig', () => {
       backend: 'kernel',
       evaluateEvery: 500,
       checkpointEvery: 1000,
+      hashEvery: 100,
+      keep: 20,
+      forceUnlock: false,
       metricsPort: 9464,
       json: false,
     });
@@ -213,7 +216,10 @@ describe('what resolveTrainConfig refuses', () => {
 
 test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
-  assert.deepEqual(others, ['checkpointEvery', 'data', 'evaluateEvery', 'json', 'metricsPort', 'out', 'workers']);
+  assert.deepEqual(
+    others,
+    'checkpointEvery data evaluateEvery forceUnlock json keep metricsPort out resume workers'.split(' '),
+  );
 });
 
 test('every option says what it takes and its default', () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { confusionOf } from '#src/cli/commands/evaluate.js';
-import { findCheckpoint } from '#src/cli/newest-checkpoint.js';
+import { findCheckpoint } from '#src/cli/runs/find.js';
 import { CheckpointError } from '#src/shared/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-evaluate-'));

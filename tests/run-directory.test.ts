@@ -3,25 +3,13 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { StepRecord } from '#src/coordinator/observer.js';
-import { type LogFile, RunDirectory, runName, StepLog } from '#src/coordinator/run-directory.js';
+import { RunDirectory, runName } from '#src/coordinator/run-directory.js';
 import { RunDirectoryError } from '#src/shared/errors.js';
 
 const root = await mkdtemp(join(tmpdir(), 'lockstep-runs-'));
 after(() => rm(root, { recursive: true }));
 
-const options = { name: 'first', runs: join(root, 'runs'), onLogFailure: assert.fail };
-
-function record(step: number): StepRecord {
-  return { step, loss: 2.5, accuracy: 0.125, learningRate: 0.003, gradientNorm: 1.5, timings: { total: 0.25 } };
-}
-
-function stepsOf(lines: string): number[] {
-  return lines
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line).step);
-}
+const options = { name: 'first', runs: join(root, 'runs'), say: assert.fail, forceUnlock: false };
 
 async function assertRefused(promise: Promise<unknown>, ...parts: readonly string[]): Promise<void> {
   await assert.rejects(promise, (error) => {
@@ -30,33 +18,6 @@ async function assertRefused(promise: Promise<unknown>, ...parts: readonly strin
     for (const part of parts) assert.ok(error.message.includes(part), `${error.message} | lacks: ${part}`);
     return true;
   });
-}
-
-/** A log file whose appends wait for the test to settle them. */
-class HeldFile implements LogFile {
-  readonly appended: string[] = [];
-  readonly #held: { resolve: () => void; reject: (error: Error) => void }[] = [];
-
-  append(text: string): Promise<void> {
-    this.appended.push(text);
-    return new Promise((resolve, reject) => {
-      this.#held.push({ resolve, reject });
-    });
-  }
-
-  settle(error?: Error): void {
-    const next = this.#held.shift();
-    assert.ok(next, 'no append is held');
-    if (error) next.reject(error);
-    else next.resolve();
-  }
-
-  async close(): Promise<void> {}
-}
-
-/** Lets every promise that is ready run. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 test('a run without --out gets a new folder of its own', async () => {
@@ -118,103 +79,4 @@ test('the manifest is readable JSON, replaced as a whole', async () => {
   await mkdir(join(run.path, 'run.json'));
   await assertRefused(run.writeManifest({}), join(run.path, 'run.json'), 'could not be written');
   await run.close();
-});
-
-test('steps.jsonl holds a line a step, in order, with fixed keys', async () => {
-  const run = await RunDirectory.create(undefined, options);
-  const taken = { chain: 'c'.repeat(64), weightsSha256: 'd'.repeat(64), testLoss: 0.5, testAccuracy: 0.75 };
-  run.appendStep({ ...taken, ...record(1), timings: { phases: { compute: 0.125 }, total: 0.25 } });
-  for (let step = 2; step <= 2000; step++) run.appendStep(record(step));
-  await run.flush();
-  const lines = await readFile(join(run.path, 'steps.jsonl'), 'utf8');
-  assert.deepEqual(
-    stepsOf(lines),
-    Array.from({ length: 2000 }, (_, i) => i + 1),
-  );
-  assert.equal(
-    lines.split('\n', 1)[0],
-    '{"step":1,"loss":2.5,"accuracy":0.125,"learningRate":0.003,"gradientNorm":1.5,' +
-      '"timings":{"total":0.25,"phases":{"compute":0.125}},"testAccuracy":0.75,"testLoss":0.5,' +
-      `"weightsSha256":"${taken.weightsSha256}","chain":"${taken.chain}"}`,
-  );
-  run.appendStep(record(2001));
-  await Promise.all([run.close(), run.close()]);
-  run.appendStep(record(2002));
-  await run.flush();
-  assert.equal(stepsOf(await readFile(join(run.path, 'steps.jsonl'), 'utf8')).at(-1), 2001);
-});
-
-test('lines are gathered for a second', async (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const file = new HeldFile();
-  const log = new StepLog(file, 'steps.jsonl', assert.fail);
-  log.append(record(1));
-  t.mock.timers.tick(999);
-  log.append(record(2));
-  await turn();
-  assert.deepEqual(file.appended, []);
-  t.mock.timers.tick(1);
-  await turn();
-  assert.deepEqual(file.appended.map(stepsOf), [[1, 2]]);
-  log.append(record(3));
-  t.mock.timers.tick(1000);
-  await turn();
-  assert.equal(file.appended.length, 1, 'a second write began before the first had ended');
-  file.settle();
-  await turn();
-  assert.deepEqual(file.appended.map(stepsOf), [[1, 2], [3]]);
-});
-
-test('a flush covers lines that came while another was being written', async () => {
-  const file = new HeldFile();
-  const log = new StepLog(file, 'steps.jsonl', assert.fail);
-  log.append(record(1));
-  const first = log.flush();
-  await turn();
-  log.append(record(2));
-  file.settle();
-  const second = first.then(() => {
-    log.append(record(3));
-    return log.flush();
-  });
-  await turn();
-  file.settle();
-  await second;
-  assert.deepEqual(file.appended.flatMap(stepsOf), [1, 2, 3]);
-});
-
-test('a failed write ends the log, is reported once and disturbs nobody', async () => {
-  const file = new HeldFile();
-  const failures: RunDirectoryError[] = [];
-  const log = new StepLog(file, 'steps.jsonl', (error) => failures.push(error));
-  log.append(record(1));
-  const flushed = log.flush();
-  await turn();
-  log.append(record(2));
-  file.settle(new Error('ENOSPC: no space left on device'));
-  await flushed;
-  log.append(record(3));
-  await log.close();
-  assert.deepEqual(file.appended.map(stepsOf), [[1]]);
-  assert.equal(failures.length, 1);
-  assert.ok(failures[0] instanceof RunDirectoryError);
-  assert.match(failures[0].message, /steps\.jsonl could not be written: ENOSPC.*disk has space/);
-});
-
-test('a log file that fails to close is reported', async () => {
-  const failures: RunDirectoryError[] = [];
-  const file = { append: async () => {}, close: () => Promise.reject(new Error('EIO')) };
-  await new StepLog(file, 'steps.jsonl', (error) => failures.push(error)).close();
-  assert.match(failures[0]?.message ?? '', /EIO/);
-});
-
-test('a disk that never answers cannot take all memory', async () => {
-  const file = new HeldFile();
-  const failures: RunDirectoryError[] = [];
-  const log = new StepLog(file, 'steps.jsonl', (error) => failures.push(error));
-  const line = JSON.stringify(record(100000)).length;
-  const enough = Math.ceil((10 << 20) / line);
-  for (let step = 0; step < enough; step++) log.append(record(100000));
-  assert.equal(failures.length, 1);
-  assert.match(failures[0]?.message ?? '', /too slow/);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { HashChain } from '#src/coordinator/hash-chain.js';
 import type { StepRecord } from '#src/coordinator/observer.js';
 import { type Training, train } from '#src/coordinator/train.js';
 import { madeDataset } from './training/made-images.ts';
@@ -42,9 +43,10 @@ async function trainWith(
         },
         onEvaluation: () => {},
       },
+      from: { step: 0 },
+      chain: new HashChain(),
       checkpoint: ({ step }) => {
         saved.push(step);
-        return Promise.resolve();
       },
     });
     return { steps, saved, observed };
@@ -70,7 +72,7 @@ describe('the step loop', () => {
     );
   });
 
-  it('ends after a stop with a checkpoint of its last step, and evaluates it', async () => {
+  it('ends after a stop with a checkpoint of its last step', async () => {
     const { steps, saved, observed } = await trainWith({ iterations: 1000 }, (stop) => ({
       onStep: ({ step }) => {
         if (step === 40) stop.abort();
@@ -79,7 +81,6 @@ describe('the step loop', () => {
     assert.ok(steps >= 40 && steps <= 50, `it ended after ${steps}`);
     assert.deepEqual(saved, [steps]);
     assert.equal(observed.at(-1)?.step, steps);
-    assert.ok(observed.at(-1)?.testAccuracy !== undefined);
   });
 
   it('saves where the stop comes during an evaluation that no checkpoint was due at', async () => {

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { reportFailure } from './failure.ts';
 import { refuseSwallowedFlags } from './npm.ts';
 import { addOptions, addTrainOptions } from './options.ts';
@@ -15,8 +15,11 @@ const EXAMPLES = {
     'LOCKSTEP_METRICS_PORT=off lockstep train',
   ],
   evaluate: ['lockstep evaluate', 'lockstep evaluate runs/first/checkpoints/step-00010000.safetensors --json'],
+  verify: ['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json'],
   doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
   bench: ['lockstep bench', 'lockstep bench --json > bench.json'],
+  runs: ['lockstep runs', 'lockstep runs elsewhere --json', 'lockstep runs --remove first second'],
+  diff: ['lockstep diff runs/first runs/second', 'lockstep diff runs/first runs/second --json'],
 };
 
 /**
@@ -60,6 +63,8 @@ function lockstep(done: (exitCode: number) => void): Command {
       done(await (await import('./commands/evaluate.ts')).evaluate(checkpoint, flags));
     });
 
+  addVerify(program, done);
+
   const bench = program.command('bench').description("measure this machine's training speed");
   addOptions(bench, ['json']);
   bench.addHelpText('after', examples('bench')).action(async (flags: Record<string, unknown>) => {
@@ -71,7 +76,46 @@ function lockstep(done: (exitCode: number) => void): Command {
   doctor.addHelpText('after', examples('doctor')).action(async (flags: Record<string, unknown>) => {
     done(await (await import('./commands/doctor.ts')).doctor(flags));
   });
+  addRuns(program, done);
+  addDiff(program, done);
   return program;
+}
+
+function addVerify(program: Command, done: (exitCode: number) => void): void {
+  const verify = program.command('verify').description('whether a run is what its config makes, by computing it again');
+  verify.argument('[run]', 'run directory (default: the newest under runs/)');
+  addOptions(verify, ['workers', 'data', 'json']);
+  const spans = new Option('--spans <count>', 'parts between checkpoints to compute, chosen at random (default: 3)');
+  verify.addOption(spans.conflicts('all'));
+  verify
+    .option('--all', 'compute every step again')
+    .addHelpText('after', examples('verify'))
+    .action(async (run: string | undefined, flags: Record<string, unknown>) => {
+      done(await (await import('./commands/verify.ts')).verify(run, flags));
+    });
+}
+
+function addRuns(program: Command, done: (exitCode: number) => void): void {
+  const runs = program.command('runs').description('list the runs of a folder, or delete some');
+  runs.argument('[folder]', 'where the run directories lie (default: runs/)');
+  runs.option('--remove <names...>', 'delete these runs; takes all that follows for names: put the folder first');
+  addOptions(runs, ['json']);
+  runs
+    .addHelpText('after', examples('runs'))
+    .action(async (folder: string | undefined, flags: Record<string, unknown>) => {
+      done(await (await import('./commands/runs.ts')).runs(folder, flags));
+    });
+}
+
+function addDiff(program: Command, done: (exitCode: number) => void): void {
+  const diff = program.command('diff').description('the first step at which two runs part, and why');
+  diff.argument('<run>', 'a run directory').argument('<other>', 'another one');
+  addOptions(diff, ['json']);
+  diff
+    .addHelpText('after', examples('diff'))
+    .action(async (run: string, other: string, flags: Record<string, unknown>) => {
+      done(await (await import('./commands/diff.ts')).diff([run, other], flags));
+    });
 }
 
 function exitCodeOf(error: unknown, args: readonly string[]): number {

@@ -6,3 +6,9 @@ export function shownPath(path: string): string {
   const short = relative(callerPath('.', process.env), path);
   return short === '' || short.startsWith('..') || isAbsolute(short) ? path : short;
 }
+
+/** The same as a word of a command line. */
+export function typedPath(path: string): string {
+  const shown = shownPath(path);
+  return /^[\w./:@%+=,-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`;
+}

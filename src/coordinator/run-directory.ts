@@ -1,58 +1,105 @@
-import { mkdir, open, readdir } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { replaceFile } from '../shared/checkpoint/replace-file.ts';
-import { RunDirectoryError } from '../shared/errors.ts';
+import { stepOfCheckpoint } from '../shared/checkpoint/checkpoint-file.ts';
+import { type FileOperations, fileOperations, replaceFile } from '../shared/checkpoint/replace-file.ts';
+import { LockstepError, RunDirectoryError } from '../shared/errors.ts';
 import type { StepRecord } from './observer.ts';
-
-/** Where the lines of a step log go. */
-export interface LogFile {
-  /** Appends all of the text. */
-  append(text: string): Promise<void>;
-  close(): Promise<void>;
-}
-
-const FLUSH_MS = 1000;
-const FLUSH_CHARACTERS = 1 << 16;
-/** Some 25,000 steps: a disk that stalls for longer stops the log, not the run, and not by eating all memory. */
-const MAX_PENDING_CHARACTERS = 1 << 23;
+import { RunLock } from './run-lock.ts';
+import { StepLog } from './step-log.ts';
 
 /** The name of a new run: it sorts by its start (UTC) and tells the seed, such as 2026-05-04T10-20-30Z-seed-1. */
 export function runName(start: Date, seed: number): string {
   return `${start.toISOString().slice(0, 19).replaceAll(':', '-')}Z-seed-${seed}`;
 }
 
-/** The files of one run. One process writes them. */
+export interface RunDirectoryOptions {
+  /** Take a lock over that another host's process left, or one that can't be read. */
+  readonly forceUnlock: boolean;
+  /** Tells a person one line. */
+  readonly say: (line: string) => void;
+}
+
+/** Left where a run was killed before run.json was written: nothing that anybody would miss. */
+const LEFTOVER = /^(run\.lock.*|run\.json\.tmp|steps\.jsonl|checkpoints)$/;
+
+/** The files of one run. The process that holds its lock writes them. */
 export class RunDirectory {
   /** Absolute where the path that made it was. */
   readonly path: string;
   /** Where checkpoints go. */
   readonly checkpoints: string;
-  readonly #steps: StepLog;
+  /** Read the lock's owner again before each rename. */
+  readonly files: FileOperations;
+  readonly #say: (line: string) => void;
+  readonly #lock: RunLock;
+  #steps: StepLog | undefined;
 
-  private constructor(path: string, steps: StepLog) {
+  private constructor(path: string, lock: RunLock, say: (line: string) => void) {
     this.path = path;
     this.checkpoints = checkpointsOf(path);
-    this.#steps = steps;
+    this.#lock = lock;
+    this.#say = say;
+    this.files = {
+      ...fileOperations,
+      rename: async (from, to) => {
+        await lock.check();
+        await fileOperations.rename(from, to);
+      },
+    };
   }
 
   /**
    * Makes a run's directory at `out`, which may be an empty folder; where it is undefined, a new one below `runs`, called
-   * `name` or, where that is taken, `name-2` and so on. `onLogFailure` learns, at most once, why steps.jsonl ended early.
-   * @throws RunDirectoryError where the folder holds anything or can't be written
+   * `name` or, where that is taken, `name-2` and so on.
+   * @throws RunDirectoryError where the folder holds anything or can't be written, RunLockError where another run claims it
    */
   static async create(
     out: string | undefined,
-    { name, runs, onLogFailure }: { name: string; runs: string; onLogFailure: (error: RunDirectoryError) => void },
+    { name, runs, ...options }: RunDirectoryOptions & { readonly name: string; readonly runs: string },
   ): Promise<RunDirectory> {
     const wanted = out ?? join(runs, name);
     try {
       const path = out === undefined ? await newFolder(runs, name) : await emptyFolder(out);
-      // Fails where another run has just claimed the same empty folder.
-      await mkdir(checkpointsOf(path));
-      const file = join(path, 'steps.jsonl');
-      return new RunDirectory(path, new StepLog(await openLog(file), file, onLogFailure));
+      return await locked(path, options, async (lock) => {
+        await refuseUsed(path);
+        await rm(checkpointsOf(path), { recursive: true, force: true });
+        await mkdir(checkpointsOf(path));
+        const directory = new RunDirectory(path, lock, options.say);
+        directory.#steps = await StepLog.create(join(path, 'steps.jsonl'), { onNotice: options.say });
+        return directory;
+      });
     } catch (error) {
-      throw error instanceof RunDirectoryError ? error : createFailure(wanted, error as NodeJS.ErrnoException);
+      throw error instanceof LockstepError ? error : createFailure(wanted, error as NodeJS.ErrnoException);
+    }
+  }
+
+  /**
+   * A run's directory, to go on with it: `resume` comes next.
+   * @throws RunDirectoryError where there is none, RunLockError where a process is at it
+   */
+  static async open(path: string, options: RunDirectoryOptions): Promise<RunDirectory> {
+    try {
+      return await locked(path, options, async (lock) => new RunDirectory(path, lock, options.say));
+    } catch (error) {
+      throw error instanceof LockstepError ? error : openFailure(path, error as Error);
+    }
+  }
+
+  /**
+   * Cuts steps.jsonl behind the step that the run goes on from.
+   * @returns the record of that step; undefined where the log lacks it
+   * @throws RunDirectoryError where it can't be written
+   */
+  async resume(step: number): Promise<StepRecord | undefined> {
+    const path = join(this.path, 'steps.jsonl');
+    try {
+      await mkdir(this.checkpoints, { recursive: true });
+      await removeHalves(this.checkpoints);
+      const { log, last } = await StepLog.resume(path, step, { onNotice: this.#say });
+      this.#steps = log;
+      return last;
+    } catch (error) {
+      throw error instanceof LockstepError ? error : writeFailure(path, error as Error);
     }
   }
 
@@ -63,118 +110,56 @@ export class RunDirectory {
 
   /**
    * Writes run.json, all of it or none; await one call before the next.
-   * @throws RunDirectoryError where it can't be written
+   * @throws RunDirectoryError where it can't be written, RunLockError where another process owns the directory
    */
   async writeManifest(manifest: object): Promise<void> {
     const path = join(this.path, 'run.json');
     try {
-      await replaceFile(path, Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`));
+      await replaceFile(path, Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`), this.files);
     } catch (error) {
-      throw writeFailure(path, error as Error);
+      throw error instanceof LockstepError ? error : writeFailure(path, error as Error);
     }
   }
 
   /** Adds a line to steps.jsonl within about a second. Never throws, never waits. */
   appendStep(record: StepRecord): void {
-    this.#steps.append(record);
+    this.#steps?.append(record);
   }
 
-  /** Resolves when every line appended so far has been given to the system, or the log has failed. */
-  flush(): Promise<void> {
-    return this.#steps.flush();
+  /** Resolves when every line appended so far is on the disk. @throws RunDirectoryError where that failed */
+  async syncSteps(): Promise<void> {
+    await this.#steps?.sync();
   }
 
-  /** Flushes and closes steps.jsonl. Lines appended later are dropped. */
-  close(): Promise<void> {
-    return this.#steps.close();
-  }
-}
-
-/**
- * steps.jsonl: lines in order, gathered into few writes. After a failed write the log ends there, so that the file never
- * has a gap; the run goes on.
- */
-export class StepLog {
-  readonly #file: LogFile;
-  readonly #path: string;
-  readonly #onFailure: (error: RunDirectoryError) => void;
-  #pending = '';
-  #ended = false;
-  #written: Promise<void> = Promise.resolve();
-  #closing: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(file: LogFile, path: string, onFailure: (error: RunDirectoryError) => void) {
-    this.#file = file;
-    this.#path = path;
-    this.#onFailure = onFailure;
-  }
-
-  append(record: StepRecord): void {
-    if (this.#ended || this.#closing !== undefined) return;
-    this.#pending += stepLine(record);
-    if (this.#pending.length >= MAX_PENDING_CHARACTERS) this.#fail(new Error('the disk is too slow for the step log'));
-    else if (this.#pending.length >= FLUSH_CHARACTERS) void this.flush();
-    else this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS).unref();
-  }
-
-  flush(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    // One write after the other: two that overlap could land in either order.
-    this.#written = this.#written.then(() => this.#writePending());
-    return this.#written;
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    await this.flush();
-    try {
-      await this.#file.close();
-    } catch (error) {
-      this.#fail(error as Error);
-    }
-  }
-
-  async #writePending(): Promise<void> {
-    const lines = this.#pending;
-    if (lines === '') return;
-    this.#pending = '';
-    try {
-      await this.#file.append(lines);
-    } catch (error) {
-      this.#fail(error as Error);
-    }
-  }
-
-  #fail(error: Error): void {
-    const first = !this.#ended;
-    this.#ended = true;
-    this.#pending = '';
-    if (first) this.#onFailure(writeFailure(this.#path, error));
+  /** Flushes and closes steps.jsonl, and gives the lock back. Lines appended later are dropped. */
+  async close(): Promise<void> {
+    await this.#steps?.close();
+    await this.#lock.release();
   }
 }
 
-/** The keys in the order of the documentation, whatever the order in the record. */
-function stepLine(record: StepRecord): string {
-  const { step, loss, accuracy, learningRate, gradientNorm } = record;
-  const timings = { total: record.timings.total, phases: record.timings.phases };
-  const { testAccuracy, testLoss, weightsSha256, chain } = record;
-  const required = { step, loss, accuracy, learningRate, gradientNorm, timings };
-  return `${JSON.stringify({ ...required, testAccuracy, testLoss, weightsSha256, chain })}\n`;
+/** What a killed process left half-written. */
+async function removeHalves(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) if (name.endsWith('.tmp')) await rm(join(folder, name), { force: true });
+}
+
+/** Has `use` make something of a folder under its lock, which is given back where that fails. */
+async function locked<T>(
+  path: string,
+  { forceUnlock, say }: RunDirectoryOptions,
+  use: (lock: RunLock) => Promise<T>,
+): Promise<T> {
+  const lock = await RunLock.acquire(path, { force: forceUnlock, say });
+  try {
+    return await use(lock);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
 }
 
 function checkpointsOf(path: string): string {
   return join(path, 'checkpoints');
-}
-
-async function openLog(path: string): Promise<LogFile> {
-  const file = await open(path, 'a');
-  return { append: (text) => file.appendFile(text), close: () => file.close() };
 }
 
 async function newFolder(runs: string, name: string): Promise<string> {
@@ -192,9 +177,21 @@ async function newFolder(runs: string, name: string): Promise<string> {
 
 async function emptyFolder(path: string): Promise<string> {
   await mkdir(path, { recursive: true });
-  const [found] = await readdir(path);
-  if (found !== undefined) throw notEmpty(path, found);
+  // Before the lock is made: a folder that is refused stays as it was.
+  await refuseUsed(path);
   return path;
+}
+
+/** @throws RunDirectoryError where a folder holds more than the leftovers of a run that never began */
+async function refuseUsed(path: string): Promise<void> {
+  const found = await readdir(path);
+  const used = found.find((name) => !LEFTOVER.test(name));
+  if (used !== undefined) throw notEmpty(path, used);
+  for (const name of found.includes('checkpoints') ? await readdir(checkpointsOf(path)) : []) {
+    if (stepOfCheckpoint(name) !== 0 && !name.endsWith('.tmp')) throw notEmpty(path, join('checkpoints', name));
+  }
+  const steps = await stat(join(path, 'steps.jsonl')).catch(() => undefined);
+  if (steps !== undefined && steps.size > 0) throw notEmpty(path, 'steps.jsonl');
 }
 
 function notEmpty(path: string, found: string): RunDirectoryError {
@@ -204,11 +201,17 @@ function notEmpty(path: string, found: string): RunDirectoryError {
 }
 
 function createFailure(path: string, error: NodeJS.ErrnoException): RunDirectoryError {
-  if (error.code === 'EEXIST' && error.path === checkpointsOf(path)) return notEmpty(path, 'checkpoints');
   const problem =
     error.code === 'EEXIST' || error.code === 'ENOTDIR' ? 'a part of the path is a file, not a folder' : error.message;
   return new RunDirectoryError(
     `The run directory ${path} can't be made: ${problem}. Name a folder that you can write to by --out.`,
+    { cause: error },
+  );
+}
+
+function openFailure(path: string, error: Error): RunDirectoryError {
+  return new RunDirectoryError(
+    `The run directory ${path} can't be opened: ${error.message}. Name a run's folder that you can write to.`,
     { cause: error },
   );
 }

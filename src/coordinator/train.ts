@@ -2,37 +2,54 @@ import type { LossSum } from '../shared/backends/backend.ts';
 import { type Moments, weightsSha256 } from '../shared/checkpoint/checkpoint.ts';
 import type { TrainConfig } from '../shared/config.ts';
 import type { Executor, StateVersion, StepResult, StepUnderWay } from '../shared/executor.ts';
+import type { HashChain } from './hash-chain.ts';
 import type { StepObserver, StepRecord, StepTimings } from './observer.ts';
 import type { Optimizer } from './optimizer.ts';
+import { dueAt } from './schedule.ts';
 import type { StateStore } from './state.ts';
 
-/** Evaluated and kept whatever the intervals are: the run's early picture. */
-const EARLY_STEP = 100;
 /** Steps are begun ahead of the one that is awaited as far as they take no longer than this. */
 const AHEAD_SECONDS = 0.02;
 
 export interface Training {
   readonly config: TrainConfig;
+  readonly from: StartingPoint;
+  /** Ends after this many updates, if not after the last iteration. */
+  readonly until?: number;
   readonly executor: Executor;
+  /** Holds the state of the starting point. */
   readonly state: StateStore;
   readonly optimizer: Optimizer;
+  readonly chain: HashChain;
   /** [test samples]: the class of each. */
   readonly testLabels: Uint8Array;
   readonly observer: Required<Pick<StepObserver, 'onStep' | 'onEvaluation'>>;
-  /** Takes a checkpoint of this state, which holds still until the promise that is returned resolves. */
-  readonly checkpoint: (state: CheckpointState) => Promise<void>;
-  /** Aborted: the run ends after the step under way, with a checkpoint. */
+  /** Takes a checkpoint of this state, which it copies before it returns. */
+  readonly checkpoint: (state: CheckpointState) => void;
+  /** Whether somebody has asked for a checkpoint since the last call. */
+  readonly checkpointAsked?: () => boolean;
+  /** Aborted: the run ends after the steps under way, with a checkpoint. */
   readonly stop: AbortSignal;
+}
+
+/** Where a run begins, or goes on. */
+export interface StartingPoint {
+  /** Updates done. */
+  readonly step: number;
+  /** Of the last of them. */
+  readonly record?: StepRecord | undefined;
 }
 
 export interface CheckpointState {
   readonly step: number;
   readonly weights: Float32Array;
   readonly optimizer: Moments;
+  /** The hash chain's value. */
+  readonly chain: string;
 }
 
 export interface TrainingResult {
-  /** Updates done. */
+  /** Updates done, those before the starting point included. */
   readonly steps: number;
   /** Of the last step. */
   readonly trainLoss: number | undefined;
@@ -40,29 +57,49 @@ export interface TrainingResult {
   readonly testAccuracy: number | undefined;
   readonly testLoss: number | undefined;
   readonly weightsSha256: string;
-  /** Time in steps, without evaluation and checkpoints. */
-  readonly stepSeconds: number;
+  /** Of the hash chain. */
+  readonly chain: string;
+  /** Updates done here, and the time in them, without evaluations. */
+  readonly trained: { readonly steps: number; readonly seconds: number };
 }
 
 /**
- * Trains from the current weights to the last iteration, or until stopped.
+ * Trains to the last iteration, or until stopped. Where it fails, what was done before is saved too.
  * @throws NotFiniteError, WorkerError
  */
 export async function train(training: Training): Promise<TrainingResult> {
-  const { config, state, optimizer, executor, observer, stop } = training;
-  let last: StepRecord | undefined;
-  let evaluated: StepRecord | undefined;
-  let stepSeconds = 0;
+  const { from, state, chain, checkpoint } = training;
+  const course = new Course(training);
+  try {
+    await trainSteps(training, course);
+  } finally {
+    if (course.steps !== course.saved) checkpoint(stateAfter(course.steps, training));
+    course.tell();
+  }
+  const { record, evaluated } = course;
+  return {
+    steps: course.steps,
+    trainLoss: record?.loss,
+    testAccuracy: evaluated?.testAccuracy,
+    testLoss: evaluated?.testLoss,
+    weightsSha256: weightsSha256(state.current.values),
+    chain: chain.value,
+    trained: { steps: course.steps - from.step, seconds: course.seconds },
+  };
+}
+
+async function trainSteps(training: Training, course: Course): Promise<void> {
+  const { config, state, optimizer, executor, stop, until = config.iterations } = training;
   const underWay: Step[] = [];
-  for (let t = 0; t < config.iterations && (underWay.length > 0 || !stop.aborted); t++) {
+  for (let t = course.steps; t < until && (underWay.length > 0 || !stop.aborted); t++) {
     const start = performance.now();
-    const depth = depthFor(executor, last);
+    const depth = depthFor(executor, course.record);
     if (underWay.length === 0) underWay.push(begin(training, t, state.current));
     for (let ahead = t + underWay.length; underWay.length < depth && mayFollow(training, ahead); ahead++) {
       underWay.push(begin(training, ahead, (underWay.at(-1) as Step).next));
     }
     // The step before, while the workers compute.
-    if (last !== undefined) observer.onStep(last);
+    course.tell();
     const step = underWay.shift() as Step;
     const result = await step.finish();
     const gradientNorm = optimizer.gradientNorm(t, result);
@@ -70,21 +107,54 @@ export async function train(training: Training): Promise<TrainingResult> {
     if (clipped !== undefined) await executor.update(clipped);
     state.publish(step.next);
 
-    stepSeconds += (performance.now() - start) / 1000;
-    const timings = timingsOf(result);
-    last = { step: t + 1, ...meansOf(result, config), learningRate: optimizer.learningRate(t), gradientNorm, timings };
-    last = { ...last, ...(await takeStock(training, t + 1, () => underWay.length === 0 && stop.aborted)) };
-    if (last.testAccuracy !== undefined) evaluated = last;
+    const seconds = (performance.now() - start) / 1000;
+    const [learningRate, timings] = [optimizer.learningRate(t), timingsOf(result)];
+    course.advance({ step: t + 1, ...meansOf(result, config), learningRate, gradientNorm, timings }, seconds);
+    await takeStock(training, course);
   }
-  if (last !== undefined) observer.onStep(last);
-  return {
-    steps: last?.step ?? 0,
-    trainLoss: last?.loss,
-    testAccuracy: evaluated?.testAccuracy,
-    testLoss: evaluated?.testLoss,
-    weightsSha256: weightsSha256(state.current.values),
-    stepSeconds,
-  };
+}
+
+/** How far a training has come. */
+class Course {
+  readonly #observer: Training['observer'];
+  /** Updates done. */
+  steps: number;
+  /** Of the last step. */
+  record: StepRecord | undefined;
+  evaluated: StepRecord | undefined;
+  /** The step whose state was last saved. */
+  saved: number;
+  seconds = 0;
+  #untold: StepRecord | undefined;
+
+  constructor({ from, observer }: Training) {
+    this.#observer = observer;
+    this.steps = from.step;
+    this.saved = from.step;
+    this.record = from.record;
+    this.evaluated = from.record?.testAccuracy === undefined ? undefined : from.record;
+  }
+
+  advance(record: StepRecord, seconds: number): void {
+    this.steps = record.step;
+    this.seconds += seconds;
+    this.record = record;
+    this.#untold = record;
+  }
+
+  /** What was found after the last step. */
+  found(stock: Stock): void {
+    this.record = { ...(this.record as StepRecord), ...stock };
+    this.#untold = this.record;
+    if (stock.testAccuracy !== undefined) this.evaluated = this.record;
+  }
+
+  /** Tells the observer of the last step, once. */
+  tell(): void {
+    const record = this.#untold;
+    this.#untold = undefined;
+    if (record !== undefined) this.#observer.onStep(record);
+  }
 }
 
 type Step = StepUnderWay & { readonly next: StateVersion };
@@ -100,9 +170,9 @@ function depthFor({ depth }: Executor, last: StepRecord | undefined): number {
   return last === undefined ? 1 : Math.max(1, Math.min(depth, Math.floor(AHEAD_SECONDS / last.timings.total)));
 }
 
-/** Whether step t may begin before the one before it is done: not where this thread has to see the state in between. */
-function mayFollow({ config, stop }: Training, t: number): boolean {
-  return t < config.iterations && config.clipNorm <= 0 && !stop.aborted && !isDue(config, t).any;
+/** Whether step t may begin before the one before it is done: not where that has to be clipped or evaluated. */
+function mayFollow({ config, stop, until = config.iterations }: Training, t: number): boolean {
+  return t < until && config.clipNorm <= 0 && !stop.aborted && !dueAt(config, t).evaluation;
 }
 
 function meansOf({ lossSum, correct }: LossSum, { batch }: TrainConfig): Pick<StepRecord, 'loss' | 'accuracy'> {
@@ -115,24 +185,30 @@ function timingsOf({ seconds: { total, compute, update } }: StepResult): StepTim
   return { total, phases: { compute, update, wait } };
 }
 
-type Stock = Pick<StepRecord, 'testAccuracy' | 'testLoss' | 'weightsSha256'>;
+type Stock = Pick<StepRecord, 'testAccuracy' | 'testLoss' | 'weightsSha256' | 'chain'>;
 
-function isDue(config: TrainConfig, step: number): { evaluation: boolean; checkpoint: boolean; any: boolean } {
-  const due = (every: number): boolean =>
-    step === config.iterations || step === EARLY_STEP || (every > 0 && step % every === 0);
-  const [evaluation, checkpoint] = [due(config.evaluateEvery), due(config.checkpointEvery)];
-  return { evaluation, checkpoint, any: evaluation || checkpoint };
+/** Evaluates, adds a link to the hash chain and takes a checkpoint, each where it is due. */
+async function takeStock(training: Training, course: Course): Promise<void> {
+  const { config, state, chain, checkpoint, checkpointAsked } = training;
+  const { steps: step } = course;
+  const due = dueAt(config, step);
+  if (due.evaluation || due.checkpoint || due.link) {
+    const evaluation = due.evaluation ? await evaluate(training, step) : undefined;
+    const sha256 = weightsSha256(state.current.values);
+    const { loss } = course.record as StepRecord;
+    const link = due.link ? { chain: chain.link({ step, loss, weightsSha256: sha256 }) } : undefined;
+    course.found({ ...evaluation, weightsSha256: sha256, ...link });
+  }
+  if (checkpointAsked?.() || due.checkpoint) {
+    checkpoint(stateAfter(step, training));
+    course.saved = step;
+  }
 }
 
-/** Evaluates and takes a checkpoint where they are due; both where the run ends here. */
-async function takeStock(training: Training, step: number, stopped: () => boolean): Promise<Stock | undefined> {
-  const due = isDue(training.config, step);
-  if (!due.any && !stopped()) return undefined;
-  const { values, m, v } = training.state.current;
-  const evaluation = due.evaluation || stopped() ? await evaluate(training, step) : undefined;
-  // The signal may have come during the evaluation.
-  if (due.checkpoint || stopped()) await training.checkpoint({ step, weights: values, optimizer: { m, v } });
-  return { ...evaluation, weightsSha256: weightsSha256(values) };
+/** The current state: later steps that are under way leave it alone. */
+function stateAfter(step: number, { state, chain }: Training): CheckpointState {
+  const { values, m, v } = state.current;
+  return { step, weights: values, optimizer: { m, v }, chain: chain.value };
 }
 
 async function evaluate(

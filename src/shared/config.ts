@@ -16,7 +16,7 @@ export type TrainConfig = Readonly<
   }
 >;
 
-/** The options that decide the weights' bits; a resumed run keeps them. */
+/** The options that decide the bits of the weights and of the hash chain; a resumed run keeps them. */
 export const BITS: readonly OptionKey[] = OPTION_KEYS.filter((key) => notesOf(key).bits);
 
 export interface ResolvedTrainConfig {
@@ -26,24 +26,67 @@ export interface ResolvedTrainConfig {
 }
 
 /**
- * A training run's config: flags over LOCKSTEP_* variables over a config file over defaults.
+ * A training run's config: flags over LOCKSTEP_* variables over a config file over a preset over defaults.
  * @throws UsageError naming the option, its source, what was expected, what came and what to do
  */
 export function resolveTrainConfig(sources: Sources): ResolvedTrainConfig {
   const given = readSources(sources, OPTION_KEYS);
-  const options = trainSchema.parse(valuesOf(given));
+  const config = decide(trainSchema.parse(valuesOf(given)), sources.env);
+  checkTogether(config, given);
+  return { config, explicit: new Set(Object.keys(given) as OptionKey[]) };
+}
+
+/** A resumed run's config, and which of the values that were given it can't take. */
+export interface ResumedTrainConfig extends ResolvedTrainConfig {
+  /** A line for each option that would change the bits. */
+  readonly refused: readonly string[];
+}
+
+/**
+ * The config of a run that goes on: what decides the bits is the run's own, the rest is given, or the run's own where it was
+ * given then, or a default. Iterations may be raised where the learning rate doesn't depend on them.
+ * @throws UsageError as `resolveTrainConfig`
+ */
+export function resumeTrainConfig(
+  sources: Sources,
+  { config: own, explicit }: ResolvedTrainConfig,
+): ResumedTrainConfig {
+  const given = readSources(sources, OPTION_KEYS);
+  const kept = new Set([...explicit, ...BITS]);
+  const base = Object.fromEntries(Object.entries(own).filter(([key]) => kept.has(key as OptionKey)));
+  const { out, resume, forceUnlock, ...values } = valuesOf(given);
+  if (out !== undefined) {
+    throw new UsageError(`${given.out?.from}: a resumed run stays in its directory. Leave it out.`);
+  }
+  const config = decide(trainSchema.parse({ ...base, ...values, resume, forceUnlock }), sources.env);
+  const refused = BITS.filter((key) => config[key] !== own[key] && !mayChange(key, own, config)).map(
+    (key) => `${given[key]?.from ?? flagOf(key)}: the run has ${own[key] ?? 'none'}, but this says ${config[key]}`,
+  );
+  return {
+    config: { ...config, out: own.out },
+    explicit: new Set([...explicit, ...(Object.keys(given) as OptionKey[])]),
+    refused,
+  };
+}
+
+function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boolean {
+  return key === 'iterations' && own.schedule === 'constant' && config.iterations > own.iterations;
+}
+
+/** Fills in what depends on other options or on the machine. */
+function decide(options: Options, env: Sources['env']): TrainConfig {
   const shards = Math.max(1, Math.floor(options.batch / options.shardSize));
-  const config: TrainConfig = {
+  const { out, data, init } = options;
+  return {
     ...options,
     // More workers than shards would have nothing to do.
     workers: options.workers === 'auto' ? Math.min(availableParallelism(), shards) : options.workers,
     warmup: options.warmup ?? Math.min(200, Math.floor(options.iterations / 5)),
     weightDecay: options.weightDecay ?? (options.optimizer === 'adamw' ? 0.01 : 0),
-    ...(options.out === undefined ? {} : { out: callerPath(options.out, sources.env) }),
-    ...(options.data === undefined ? {} : { data: callerPath(options.data, sources.env) }),
+    ...(out === undefined ? {} : { out: callerPath(out, env) }),
+    ...(data === undefined ? {} : { data: callerPath(data, env) }),
+    ...(init === undefined ? {} : { init: callerPath(init, env) }),
   };
-  checkTogether(config, given);
-  return { config, explicit: new Set(Object.keys(given) as OptionKey[]) };
 }
 
 /** What a command that only reads a run takes, resolved in the same way. */

@@ -49,6 +49,24 @@ export class RunDirectoryError extends LockstepError {
   override readonly exitCode = 2;
 }
 
+/** Another coordinator holds the run directory, or may hold it; `lost` where this one held it before. */
+export class RunLockError extends LockstepError {
+  readonly code = 'ERR_RUN_LOCK';
+  override readonly exitCode: 1 | 2;
+  readonly lost: boolean;
+
+  constructor(message: string, options: ErrorOptions & { lost?: boolean } = {}) {
+    super(message, options);
+    this.lost = options.lost ?? false;
+    this.exitCode = this.lost ? 1 : 2;
+  }
+}
+
+/** A disk kept failing until a run had nothing left to do but save. */
+export class WriteError extends LockstepError {
+  readonly code = 'ERR_WRITE';
+}
+
 /** The HTTP server can't listen where it was told to. */
 export class ListenError extends LockstepError {
   readonly code = 'ERR_LISTEN';
@@ -76,9 +94,14 @@ export class NotFiniteError extends LockstepError {
 export class WorkerError extends LockstepError {
   readonly code = 'ERR_WORKER';
   readonly step: number | undefined;
+  readonly shard: number | undefined;
+  /** Places in the data set of the shard's samples. */
+  readonly samples: readonly number[] | undefined;
 
-  constructor(message: string, options: ErrorOptions & { step?: number } = {}) {
+  constructor(message: string, options: ErrorOptions & { step?: number; shard?: number; samples?: number[] } = {}) {
     super(message, options);
     this.step = options.step;
+    this.shard = options.shard;
+    this.samples = options.samples;
   }
 }

@@ -16,7 +16,7 @@ import { planKernel } from '../shared/kernel/plan.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import { Dealer } from '../shared/reduction/deal.ts';
 import { reduceTree } from '../shared/reduction/reduce.ts';
-import type { SamplerOptions } from '../shared/sampler.ts';
+import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
 import { depthOf, type TreeNode, unitCount } from '../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../shared/update.ts';
 import { BARRIER_WORDS, MAXIMUM_WAITING, StepBarriers } from './barrier.ts';
@@ -456,11 +456,28 @@ export class LocalPool implements Executor {
       if (i > 0) continue;
       if (job?.kind === 'gradient') this.shardCounts.lost += unitCount(nodes);
       const unit = job?.closed === false ? job.round.fail(nodes) : undefined;
-      if (unit !== undefined) this.#fatal = hopeless(command, unit, cause);
-      else if (job === undefined && blocks?.fail()) this.#fatal = hopeless(command, command.blocks.begin, cause);
+      if (unit !== undefined) this.#fatal = this.#hopeless(command, unit, cause);
+      else if (job === undefined && blocks?.fail()) this.#fatal = this.#hopeless(command, command.blocks.begin, cause);
     }
     this.#options.onLost?.(slot.worker, cause);
     this.#bell.ring();
+  }
+
+  #hopeless({ kind, t }: Command, unit: number, cause: Error): WorkerError {
+    const names = { evaluate: `chunk ${unit} of the test set`, update: `block ${unit} of an update` };
+    const ofStep = kind === 'gradient' || kind === 'step';
+    const samples = ofStep ? this.#samplesOf(t, unit) : undefined;
+    const what = ofStep ? `shard ${unit} of step ${t + 1} (training samples ${samples?.join(', ')})` : names[kind];
+    const message = `Workers failed on ${what} again and again; the last cause: ${cause.message}`;
+    return new WorkerError(message, { cause, ...(samples === undefined ? {} : { step: t + 1, shard: unit, samples }) });
+  }
+
+  /** Places in the data set of a shard's samples. */
+  #samplesOf(t: number, shard: number): number[] {
+    const { sampler, shardSize } = this.#options;
+    const indices = new Int32Array(shardSize);
+    new Sampler(sampler).fill(t, shard * shardSize, shardSize, indices, new Int8Array(2 * shardSize));
+    return [...indices];
   }
 
   #partialOf({ node, region }: Assignment): Partial {
@@ -534,12 +551,4 @@ function addLosses(partials: readonly Partial[]): LossSum {
     (left, right) => ({ lossSum: left.lossSum + right.lossSum, correct: left.correct + right.correct }),
   );
   return { lossSum, correct };
-}
-
-function hopeless({ kind, t }: Command, unit: number, cause: Error): WorkerError {
-  const ofStep = kind === 'gradient' || kind === 'step';
-  const names = { evaluate: `chunk ${unit} of the test set`, update: `block ${unit} of an update` };
-  const what = ofStep ? `shard ${unit} of step ${t + 1}` : names[kind];
-  const message = `Workers failed on ${what} again and again; the last cause: ${cause.message}`;
-  return new WorkerError(message, { cause, ...(ofStep ? { step: t + 1 } : {}) });
 }

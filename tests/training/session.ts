@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Engine, startEngine } from '#src/cli/engine.js';
+import { HashChain } from '#src/coordinator/hash-chain.js';
 import type { StepRecord } from '#src/coordinator/observer.js';
 import { train } from '#src/coordinator/train.js';
 import { resolveTrainConfig, type TrainConfig } from '#src/shared/config.js';
@@ -60,7 +61,9 @@ export class Session {
     const { weightsSha256 } = await train({
       ...{ config: this.config, executor, state, optimizer, testLabels },
       observer: { onStep: ({ timings: _, ...record }) => records.push(record), onEvaluation: () => {} },
-      checkpoint: () => Promise.resolve(),
+      from: { step: 0 },
+      chain: new HashChain(),
+      checkpoint: () => {},
       stop: new AbortController().signal,
     });
     return { weightsSha256, records };

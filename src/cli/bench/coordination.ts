@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { HashChain } from '../../coordinator/hash-chain.ts';
 import { together } from '../../coordinator/observer.ts';
 import { train } from '../../coordinator/train.ts';
 import { resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
@@ -60,12 +61,14 @@ export async function benchCoordination(workers: number, rounds: number): Promis
 async function trainingSpeed(engine: Engine, config: TrainConfig): Promise<number> {
   const { layout, kernel, state, optimizer, pool: executor, testLabels } = engine;
   state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
-  const { steps, stepSeconds } = await train({
+  const { trained } = await train({
     ...{ config, executor, state, optimizer, testLabels, observer: together([]) },
-    checkpoint: () => Promise.resolve(),
+    from: { step: 0 },
+    chain: new HashChain(),
+    checkpoint: () => {},
     stop: new AbortController().signal,
   });
-  return (steps * config.batch) / stepSeconds;
+  return (trained.steps * config.batch) / trained.seconds;
 }
 
 /** Kernels in threads of their own. */

@@ -13,9 +13,9 @@ import { lenet5 } from '../../shared/model/lenet5.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { LocalPool } from '../../worker/pool.ts';
 import { openDataset } from '../dataset.ts';
-import { findCheckpoint } from '../newest-checkpoint.ts';
+import { findCheckpoint } from '../runs/find.ts';
+import { datasetText } from '../runs/summary.ts';
 import { shownPath } from '../shown-path.ts';
-import { datasetText } from '../summary.ts';
 
 /** What the command prints with --json. */
 interface Report {

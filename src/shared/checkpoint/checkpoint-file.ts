@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError } from '../errors.ts';
 import { type Checkpoint, decodeCheckpoint } from './checkpoint.ts';
@@ -9,6 +9,25 @@ export function checkpointName(step: number): string {
   return `step-${String(step).padStart(8, '0')}.safetensors`;
 }
 
+const NAME = /^step-(\d{8,})\.safetensors$/;
+
+/** The step in a checkpoint's name; undefined where it isn't one. */
+export function stepOfCheckpoint(name: string): number | undefined {
+  const digits = NAME.exec(name)?.[1];
+  return digits === undefined ? undefined : Number.parseInt(digits, 10);
+}
+
+/** Those in a folder, newest first; none where it doesn't exist. */
+export async function checkpointsIn(folder: string): Promise<{ file: string; step: number }[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names
+    .flatMap((name) => {
+      const step = stepOfCheckpoint(name);
+      return step === undefined ? [] : [{ file: join(folder, name), step }];
+    })
+    .sort((a, b) => b.step - a.step);
+}
+
 /**
  * Writes an encoded checkpoint so that a crash leaves either all of it or none.
  * @returns its path
@@ -17,8 +36,7 @@ export function checkpointName(step: number): string {
 export async function writeCheckpoint(
   folder: string,
   bytes: Uint8Array,
-  step: number,
-  files: FileOperations = fileOperations,
+  { step, files = fileOperations }: { readonly step: number; readonly files?: FileOperations },
 ): Promise<string> {
   const path = join(folder, checkpointName(step));
   try {

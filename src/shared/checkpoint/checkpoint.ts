@@ -21,6 +21,8 @@ export interface Moments {
 export interface Digests {
   readonly dataset: string;
   readonly numerics: string;
+  /** Of the weights that the run began with, where they weren't drawn. */
+  readonly init?: string | undefined;
 }
 
 /** What a checkpoint says besides its tensors. */
@@ -58,9 +60,12 @@ const Metadata = z.object({
     .regex(/^(0|[1-9]\d{0,14})$/)
     .transform(Number),
   config: jsonOf(z.record(z.string(), z.unknown())),
-  digests: jsonOf(z.object({ dataset: z.string(), numerics: z.string() })),
+  digests: jsonOf(z.object({ dataset: z.string(), numerics: z.string(), init: z.string().optional() })),
   optimizer: z.string(),
-  chain: z.string().optional(),
+  chain: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   sha256: z.string(),
 });
 

@@ -7,7 +7,7 @@ export interface OptionNotes {
   readonly value?: string;
   /** In words, where the default depends on other options or on the machine. */
   readonly fallback?: string;
-  /** The option decides the weights' bits. */
+  /** The option decides the bits of the weights or of the hash chain. */
   readonly bits?: true;
 }
 
@@ -127,6 +127,29 @@ export const trainSchema = z.strictObject({
   checkpointEvery: z.int().min(0).max(MAX_STEPS).default(1000).register(optionNotes, {
     help: 'steps between checkpoints (also at step 100 and at the end); 0: only there',
     value: 'steps',
+  }),
+  hashEvery: z.int().min(0).max(MAX_STEPS).default(100).register(optionNotes, {
+    help: 'steps between links of the hash chain over the run; 0: none',
+    value: 'steps',
+    bits: true,
+  }),
+  keep: z.int().min(1).max(MAX_STEPS).default(20).register(optionNotes, {
+    help: 'newest checkpoints to keep; snapshots (step 100, the end) stay besides',
+    value: 'count',
+  }),
+  init: z.string().min(1).optional().register(optionNotes, {
+    help: 'checkpoint, or run whose last one, to take the initial weights from',
+    value: 'path',
+    fallback: 'drawn from the seed',
+    bits: true,
+  }),
+  resume: z.string().min(1).optional().register(optionNotes, {
+    help: 'run directory to go on with, or latest: the newest run under runs/',
+    value: 'dir',
+    fallback: 'a new run',
+  }),
+  forceUnlock: z.boolean().default(false).register(optionNotes, {
+    help: "take over a run that another machine's process holds; be sure that it has ended",
   }),
   out: z.string().min(1).optional().register(optionNotes, {
     help: 'run directory, new or empty',

@@ -1,31 +1,36 @@
 import { join } from 'node:path';
-import type { HttpServer } from '../coordinator/http.ts';
-import type { TrainingResult } from '../coordinator/train.ts';
-import { checkpointName } from '../shared/checkpoint/checkpoint-file.ts';
-import type { TrainConfig } from '../shared/config.ts';
-import { commandLine } from './npm.ts';
-import { shownPath } from './shown-path.ts';
+import { z } from 'zod';
+import type { HttpServer } from '../../coordinator/http.ts';
+import type { TrainingResult } from '../../coordinator/train.ts';
+import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
+import type { TrainConfig } from '../../shared/config.ts';
+import { commandLine } from '../npm.ts';
+import { shownPath, typedPath } from '../shown-path.ts';
 
 /** The result of `lockstep train`, as --json prints it and run.json keeps it. */
-export interface Summary {
+export const SummarySchema = z.object({
   /** The run directory. */
-  readonly run: string;
-  readonly steps: number;
+  run: z.string(),
+  steps: z.int(),
   /** 0..1, at the last evaluation. */
-  readonly testAccuracy: number | undefined;
-  readonly testLoss: number | undefined;
+  testAccuracy: z.number().optional(),
+  testLoss: z.number().optional(),
   /** Mean loss of the last step's batch. */
-  readonly trainLoss: number | undefined;
-  readonly weightsSha256: string;
-  /** Training samples over the time in steps, without start-up, evaluation and checkpoints. */
-  readonly samplesPerSecond: number;
-  /** From the start of the program to the end of the run. */
-  readonly seconds: number;
-  readonly workers: number;
-  readonly backend: string;
-  readonly dataset: string;
-  readonly seed: number;
-}
+  trainLoss: z.number().optional(),
+  weightsSha256: z.string(),
+  /** The hash chain's last value. */
+  chain: z.string(),
+  /** Training samples over the time in steps, without start-up, evaluation and checkpoints; of the last attempt. */
+  samplesPerSecond: z.number(),
+  /** From the start of the last attempt's program to its end. */
+  seconds: z.number(),
+  workers: z.int(),
+  backend: z.string(),
+  dataset: z.string(),
+  seed: z.number(),
+});
+
+export type Summary = Readonly<z.output<typeof SummarySchema>>;
 
 export interface SummaryOptions {
   readonly run: string;
@@ -36,10 +41,10 @@ export interface SummaryOptions {
 }
 
 export function summaryOf({ run, config, dataset, result, started }: SummaryOptions): Summary {
-  const { steps, testAccuracy, testLoss, trainLoss, weightsSha256, stepSeconds } = result;
+  const { steps, testAccuracy, testLoss, trainLoss, weightsSha256, chain, trained } = result;
   return {
-    ...{ run, steps, testAccuracy, testLoss, trainLoss, weightsSha256 },
-    samplesPerSecond: stepSeconds === 0 ? 0 : Math.round((steps * config.batch) / stepSeconds),
+    ...{ run, steps, testAccuracy, testLoss, trainLoss, weightsSha256, chain },
+    samplesPerSecond: trained.seconds === 0 ? 0 : Math.round((trained.steps * config.batch) / trained.seconds),
     seconds: (Date.now() - started.getTime()) / 1000,
     workers: config.workers,
     backend: config.backend,
@@ -58,14 +63,17 @@ export interface AnnouncementOptions {
   readonly config: TrainConfig;
   readonly dataset: string;
   readonly http: HttpServer | undefined;
+  /** Updates done before. */
+  readonly from: number;
 }
 
 /** What a person reads before the first step. */
-export function announcement({ run, config, dataset, http }: AnnouncementOptions): string[] {
+export function announcement({ run, config, dataset, http, from }: AnnouncementOptions): string[] {
   const { iterations, batch, workers, seed, metricsPort } = config;
   const threads = `${workers} worker thread${workers === 1 ? '' : 's'}`;
+  const steps = from === 0 ? `${iterations} steps` : `steps ${from + 1} to ${iterations}`;
   const lines = [
-    `Training LeNet-5 on ${datasetText(dataset)}: ${iterations} steps of ${batch} samples on ${threads}, seed ${seed}.`,
+    `Training LeNet-5 on ${datasetText(dataset)}: ${steps} of ${batch} samples on ${threads}, seed ${seed}.`,
     `Run directory: ${shownPath(run)}`,
   ];
   if (http?.moved) lines.push(`Port ${metricsPort} is taken; the metrics are on another one.`);
@@ -78,13 +86,15 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
   const { run, steps, testAccuracy, trainLoss, weightsSha256, samplesPerSecond, seconds } = summary;
   const measured = testAccuracy === undefined ? 'not evaluated' : `${(100 * testAccuracy).toFixed(2)} %`;
   const accuracy = summary.dataset === 'synthetic' ? `${measured} on ${datasetText(summary.dataset)}` : measured;
-  const title = steps === config.iterations ? 'Done' : `Stopped after ${steps} of ${config.iterations} steps`;
+  const isDone = steps === config.iterations;
+  const title = isDone ? 'Done' : `Stopped after ${steps} of ${config.iterations} steps`;
   const lines = [
     `${title}: test accuracy ${accuracy}, training loss ${trainLoss?.toFixed(4) ?? 'unknown'}, ` +
       `${samplesPerSecond} samples/s, ${seconds.toFixed(1)} s.`,
     `Weights SHA-256: ${weightsSha256}`,
   ];
-  const checkpoint = shownPath(join(run, 'checkpoints', checkpointName(steps)));
-  if (steps > 0) lines.push(`Next: ${commandLine(`evaluate ${checkpoint}`, process.env)}`);
+  const checkpoint = typedPath(join(run, 'checkpoints', checkpointName(steps)));
+  if (!isDone) lines.push(`To go on: ${commandLine(`train --resume ${typedPath(run)}`, process.env)}`);
+  else lines.push(`Next: ${commandLine(`evaluate ${checkpoint}`, process.env)}`);
   return lines;
 }

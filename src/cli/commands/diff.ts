@@ -1,0 +1,126 @@
+// lockstep diff runs/first runs/second        whether two runs took the same way, and where and why they part
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { resolveReadConfig } from '../../shared/config.ts';
+import { UsageError } from '../../shared/errors.ts';
+import { callerPath } from '../../shared/paths.ts';
+import { commandLine } from '../npm.ts';
+import {
+  type Both,
+  type Cause,
+  type Comparison,
+  causesOf,
+  comparableFields,
+  compareSteps,
+  explains,
+} from '../runs/difference.ts';
+import { findRun } from '../runs/find.ts';
+import { readManifest } from '../runs/manifest.ts';
+import { shownPath, typedPath } from '../shown-path.ts';
+
+const PARTED = 1;
+const SHORT_DIGEST = 12;
+
+/**
+ * `lockstep diff RUN RUN`
+ * @returns the exit code: 1 where a step differs
+ * @throws UsageError where one isn't a run, or no step is in both logs; RunDirectoryError where one can't be read
+ */
+export async function diff(named: Both<string>, flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const { json } = resolveReadConfig({ flags, env: process.env });
+  const paths = [await runAt(named[0]), await runAt(named[1])] as const;
+  const manifests = [await readManifest(paths[0]), await readManifest(paths[1])] as const;
+  const logs = [join(paths[0], 'steps.jsonl'), join(paths[1], 'steps.jsonl')] as const;
+  const { lacking, ...comparison } = await compareSteps(logs, comparableFields(manifests));
+  const { first, steps } = comparison;
+  if (steps === 0 && first === undefined) {
+    throw new UsageError(`${paths.map(shownPath).join(' and ')} have no step in common, so nothing can be compared.`);
+  }
+  const causes = causesOf(manifests);
+  if (json) process.stdout.write(`${JSON.stringify({ same: first === undefined, ...comparison, causes })}\n`);
+  else {
+    const isExplained = explains(causes, manifests);
+    process.stdout.write(`${report({ paths, causes, isExplained, ...comparison, lacking }).join('\n')}\n`);
+  }
+  return first === undefined ? 0 : PARTED;
+}
+
+function runAt(path: string): Promise<string> {
+  return findRun(callerPath(path, process.env), '');
+}
+
+interface Report extends Comparison {
+  readonly paths: Both<string>;
+  readonly causes: readonly Cause[];
+  readonly isExplained: boolean;
+}
+
+function report({ paths, causes, isExplained, steps, first, goesOn, lacking }: Report): string[] {
+  const lines: string[] = [];
+  if (causes.length > 0) {
+    const rows = causes.map((cause) => [cause.name, ...textsOf(cause.values)]);
+    lines.push('What decides the bits differs:', ...table(rows), '');
+  }
+  lines.push(verdict({ steps, first, goesOn }));
+  if (first !== undefined) {
+    lines.push(...table(Object.entries(first.fields).map(([name, values]) => [name, ...textsOf(values)])));
+    if (!isExplained) lines.push('', ...accusation(paths));
+  }
+  for (const [i, count] of lacking.entries()) {
+    if (count > 0)
+      lines.push(`The log of ${'AB'[i]} lacks ${counted(count)} that the other has; they weren't compared.`);
+  }
+  const isPlain = lines.length === 1 && goesOn === undefined;
+  return isPlain ? lines : [`A  ${shownPath(paths[0])}`, `B  ${shownPath(paths[1])}`, '', ...lines];
+}
+
+function verdict({
+  steps,
+  first,
+  goesOn,
+}: Pick<Report, 'steps'> & { [K in 'first' | 'goesOn']: Report[K] | undefined }) {
+  if (first !== undefined) {
+    return steps === 0
+      ? `They part at step ${first.step}:`
+      : `The same for ${counted(steps)}; they part at step ${first.step}:`;
+  }
+  if (goesOn === undefined) return `The same bits for all ${counted(steps)}.`;
+  return `The same for ${counted(steps)}; then only ${goesOn.run} goes on, to step ${goesOn.step}.`;
+}
+
+/** Of two runs that should be the same. */
+function accusation(paths: Both<string>): string[] {
+  return [
+    'Nothing that decides this step differs: one of them was computed wrongly, or its log was altered. Check each:',
+    ...paths.map((path) => `  ${commandLine(`verify ${typedPath(path)}`, process.env)}`),
+  ];
+}
+
+function counted(steps: number): string {
+  return steps === 1 ? '1 step' : `${steps} steps`;
+}
+
+/** Rows of a name and the values in A and B. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const all = [['', 'A', 'B'], ...rows];
+  const widths = [0, 1].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all.map((row) => `  ${row.map((text, column) => text.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd());
+}
+
+function textsOf(values: Both<unknown>): string[] {
+  const [a, b] = [textOf(values[0]), textOf(values[1])] as const;
+  const [shortA, shortB] = [shortened(a), shortened(b)];
+  // An altered digest may differ in its last digits alone.
+  return shortA === shortB ? [a, b] : [shortA, shortB];
+}
+
+function textOf(value: unknown): string {
+  if (value === undefined) return 'drawn from the seed';
+  if (typeof value !== 'object' || value === null) return typeof value === 'string' ? value : inspect(value);
+  const { sha256, name, lockstep, node } = value as Readonly<Record<string, string | undefined>>;
+  return name === undefined ? `${sha256} (Lockstep ${lockstep}, Node ${node})` : `${name} ${sha256}`;
+}
+
+function shortened(text: string): string {
+  return text.replace(/\b[0-9a-f]{64}\b/g, (digest) => digest.slice(0, SHORT_DIGEST));
+}

@@ -1,0 +1,160 @@
+// lockstep runs                                 the runs below runs/, newest first
+// lockstep runs elsewhere --json
+// lockstep runs --remove first second           deletes both, or neither where one can't be
+import { lstat, readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { lockState, RunLock } from '../../coordinator/run-lock.ts';
+import { resolveReadConfig } from '../../shared/config.ts';
+import { RunDirectoryError, RunLockError, UsageError } from '../../shared/errors.ts';
+import { callerPath } from '../../shared/paths.ts';
+import { percent } from '../progress/texts.ts';
+import { type ListedRun, listRuns, sizeOf } from '../runs/list.ts';
+import { MANIFEST } from '../runs/manifest.ts';
+import { datasetText } from '../runs/summary.ts';
+import { shownPath } from '../shown-path.ts';
+
+const AGES = [
+  [86_400, 'd'],
+  [3600, 'h'],
+  [60, 'min'],
+] as const;
+const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
+/** Columns of figures, which end below each other. */
+const FIGURES: ReadonlySet<string> = new Set(['step', 'test', 'age', 'size']);
+
+/**
+ * `lockstep runs [FOLDER]`: lists the runs below a folder, or deletes those that --remove names.
+ * @throws UsageError, RunLockError or RunDirectoryError where one can't be deleted
+ */
+export async function runs(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const { remove, ...others } = flags;
+  const { json } = resolveReadConfig({ flags: others, env: process.env });
+  const folder = callerPath(path ?? 'runs', process.env);
+  if (path !== undefined) await refuseOtherThanFolder(folder);
+  if (remove !== undefined) {
+    const removed = await removeRuns(remove as readonly string[], folder);
+    process.stdout.write(json ? `${JSON.stringify(removed)}\n` : removedText(removed));
+    return 0;
+  }
+  const found = await listRuns(folder);
+  if (json) process.stdout.write(`${JSON.stringify(found)}\n`);
+  else if (found.length > 0) process.stdout.write(tableOf(found, new Date()));
+  else process.stderr.write(`No runs below ${shownPath(folder)}.\n`);
+  return 0;
+}
+
+async function refuseOtherThanFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  const problem = found === undefined ? `There is no folder ${path}` : `${path} is a file`;
+  throw new UsageError(`${problem}: expected a folder of run directories. To delete runs, name them behind --remove.`);
+}
+
+/** The table as a person reads it, a line each. */
+export function tableOf(listed: readonly ListedRun[], now: Date): string {
+  // Nobody may take a figure on drawn digits for MNIST's.
+  const hasDrawn = listed.some(({ dataset }) => dataset === 'synthetic');
+  const header = ['name', 'state', 'step', 'test', 'age', 'size', ...(hasDrawn ? ['data'] : [])];
+  const rows = listed.map(({ name, state, host, step, iterations, testAccuracy, changed, bytes, dataset = '-' }) => [
+    ...[name, host === undefined ? state : `${state} on ${host}`],
+    iterations === undefined ? '-' : `${step}/${iterations}`,
+    testAccuracy === undefined ? '-' : percent(testAccuracy, 2),
+    ...[ageText(changed, now), bytesText(bytes)],
+    ...(hasDrawn ? [datasetText(dataset)] : []),
+  ]);
+  const lines = [header, ...rows];
+  const cell = (text: string, column: number): string => {
+    const width = Math.max(...lines.map((line) => line[column]?.length ?? 0));
+    return FIGURES.has(header[column] ?? '') ? text.padStart(width) : text.padEnd(width);
+  };
+  return lines.map((line) => `${line.map(cell).join('  ').trimEnd()}\n`).join('');
+}
+
+/** Such as 45 s, 3 min, 2 h or 5 d. */
+export function ageText(since: Date, now: Date): string {
+  // Another machine's clock may be ahead.
+  const seconds = Math.max(0, Math.floor((now.getTime() - since.getTime()) / 1000));
+  const [length, unit] = AGES.find(([length]) => seconds >= length) ?? [1, 's'];
+  return `${Math.floor(seconds / length)} ${unit}`;
+}
+
+/** Such as 512 B or 14.7 MB. */
+export function bytesText(bytes: number): string {
+  let [value, unit] = [bytes, 0];
+  // 999.95 would be rounded to 1000.0.
+  for (; value >= 999.95 && unit < UNITS.length - 1; unit++) value /= 1000;
+  return `${value.toFixed(unit === 0 ? 0 : 1)} ${UNITS[unit]}`;
+}
+
+type Removed = Pick<ListedRun, 'name' | 'path' | 'bytes'>;
+
+/** Deletes runs: all, or none where one of them can't be. */
+async function removeRuns(names: readonly string[], folder: string): Promise<Removed[]> {
+  const paths = [...new Set(names.map((name) => runBelow(folder, name)))];
+  for (const path of paths) await refuseUnremovable(path);
+  const found: Removed[] = [];
+  for (const path of paths) found.push({ name: basename(path), path, bytes: await sizeOf(path) });
+  const locks: RunLock[] = [];
+  try {
+    // Nobody can go on with a run from here to its end.
+    for (const path of paths) locks.push(await RunLock.acquire(path, { force: false, say: () => {} }));
+    for (const { path } of found) await removeRun(path);
+    return found;
+  } finally {
+    for (const lock of locks) await lock.release().catch(() => {});
+  }
+}
+
+/** The path that a name, or a path that was typed, stands for. @throws UsageError where it isn't directly below the folder */
+function runBelow(folder: string, name: string): string {
+  const path = basename(name) === name ? join(folder, name) : callerPath(name, process.env);
+  if (dirname(path) === folder && path !== folder) return path;
+  throw new UsageError(
+    `--remove ${name}: expected a run directly below ${folder}, by the name that \`lockstep runs\` shows. ` +
+      'Name the folder of others first: lockstep runs FOLDER --remove NAME. Nothing was removed.',
+  );
+}
+
+/** @throws UsageError where a path isn't a run directory, RunLockError where a process may be at it */
+async function refuseUnremovable(path: string): Promise<void> {
+  const shown = shownPath(path);
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) throw new UsageError(`There is no run ${shown}. Nothing was removed.`);
+  if (found.isSymbolicLink()) {
+    throw new UsageError(
+      `${shown} is a link, and what it leads to isn't removed. Remove the link itself by rm. Nothing was removed.`,
+    );
+  }
+  const manifest = await lstat(join(path, MANIFEST)).catch(() => undefined);
+  if (!found.isDirectory() || !manifest?.isFile()) {
+    throw new UsageError(`${shown} isn't a run directory: it has no ${MANIFEST}. Nothing was removed.`);
+  }
+  const { state, owner } = { owner: undefined, ...(await lockState(path)) };
+  if (state === 'free' || state === 'stale') return;
+  const holder = owner === undefined ? 'a lock that nobody can read' : `process ${owner.pid} on host ${owner.host}`;
+  const advice =
+    state === 'held'
+      ? 'End that process first'
+      : `Nobody here can tell whether a process is at it; where you are sure that none is, remove ${join(shown, 'run.lock')}`;
+  throw new RunLockError(`${shown} is held by ${holder}. ${advice}. Nothing was removed.`);
+}
+
+/** @throws RunDirectoryError where not all of it can be deleted */
+async function removeRun(path: string): Promise<void> {
+  try {
+    // run.json and the lock last: what a failure leaves is still a run directory, which can be removed again.
+    const others = (await readdir(path)).filter((name) => !name.startsWith('run.'));
+    for (const name of others) await rm(join(path, name), { recursive: true });
+    await rm(path, { recursive: true });
+  } catch (error) {
+    throw new RunDirectoryError(
+      `${path} could not be removed: ${(error as Error).message}. Those named before it are gone; mend this and remove the rest again.`,
+      { cause: error },
+    );
+  }
+}
+
+function removedText(removed: readonly Removed[]): string {
+  const freed = removed.reduce((sum, { bytes }) => sum + bytes, 0);
+  return [...removed.map(({ name }) => `Removed ${name}.`), `Freed ${bytesText(freed)}.`, ''].join('\n');
+}

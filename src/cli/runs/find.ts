@@ -1,0 +1,74 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
+import { CheckpointError, UsageError } from '../../shared/errors.ts';
+import { MANIFEST } from './manifest.ts';
+
+/**
+ * The checkpoint that a person means: `path` where it is a file, the last one of a run where it is its directory, and that
+ * of the newest run below `runs` where it is undefined. A path that isn't there is returned as it is: reading it says so.
+ * @throws CheckpointError where a run or a folder of runs holds no checkpoint
+ */
+export async function findCheckpoint(path: string | undefined, runs: string): Promise<string> {
+  if (path === undefined) return newestCheckpoint(runs);
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) return path;
+  const last = await lastCheckpoint(path);
+  if (last !== undefined) return last;
+  throw new CheckpointError(
+    `${path} holds no checkpoint: expected a run directory with checkpoints/step-….safetensors. Name a checkpoint or another run.`,
+    { file: path },
+  );
+}
+
+/** The last checkpoint of the newest run that has one. */
+async function newestCheckpoint(runs: string): Promise<string> {
+  for (const run of await runsIn(runs)) {
+    const checkpoint = await lastCheckpoint(run);
+    if (checkpoint !== undefined) return checkpoint;
+  }
+  throw new CheckpointError(`There is no run with a checkpoint below ${runs}. Train one, or name a checkpoint.`, {
+    file: runs,
+  });
+}
+
+/** The run directories below a folder, newest first: by when run.json was last written. */
+export async function runsIn(runs: string): Promise<string[]> {
+  const found: { run: string; time: number }[] = [];
+  for (const name of await readdir(runs).catch(() => [])) {
+    const run = join(runs, name);
+    const time = await timeOf(join(run, MANIFEST));
+    if (time !== undefined) found.push({ run, time });
+  }
+  return found.sort((a, b) => b.time - a.time).map(({ run }) => run);
+}
+
+/**
+ * The run directory that a person means: `path`, or the newest below `runs` where it is undefined.
+ * @throws UsageError where there is none
+ */
+export async function findRun(path: string | undefined, runs: string): Promise<string> {
+  const run = path ?? (await runsIn(runs))[0];
+  if (run === undefined) throw new UsageError(`There is no run below ${runs}. Train one, or name its directory.`);
+  const found = await stat(run).catch(() => undefined);
+  if (found === undefined)
+    throw new UsageError(`There is no run directory ${run}. See \`lockstep runs\` for those there are.`);
+  if (found.isDirectory()) return run;
+  throw new UsageError(
+    `${run} is a file: expected a run directory, such as runs/first. For a checkpoint's weights: --init.`,
+  );
+}
+
+async function lastCheckpoint(run: string): Promise<string | undefined> {
+  return (await checkpointsIn(join(run, 'checkpoints')))[0]?.file;
+}
+
+async function timeOf(file: string): Promise<number | undefined> {
+  return stat(file).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
+}

@@ -1,0 +1,113 @@
+import { basename, join } from 'node:path';
+import { type Checkpoint, type Digests, trainingStateOf } from '../../shared/checkpoint/checkpoint.ts';
+import { checkpointName, checkpointsIn, readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { readSources, type Sources } from '../../shared/config/sources.ts';
+import { type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config.ts';
+import { CheckpointError, UsageError } from '../../shared/errors.ts';
+import { numericsDigest } from '../../shared/kernel/exports.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import { callerPath } from '../../shared/paths.ts';
+import { commandLine } from '../npm.ts';
+import { shownPath, typedPath } from '../shown-path.ts';
+import { findRun } from './find.ts';
+import { type Manifest, readManifest } from './manifest.ts';
+
+/** A run to go on with. */
+export interface Resumed extends ResumedTrainConfig {
+  readonly path: string;
+  readonly manifest: Manifest;
+}
+
+/**
+ * The run that --resume names, with the config to go on with; undefined where a new run is meant.
+ * @throws UsageError where there is no such run, or where options or this build would change its bits
+ */
+export async function resumedRun(sources: Sources): Promise<Resumed | undefined> {
+  const { resume } = readSources(sources, ['resume']);
+  if (resume === undefined) return undefined;
+  const runs = callerPath('runs', sources.env);
+  const path = await findRun(
+    resume.value === 'latest' ? undefined : callerPath(String(resume.value), sources.env),
+    runs,
+  );
+  const manifest = await readManifest(path);
+  const resumed = { path, manifest, ...resumeTrainConfig(sources, manifest) };
+  const { numerics } = manifest.digests;
+  refuse(resumed, [
+    ...resumed.refused,
+    ...(numerics === numericsDigest()
+      ? []
+      : [`numerics: the run has ${short(numerics)}, but this build of Lockstep ${short(numericsDigest())}`]),
+  ]);
+  return resumed;
+}
+
+/** @throws UsageError where the data set isn't the run's */
+export function refuseOtherData(resumed: Resumed, dataset: Digests['dataset']): void {
+  const own = resumed.manifest.digests.dataset;
+  const line = `data: the run has the set ${short(own)}, but this is ${short(dataset)}`;
+  refuse(resumed, own === dataset ? [] : [line]);
+}
+
+function refuse({ path }: Resumed, differences: readonly string[]): void {
+  if (differences.length === 0) return;
+  const init = commandLine(`train --init ${typedPath(path)} …`, process.env);
+  throw new UsageError(
+    [
+      `The run ${shownPath(path)} can't go on: its bits would be others.`,
+      ...differences.map((line) => `  ${line}`),
+      `Leave these as they were, or start a new run from its weights: ${init}`,
+    ].join('\n'),
+  );
+}
+
+/**
+ * The newest sound checkpoint of a run; undefined where none was written yet. `say` is told of each damaged one.
+ * @throws CheckpointError where all that exist are damaged
+ */
+export async function newestSound(
+  { path, manifest }: Pick<Resumed, 'path' | 'manifest'>,
+  layout: ModelLayout,
+  say: (line: string) => void,
+): Promise<Checkpoint | undefined> {
+  const all = await checkpointsIn(join(path, 'checkpoints'));
+  for (const { file } of all) {
+    try {
+      return await ownCheckpoint(file, manifest, layout);
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      say(`PASSED OVER a checkpoint: ${error.message}`);
+    }
+  }
+  if (all.length === 0) return undefined;
+  throw new CheckpointError(
+    `No checkpoint in ${join(path, 'checkpoints')} is sound, so there is nothing to go on from. ` +
+      'Restore one from a backup, or start a new run.',
+    { file: path },
+  );
+}
+
+/**
+ * Reads a checkpoint of a run.
+ * @throws CheckpointError where it is damaged, or another run's
+ */
+export async function ownCheckpoint(
+  file: string,
+  { config, digests }: Manifest,
+  layout: ModelLayout,
+): Promise<Checkpoint> {
+  const checkpoint = await readCheckpoint(file);
+  const { optimizer } = trainingStateOf(checkpoint, layout);
+  const { dataset, numerics } = checkpoint.digests;
+  const isOwn =
+    dataset === digests.dataset &&
+    numerics === digests.numerics &&
+    basename(file) === checkpointName(checkpoint.step) &&
+    (optimizer.v === undefined) === (config.optimizer === 'sgd');
+  if (isOwn) return checkpoint;
+  throw new CheckpointError(`${file} isn't the run's own: its name, data set, numerics or optimizer differ.`, { file });
+}
+
+function short(digest: string): string {
+  return digest.slice(0, 12);
+}

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const { PATH, HOME, MNIST_DIR } = process.env;
+// Without what npm and the caller's shell set for the tests themselves.
+const env = { PATH, HOME };
+
+/** The real digits where they are at hand. */
+export const DATA: readonly string[] = MNIST_DIR ? ['--data', MNIST_DIR] : ['--data', 'synthetic'];
+
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the program to its end. */
+export function lockstep(args: readonly string[], options: { readonly cwd?: string } = {}): Ended {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8', env, ...options });
+  return { status, stdout, stderr };
+}
+
+/** A program that runs beside the test. */
+export interface Program {
+  readonly pid: number;
+  /** Resolves with the first line on stderr that matches, those before the call included. @throws where it ends without */
+  said(pattern: RegExp): Promise<string>;
+  signal(name: NodeJS.Signals): void;
+  readonly ended: Promise<Ended>;
+}
+
+export function startLockstep(args: readonly string[]): Program {
+  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    stderr += chunk;
+    child.emit('said');
+  });
+  const ended = Promise.all([text(child.stdout), once(child, 'close')]).then(([stdout, [code]]) => {
+    child.emit('said');
+    return { status: code as number | null, stdout, stderr };
+  });
+  return {
+    pid: child.pid as number,
+    said: async (pattern) => {
+      for (;;) {
+        const line = stderr.split('\n').find((each) => pattern.test(each));
+        if (line !== undefined) return line;
+        assert.ok(child.exitCode === null && child.signalCode === null, `it ended without ${pattern}:\n${stderr}`);
+        await once(child, 'said');
+      }
+    },
+    signal: (name) => child.kill(name),
+    ended,
+  };
+}
+
+/** The lines of steps.jsonl without timings. */
+export function stepsOf(run: string): Record<string, unknown>[] {
+  const lines = readFileSync(join(run, 'steps.jsonl'), 'utf8').trimEnd().split('\n');
+  return lines.map((line) => {
+    const { timings: _, ...record } = JSON.parse(line);
+    return record;
+  });
+}
+
+export function manifestOf(run: string): Record<string, unknown> & { digests: Record<string, string> } {
+  return JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
+}
