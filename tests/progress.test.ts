@@ -278,7 +278,7 @@ describe('in a pseudo-terminal', { skip: skipTerminal }, () => {
     assert.equal(exitCode, 130);
     assert.match(
       screen.lines.join('\n'),
-      /\nstep +100\/1000000 .*\nSIGINT: .*\nstep +\d+\/1000000 .* test .*\nStopped after \d+ of .*\nWeights .*\nNext: .*\n$/,
+      /\nstep +100\/1000000 .*\nSIGINT: .*\nStopped after \d+ of .*\nWeights .*\nTo go on: .*\n$/,
     );
   });
 });

@@ -8,8 +8,8 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readManifest } from '#src/cli/runs/manifest.js';
-import { sampleSpans, spansOf } from '#src/cli/runs/spans.js';
-import { type Verification, type VerificationOptions, verifyRun } from '#src/cli/runs/verification.js';
+import { sampleSpans, spansOf } from '#src/cli/verify/spans.js';
+import { type Verification, type VerificationOptions, verifyRun } from '#src/cli/verify/verification.js';
 import {
   type Checkpoint,
   decodeCheckpoint,
@@ -311,7 +311,6 @@ describe('a checkpoint', () => {
     const cases: readonly (readonly [string, (state: State) => Partial<State>])[] = [
       ['optimizer.m', ({ optimizer }) => ({ optimizer: { ...optimizer, m: optimizer.m.with(5, 1) } })],
       ['optimizer.v', ({ optimizer }) => ({ optimizer: { ...optimizer, v: optimizer.v?.with(5, 1) } })],
-      ['optimizer.v', ({ optimizer }) => ({ optimizer: { ...optimizer, v: undefined } })],
       ['chain', () => ({ chain: 'f'.repeat(64) })],
     ];
     for (const [field, change] of cases) {
@@ -342,6 +341,7 @@ describe('a checkpoint', () => {
   test("that has another step's name is damaged", async () => {
     const run = copyOf(sound);
     cpSync(checkpointOf(run, 20), checkpointOf(run, 40));
+    forge(run, 60, ({ optimizer }) => ({ optimizer: { ...optimizer, v: undefined } }));
     const { damaged, recomputed } = await verify(run);
     assert.match(damaged[0]?.problem ?? '', /step-00000040\.safetensors holds step 20/);
     assert.deepEqual(

@@ -5,6 +5,7 @@ import { type FileOperations, fileOperations, replaceFile } from '../shared/chec
 import { LockstepError, RunDirectoryError } from '../shared/errors.ts';
 import type { StepRecord } from './observer.ts';
 import { RunLock } from './run-lock.ts';
+import { writeFailure } from './step-lines.ts';
 import { StepLog } from './step-log.ts';
 
 /** The name of a new run: it sorts by its start (UTC) and tells the seed, such as 2026-05-04T10-20-30Z-seed-1. */
@@ -75,14 +76,10 @@ export class RunDirectory {
 
   /**
    * A run's directory, to go on with it: `resume` comes next.
-   * @throws RunDirectoryError where there is none, RunLockError where a process is at it
+   * @throws RunLockError where a process is at it, or where it can't be written
    */
-  static async open(path: string, options: RunDirectoryOptions): Promise<RunDirectory> {
-    try {
-      return await locked(path, options, async (lock) => new RunDirectory(path, lock, options.say));
-    } catch (error) {
-      throw error instanceof LockstepError ? error : openFailure(path, error as Error);
-    }
+  static open(path: string, options: RunDirectoryOptions): Promise<RunDirectory> {
+    return locked(path, options, async (lock) => new RunDirectory(path, lock, options.say));
   }
 
   /**
@@ -205,20 +202,6 @@ function createFailure(path: string, error: NodeJS.ErrnoException): RunDirectory
     error.code === 'EEXIST' || error.code === 'ENOTDIR' ? 'a part of the path is a file, not a folder' : error.message;
   return new RunDirectoryError(
     `The run directory ${path} can't be made: ${problem}. Name a folder that you can write to by --out.`,
-    { cause: error },
-  );
-}
-
-function openFailure(path: string, error: Error): RunDirectoryError {
-  return new RunDirectoryError(
-    `The run directory ${path} can't be opened: ${error.message}. Name a run's folder that you can write to.`,
-    { cause: error },
-  );
-}
-
-function writeFailure(path: string, error: Error): RunDirectoryError {
-  return new RunDirectoryError(
-    `${path} could not be written: ${error.message}. Check that the disk has space and that the folder can be written.`,
     { cause: error },
   );
 }

@@ -53,7 +53,8 @@ export interface TrainingResult {
   readonly steps: number;
   /** Of the last step. */
   readonly trainLoss: number | undefined;
-  /** Of the last evaluation. */
+  /** Of the last evaluation, and after which step that was. */
+  readonly testedAt: number | undefined;
   readonly testAccuracy: number | undefined;
   readonly testLoss: number | undefined;
   readonly weightsSha256: string;
@@ -80,6 +81,7 @@ export async function train(training: Training): Promise<TrainingResult> {
   return {
     steps: course.steps,
     trainLoss: record?.loss,
+    testedAt: evaluated?.step,
     testAccuracy: evaluated?.testAccuracy,
     testLoss: evaluated?.testLoss,
     weightsSha256: weightsSha256(state.current.values),

@@ -12,8 +12,8 @@ import { openDataset } from '../dataset.ts';
 import { Terminal } from '../progress/terminal.ts';
 import { findRun } from '../runs/find.ts';
 import { type Manifest, readManifest } from '../runs/manifest.ts';
-import { type RecomputedSpan, type Verification, verifyRun } from '../runs/verification.ts';
 import { shownPath } from '../shown-path.ts';
+import { type RecomputedSpan, type Verification, verifyRun } from '../verify/verification.ts';
 
 const USUAL_SPANS = 3;
 

@@ -91,21 +91,20 @@ export async function newestSound(
  * Reads a checkpoint of a run.
  * @throws CheckpointError where it is damaged, or another run's
  */
-export async function ownCheckpoint(
-  file: string,
-  { config, digests }: Manifest,
-  layout: ModelLayout,
-): Promise<Checkpoint> {
+export async function ownCheckpoint(file: string, manifest: Manifest, layout: ModelLayout): Promise<Checkpoint> {
   const checkpoint = await readCheckpoint(file);
   const { optimizer } = trainingStateOf(checkpoint, layout);
-  const { dataset, numerics } = checkpoint.digests;
-  const isOwn =
-    dataset === digests.dataset &&
-    numerics === digests.numerics &&
-    basename(file) === checkpointName(checkpoint.step) &&
-    (optimizer.v === undefined) === (config.optimizer === 'sgd');
-  if (isOwn) return checkpoint;
-  throw new CheckpointError(`${file} isn't the run's own: its name, data set, numerics or optimizer differ.`, { file });
+  const { step, digests } = checkpoint;
+  const wrong = [
+    ...(basename(file) === checkpointName(step) ? [] : [`holds step ${step}, not the one of its name`]),
+    ...(digests.dataset === manifest.digests.dataset ? [] : ["was trained on another data set than the run's"]),
+    ...(digests.numerics === manifest.digests.numerics ? [] : ['was written by other numerics than the run has']),
+    ...((optimizer.v === undefined) === (manifest.config.optimizer === 'sgd')
+      ? []
+      : ["hasn't the moments that the run's optimizer has"]),
+  ];
+  if (wrong.length === 0) return checkpoint;
+  throw new CheckpointError(`${file} ${wrong.join(' and ')}. Use another one.`, { file });
 }
 
 function short(digest: string): string {

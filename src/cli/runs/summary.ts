@@ -12,7 +12,9 @@ export const SummarySchema = z.object({
   /** The run directory. */
   run: z.string(),
   steps: z.int(),
-  /** 0..1, at the last evaluation. */
+  /** The step of the last evaluation. */
+  testedAt: z.int().optional(),
+  /** 0..1, at that. */
   testAccuracy: z.number().optional(),
   testLoss: z.number().optional(),
   /** Mean loss of the last step's batch. */
@@ -41,9 +43,9 @@ export interface SummaryOptions {
 }
 
 export function summaryOf({ run, config, dataset, result, started }: SummaryOptions): Summary {
-  const { steps, testAccuracy, testLoss, trainLoss, weightsSha256, chain, trained } = result;
+  const { steps, testedAt, testAccuracy, testLoss, trainLoss, weightsSha256, chain, trained } = result;
   return {
-    ...{ run, steps, testAccuracy, testLoss, trainLoss, weightsSha256, chain },
+    ...{ run, steps, testedAt, testAccuracy, testLoss, trainLoss, weightsSha256, chain },
     samplesPerSecond: trained.seconds === 0 ? 0 : Math.round((trained.steps * config.batch) / trained.seconds),
     seconds: (Date.now() - started.getTime()) / 1000,
     workers: config.workers,
@@ -83,8 +85,9 @@ export function announcement({ run, config, dataset, http, from }: AnnouncementO
 
 /** What a person reads behind the last step. */
 export function summaryText(summary: Summary, config: TrainConfig): string[] {
-  const { run, steps, testAccuracy, trainLoss, weightsSha256, samplesPerSecond, seconds } = summary;
-  const measured = testAccuracy === undefined ? 'not evaluated' : `${(100 * testAccuracy).toFixed(2)} %`;
+  const { run, steps, testedAt, testAccuracy, trainLoss, weightsSha256, samplesPerSecond, seconds } = summary;
+  const place = testedAt === steps ? '' : ` (after step ${testedAt})`;
+  const measured = testAccuracy === undefined ? 'not evaluated' : `${(100 * testAccuracy).toFixed(2)} %${place}`;
   const accuracy = summary.dataset === 'synthetic' ? `${measured} on ${datasetText(summary.dataset)}` : measured;
   const isDone = steps === config.iterations;
   const title = isDone ? 'Done' : `Stopped after ${steps} of ${config.iterations} steps`;

@@ -39,9 +39,8 @@ export async function inspectCheckpoints(run: string, read: ReadCheckpoint): Pro
   const damaged: DamagedCheckpoint[] = [];
   for (const { file, step } of (await checkpointsIn(join(run, 'checkpoints'))).reverse()) {
     try {
-      const checkpoint = await read(file);
-      if (checkpoint.step === step) sound.push({ file, step });
-      else damaged.push({ file, problem: `${file} holds step ${checkpoint.step}, not the one of its name.` });
+      await read(file);
+      sound.push({ file, step });
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
       if (!isGone(error)) damaged.push({ file, problem: error.message });

@@ -6,10 +6,10 @@ import type { SharedMemory } from '../../shared/kernel/memory.ts';
 import { layoutOf } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
 import { startEngine } from '../engine.ts';
+import type { Manifest } from '../runs/manifest.ts';
+import { ownCheckpoint } from '../runs/resume.ts';
 import { type ChainCheck, checkLog, type LogCheck, linesOf } from './log-check.ts';
-import type { Manifest } from './manifest.ts';
 import { type Difference, Recomputer } from './recompute.ts';
-import { ownCheckpoint } from './resume.ts';
 import {
   type DamagedCheckpoint,
   inspectCheckpoints,
