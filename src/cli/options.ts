@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { presetNames } from '../shared/config/presets.ts';
 import { defaultText, flagOf, notesOf, OPTION_KEYS, type OptionKey, valueName } from '../shared/config/schema.ts';
 
 /** Adds options of the one schema to a command. Their values stay texts: the schema reads and checks them. */
@@ -16,9 +17,10 @@ export function addOptions(command: Command, keys: readonly OptionKey[]): void {
 
 export function addTrainOptions(command: Command): void {
   addOptions(command, OPTION_KEYS);
+  command.option('--preset <name>', `options from a file of configs/: ${presetNames().join(', ')}`);
   command.option('--config <file>', 'JSON file of options by name, such as {"shardSize": 16}');
   command.addHelpText(
     'after',
-    '\nEach flag is also a LOCKSTEP_* variable, as LOCKSTEP_SHARD_SIZE; flags win, then variables, then the file.',
+    '\nEach flag is also a LOCKSTEP_* variable, as LOCKSTEP_SHARD_SIZE; flags win, then variables, the file, the preset.',
   );
 }

@@ -6,6 +6,7 @@ import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../../shared/config.ts';
 import { commandLine } from '../npm.ts';
 import { shownPath, typedPath } from '../shown-path.ts';
+import { expectationText } from './expectation.ts';
 
 /** The result of `lockstep train`, as --json prints it and run.json keeps it. */
 export const SummarySchema = z.object({
@@ -96,6 +97,8 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
       `${samplesPerSecond} samples/s, ${seconds.toFixed(1)} s.`,
     `Weights SHA-256: ${weightsSha256}`,
   ];
+  const expectation = isDone ? expectationText(summary, config) : undefined;
+  if (expectation !== undefined) lines.push(expectation);
   const checkpoint = typedPath(join(run, 'checkpoints', checkpointName(steps)));
   if (!isDone) lines.push(`To go on: ${commandLine(`train --resume ${typedPath(run)}`, process.env)}`);
   else lines.push(`Next: ${commandLine(`evaluate ${checkpoint}`, process.env)}`);

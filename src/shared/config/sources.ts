@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../errors.ts';
 import { callerPath } from '../paths.ts';
+import { readPreset } from './presets.ts';
 import { defaultText, expectedText, flagOf, OPTION_KEYS, type OptionKey, trainSchema, variableOf } from './schema.ts';
 
 export interface Sources {
-  /** By option key, as the command line gave them; undefined where a flag is absent. `config` names a config file. */
+  /**
+   * By option key, as the command line gave them; undefined where a flag is absent. `config` names a config file, `preset` a
+   * file of configs/.
+   */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -18,17 +22,21 @@ export interface Given {
 export type GivenOptions = Partial<Record<OptionKey, Given>>;
 
 /** LOCKSTEP_* variables that are no options. */
-const OTHER_VARIABLES: ReadonlySet<string> = new Set(['LOCKSTEP_DEBUG', 'LOCKSTEP_CONFIG', 'LOCKSTEP_MNIST_MIRRORS']);
+const OTHER_VARIABLES: ReadonlySet<string> = new Set(
+  ['DEBUG', 'CONFIG', 'PRESET', 'MNIST_MIRRORS'].map((name) => `LOCKSTEP_${name}`),
+);
 const VARIABLES: ReadonlyMap<string, OptionKey> = new Map(OPTION_KEYS.map((key) => [variableOf(key), key]));
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /**
- * The values given to `keys`, each checked: flags over environment over config file.
+ * The values given to `keys`, each checked: flags over environment over config file over preset.
  * @throws UsageError for an unknown option or an impossible value, whichever source holds it
  */
 export function readSources({ flags, env }: Sources, keys: readonly OptionKey[]): GivenOptions {
   const file = flags.config ?? (env.LOCKSTEP_CONFIG || undefined);
+  const preset = flags.preset ?? (env.LOCKSTEP_PRESET || undefined);
   const given: GivenOptions = {
+    ...(preset === undefined ? {} : fromPreset(String(preset))),
     ...(file === undefined ? {} : fromFile(callerPath(String(file), env))),
     ...fromEnvironment(env),
     ...fromFlags(flags),
@@ -39,7 +47,7 @@ export function readSources({ flags, env }: Sources, keys: readonly OptionKey[])
 function fromFlags(flags: Sources['flags']): GivenOptions {
   const given: GivenOptions = {};
   for (const [key, value] of Object.entries(flags)) {
-    if (key === 'config' || value === undefined) continue;
+    if (key === 'config' || key === 'preset' || value === undefined) continue;
     if (!isOption(key)) throw new UsageError(`${flagOf(key)} is not a flag. See --help.`);
     given[key] = check(key, { value, from: flagOf(key) }, true);
   }
@@ -63,9 +71,17 @@ function fromEnvironment(env: Sources['env']): GivenOptions {
   return given;
 }
 
+function fromPreset(name: string): GivenOptions {
+  return fromObject(readPreset(name).options, `the preset ${name}`);
+}
+
 function fromFile(path: string): GivenOptions {
+  return fromObject(readObject(path), path);
+}
+
+function fromObject(options: object, path: string): GivenOptions {
   const given: GivenOptions = {};
-  for (const [key, value] of Object.entries(readObject(path))) {
+  for (const [key, value] of Object.entries(options)) {
     if (!isOption(key)) {
       throw new UsageError(`"${key}" in ${path} is not an option. Remove it, or use one of ${OPTION_KEYS.join(', ')}.`);
     }
