@@ -6,12 +6,12 @@ import type { Partial } from '#src/shared/executor.js';
 import { SharedMemory } from '#src/shared/kernel/memory.js';
 import { layoutOf } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
+import { addPartials } from '#src/shared/reduction/partials.js';
 import type { TreeNode } from '#src/shared/tree.js';
 import type { Fault } from '#src/worker/faults.js';
 import { DEPTH } from '#src/worker/mailbox.js';
 import { LocalPool } from '#src/worker/pool.js';
 import { madeDataset } from './training/made-images.ts';
-import { reduce } from './training/reduce.ts';
 import { poolWith, Session } from './training/session.ts';
 
 /** A test that is still going by then hangs. */
@@ -61,7 +61,7 @@ interface Sums {
 }
 
 function sumsAt(session: Session, parts: readonly Partial[], node: TreeNode): Sums {
-  const { gradient, lossSum, correct } = reduce(session.engine.kernel, parts, node);
+  const { gradient, lossSum, correct } = addPartials(session.engine.kernel, parts, node);
   return { gradientSha256: sha256(gradient), lossSum, correct };
 }
 

@@ -5,10 +5,10 @@ import type { Partial } from '#src/shared/executor.js';
 import { compileKernel, instantiateKernel } from '#src/shared/kernel/exports.js';
 import { SharedMemory } from '#src/shared/kernel/memory.js';
 import { Dealer } from '#src/shared/reduction/deal.js';
+import { addPartials } from '#src/shared/reduction/partials.js';
 import { Round } from '#src/shared/reduction/round.js';
 import { cover, splitOf, type TreeNode } from '#src/shared/tree.js';
 import { at } from './reference/arrays.ts';
-import { reduce } from './training/reduce.ts';
 
 const MAXIMUM_SHARDS = 70;
 /** As src/shared/reduction/round.ts has it. */
@@ -272,7 +272,7 @@ describe('reducing', () => {
           .map((partial) => ({ partial, key: order.next().value as number }))
           .sort((a, b) => a.key - b.key)
           .map(({ partial }) => partial);
-        const { gradient, ...sums } = reduce(kernel, partials, root);
+        const { gradient, ...sums } = addPartials(kernel, partials, root);
         assert.deepEqual({ ...sums, gradient: [...gradient] }, { node: root, ...recursion(leaves, root) });
       }),
       { numRuns: 200 },
@@ -281,6 +281,6 @@ describe('reducing', () => {
 
   test('refuses partials with a hole', () => {
     const partial = { node: { begin: 0, end: 2 }, gradient: at(vectors, 0), lossSum: 0, correct: 0 };
-    assert.throws(() => reduce(kernel, [partial], { begin: 0, end: 3 }), /No partial has shard 2/);
+    assert.throws(() => addPartials(kernel, [partial], { begin: 0, end: 3 }), /No partial has shard 2/);
   });
 });

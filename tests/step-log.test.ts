@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { StepRecord } from '#src/coordinator/observer.js';
-import { type LogFile, openLogFile, parseStepLine, readSteps, stepLine } from '#src/coordinator/step-lines.js';
+import { type LogFile, openLogFile } from '#src/coordinator/step-file.js';
+import { parseStepLine, readSteps, stepLine } from '#src/coordinator/step-lines.js';
 import { StepLog } from '#src/coordinator/step-log.js';
 import { RunDirectoryError } from '#src/shared/errors.js';
 

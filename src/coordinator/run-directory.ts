@@ -5,7 +5,7 @@ import { type FileOperations, fileOperations, replaceFile } from '../shared/chec
 import { LockstepError, RunDirectoryError } from '../shared/errors.ts';
 import type { StepRecord } from './observer.ts';
 import { RunLock } from './run-lock.ts';
-import { writeFailure } from './step-lines.ts';
+import { writeFailure } from './step-file.ts';
 import { StepLog } from './step-log.ts';
 
 /** The name of a new run: it sorts by its start (UTC) and tells the seed, such as 2026-05-04T10-20-30Z-seed-1. */

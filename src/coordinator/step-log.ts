@@ -1,14 +1,7 @@
 import { basename } from 'node:path';
 import type { StepRecord } from './observer.ts';
-import {
-  cutAfter,
-  cutFailedWrite,
-  openLogFile,
-  parseStepLine,
-  stepLine,
-  withLogFile,
-  writeFailure,
-} from './step-lines.ts';
+import { cutAfter, cutFailedWrite, openLogFile, withLogFile, writeFailure } from './step-file.ts';
+import { parseStepLine, stepLine } from './step-lines.ts';
 
 export interface StepLogOptions {
   /** Takes a sentence for the person who watches the run. */

@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
-import type { LossSum } from '../shared/backends/backend.ts';
 import { WorkerError } from '../shared/errors.ts';
 import type {
   Evaluation,
@@ -15,7 +14,7 @@ import type { SharedMemory } from '../shared/kernel/memory.ts';
 import { planKernel } from '../shared/kernel/plan.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import { Dealer } from '../shared/reduction/deal.ts';
-import { reduceTree } from '../shared/reduction/reduce.ts';
+import { addLosses } from '../shared/reduction/losses.ts';
 import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
 import { depthOf, type TreeNode, unitCount } from '../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../shared/update.ts';
@@ -38,7 +37,7 @@ import { EvaluationRegion, PartialRegion, RegionStore } from './regions.ts';
 import type { SampleSet, ThreadSetup } from './thread.ts';
 
 /** Test samples of one evaluation chunk: part of the contract, since losses are summed by chunks. */
-const CHUNK_SIZE = 200;
+export const CHUNK_SIZE = 200;
 /** How often open work looks after slow and dead workers, at the least. Keeps the process alive meanwhile. */
 const PATROL_MS = 100;
 /** A worker is slow at this many times its expected seconds, and hangs at that many more. */
@@ -69,6 +68,8 @@ export interface LocalPoolOptions {
   /** Told when it changes how many workers are ready. */
   readonly onReady?: (ready: number) => void;
   readonly faults?: readonly Fault[];
+  /** False: the event loop never waits for workers, since others wait for it, such as sockets. */
+  readonly blocks?: boolean;
 }
 
 export interface GradientWork {
@@ -77,6 +78,17 @@ export interface GradientWork {
   readonly weights: WeightsVersion;
   /** Disjoint nodes of the step's reduction tree. */
   readonly nodes: readonly TreeNode[];
+  /** The partials of the gradient before hold on. */
+  readonly keeps?: boolean;
+}
+
+/** Results of an evaluation's chunks; copies. */
+export interface EvaluatedChunks {
+  readonly node: TreeNode;
+  /** [chunks] */
+  readonly losses: Float64Array;
+  /** [samples]: the class of each sample of the chunks. */
+  readonly predictions: Uint8Array;
 }
 
 /**
@@ -165,31 +177,44 @@ export class LocalPool implements Executor {
   }
 
   /**
-   * Partials that together make up the work's nodes, each of them or its parts. They hold until the next gradient, step or
-   * evaluation.
+   * Partials that together make up the work's nodes, each of them or its parts. They hold until the next step, evaluation or
+   * gradient, but for one that keeps them.
    * @throws WorkerError where the same shards failed again and again
    */
-  async gradient({ t, weights, nodes }: GradientWork): Promise<readonly Partial[]> {
-    const assignments = await this.#finish(new Job({ kind: 'gradient', t, weights, units: this.#shards, nodes }));
+  async gradient({ t, weights, nodes, keeps = false }: GradientWork): Promise<readonly Partial[]> {
+    const job = new Job({ kind: 'gradient', t, weights, units: this.#shards, nodes });
+    const assignments = await this.#finish(job, keeps);
     return assignments.map((assignment) => this.#partialOf(assignment));
   }
 
   async evaluate(weights: WeightsVersion): Promise<Evaluation> {
-    const samples = this.#options.test.labels.length;
-    const units = Math.ceil(samples / CHUNK_SIZE);
-    const job = new Job({ kind: 'evaluate', t: 0, weights, units, nodes: [{ begin: 0, end: units }] });
-    const assignments = await this.#finish(job);
-    const predictions = new Uint8Array(samples);
+    const predictions = new Uint8Array(this.#options.test.labels.length);
     let lossSum = 0;
-    for (const { node, region } of assignments) {
-      const result = new EvaluationRegion(this.#options.memory.memory.buffer, region, node, CHUNK_SIZE);
-      for (let chunk = node.begin; chunk < node.end; chunk++) {
-        lossSum += result.losses[chunk - node.begin] as number;
-        const first = chunk * CHUNK_SIZE;
-        predictions.set(result.predictions(chunk).subarray(0, samples - first), first);
-      }
+    const chunks = await this.evaluateChunks(weights, [{ begin: 0, end: this.#chunks }]);
+    for (const { node, losses, predictions: classes } of chunks) {
+      for (const loss of losses) lossSum += loss;
+      predictions.set(classes, node.begin * CHUNK_SIZE);
     }
     return { lossSum, predictions };
+  }
+
+  /**
+   * Classifies ranges of the test set's chunks.
+   * @param nodes disjoint ranges, ascending
+   * @throws WorkerError where the same chunks failed again and again
+   */
+  async evaluateChunks(weights: WeightsVersion, nodes: readonly TreeNode[]): Promise<EvaluatedChunks[]> {
+    const samples = this.#options.test.labels.length;
+    const assignments = await this.#finish(new Job({ kind: 'evaluate', t: 0, weights, units: this.#chunks, nodes }));
+    return assignments.map(({ node, region }) => {
+      const result = new EvaluationRegion(this.#options.memory.memory.buffer, region, node, CHUNK_SIZE);
+      const count = Math.min(samples, node.end * CHUNK_SIZE) - node.begin * CHUNK_SIZE;
+      return { node, losses: result.losses.slice(), predictions: result.allPredictions.slice(0, count) };
+    });
+  }
+
+  get #chunks(): number {
+    return Math.ceil(this.#options.test.labels.length / CHUNK_SIZE);
   }
 
   /** Ends a worker's thread as a crash would; for tests and drills. */
@@ -242,13 +267,13 @@ export class LocalPool implements Executor {
   }
 
   /** Works on a job until it is complete; its results' regions stay lent until the next job is. */
-  async #finish(job: Job): Promise<Assignment[]> {
+  async #finish(job: Job, keeps = false): Promise<Assignment[]> {
     await this.#until(
       () => job.round.complete,
       () => this.#assign(job),
     );
     job.closed = true;
-    this.#regions.reclaim();
+    if (!keeps) this.#regions.reclaim();
     this.#regions.lend(job.regions);
     return job.round.results();
   }
@@ -289,7 +314,7 @@ export class LocalPool implements Executor {
         this.#abandonSlow();
         deal();
         await this.#breathe();
-        await this.#bell.wait(heard, this.#quorum, BLOCK_MS);
+        await this.#bell.wait(heard, this.#quorum, this.#options.blocks === false ? 0 : BLOCK_MS);
       }
     } finally {
       this.#patrol.unref();
@@ -541,14 +566,4 @@ function regionsFor({ memory, layout, test, workers, batch, shardSize }: LocalPo
   const nodesOfRun = 2 * Math.max(1, depthOf(batch / shardSize), depthOf(chunks));
   const bytes = Math.max(PartialRegion.bytes(layout.parameters), EvaluationRegion.bytes(chunks, CHUNK_SIZE));
   return new RegionStore(memory, { count: (DEPTH + 2) * workers * nodesOfRun, bytes, parameters: layout.parameters });
-}
-
-/** Loss sum and correct count of the whole batch, added in the tree's order. */
-function addLosses(partials: readonly Partial[]): LossSum {
-  const { lossSum, correct } = reduceTree<LossSum>(
-    { begin: 0, end: partials.at(-1)?.node.end ?? 0 },
-    ({ begin, end }) => partials.find(({ node }) => node.begin === begin && node.end === end),
-    (left, right) => ({ lossSum: left.lossSum + right.lossSum, correct: left.correct + right.correct }),
-  );
-  return { lossSum, correct };
 }

@@ -52,6 +52,11 @@ export class EvaluationRegion {
     return chunks * (8 + chunkSize);
   }
 
+  /** [chunks * chunkSize] */
+  get allPredictions(): Uint8Array {
+    return this.#classes;
+  }
+
   /** [chunkSize]: the classes of one of the node's chunks. */
   predictions(chunk: number): Uint8Array {
     const first = (chunk - this.node.begin) * this.#chunkSize;

@@ -1,4 +1,4 @@
-// npm run chaos -- --schedules 150 --seed 1        kills a coordinator by SIGKILL, resumes it, and compares the bits
+// npm run chaos -- --schedules 220 --seed 1        kills a coordinator by SIGKILL, resumes it, and compares the bits
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { disturb, schedules, undisturbed } from './coordinator.ts';
 const AT_ONCE = 2;
 
 const { values } = parseArgs({
-  options: { schedules: { type: 'string', default: '150' }, seed: { type: 'string', default: '1' } },
+  options: { schedules: { type: 'string', default: '220' }, seed: { type: 'string', default: '1' } },
 });
 const [count, seed] = [Number(values.schedules), Number(values.seed)];
 if (!(Number.isInteger(count) && count > 0 && Number.isInteger(seed))) {

@@ -8,9 +8,9 @@ import type { Dataset } from '#src/shared/dataset/dataset.js';
 import type { Executor } from '#src/shared/executor.js';
 import { SharedMemory } from '#src/shared/kernel/memory.js';
 import { initialWeights } from '#src/shared/model/initialize.js';
+import { addPartials } from '#src/shared/reduction/partials.js';
 import type { TreeNode } from '#src/shared/tree.js';
 import type { Fault } from '#src/worker/faults.js';
-import { reduce } from './reduce.ts';
 
 /** Rounds of work after which a pool that isn't whole again never will be. */
 const MAXIMUM_ROUNDS = 100_000;
@@ -81,7 +81,7 @@ export class Session {
       const losses = this.lost.length;
       const computed = pool.gradient({ t: 0, weights: state.current, nodes: [this.root] });
       const dealt = state.current.readers;
-      const { gradient } = reduce(kernel, await computed, this.root);
+      const { gradient } = addPartials(kernel, await computed, this.root);
       const bytes = Buffer.from(gradient.buffer, gradient.byteOffset, gradient.byteLength);
       first ??= Buffer.from(bytes);
       assert.ok(bytes.equals(first), 'the same step gave other bits');

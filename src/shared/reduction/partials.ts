@@ -1,11 +1,11 @@
-import type { Partial } from '#src/shared/executor.js';
-import type { KernelExports } from '#src/shared/kernel/exports.js';
-import { padded } from '#src/shared/kernel/memory.js';
-import { reduceTree } from '#src/shared/reduction/reduce.js';
-import type { TreeNode } from '#src/shared/tree.js';
+import type { Partial } from '../executor.ts';
+import type { KernelExports } from '../kernel/exports.ts';
+import { padded } from '../kernel/memory.ts';
+import type { TreeNode } from '../tree.ts';
+import { reduceTree } from './reduce.ts';
 
 /** Adds partials up to `node` by whole vectors, in place: the sum lies in the leftmost one. */
-export function reduce(kernel: KernelExports, partials: readonly Partial[], node: TreeNode): Partial {
+export function addPartials(kernel: KernelExports, partials: readonly Partial[], node: TreeNode): Partial {
   return reduceTree(
     node,
     (below) => partials.find((partial) => partial.node.begin === below.begin && partial.node.end === below.end),

@@ -1,0 +1,33 @@
+import type { Partial } from '../../shared/executor.ts';
+import type { SharedMemory } from '../../shared/kernel/memory.ts';
+import type { RemotePartial } from './member.ts';
+
+/** Remote partials of one step; more come only where pieces were dealt again and again. */
+const MOST = 256;
+
+/** Where remote partials lie until the step's update is done. */
+export class GradientBuffers {
+  readonly #buffers: readonly Float32Array[];
+  #used = 0;
+
+  constructor(memory: SharedMemory, parameters: number, shards: number) {
+    this.#buffers = Array.from({ length: Math.min(MOST, 2 * shards) }, () => memory.parameters(parameters));
+  }
+
+  get free(): number {
+    return this.#buffers.length - this.#used;
+  }
+
+  /** Only where one is free. */
+  copy(partial: RemotePartial): Partial {
+    const gradient = this.#buffers[this.#used++] as Float32Array;
+    partial.copyTo(gradient);
+    const { node, lossSum, correct } = partial;
+    return { node, lossSum, correct, gradient };
+  }
+
+  /** Those of the step before are free. */
+  reclaim(): void {
+    this.#used = 0;
+  }
+}

@@ -1,0 +1,39 @@
+import type { Partial, WeightsVersion } from '../../shared/executor.ts';
+import type { TreeNode } from '../../shared/tree.ts';
+import type { ChunkResult, Member, Piece, PieceResult } from './member.ts';
+
+/** What the coordinator's own threads offer: `LocalPool` of src/worker. */
+export interface Threads {
+  readonly workers: number;
+  gradient(work: {
+    readonly t: number;
+    readonly weights: WeightsVersion;
+    readonly nodes: readonly TreeNode[];
+    readonly keeps?: boolean;
+  }): Promise<readonly Partial[]>;
+  evaluateChunks(weights: WeightsVersion, nodes: readonly TreeNode[]): Promise<readonly ChunkResult[]>;
+}
+
+/** The coordinator's own threads as a member. */
+export class LocalMember implements Member {
+  readonly name = 'local';
+  readonly #pool: Threads;
+  /** The step whose partials the pool still has. */
+  #t: number | undefined;
+
+  constructor(pool: Threads) {
+    this.#pool = pool;
+  }
+
+  get threads(): number {
+    return this.#pool.workers;
+  }
+
+  /** @throws WorkerError where the same shards failed again and again */
+  async work({ kind, t, weights, nodes }: Piece): Promise<PieceResult> {
+    if (kind === 'evaluate') return { kind, chunks: await this.#pool.evaluateChunks(weights, nodes) };
+    const keeps = this.#t === t;
+    this.#t = t;
+    return { kind, partials: await this.#pool.gradient({ t, weights, nodes, keeps }) };
+  }
+}

@@ -1,0 +1,42 @@
+import type { LossSum } from '../../shared/backends/backend.ts';
+import type { Partial, WeightsVersion } from '../../shared/executor.ts';
+import type { TreeNode } from '../../shared/tree.ts';
+
+/** Work for one member: disjoint nodes of a step's reduction tree, or ranges of the test set's chunks. */
+export interface Piece {
+  readonly kind: 'gradient' | 'evaluate';
+  /** Updates done before; of an evaluation too. */
+  readonly t: number;
+  readonly weights: WeightsVersion;
+  readonly nodes: readonly TreeNode[];
+}
+
+/** The gradient sum of a node in a buffer that isn't the cluster's: it is copied, or given back. */
+export interface RemotePartial extends LossSum {
+  readonly node: TreeNode;
+  /** Writes the gradient over `target`, [parameters]. */
+  copyTo(target: Float32Array): void;
+}
+
+/** Chunks of the test set. */
+export interface ChunkResult {
+  readonly node: TreeNode;
+  /** [chunks] */
+  readonly losses: ArrayLike<number>;
+  /** [samples]: the class of each sample of the chunks. */
+  readonly predictions: Uint8Array;
+}
+
+export type PieceResult =
+  | { readonly kind: 'gradient'; readonly partials: readonly (Partial | RemotePartial)[] }
+  | { readonly kind: 'evaluate'; readonly chunks: readonly ChunkResult[] };
+
+/** Whoever computes pieces: the coordinator's own threads, or a remote node. */
+export interface Member {
+  /** The metrics' node label. */
+  readonly name: string;
+  /** Threads, which stand for its speed until that is measured. */
+  readonly threads: number;
+  /** One piece at a time. @throws where the member failed or left; then nothing of the piece will come */
+  work(piece: Piece): Promise<PieceResult>;
+}
