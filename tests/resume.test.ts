@@ -165,6 +165,20 @@ describe('a damaged checkpoint', () => {
     });
   }
 
+  it('is set aside, and takes no place among those to keep', () => {
+    const copy = killedAfter(60);
+    writeFileSync(join(copy, 'checkpoints', 'step-00000060.safetensors'), 'garbage');
+    const flags = ['--checkpoint-every', '7', '--keep', '1', ...QUIET];
+    assert.equal(trained(['train', '--resume', copy, ...flags]).weightsSha256, result.weightsSha256);
+    const left = readdirSync(join(copy, 'checkpoints')).sort();
+    assert.deepEqual(
+      left,
+      ['00000060.safetensors.damaged', '00000100.safetensors', '00000126.safetensors', '00000130.safetensors'].map(
+        (name) => `step-${name}`,
+      ),
+    );
+  });
+
   it('is an error where there is no other', () => {
     const copy = killedAfter(20);
     writeFileSync(join(copy, 'checkpoints', 'step-00000020.safetensors'), '');

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { stepOfCheckpoint } from '../shared/checkpoint/checkpoint-file.ts';
 import { type FileOperations, fileOperations, replaceFile } from '../shared/checkpoint/replace-file.ts';
@@ -83,7 +83,8 @@ export class RunDirectory {
   }
 
   /**
-   * Cuts steps.jsonl behind the step that the run goes on from.
+   * Makes the directory that of a run that has come to `step`: cuts steps.jsonl behind it, and sets later checkpoints, which
+   * can only be damaged ones, aside as *.damaged, so that they don't count among those to keep.
    * @returns the record of that step; undefined where the log lacks it
    * @throws RunDirectoryError where it can't be written
    */
@@ -91,7 +92,7 @@ export class RunDirectory {
     const path = join(this.path, 'steps.jsonl');
     try {
       await mkdir(this.checkpoints, { recursive: true });
-      await removeHalves(this.checkpoints);
+      await clear(this.checkpoints, step);
       const { log, last } = await StepLog.resume(path, step, { onNotice: this.#say });
       this.#steps = log;
       return last;
@@ -135,9 +136,13 @@ export class RunDirectory {
   }
 }
 
-/** What a killed process left half-written. */
-async function removeHalves(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) if (name.endsWith('.tmp')) await rm(join(folder, name), { force: true });
+/** Removes what a killed process left half-written, and sets aside what is later than `step`. */
+async function clear(folder: string, step: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const file = join(folder, name);
+    if (name.endsWith('.tmp')) await rm(file, { force: true });
+    else if ((stepOfCheckpoint(name) ?? 0) > step) await rename(file, `${file}.damaged`);
+  }
 }
 
 /** Has `use` make something of a folder under its lock, which is given back where that fails. */
