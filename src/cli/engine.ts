@@ -1,3 +1,5 @@
+import { Cluster } from '../coordinator/cluster/cluster.ts';
+import { LocalMember } from '../coordinator/cluster/local-member.ts';
 import { Optimizer } from '../coordinator/optimizer.ts';
 import { StateStore } from '../coordinator/state.ts';
 import type { TrainConfig } from '../shared/config.ts';
@@ -8,7 +10,7 @@ import { layoutOf, type ModelLayout } from '../shared/model/layout.ts';
 import { lenet5 } from '../shared/model/lenet5.ts';
 import type { Fault } from '../worker/faults.ts';
 import { DEPTH } from '../worker/mailbox.ts';
-import { LocalPool, type LocalPoolOptions } from '../worker/pool.ts';
+import { CHUNK_SIZE, LocalPool, type LocalPoolOptions } from '../worker/pool.ts';
 import type { SampleSet } from '../worker/thread.ts';
 
 /** All that computes in this process, over one shared memory. */
@@ -31,6 +33,31 @@ export interface EngineOptions {
   readonly onLost?: NonNullable<LocalPoolOptions['onLost']>;
   readonly onReady?: NonNullable<LocalPoolOptions['onReady']>;
   readonly faults?: readonly Fault[];
+  /** As `LocalPoolOptions` has it. */
+  readonly blocks?: boolean;
+}
+
+export interface ClusterEngineOptions extends Omit<EngineOptions, 'blocks'> {
+  readonly onLonely: () => void;
+}
+
+/** An engine whose threads are one member of a cluster that others can join. */
+export interface ClusterEngine extends Engine {
+  readonly cluster: Cluster;
+}
+
+/** Lays out the shared memory and starts the pool, as the first member of a cluster. */
+export function startClusterEngine({ onLonely, ...options }: ClusterEngineOptions): ClusterEngine {
+  const { config, memory, dataset } = options;
+  const layout = layoutOf(lenet5(config.head, config.rbfJ));
+  const cluster = new Cluster({
+    ...{ memory, parameters: layout.parameters, shards: config.batch / config.shardSize, onLonely },
+    kernel: instantiateKernel(compileKernel(), memory.memory),
+    ...{ testSamples: dataset.test.count, chunkSize: CHUNK_SIZE },
+  });
+  const engine = startEngine({ ...options, blocks: false });
+  cluster.join(new LocalMember(engine.pool));
+  return { ...engine, cluster };
 }
 
 /** Lays out the shared memory and starts the pool. */

@@ -17,11 +17,13 @@ import { type TreeNode, unitCount } from '../../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../../shared/update.ts';
 import { GradientBuffers } from './buffers.ts';
 import { Job } from './job.ts';
-import type { ChunkResult, Member, Piece, PieceResult } from './member.ts';
+import { type ChunkResult, type Member, MemberGoneError, type Piece, type PieceResult } from './member.ts';
 import { Seat } from './seat.ts';
 
 /** How long the cluster may be without members before it says so again. */
 const LONELY_MS = 10_000;
+/** Before those who failed, all of them, are asked again. */
+const RETRY_MS = 100;
 
 export interface ClusterOptions {
   /** Not sealed yet. */
@@ -140,7 +142,7 @@ export class Cluster implements Executor {
   }
 
   #deal<Result extends { readonly node: TreeNode }>(job: Job<Result>): void {
-    const idle = [...this.#seats].filter(({ attempt }) => attempt === undefined);
+    const idle = [...this.#seats].filter(({ attempt, sitsOut }) => attempt === undefined && sitsOut !== job);
     const missing = job.round.missing();
     if (idle.length === 0 || missing.length === 0) return;
     const speeds = speedsOf(idle, job.kind);
@@ -171,9 +173,25 @@ export class Cluster implements Executor {
     } catch (error) {
       seat.end(attempt, error as Error);
       if (kind === 'gradient' && counts !== undefined) counts.lost += unitCount(nodes);
-      if (error instanceof WorkerError) this.#fatal = error;
+      if (!(error instanceof MemberGoneError)) this.#failed(seat, job, { nodes, cause: error as Error });
     }
     this.#wake();
+  }
+
+  #failed(
+    seat: Seat,
+    job: Job<unknown>,
+    { nodes, cause }: { readonly nodes: readonly TreeNode[]; readonly cause: Error },
+  ): void {
+    seat.sitsOut = job;
+    const unit = job.round.fail(nodes);
+    if (cause instanceof WorkerError) this.#fatal = cause;
+    else if (unit !== undefined) {
+      const what = job.kind === 'gradient' ? `shard ${unit} of step ${job.t + 1}` : `chunk ${unit} of the test set`;
+      this.#fatal = new WorkerError(`Members failed on ${what} again and again; the last cause: ${cause.message}`, {
+        cause,
+      });
+    }
   }
 
   /** Results in memory that holds until the next step. */
@@ -187,14 +205,16 @@ export class Cluster implements Executor {
     const now = performance.now();
     const slow = [...this.#seats].map(({ slowAt }) => slowAt - now);
     const lonely = this.#seats.size === 0;
+    const allFailed = [...this.#seats].every(({ attempt }) => attempt === undefined);
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.max(1, Math.min(LONELY_MS, ...slow)));
+      const timer = setTimeout(resolve, Math.max(1, Math.min(allFailed && !lonely ? RETRY_MS : LONELY_MS, ...slow)));
       this.#wake = (): void => {
         clearTimeout(timer);
         resolve();
       };
       if (lonely) this.#options.onLonely();
     });
+    if (allFailed) for (const seat of this.#seats) seat.sitsOut = undefined;
   }
 }
 

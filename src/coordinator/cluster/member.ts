@@ -31,12 +31,18 @@ export type PieceResult =
   | { readonly kind: 'gradient'; readonly partials: readonly (Partial | RemotePartial)[] }
   | { readonly kind: 'evaluate'; readonly chunks: readonly ChunkResult[] };
 
+/** A member left, or its connection was lost: no fault of the piece that it was at. */
+export class MemberGoneError extends Error {}
+
 /** Whoever computes pieces: the coordinator's own threads, or a remote node. */
 export interface Member {
   /** The metrics' node label. */
   readonly name: string;
   /** Threads, which stand for its speed until that is measured. */
   readonly threads: number;
-  /** One piece at a time. @throws where the member failed or left; then nothing of the piece will come */
+  /**
+   * One piece at a time.
+   * @throws MemberGoneError where the member left, anything else where it failed at the piece; nothing of it will come then
+   */
   work(piece: Piece): Promise<PieceResult>;
 }

@@ -34,6 +34,8 @@ export class Seat {
     evaluate: undefined,
   };
   attempt: Attempt | undefined;
+  /** What it failed at; others are asked first. */
+  sitsOut: Work | undefined;
 
   constructor(member: Member) {
     this.member = member;

@@ -1,0 +1,98 @@
+import type { Partial, WeightsVersion } from '../../shared/executor.ts';
+import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/kernel/exports.ts';
+import type { SharedMemory } from '../../shared/kernel/memory.ts';
+import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
+import { lenet5 } from '../../shared/model/lenet5.ts';
+import { addPartials } from '../../shared/reduction/partials.ts';
+import type { SamplerOptions } from '../../shared/sampler.ts';
+import type { TreeNode } from '../../shared/tree.ts';
+import { type EvaluatedChunks, LocalPool } from '../pool.ts';
+import type { SampleSet } from '../thread.ts';
+
+/** Of the weights: those that are computed with, the next, and one that a slow worker may still read. */
+const VERSIONS = 4;
+
+/** What a coordinator has every node compute with. */
+export interface ComputeConfig {
+  readonly head: 'softmax' | 'rbf';
+  readonly rbfJ: number;
+  readonly batch: number;
+  readonly shardSize: number;
+  readonly sampler: SamplerOptions;
+}
+
+export interface ComputeOptions {
+  readonly config: ComputeConfig;
+  readonly threads: number;
+  /** In `memory`, which isn't sealed yet. */
+  readonly train: SampleSet;
+  readonly test: SampleSet;
+  readonly memory: SharedMemory;
+  readonly onLost?: (worker: number, cause: Error) => void;
+}
+
+interface Version extends WeightsVersion {
+  /** Updates done; undefined: never filled. */
+  age: number | undefined;
+}
+
+/** Everything of a node that computes: a pool of threads, and the weights that the coordinator sent last. */
+export class Compute {
+  readonly layout: ModelLayout;
+  readonly #kernel: KernelExports;
+  readonly #pool: LocalPool;
+  readonly #versions: readonly Version[];
+  #current: Version;
+
+  constructor({ config, threads, train, test, memory, ...hooks }: ComputeOptions) {
+    this.layout = layoutOf(lenet5(config.head, config.rbfJ));
+    const module = compileKernel();
+    this.#kernel = instantiateKernel(module, memory.memory);
+    const { parameters } = this.layout;
+    this.#versions = Array.from({ length: VERSIONS + threads }, () => ({
+      values: memory.parameters(parameters),
+      readers: 0,
+      age: undefined,
+    }));
+    this.#current = this.#versions[0] as Version;
+    const { batch, shardSize, sampler } = config;
+    this.#pool = new LocalPool({
+      ...{ workers: threads, memory, kernel: module, layout: this.layout, train, test, batch, shardSize, sampler },
+      // The connection needs the event loop.
+      blocks: false,
+      ...hooks,
+    });
+  }
+
+  /** Takes new weights in; `fill` writes them over what it is given, [parameters]. */
+  setWeights(age: number, fill: (values: Float32Array) => void): void {
+    const free = this.#versions.find((version) => version !== this.#current && version.readers === 0);
+    if (free === undefined) throw new Error('Every version of the weights is being read.');
+    fill(free.values);
+    free.age = age;
+    this.#current = free;
+  }
+
+  /** The age of the weights that it has. */
+  get age(): number | undefined {
+    return this.#current.age;
+  }
+
+  /**
+   * The gradient sum of each node, with the weights that were set last. They hold until the next gradient.
+   * @throws WorkerError where the same shards failed again and again
+   */
+  async gradient(t: number, nodes: readonly TreeNode[]): Promise<Partial[]> {
+    const partials = await this.#pool.gradient({ t, weights: this.#current, nodes });
+    return nodes.map((node) => addPartials(this.#kernel, partials, node));
+  }
+
+  /** @throws WorkerError where the same chunks failed again and again */
+  evaluate(nodes: readonly TreeNode[]): Promise<EvaluatedChunks[]> {
+    return this.#pool.evaluateChunks(this.#current, nodes);
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}
