@@ -18,7 +18,7 @@ function start(run: string): Program {
   return startLockstep(['train', ...FLAGS, '--evaluate-every', '0', '--metrics-port', 'off', '--out', run, ...DATA]);
 }
 
-const FAILED = /^CHECKPOINT \d+ FAILED: .* Training goes on, and it is tried again/;
+const FAILED = /^CHECKPOINT \d+ FAILED: .* It is tried again/;
 const AGAIN = /^Checkpoints are written again/;
 
 async function checkpointsOf(run: string): Promise<number[]> {

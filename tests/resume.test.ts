@@ -37,8 +37,9 @@ function killedAfter(step: number): string {
   for (const name of readdirSync(join(run, 'checkpoints'))) {
     if (Number.parseInt(name.slice(5), 10) > step) rmSync(join(run, 'checkpoints', name));
   }
-  const { result: _, ended: __, ...manifest } = manifestOf(run);
-  writeFileSync(join(run, 'run.json'), JSON.stringify({ ...manifest, state: 'running' }));
+  const { result: _, ended: __, attempts, ...manifest } = manifestOf(run);
+  const [{ ended: ___, steps: ____, ...attempt }] = attempts as [Record<string, unknown>];
+  writeFileSync(join(run, 'run.json'), JSON.stringify({ ...manifest, state: 'running', attempts: [attempt] }));
   return run;
 }
 
@@ -68,6 +69,14 @@ describe('--resume', () => {
   it('starts at step 0 where no checkpoint was written', () => {
     const run = killedAfter(0);
     assertSame(run, trained(['train', '--resume', run, ...QUIET]));
+  });
+
+  it('refuses where the checkpoints that there were are gone: it would start anew in silence', () => {
+    const run = killedAfter(0);
+    const { attempts, ...manifest } = manifestOf(run);
+    const [attempt] = attempts as readonly object[];
+    writeFileSync(join(run, 'run.json'), JSON.stringify({ ...manifest, attempts: [{ ...attempt, steps: 60 }] }));
+    assertRefused(['train', '--resume', run], /No sound checkpoint is left/);
   });
 
   it('prints the summary of a run that is done, and changes nothing', () => {
@@ -107,6 +116,7 @@ describe('--resume', () => {
       /^ {2}--hash-every: the run has 100, but this says 7$/m,
       /lockstep train --init \S*copy-\d+ …/,
     );
+    assertRefused(['train', '--resume', run, '--preset', 'quick'], /--preset: a resumed run has its options already/);
     assertRefused(['train', '--resume', run, '--out', join(folder, 'other')], /--out: a resumed run stays/);
     const manifest = manifestOf(run);
     const digests = { dataset: manifest.digests.dataset, numerics: 'f'.repeat(64) };
@@ -182,7 +192,7 @@ describe('a damaged checkpoint', () => {
   it('is an error where there is no other', () => {
     const copy = killedAfter(20);
     writeFileSync(join(copy, 'checkpoints', 'step-00000020.safetensors'), '');
-    assertRefused(['train', '--resume', copy], /No checkpoint in .* is sound.*backup/s);
+    assertRefused(['train', '--resume', copy], /No sound checkpoint is left in .*backup/s);
   });
 });
 
@@ -204,6 +214,14 @@ describe('--init', () => {
     rmSync(join(moved, 'checkpoints', 'step-00000030.safetensors'));
     writeFileSync(join(moved, 'run.json'), JSON.stringify(manifest));
     assert.equal(trained(['train', '--resume', moved, ...QUIET]).weightsSha256, outcome.weightsSha256);
+    assert.equal(lockstep(['verify', moved, '--all', ...DATA]).status, 0);
+    rmSync(join(moved, 'checkpoints', 'step-00000000.safetensors'));
+    const { status, stdout } = lockstep(['verify', moved, '--all', ...DATA]);
+    assert.equal(status, 1);
+    assert.match(stdout, /step-00000000\.safetensors, which the run began with by --init, is missing/);
+    for (const name of readdirSync(join(moved, 'checkpoints'))) rmSync(join(moved, 'checkpoints', name));
+    writeFileSync(join(moved, 'run.json'), JSON.stringify(manifest));
+    assertRefused(['train', '--resume', moved], /No sound checkpoint is left/);
   });
 
   it('takes a run for its last checkpoint, and refuses what is none or of another model', () => {
@@ -213,6 +231,7 @@ describe('--init', () => {
     const flags = [...FLAGS.slice(0, -DATA.length), ...DATA, '--out', join(folder, 'refused')];
     assertRefused([...flags, '--init', join(folder, 'none')], /none doesn't exist/);
     assertRefused([...flags, '--init', whole, '--head', 'rbf'], /expected \d+ tensors for the model/);
+    assert.ok(!readdirSync(folder).includes('refused'), 'a folder was left');
   });
 });
 

@@ -1,3 +1,4 @@
+import { SYNTHETIC } from '../shared/config.ts';
 import { enterCache } from '../shared/dataset/cache.ts';
 import { cacheFolder, resolveDataFolder } from '../shared/dataset/data-folder.ts';
 import type { Dataset } from '../shared/dataset/dataset.ts';
@@ -6,7 +7,6 @@ import { Mirrors, mirrorsOf, NoMirrorError } from '../shared/dataset/mirrors.ts'
 import { loadMnist, type Replace } from '../shared/dataset/mnist.ts';
 import type { DataFile, DataFiles } from '../shared/dataset/mnist-files.ts';
 import { SYNTHETIC_SHA256, syntheticDataset } from '../shared/dataset/synthetic.ts';
-import { callerPath } from '../shared/paths.ts';
 import { shownPath } from './shown-path.ts';
 
 export interface OpenOptions {
@@ -26,7 +26,6 @@ export interface OpenOptions {
   readonly files?: DataFiles;
 }
 
-const SYNTHETIC = 'synthetic';
 const USUAL_COLUMNS = 80;
 
 /**
@@ -36,8 +35,7 @@ const USUAL_COLUMNS = 80;
  */
 export async function openDataset(options: OpenOptions): Promise<Dataset> {
   const { flag, env, allocate = (length) => new Uint8Array(length), say, files } = options;
-  // The config makes an absolute path of any --data.
-  if (flag === SYNTHETIC || flag === callerPath(SYNTHETIC, env)) {
+  if (flag === SYNTHETIC) {
     say('Data: SYNTHETIC digits, as --data says, not MNIST.');
     return syntheticDataset({ allocate });
   }

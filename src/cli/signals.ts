@@ -12,6 +12,11 @@ export interface StopSignals {
   release(): void;
 }
 
+/** SIGUSR2 would end a process that isn't ready for it: until `stopOnSignals`, it asks for nothing. */
+export function surviveEarlySignals(): void {
+  process.on('SIGUSR2', () => {});
+}
+
 /**
  * The first SIGINT or SIGTERM asks the run to stop behind its step; a second one ends the process at once. SIGUSR2 asks for a
  * checkpoint.

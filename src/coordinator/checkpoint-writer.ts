@@ -1,7 +1,8 @@
+import { mkdir } from 'node:fs/promises';
 import { type CheckpointInfo, encodeCheckpoint } from '../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn, writeCheckpoint } from '../shared/checkpoint/checkpoint-file.ts';
 import type { FileOperations } from '../shared/checkpoint/replace-file.ts';
-import type { TrainConfig } from '../shared/config.ts';
+import { bitsOf, type TrainConfig } from '../shared/config.ts';
 import { RunLockError, WriteError } from '../shared/errors.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import type { StepObserver, StepRecord } from './observer.ts';
@@ -34,10 +35,8 @@ export interface CheckpointContext {
   readonly onLockLost: (error: RunLockError) => void;
 }
 
-interface Taken {
-  readonly step: number;
-  readonly bytes: Uint8Array;
-}
+/** A copy. */
+type Taken = CheckpointState;
 
 /**
  * Writes checkpoints beside the steps, which wait for the copy alone. Where the disk is slower than checkpoints are taken, the
@@ -63,9 +62,9 @@ export class CheckpointWriter implements StepObserver {
 
   /** Copies the state; it is written once the log has been told of its step. */
   take(state: CheckpointState): void {
-    const { config } = this.#context;
-    const bytes = encodeCheckpoint({ ...this.#context, ...state, optimizerName: config.optimizer });
-    const waiting = [...this.#waiting, { step: state.step, bytes }];
+    const { m, v } = state.optimizer;
+    const copy = { ...state, weights: state.weights.slice(), optimizer: { m: m.slice(), v: v?.slice() } };
+    const waiting = [...this.#waiting, copy];
     const regular = waiting.filter(({ step }) => !this.#isSnapshot(step));
     this.#waiting = waiting.filter((taken) => !regular.slice(0, -MAXIMUM_WAITING).includes(taken));
     this.#work();
@@ -119,6 +118,8 @@ export class CheckpointWriter implements StepObserver {
         await this.#write(next);
       } catch (error) {
         this.#failed(error as Error, next.step);
+        // The folder may have been removed. Not made below a run directory that is gone: its disk may come back.
+        await mkdir(this.#context.folder).catch(() => {});
         return;
       }
       const written = next;
@@ -131,10 +132,13 @@ export class CheckpointWriter implements StepObserver {
     return this.#waiting.find(({ step }) => step <= this.#logged);
   }
 
-  async #write({ bytes, step }: Taken): Promise<void> {
-    const { folder, files, syncLog, observer } = this.#context;
+  async #write(state: Taken): Promise<void> {
+    const { folder, files, syncLog, observer, config } = this.#context;
+    const { step } = state;
     const start = performance.now();
     await syncLog();
+    const info = { config: bitsOf(config), optimizerName: config.optimizer };
+    const bytes = encodeCheckpoint({ ...this.#context, ...state, ...info });
     const file = await writeCheckpoint(folder, bytes, { step, files });
     observer.onCheckpoint({ step, file, seconds: (performance.now() - start) / 1000 });
     await this.#prune();
@@ -154,7 +158,7 @@ export class CheckpointWriter implements StepObserver {
     this.#retry = setTimeout(() => this.#work(), this.#delay).unref();
     // Loud, but not a line for every try of a disk that stays full for days.
     if (Number.isInteger(Math.log2(this.#failures))) {
-      this.#say(`CHECKPOINT ${step} FAILED: ${error.message} Training goes on, and it is tried again.`);
+      this.#say(`CHECKPOINT ${step} FAILED: ${error.message} It is tried again.`);
     }
   }
 

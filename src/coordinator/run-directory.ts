@@ -6,7 +6,7 @@ import { LockstepError, RunDirectoryError } from '../shared/errors.ts';
 import type { StepRecord } from './observer.ts';
 import { RunLock } from './run-lock.ts';
 import { writeFailure } from './step-file.ts';
-import { StepLog } from './step-log.ts';
+import { StepLog, type StepLogOptions } from './step-log.ts';
 
 /** The name of a new run: it sorts by its start (UTC) and tells the seed, such as 2026-05-04T10-20-30Z-seed-1. */
 export function runName(start: Date, seed: number): string {
@@ -29,7 +29,7 @@ export class RunDirectory {
   readonly path: string;
   /** Where checkpoints go. */
   readonly checkpoints: string;
-  /** Read the lock's owner again before each rename. */
+  /** Read the lock's owner again before each change. */
   readonly files: FileOperations;
   readonly #say: (line: string) => void;
   readonly #lock: RunLock;
@@ -42,9 +42,17 @@ export class RunDirectory {
     this.#say = say;
     this.files = {
       ...fileOperations,
+      write: async (path, bytes) => {
+        await lock.check();
+        await fileOperations.write(path, bytes);
+      },
       rename: async (from, to) => {
         await lock.check();
         await fileOperations.rename(from, to);
+      },
+      remove: async (path) => {
+        await lock.check();
+        await fileOperations.remove(path);
       },
     };
   }
@@ -66,7 +74,7 @@ export class RunDirectory {
         await rm(checkpointsOf(path), { recursive: true, force: true });
         await mkdir(checkpointsOf(path));
         const directory = new RunDirectory(path, lock, options.say);
-        directory.#steps = await StepLog.create(join(path, 'steps.jsonl'), { onNotice: options.say });
+        directory.#steps = await StepLog.create(join(path, 'steps.jsonl'), directory.#logOptions);
         return directory;
       });
     } catch (error) {
@@ -93,12 +101,16 @@ export class RunDirectory {
     try {
       await mkdir(this.checkpoints, { recursive: true });
       await clear(this.checkpoints, step);
-      const { log, last } = await StepLog.resume(path, step, { onNotice: this.#say });
+      const { log, last } = await StepLog.resume(path, step, this.#logOptions);
       this.#steps = log;
       return last;
     } catch (error) {
       throw error instanceof LockstepError ? error : writeFailure(path, error as Error);
     }
+  }
+
+  get #logOptions(): StepLogOptions {
+    return { onNotice: this.#say, mayWrite: () => this.#lock.check() };
   }
 
   /** The run's name: the last part of its path. */
@@ -132,7 +144,8 @@ export class RunDirectory {
   /** Flushes and closes steps.jsonl, and gives the lock back. Lines appended later are dropped. */
   async close(): Promise<void> {
     await this.#steps?.close();
-    await this.#lock.release();
+    // What is wrong with the directory was told where it was written; this must not stand before that.
+    await this.#lock.release().catch((error: Error) => this.#say(`The lock stays: ${error.message}`));
   }
 }
 

@@ -31,15 +31,16 @@ export async function cutAfter(file: LogFile, step: number): Promise<{ end: numb
   return found;
 }
 
+/** Lines that were on the disk are gone: somebody cut or replaced the file. */
+export class LogCutError extends Error {}
+
 /**
- * Cuts what a failed write may have left past `size`, which is the whole file otherwise, up to `reach`.
- * @throws Error where the file ends elsewhere
+ * Cuts what lies past `size`: what a failed write left, or somebody added.
+ * @throws LogCutError where the file ends before it
  */
-export async function cutFailedWrite(file: LogFile, size: number, reach: number): Promise<void> {
+export async function cutPast(file: LogFile, size: number): Promise<void> {
   const found = await file.size();
-  if (found < size || found > reach) {
-    throw new Error(`it has ${found} bytes where this run left ${size}, so another program has changed it`);
-  }
+  if (found < size) throw new LogCutError(`it has ${found} bytes where this run left ${size}`);
   if (found > size) await file.truncate(size);
 }
 

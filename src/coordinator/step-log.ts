@@ -1,12 +1,15 @@
 import { basename } from 'node:path';
+import { RunLockError } from '../shared/errors.ts';
 import type { StepRecord } from './observer.ts';
-import { cutAfter, cutFailedWrite, openLogFile, withLogFile, writeFailure } from './step-file.ts';
+import { cutAfter, cutPast, LogCutError, openLogFile, withLogFile, writeFailure } from './step-file.ts';
 import { parseStepLine, stepLine } from './step-lines.ts';
 
 export interface StepLogOptions {
   /** Takes a sentence for the person who watches the run. */
   readonly onNotice: (message: string) => void;
   readonly openFile?: typeof openLogFile;
+  /** Asked before each write. @throws RunLockError where another process owns the run directory: the log ends then */
+  readonly mayWrite?: () => Promise<void>;
 }
 
 const FLUSH_MS = 1000;
@@ -26,13 +29,13 @@ export class StepLog {
   readonly #path: string;
   readonly #onNotice: (message: string) => void;
   readonly #openFile: typeof openLogFile;
+  readonly #mayWrite: () => Promise<void>;
   /** Those that aren't known to be on the disk; the system was given the first `#given` characters. */
   #lines = '';
   #given = 0;
   /** Bytes of the file that are on the disk, that the system was given, and how far a failed write may have come. */
   #synced: number;
   #size: number;
-  #reach: number;
   /** The failure that was told, while writing hasn't worked since. */
   #trouble: Error | undefined;
   #ended = false;
@@ -41,11 +44,13 @@ export class StepLog {
   #closing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(path: string, size: number, { onNotice, openFile = openLogFile }: StepLogOptions) {
+  private constructor(path: string, size: number, options: StepLogOptions) {
+    const { onNotice, openFile = openLogFile, mayWrite = async () => {} } = options;
     this.#path = path;
+    this.#mayWrite = mayWrite;
     this.#onNotice = onNotice;
     this.#openFile = openFile;
-    this.#synced = this.#size = this.#reach = size;
+    this.#synced = this.#size = size;
   }
 
   /**
@@ -137,10 +142,11 @@ export class StepLog {
     const durable = sync || this.#trouble !== undefined || end >= SYNC_CHARACTERS;
     if (this.#given === end && !(durable && end > 0)) return;
     const bytes = Buffer.from(this.#lines.slice(this.#given));
+    const reach = this.#size + bytes.length;
+    await this.#mayWrite();
     const file = await this.#openFile(this.#path, 'r+');
     try {
-      await cutFailedWrite(file, this.#size, this.#reach);
-      this.#reach = this.#size + bytes.length;
+      await cutPast(file, this.#size);
       await file.write(bytes, this.#size);
       if (durable) {
         // Where it fails, the system forgets what it was given, and the next sync succeeds without: write it all again.
@@ -152,7 +158,7 @@ export class StepLog {
       await file.close();
     }
     if (this.#ended) return;
-    this.#size = this.#reach;
+    this.#size = reach;
     this.#given = end;
     if (!durable) return;
     this.#synced = this.#size;
@@ -162,7 +168,8 @@ export class StepLog {
 
   #settle(failure: Error | undefined): void {
     if (this.#ended) return;
-    if (failure === undefined) {
+    if (failure instanceof LogCutError || failure instanceof RunLockError) this.#end(failure.message);
+    else if (failure === undefined) {
       if (this.#trouble !== undefined) this.#tell('is written again, with every line');
       this.#trouble = undefined;
     } else if (this.#closing === undefined) {

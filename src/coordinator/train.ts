@@ -74,8 +74,8 @@ export async function train(training: Training): Promise<TrainingResult> {
   try {
     await trainSteps(training, course);
   } finally {
-    if (course.steps !== course.saved) checkpoint(stateAfter(course.steps, training));
     course.tell();
+    if (course.steps !== course.saved) checkpoint(stateAfter(course.steps, training));
   }
   const { record, evaluated } = course;
   return {
@@ -195,11 +195,12 @@ async function takeStock(training: Training, course: Course): Promise<void> {
   const { steps: step } = course;
   const due = dueAt(config, step);
   if (due.evaluation || due.checkpoint || due.link) {
-    const evaluation = due.evaluation ? await evaluate(training, step) : undefined;
     const sha256 = weightsSha256(state.current.values);
     const { loss } = course.record as StepRecord;
     const link = due.link ? { chain: chain.link({ step, loss, weightsSha256: sha256 }) } : undefined;
-    course.found({ ...evaluation, weightsSha256: sha256, ...link });
+    course.found({ weightsSha256: sha256, ...link });
+    // Last: where it fails, the step is saved with all else that belongs to it.
+    if (due.evaluation) course.found(await evaluate(training, step));
   }
   if (checkpointAsked?.() || due.checkpoint) {
     checkpoint(stateAfter(step, training));

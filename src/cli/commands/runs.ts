@@ -126,8 +126,12 @@ async function refuseUnremovable(path: string): Promise<void> {
     );
   }
   const manifest = await lstat(join(path, MANIFEST)).catch(() => undefined);
-  if (!found.isDirectory() || !manifest?.isFile()) {
-    throw new UsageError(`${shown} isn't a run directory: it has no ${MANIFEST}. Nothing was removed.`);
+  // Other folders may have a run.json too.
+  const names = found.isDirectory() ? await readdir(path) : [];
+  const isRun = manifest?.isFile() && (names.includes('steps.jsonl') || names.includes('checkpoints'));
+  if (!isRun) {
+    const lacks = manifest?.isFile() ? 'neither steps.jsonl nor checkpoints' : `no ${MANIFEST}`;
+    throw new UsageError(`${shown} isn't a run directory: it has ${lacks}. Nothing was removed.`);
   }
   const { state, owner } = { owner: undefined, ...(await lockState(path)) };
   if (state === 'free' || state === 'stale') return;

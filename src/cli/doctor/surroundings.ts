@@ -2,11 +2,11 @@ import { mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { TrainConfig } from '../../shared/config.ts';
+import { SYNTHETIC } from '../../shared/config.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/dataset/data-folder.ts';
 import { mirrorsOf } from '../../shared/dataset/mirrors.ts';
 import { loadMnist } from '../../shared/dataset/mnist.ts';
 import { DatasetError, LockstepError } from '../../shared/errors.ts';
-import { callerPath } from '../../shared/paths.ts';
 import { type Check, reasonOf, size } from './check.ts';
 
 const HOST = '127.0.0.1';
@@ -16,7 +16,7 @@ const COMFORTABLE_DISK_BYTES = 100 * 2 ** 20;
 /** Looks for the data set where a run would, and checks its files' digests; fetches nothing. */
 export async function checkData({ data }: TrainConfig, env: NodeJS.ProcessEnv): Promise<Check> {
   const name = 'data';
-  if (data === callerPath('synthetic', env)) return { name, status: 'ok', found: 'SYNTHETIC digits, as --data says' };
+  if (data === SYNTHETIC) return { name, status: 'ok', found: 'SYNTHETIC digits, as --data says' };
   const origin = data !== undefined ? 'given by --data' : env.MNIST_DIR ? 'from $MNIST_DIR' : undefined;
   try {
     if (origin === undefined) return await checkCache(env);

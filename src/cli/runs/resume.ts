@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { type Checkpoint, type Digests, trainingStateOf } from '../../shared/checkpoint/checkpoint.ts';
+import { type Checkpoint, type Digests, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName, checkpointsIn, readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
 import { type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config.ts';
@@ -75,16 +75,21 @@ export async function newestSound(
     try {
       return await ownCheckpoint(file, manifest, layout);
     } catch (error) {
-      if (!(error instanceof CheckpointError)) throw error;
+      if (!(error instanceof CheckpointError) || error.isUnreadable) throw error;
       say(`PASSED OVER a checkpoint: ${error.message}`);
     }
   }
-  if (all.length === 0) return undefined;
+  if (all.length === 0 && hadNone(manifest)) return undefined;
   throw new CheckpointError(
-    `No checkpoint in ${join(path, 'checkpoints')} is sound, so there is nothing to go on from. ` +
+    `No sound checkpoint is left in ${join(path, 'checkpoints')}, so there is nothing to go on from. ` +
       'Restore one from a backup, or start a new run.',
     { file: path },
   );
+}
+
+/** Whether a run may have had no checkpoint: one that stopped, went on or began with --init had one. */
+function hadNone({ digests, attempts }: Manifest): boolean {
+  return digests.init === undefined && attempts.every(({ from, steps = 0 }) => from === 0 && steps === 0);
 }
 
 /**
@@ -93,12 +98,15 @@ export async function newestSound(
  */
 export async function ownCheckpoint(file: string, manifest: Manifest, layout: ModelLayout): Promise<Checkpoint> {
   const checkpoint = await readCheckpoint(file);
-  const { optimizer } = trainingStateOf(checkpoint, layout);
+  const { weights, optimizer } = trainingStateOf(checkpoint, layout);
   const { step, digests } = checkpoint;
   const wrong = [
     ...(basename(file) === checkpointName(step) ? [] : [`holds step ${step}, not the one of its name`]),
     ...(digests.dataset === manifest.digests.dataset ? [] : ["was trained on another data set than the run's"]),
     ...(digests.numerics === manifest.digests.numerics ? [] : ['was written by other numerics than the run has']),
+    ...(step > 0 || weightsSha256(weights) === manifest.digests.init
+      ? []
+      : ['holds other weights than the run began with']),
     ...((optimizer.v === undefined) === (manifest.config.optimizer === 'sgd')
       ? []
       : ["hasn't the moments that the run's optimizer has"]),

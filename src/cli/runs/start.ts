@@ -9,7 +9,7 @@ import {
   weightsSha256,
 } from '../../shared/checkpoint/checkpoint.ts';
 import { readCheckpoint, writeCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
-import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config.ts';
+import { bitsOf, type ResolvedTrainConfig, type TrainConfig } from '../../shared/config.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { numericsDigest } from '../../shared/kernel/exports.ts';
 import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
@@ -37,17 +37,16 @@ export interface StartOptions {
   readonly say: (line: string) => void;
 }
 
-/** A new run, from drawn weights or those of --init. @throws CheckpointError where those can't be used */
-export async function start(options: StartOptions): Promise<Beginning> {
+/** A new run, from drawn weights or those of --init, as `initialState` gave them. */
+export async function start(state: TrainingState | undefined, options: StartOptions): Promise<Beginning> {
   const { directory, resolved, dataset } = options;
   const { config } = resolved;
   const layout = layoutFor(config);
-  const state = config.init === undefined ? undefined : await initialState(config.init, layout);
   const init = state === undefined ? {} : { init: weightsSha256(state.weights) };
   const digests: Digests = { dataset: dataset.sha256, numerics: numericsDigest(), ...init };
   if (state !== undefined) {
     // Before run.json: a run that can be resumed has what it began with.
-    const info = { step: 0, config: { ...config }, digests, optimizerName: config.optimizer };
+    const info = { step: 0, config: bitsOf(config), digests, optimizerName: config.optimizer };
     const bytes = encodeCheckpoint({ ...state, layout, ...info });
     await writeCheckpoint(directory.checkpoints, bytes, { step: 0, files: directory.files });
   }
@@ -68,9 +67,14 @@ export async function goOn(resumed: Resumed, options: StartOptions): Promise<Beg
   return { manifest, from: { step, record }, chain: checkpoint?.chain ?? CHAIN_START, state };
 }
 
-/** Weights alone: the new run's optimizer begins anew. */
-async function initialState(path: string, layout: ModelLayout): Promise<TrainingState> {
-  const file = await findCheckpoint(path, '');
+/**
+ * What --init names, if anything: weights alone, since the new run's optimizer begins anew. Read before the run directory is made.
+ * @throws CheckpointError where it can't be used
+ */
+export async function initialState(config: TrainConfig): Promise<TrainingState | undefined> {
+  if (config.init === undefined) return undefined;
+  const layout = layoutFor(config);
+  const file = await findCheckpoint(config.init, '');
   const { weights } = trainingStateOf(await readCheckpoint(file), layout);
   const zeros = (): Float32Array => new Float32Array(layout.parameters);
   return { weights, optimizer: { m: zeros(), v: zeros() } };

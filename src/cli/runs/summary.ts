@@ -17,7 +17,12 @@ export const SummarySchema = z.object({
   testedAt: z.int().optional(),
   /** 0..1, at that. */
   testAccuracy: z.number().optional(),
-  testLoss: z.number().optional(),
+  // JSON has no infinity: a loss that overflowed is written as null.
+  testLoss: z
+    .number()
+    .nullable()
+    .transform((loss) => loss ?? Number.NaN)
+    .optional(),
   /** Mean loss of the last step's batch. */
   trainLoss: z.number().optional(),
   weightsSha256: z.string(),

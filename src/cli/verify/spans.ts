@@ -27,7 +27,7 @@ interface SoundCheckpoint {
 export interface Inspection {
   /** Oldest first. */
   readonly sound: readonly SoundCheckpoint[];
-  readonly damaged: readonly DamagedCheckpoint[];
+  readonly damaged: DamagedCheckpoint[];
 }
 
 /** Reads a file as the checkpoint of some run. @throws CheckpointError where it is damaged or another run's */

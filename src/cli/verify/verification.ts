@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
+import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../../shared/config.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
@@ -73,13 +74,18 @@ export async function verifyRun(options: VerificationOptions): Promise<Verificat
   const read: ReadCheckpoint = (file) => ownCheckpoint(file, manifest, layout);
   // Before the log: it reaches as far as each checkpoint that is there now.
   const { sound, damaged } = await inspectCheckpoints(run, read);
+  const drawn = manifest.digests.init === undefined;
+  if (!drawn && sound[0]?.step !== 0 && damaged.length === 0) {
+    const file = join(run, 'checkpoints', checkpointName(0));
+    damaged.push({ file, problem: `${file}, which the run began with by --init, is missing.` });
+  }
   const saved = sound.at(-1)?.step ?? 0;
   const isRunning = manifest.state === 'running';
   const done = isRunning ? 0 : (manifest.attempts.at(-1)?.steps ?? 0);
   const expected = { steps: Math.max(saved, done), chain: isRunning ? undefined : manifest.chain };
   const { log, chain } = await checkLog(logOf(run), expected);
 
-  const spans = spansOf(sound, { drawn: manifest.digests.init === undefined, last: log.last });
+  const spans = spansOf(sound, { drawn, last: log.last });
   const recomputed = await recomputeSpans(sampleSpans(spans, options.spans), read, options);
   const steps = Math.max(log.last, expected.steps);
   const covered = stepsIn(recomputed);

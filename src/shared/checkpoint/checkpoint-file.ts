@@ -17,9 +17,12 @@ export function stepOfCheckpoint(name: string): number | undefined {
   return digits === undefined ? undefined : Number.parseInt(digits, 10);
 }
 
-/** Those in a folder, newest first; none where it doesn't exist. */
+/** Those in a folder, newest first; none where it doesn't exist. @throws the file system's error where it can't be read */
 export async function checkpointsIn(folder: string): Promise<{ file: string; step: number }[]> {
-  const names = await readdir(folder).catch(() => []);
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
+    throw error;
+  });
   return names
     .flatMap((name) => {
       const step = stepOfCheckpoint(name);
@@ -66,6 +69,7 @@ async function readBytes(file: string): Promise<Uint8Array> {
     throw new CheckpointError(`The checkpoint ${file} ${problem}. Name a file from a run's checkpoints folder.`, {
       file,
       cause: error,
+      isUnreadable: code !== 'ENOENT',
     });
   }
   throw new CheckpointError(`The checkpoint ${file} isn't a file. Name a file from a run's checkpoints folder.`, {
