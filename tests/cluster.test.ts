@@ -91,7 +91,7 @@ async function trained({ members, onStep = () => {} }: Disturbance) {
     return { outcome: { weightsSha256, records }, cluster };
   } finally {
     await cluster.close();
-    await engine.pool.close();
+    await engine.pool?.close();
     await Promise.all(members.map((member) => member.close()));
   }
 }

@@ -59,6 +59,7 @@ describe('resolveTrainConfig', () => {
       hashEvery: 100,
       keep: 20,
       forceUnlock: false,
+      plaintext: false,
       metricsPort: 9464,
       json: false,
     });
@@ -119,7 +120,6 @@ describe('resolveTrainConfig', () => {
 
 describe('what resolveTrainConfig refuses', () => {
   const impossible: readonly (readonly [string, string])[] = [
-    ['workers', '0'],
     ['workers', '-1'],
     ['workers', '2.5'],
     ['workers', 'many'],
@@ -155,8 +155,8 @@ describe('what resolveTrainConfig refuses', () => {
 
   test('says what would do', () => {
     assert.equal(
-      messageOf({ workers: '0' }),
-      '--workers: expected auto or a whole number from 1 to 1024, but got "0". Change it, or leave it out for the default (auto).',
+      messageOf({ workers: '1025' }),
+      '--workers: expected auto or a whole number from 0 to 1024, but got "1025". Change it, or leave it out for the default (auto).',
     );
     assert.match(messageOf({ learningRate: '-1' }), /expected a number above 0 to 1000000, .*default \(0\.003\)/);
     assert.match(messageOf({ optimizer: 'x' }), /expected adam, adamw or sgd, /);
@@ -218,7 +218,9 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointEvery data evaluateEvery forceUnlock json keep metricsPort out resume workers'.split(' '),
+    'checkpointEvery data evaluateEvery forceUnlock json keep listen metricsPort out plaintext resume tlsCert tlsKey tokenFile workers'.split(
+      ' ',
+    ),
   );
 });
 

@@ -1,4 +1,4 @@
-import { Cluster } from '../coordinator/cluster/cluster.ts';
+import { Cluster, type ClusterOptions } from '../coordinator/cluster/cluster.ts';
 import { LocalMember } from '../coordinator/cluster/local-member.ts';
 import { Optimizer } from '../coordinator/optimizer.ts';
 import { StateStore } from '../coordinator/state.ts';
@@ -13,16 +13,26 @@ import { DEPTH } from '../worker/mailbox.ts';
 import { CHUNK_SIZE, LocalPool, type LocalPoolOptions } from '../worker/pool.ts';
 import type { SampleSet } from '../worker/thread.ts';
 
-/** All that computes in this process, over one shared memory. */
-export interface Engine {
+/** The model, its state and what updates it, over one shared memory. */
+interface Core {
   readonly layout: ModelLayout;
   readonly kernel: KernelExports;
   /** Weights and moments; all zero at first. */
   readonly state: StateStore;
   readonly optimizer: Optimizer;
-  readonly pool: LocalPool;
   /** [test samples] */
   readonly testLabels: Uint8Array;
+}
+
+/** Training by the threads of this process alone. */
+export interface Engine extends Core {
+  readonly pool: LocalPool;
+}
+
+/** Training by whoever joins the cluster; the threads of this process, if there are any, are its first member. */
+export interface ClusterEngine extends Core {
+  readonly cluster: Cluster;
+  readonly pool: LocalPool | undefined;
 }
 
 export interface EngineOptions {
@@ -33,35 +43,30 @@ export interface EngineOptions {
   readonly onLost?: NonNullable<LocalPoolOptions['onLost']>;
   readonly onReady?: NonNullable<LocalPoolOptions['onReady']>;
   readonly faults?: readonly Fault[];
-  /** As `LocalPoolOptions` has it. */
-  readonly blocks?: boolean;
-}
-
-export interface ClusterEngineOptions extends Omit<EngineOptions, 'blocks'> {
-  readonly onLonely: () => void;
-}
-
-/** An engine whose threads are one member of a cluster that others can join. */
-export interface ClusterEngine extends Engine {
-  readonly cluster: Cluster;
-}
-
-/** Lays out the shared memory and starts the pool, as the first member of a cluster. */
-export function startClusterEngine({ onLonely, ...options }: ClusterEngineOptions): ClusterEngine {
-  const { config, memory, dataset } = options;
-  const layout = layoutOf(lenet5(config.head, config.rbfJ));
-  const cluster = new Cluster({
-    ...{ memory, parameters: layout.parameters, shards: config.batch / config.shardSize, onLonely },
-    kernel: instantiateKernel(compileKernel(), memory.memory),
-    ...{ testSamples: dataset.test.count, chunkSize: CHUNK_SIZE },
-  });
-  const engine = startEngine({ ...options, blocks: false });
-  cluster.join(new LocalMember(engine.pool));
-  return { ...engine, cluster };
 }
 
 /** Lays out the shared memory and starts the pool. */
-export function startEngine({ config, memory, dataset, ...hooks }: EngineOptions): Engine {
+export function startEngine(options: EngineOptions): Engine {
+  const { core, startPool } = layOut(options);
+  return { ...core, pool: startPool({}) };
+}
+
+/** Lays out the shared memory and starts the pool, where the config has workers, as the first member of a cluster. */
+export function startClusterEngine(options: EngineOptions & Pick<ClusterOptions, 'onLonely'>): ClusterEngine {
+  const { config, memory, dataset, onLonely } = options;
+  const { core, startPool } = layOut(options);
+  const { layout, kernel } = core;
+  const cluster = new Cluster({
+    ...{ memory, kernel, onLonely, parameters: layout.parameters, shards: config.batch / config.shardSize },
+    ...{ testSamples: dataset.test.count, chunkSize: CHUNK_SIZE },
+  });
+  // The sockets need the event loop.
+  const pool = config.workers === 0 ? undefined : startPool({ blocks: false });
+  if (pool !== undefined) cluster.join(new LocalMember(pool));
+  return { ...core, cluster, pool };
+}
+
+function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: EngineOptions) {
   const layout = layoutOf(lenet5(config.head, config.rbfJ));
   const module = compileKernel();
   const kernel = instantiateKernel(module, memory.memory);
@@ -73,13 +78,16 @@ export function startEngine({ config, memory, dataset, ...hooks }: EngineOptions
     versions: config.workers + DEPTH + 1,
   });
   const { workers, batch, shardSize, seed, augment } = config;
-  const pool = new LocalPool({
-    ...{ workers, batch, shardSize, memory, layout, train, test, kernel: module },
-    sampler: { samples: dataset.train.count, batch, seed, augment },
-    ...hooks,
-  });
+  const startPool = (options: Pick<LocalPoolOptions, 'blocks'>): LocalPool =>
+    new LocalPool({
+      ...{ workers, batch, shardSize, memory, layout, train, test, faults, kernel: module },
+      sampler: { samples: dataset.train.count, batch, seed, augment },
+      ...(onLost && { onLost }),
+      ...(onReady && { onReady }),
+      ...options,
+    });
   const optimizer = new Optimizer(kernel, config);
-  return { layout, kernel, state, optimizer, pool, testLabels: test.labels };
+  return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, startPool };
 }
 
 function share(memory: SharedMemory, { images, labels }: Split): SampleSet {

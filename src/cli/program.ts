@@ -11,12 +11,18 @@ const EXAMPLES = {
   train: [
     'lockstep train',
     'lockstep train --iterations 1000 --workers 4 --out runs/first',
+    'lockstep train --listen 0.0.0.0:9465 --token-file token --tls-cert cert.pem --tls-key key.pem',
     'lockstep train --config settings.json --seed 2 --json > result.json',
     'LOCKSTEP_METRICS_PORT=off lockstep train',
   ],
   evaluate: ['lockstep evaluate', 'lockstep evaluate runs/first/checkpoints/step-00010000.safetensors --json'],
   verify: ['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json'],
   doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
+  worker: [
+    'lockstep worker --connect ws://127.0.0.1:9465',
+    'lockstep worker --connect wss://trainer.example:9465 --token-file token --threads 4 --keep',
+  ],
+  token: ['lockstep token > token'],
   bench: ['lockstep bench', 'lockstep bench --json > bench.json'],
   runs: ['lockstep runs', 'lockstep runs elsewhere --json', 'lockstep runs --remove first second'],
   diff: ['lockstep diff runs/first runs/second', 'lockstep diff runs/first runs/second --json'],
@@ -64,6 +70,24 @@ function lockstep(done: (exitCode: number) => void): Command {
     });
 
   addVerify(program, done);
+
+  const worker = program.command('worker').description("compute for another machine's run until it ends");
+  worker
+    .requiredOption('--connect <url>', 'the coordinator: ws://HOST:PORT or wss://HOST:PORT, as its --listen says')
+    .option('--threads <count>', 'worker threads; auto: one for each CPU that may be used (default: auto)')
+    .option('--token-file <file>', "file of the run's token (default: $LOCKSTEP_TOKEN)")
+    .option('--tls-ca <file>', "PEM of the authority that signed the coordinator's certificate (default: the system's)")
+    .option('--data <dir>', "folder of the four MNIST files (default: $MNIST_DIR, the user's cache, the coordinator)")
+    .option('--keep', 'wait for the next run when one is over')
+    .addHelpText('after', examples('worker'))
+    .action(async (flags: Record<string, unknown>) => {
+      done(await (await import('./commands/worker.ts')).worker(flags));
+    });
+
+  const token = program.command('token').description('print a new token for a coordinator and its nodes');
+  token.addHelpText('after', examples('token')).action(async () => {
+    process.stdout.write(`${(await import('../shared/protocol/token.ts')).newToken()}\n`);
+  });
 
   const bench = program.command('bench').description("measure this machine's training speed");
   addOptions(bench, ['json']);

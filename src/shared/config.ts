@@ -7,6 +7,9 @@ import { callerPath } from './paths.ts';
 
 type Options = z.output<typeof trainSchema>;
 
+/** As --data: the drawn digits, no folder. */
+export const SYNTHETIC = 'synthetic';
+
 /** A run's options, all decided. Paths are absolute. */
 export type TrainConfig = Readonly<
   Omit<Options, 'workers' | 'warmup' | 'weightDecay'> & {
@@ -36,6 +39,13 @@ export function resolveTrainConfig(sources: Sources): ResolvedTrainConfig {
   return { config, explicit: new Set(Object.keys(given) as OptionKey[]) };
 }
 
+/** What of a config decides the bits: the same wherever and by whomever the run is computed. */
+export function bitsOf(config: TrainConfig): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    BITS.filter((key) => config[key] !== undefined && key !== 'init').map((key) => [key, config[key]]),
+  );
+}
+
 /** A resumed run's config, and which of the values that were given it can't take. */
 export interface ResumedTrainConfig extends ResolvedTrainConfig {
   /** A line for each option that would change the bits. */
@@ -52,9 +62,14 @@ export function resumeTrainConfig(
   { config: own, explicit }: ResolvedTrainConfig,
 ): ResumedTrainConfig {
   const given = readSources(sources, OPTION_KEYS);
-  const kept = new Set([...explicit, ...BITS]);
+  // How the result is told is the command's, not the run's.
+  const kept = new Set<OptionKey>([...explicit, ...BITS]);
+  kept.delete('json');
   const base = Object.fromEntries(Object.entries(own).filter(([key]) => kept.has(key as OptionKey)));
   const { out, resume, forceUnlock, ...values } = valuesOf(given);
+  if (sources.flags.preset !== undefined || sources.env.LOCKSTEP_PRESET) {
+    throw new UsageError('--preset: a resumed run has its options already. Leave it out.');
+  }
   if (out !== undefined) {
     throw new UsageError(`${given.out?.from}: a resumed run stays in its directory. Leave it out.`);
   }
@@ -76,7 +91,7 @@ function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boole
 /** Fills in what depends on other options or on the machine. */
 function decide(options: Options, env: Sources['env']): TrainConfig {
   const shards = Math.max(1, Math.floor(options.batch / options.shardSize));
-  const { out, data, init } = options;
+  const { out, data, init, tokenFile, tlsCert, tlsKey } = options;
   return {
     ...options,
     // More workers than shards would have nothing to do.
@@ -84,9 +99,17 @@ function decide(options: Options, env: Sources['env']): TrainConfig {
     warmup: options.warmup ?? Math.min(200, Math.floor(options.iterations / 5)),
     weightDecay: options.weightDecay ?? (options.optimizer === 'adamw' ? 0.01 : 0),
     ...(out === undefined ? {} : { out: callerPath(out, env) }),
-    ...(data === undefined ? {} : { data: callerPath(data, env) }),
+    ...(data === undefined ? {} : { data: data === SYNTHETIC ? data : callerPath(data, env) }),
     ...(init === undefined ? {} : { init: callerPath(init, env) }),
+    ...filePaths({ tokenFile, tlsCert, tlsKey }, env),
   };
+}
+
+type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey';
+
+function filePaths(files: Pick<Options, FileKey>, env: Sources['env']): Pick<Options, FileKey> {
+  const given = Object.entries(files).filter((entry): entry is [FileKey, string] => entry[1] !== undefined);
+  return Object.fromEntries(given.map(([key, path]) => [key, callerPath(path, env)]));
 }
 
 /** What a command that only reads a run takes, resolved in the same way. */
@@ -100,7 +123,7 @@ export function resolveReadConfig(sources: Sources): ReadConfig {
   const { data, json } = trainSchema
     .pick({ data: true, json: true })
     .parse(valuesOf(readSources(sources, ['data', 'json'])));
-  return { data: data === undefined ? undefined : callerPath(data, sources.env), json };
+  return { data: data === undefined || data === SYNTHETIC ? data : callerPath(data, sources.env), json };
 }
 
 function valuesOf(given: GivenOptions): Record<string, unknown> {
@@ -116,6 +139,11 @@ function checkTogether(config: TrainConfig, given: GivenOptions): void {
     throw new UsageError(
       `${from('batch')}: expected a multiple of the shard size, which is ${shardSize} by ${from('shardSize')}, ` +
         `but got ${batch}. A batch of ${fits} would do, or a shard size that divides ${batch}.`,
+    );
+  }
+  if (config.workers === 0 && config.listen === undefined) {
+    throw new UsageError(
+      `${from('workers')}: without workers somebody else must compute: add --listen HOST:PORT, or give at least 1.`,
     );
   }
   if (warmup > iterations) {

@@ -1,3 +1,5 @@
+import type { CloseCode } from './protocol/close-codes.ts';
+
 /**
  * Every failure that a person can mend is a LockstepError: its message says what was expected, what came and what to do;
  * `code` is stable. The CLI prints the message alone and exits with `exitCode`.
@@ -36,10 +38,13 @@ export class CheckpointError extends LockstepError {
   readonly code = 'ERR_CHECKPOINT';
   override readonly exitCode = 2;
   readonly file: string | undefined;
+  /** The system can't read it, which says nothing of its contents. */
+  readonly isUnreadable: boolean;
 
-  constructor(message: string, options: ErrorOptions & { file?: string } = {}) {
+  constructor(message: string, options: ErrorOptions & { file?: string; isUnreadable?: boolean } = {}) {
     super(message, options);
     this.file = options.file;
+    this.isUnreadable = options.isUnreadable ?? false;
   }
 }
 
@@ -71,6 +76,17 @@ export class WriteError extends LockstepError {
 export class ListenError extends LockstepError {
   readonly code = 'ERR_LISTEN';
   override readonly exitCode = 2;
+}
+
+/** A peer broke the wire protocol or couldn't prove that it belongs to the run: its connection is closed with that code. */
+export class ProtocolError extends LockstepError {
+  readonly code = 'ERR_PROTOCOL';
+  readonly closeCode: CloseCode;
+
+  constructor(message: string, options: ErrorOptions & { closeCode: CloseCode }) {
+    super(message, options);
+    this.closeCode = options.closeCode;
+  }
 }
 
 /** A model's spec contradicts itself or asks for what the backend doesn't have. */

@@ -16,7 +16,7 @@ import type { ModelLayout } from '../shared/model/layout.ts';
 import { Dealer } from '../shared/reduction/deal.ts';
 import { addLosses } from '../shared/reduction/losses.ts';
 import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
-import { depthOf, type TreeNode, unitCount } from '../shared/tree.ts';
+import { cover, depthOf, type TreeNode, unitCount } from '../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../shared/update.ts';
 import { BARRIER_WORDS, MAXIMUM_WAITING, StepBarriers } from './barrier.ts';
 import { BELL_WORDS, Bell } from './bell.ts';
@@ -200,12 +200,14 @@ export class LocalPool implements Executor {
 
   /**
    * Classifies ranges of the test set's chunks.
-   * @param nodes disjoint ranges, ascending
+   * @param ranges disjoint, ascending
    * @throws WorkerError where the same chunks failed again and again
    */
-  async evaluateChunks(weights: WeightsVersion, nodes: readonly TreeNode[]): Promise<EvaluatedChunks[]> {
+  async evaluateChunks(weights: WeightsVersion, ranges: readonly TreeNode[]): Promise<EvaluatedChunks[]> {
     const samples = this.#options.test.labels.length;
-    const assignments = await this.#finish(new Job({ kind: 'evaluate', t: 0, weights, units: this.#chunks, nodes }));
+    const units = this.#chunks;
+    const nodes = ranges.flatMap(({ begin, end }) => cover(units, begin, end));
+    const assignments = await this.#finish(new Job({ kind: 'evaluate', t: 0, weights, units, nodes }));
     return assignments.map(({ node, region }) => {
       const result = new EvaluationRegion(this.#options.memory.memory.buffer, region, node, CHUNK_SIZE);
       const count = Math.min(samples, node.end * CHUNK_SIZE) - node.begin * CHUNK_SIZE;

@@ -35,8 +35,11 @@ export interface Program {
   readonly ended: Promise<Ended>;
 }
 
-export function startLockstep(args: readonly string[]): Program {
-  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+export function startLockstep(args: readonly string[], more: NodeJS.ProcessEnv = {}): Program {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: { ...env, ...more },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     stderr += chunk;

@@ -12,16 +12,18 @@ import { SharedMemory } from '../../shared/kernel/memory.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { openDataset } from '../dataset.ts';
 import { Terminal } from '../progress/terminal.ts';
+import { listeningOf } from '../runs/listening.ts';
 import { manifestJson, readManifest } from '../runs/manifest.ts';
 import { type Resumed, refuseOtherData, resumedRun } from '../runs/resume.ts';
-import { goOn, start } from '../runs/start.ts';
+import { goOn, initialState, start } from '../runs/start.ts';
 import { type Summary, summaryText } from '../runs/summary.ts';
 import { runTraining } from '../runs/training.ts';
-import { stopOnSignals } from '../signals.ts';
+import { stopOnSignals, surviveEarlySignals } from '../signals.ts';
 import { version } from '../version.ts';
 
 /** @returns the exit code */
 export async function train(flags: Record<string, unknown>): Promise<number> {
+  surviveEarlySignals();
   const started = new Date();
   const terminal = new Terminal({ stream: process.stderr, env: process.env, now: () => performance.now() });
   const say = (line: string): void => terminal.say(line);
@@ -32,6 +34,8 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
 
   const resolved = resumed ?? resolveTrainConfig(sources);
   const { config } = resolved;
+  const listening = await listeningOf(config, process.env);
+  const initial = resumed === undefined ? await initialState(config) : undefined;
   const memory = new SharedMemory();
   const dataset = await openDataset({
     ...{ flag: config.data, env: process.env, say },
@@ -51,9 +55,9 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
       : openUnchanged(resumed, options));
     const stop = stopOnSignals(say);
     try {
-      const surroundings = { memory, dataset, metrics, http, stop, terminal };
+      const surroundings = { memory, dataset, metrics, http, listening, stop, terminal };
       const context = { directory, resolved, dataset, started, say, metricsUrl: http?.url };
-      const beginning = await (resumed === undefined ? start(context) : goOn(resumed, context));
+      const beginning = await (resumed === undefined ? start(initial, context) : goOn(resumed, context));
       return await runTraining(beginning, { directory, ...surroundings });
     } finally {
       stop.release();

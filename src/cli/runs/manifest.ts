@@ -28,7 +28,7 @@ const AttemptSchema = z.object({
   from: Count,
   steps: Count.optional(),
   iterations: z.int().positive(),
-  workers: z.int().positive(),
+  workers: Count,
   host: z.string(),
   pid: Count,
 });
@@ -157,7 +157,7 @@ export async function readManifest(run: string): Promise<Manifest> {
 
 function configOf(config: Record<string, unknown>) {
   // Of a resolved config: what depends on others, or on the machine, is decided.
-  const decided = { workers: z.int().positive(), warmup: Count, weightDecay: z.number() };
+  const decided = { workers: Count, warmup: Count, weightDecay: z.number() };
   return trainSchema.extend(decided).safeParse(config);
 }
 

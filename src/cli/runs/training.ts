@@ -1,4 +1,7 @@
 import { CheckpointWriter } from '../../coordinator/checkpoint-writer.ts';
+import type { Cluster } from '../../coordinator/cluster/cluster.ts';
+import type { Hub } from '../../coordinator/cluster/hub.ts';
+import type { ShardCounts } from '../../coordinator/cluster/member.ts';
 import { HashChain } from '../../coordinator/hash-chain.ts';
 import type { HttpServer } from '../../coordinator/http.ts';
 import type { RunMetrics } from '../../coordinator/metrics.ts';
@@ -7,13 +10,18 @@ import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
 import type { TrainingState } from '../../shared/checkpoint/checkpoint.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
+import { RunDirectoryError, WriteError } from '../../shared/errors.ts';
+import type { Executor } from '../../shared/executor.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
-import { type Engine, startEngine } from '../engine.ts';
+import { type Engine, startClusterEngine, startEngine } from '../engine.ts';
+import { commandLine } from '../npm.ts';
 import { progressOf } from '../progress/progress.ts';
 import type { Terminal } from '../progress/terminal.ts';
+import { typedPath } from '../shown-path.ts';
 import type { StopSignals } from '../signals.ts';
-import { ended, manifestJson } from './manifest.ts';
+import { type HubOptions, type Listening, openHub } from './listening.ts';
+import { ended, type Manifest, manifestJson } from './manifest.ts';
 import type { Beginning } from './start.ts';
 import { announcement, summaryOf, summaryText } from './summary.ts';
 
@@ -23,6 +31,8 @@ export interface Surroundings {
   readonly dataset: Dataset;
   readonly metrics: RunMetrics;
   readonly http: HttpServer | undefined;
+  /** Undefined: this machine trains alone. */
+  readonly listening: Listening | undefined;
   readonly stop: StopSignals;
   readonly terminal: Terminal;
 }
@@ -48,16 +58,29 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
     const started = new Date(manifest.attempts.at(-1)?.started ?? manifest.started);
     const summary = summaryOf({ run, config, dataset, result, started });
     const state = steps === config.iterations ? 'finished' : 'stopped';
-    await directory.writeManifest(manifestJson(ended(manifest, { state, steps, chain: chain.value, result: summary })));
     for (const line of summaryText(summary, config)) terminal.say(line);
     if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
-    return stop.exitCode;
+    await conclude(directory, ended(manifest, { state, steps, chain: chain.value, result: summary }));
+    return state === 'finished' ? 0 : stop.exitCode;
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
     const ending = { state: 'failed', steps, chain: chain.value, failure } as const;
     // It may be the directory that failed: then the first error is the one to tell.
     await directory.writeManifest(manifestJson(ended(manifest, ending))).catch(() => {});
     throw error;
+  }
+}
+
+/** Writes run.json for the last time. @throws WriteError: all the rest is saved, so going on with the run mends it */
+async function conclude(directory: RunDirectory, manifest: Manifest): Promise<void> {
+  try {
+    await directory.writeManifest(manifestJson(manifest));
+  } catch (error) {
+    if (!(error instanceof RunDirectoryError)) throw error;
+    const resume = commandLine(`train --resume ${typedPath(directory.path)}`, process.env);
+    throw new WriteError(`${error.message} The checkpoint is saved; this brings run.json up to date: ${resume}`, {
+      cause: error,
+    });
   }
 }
 
@@ -75,15 +98,20 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   const progress = progressOf({ terminal, steps, batch, now: () => performance.now() });
   const log: StepObserver = { onStep: (record) => directory.appendStep(record) };
   const watchers = together([metrics, progress, log, { onStep: follow }]);
-  const engine = startEngine({
+  const { engine, cluster, executor, localCounts, close } = startComputing(surroundings.listening !== undefined, {
     ...{ config, memory, dataset },
+    onLonely: () => watchers.onEvent({ kind: 'notice', message: 'No worker is there; waiting for a node to connect.' }),
     onLost: (worker, { message }) =>
       watchers.onEvent({ kind: 'notice', message: `Worker ${worker} was lost (${message}); another takes its place.` }),
     onReady: (ready) =>
       watchers.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   });
-  const { layout, state, optimizer, pool: executor, testLabels } = engine;
-  metrics.watchShards('local', executor.shardCounts);
+  const { layout, state, optimizer, testLabels } = engine;
+  if (localCounts !== undefined) metrics.watchShards('local', localCounts);
+  const hub = await openDoor(cluster, surroundings, {
+    ...{ config, dataset, parameters: layout.parameters, run: manifest.name },
+    onEvent: (event) => watchers.onEvent(event),
+  });
   const lockLost = new AbortController();
   const checkpoints = new CheckpointWriter({
     ...{ folder: directory.checkpoints, files: directory.files, layout, config, digests, from: from.step },
@@ -109,12 +137,58 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
     throw error;
   } finally {
     terminal.clear();
-    await executor.close();
+    await hub?.close(stop.signal.aborted ? 'stopping' : 'runOver');
+    await close();
   }
 }
 
+interface Computing {
+  readonly engine: Omit<Engine, 'pool'>;
+  /** Undefined: the threads of this process alone. */
+  readonly cluster: Cluster | undefined;
+  readonly executor: Executor;
+  /** What became of the shards of this process's own threads, where it has any. */
+  readonly localCounts: ShardCounts | undefined;
+  close(): Promise<void>;
+}
+
+function startComputing(listens: boolean, options: Parameters<typeof startClusterEngine>[0]): Computing {
+  if (!listens) {
+    const engine = startEngine(options);
+    const { pool } = engine;
+    return { engine, cluster: undefined, executor: pool, localCounts: pool.shardCounts, close: () => pool.close() };
+  }
+  const engine = startClusterEngine(options);
+  const { cluster, pool } = engine;
+  const close = async (): Promise<void> => {
+    await cluster.close();
+    await pool?.close();
+  };
+  return { engine, cluster, executor: cluster, localCounts: cluster.shardCounts.get('local'), close };
+}
+
+/** Lets nodes in, where this run listens for them. */
+async function openDoor(
+  cluster: Cluster | undefined,
+  { listening, metrics, terminal }: Surroundings,
+  options: Omit<HubOptions, 'listening' | 'cluster' | 'onReady'>,
+): Promise<Hub | undefined> {
+  if (cluster === undefined || listening === undefined) return undefined;
+  const onReady = (node: string): void => {
+    const counts = cluster.shardCounts.get(node);
+    if (counts !== undefined) metrics.watchShards(node, counts);
+  };
+  const hub = await openHub({ ...options, listening, cluster, onReady });
+  terminal.say(`Nodes can connect: lockstep worker --connect ${hub.url}`);
+  return hub;
+}
+
 /** Puts the initial state into the engine's. */
-function place(initial: TrainingState | undefined, { layout, kernel, state }: Engine, seed: number): void {
+function place(
+  initial: TrainingState | undefined,
+  { layout, kernel, state }: Pick<Engine, 'layout' | 'kernel' | 'state'>,
+  seed: number,
+): void {
   const { values, m, v } = state.current;
   values.set(initial?.weights ?? initialWeights(layout, seed, kernel.squareRoot));
   if (initial === undefined) return;

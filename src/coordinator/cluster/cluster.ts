@@ -17,13 +17,22 @@ import { type TreeNode, unitCount } from '../../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../../shared/update.ts';
 import { GradientBuffers } from './buffers.ts';
 import { Job } from './job.ts';
-import { type ChunkResult, type Member, MemberGoneError, type Piece, type PieceResult } from './member.ts';
+import {
+  type ChunkResult,
+  type Member,
+  MemberGoneError,
+  type Piece,
+  type PieceResult,
+  type ShardCounts,
+} from './member.ts';
 import { Seat } from './seat.ts';
 
 /** How long the cluster may be without members before it says so again. */
 const LONELY_MS = 10_000;
 /** Before those who failed, all of them, are asked again. */
 const RETRY_MS = 100;
+/** Of one piece. */
+const MAXIMUM_NODES = 8;
 
 export interface ClusterOptions {
   /** Not sealed yet. */
@@ -47,7 +56,7 @@ export class Cluster implements Executor {
   /** Of a step under way the next one needs the weights. */
   readonly depth = 1;
   /** What became of the shards that each member was given, by its name. */
-  readonly shardCounts = new Map<string, { done: number; late: number; lost: number }>();
+  readonly shardCounts = new Map<string, ShardCounts>();
   readonly #options: ClusterOptions;
   readonly #buffers: GradientBuffers;
   readonly #record: UpdateRecord;
@@ -150,7 +159,7 @@ export class Cluster implements Executor {
       ? this.#portions.deal(job.round.units, speeds)
       : this.#dealer.deal(job.round.units, missing, speeds);
     for (const [i, seat] of idle.entries()) {
-      const nodes = shares[i] ?? [];
+      const nodes = pieceOf(shares[i] ?? []);
       if (nodes.length > 0) void this.#give(seat, job, nodes);
     }
   }
@@ -216,6 +225,12 @@ export class Cluster implements Executor {
     });
     if (allFailed) for (const seat of this.#seats) seat.sitsOut = undefined;
   }
+}
+
+/** As many consecutive nodes as one piece may have. What is left is dealt later; a calm deal leaves nothing. */
+function pieceOf(nodes: readonly TreeNode[]): readonly TreeNode[] {
+  const gap = nodes.findIndex(({ begin }, i) => i > 0 && begin !== nodes[i - 1]?.end);
+  return nodes.slice(0, Math.min(MAXIMUM_NODES, gap < 0 ? MAXIMUM_NODES : gap));
 }
 
 /** Each one's units per second; what hasn't been measured is the average of a thread. */

@@ -34,6 +34,13 @@ export type PieceResult =
 /** A member left, or its connection was lost: no fault of the piece that it was at. */
 export class MemberGoneError extends Error {}
 
+/** What became of the shards that a member was given. */
+export interface ShardCounts {
+  done: number;
+  late: number;
+  lost: number;
+}
+
 /** Whoever computes pieces: the coordinator's own threads, or a remote node. */
 export interface Member {
   /** The metrics' node label. */

@@ -42,10 +42,10 @@ export const trainSchema = z.strictObject({
     bits: true,
   }),
   workers: z
-    .union([z.literal('auto'), z.int().min(1).max(1024)])
+    .union([z.literal('auto'), z.int().min(0).max(1024)])
     .default('auto')
     .register(optionNotes, {
-      help: 'worker threads; auto: one for each CPU that may be used, at most one for each shard',
+      help: 'worker threads; auto: one for each CPU that may be used, at most one for each shard; 0: none, with --listen',
       value: 'count',
     }),
   seed: z.int().min(0).default(1).register(optionNotes, {
@@ -150,6 +150,29 @@ export const trainSchema = z.strictObject({
   }),
   forceUnlock: z.boolean().default(false).register(optionNotes, {
     help: "take over a run that another machine's process holds; be sure that it has ended",
+  }),
+  listen: z.string().min(1).optional().register(optionNotes, {
+    help: 'address for remote nodes, such as 127.0.0.1:9465 or 0.0.0.0:0 (any free port)',
+    value: 'host:port',
+    fallback: 'this machine alone',
+  }),
+  tokenFile: z.string().min(1).optional().register(optionNotes, {
+    help: 'file of the token that nodes must hold, as `lockstep token` prints one',
+    value: 'file',
+    fallback: '$LOCKSTEP_TOKEN',
+  }),
+  tlsCert: z.string().min(1).optional().register(optionNotes, {
+    help: 'PEM certificate for wss; with --tls-key',
+    value: 'file',
+    fallback: 'plain ws',
+  }),
+  tlsKey: z.string().min(1).optional().register(optionNotes, {
+    help: 'PEM key of the certificate',
+    value: 'file',
+    fallback: 'plain ws',
+  }),
+  plaintext: z.boolean().default(false).register(optionNotes, {
+    help: 'listen beyond loopback without TLS: frames are authenticated, but anybody on the way can read them',
   }),
   out: z.string().min(1).optional().register(optionNotes, {
     help: 'run directory, new or empty',

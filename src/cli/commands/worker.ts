@@ -1,0 +1,92 @@
+// lockstep worker --connect ws://127.0.0.1:9465
+// lockstep worker --connect wss://trainer.example:9465 --token-file token --threads 4
+import { randomInt, randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism, hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { UsageError } from '../../shared/errors.ts';
+import { retriesAfter } from '../../shared/protocol/close-codes.ts';
+import { readToken } from '../../shared/protocol/token.ts';
+import { type Ending, takePart } from '../../worker/node/session.ts';
+import { NodeData } from '../node-data.ts';
+import { stopOnSignals } from '../signals.ts';
+
+const FAILED = 1;
+/** Between two attempts to connect: the first pause, doubled each time up to the last. */
+const FIRST_PAUSE_MS = 100;
+const LAST_PAUSE_MS = 5000;
+
+/** `lockstep worker`: computes for a coordinator until its run ends. @returns the exit code */
+export async function worker(flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const url = urlOf(String(flags.connect));
+  const threads = threadsOf(flags.threads);
+  const token = await readToken({ file: textOf(flags.tokenFile), env: process.env });
+  const ca = await authorityOf(textOf(flags.tlsCa));
+  const data = new NodeData({ flag: textOf(flags.data), env: process.env, threads, say });
+  const stop = stopOnSignals(say);
+  const node = { url, token, ca, threads, identity: randomUUID(), name: hostname(), leave: stop.signal };
+  let pause = FIRST_PAUSE_MS;
+  try {
+    while (!stop.signal.aborted) {
+      const ending = await takePart({
+        ...node,
+        prepare: (welcome, received) => data.prepare(welcome, received),
+        onReady: () => {
+          pause = FIRST_PAUSE_MS;
+          say(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}.`);
+        },
+      }).catch((error: Error): Ending => ({ code: 1006, reason: error.message, finished: false }));
+      if (stop.signal.aborted) break;
+      if (ending.finished && flags.keep !== true) {
+        say('The run is over.');
+        return 0;
+      }
+      if (!ending.finished && !retriesAfter(ending.code)) {
+        say(`The coordinator closed the connection: ${ending.reason} (${ending.code}).`);
+        return FAILED;
+      }
+      if (pause === FIRST_PAUSE_MS) say(`No connection to ${url} (${ending.reason || ending.code}); trying on.`);
+      await sleep(pause / 2 + randomInt(Math.ceil(pause / 2)), undefined, { signal: stop.signal }).catch(() => {});
+      pause = Math.min(LAST_PAUSE_MS, 2 * pause);
+    }
+    return stop.exitCode;
+  } finally {
+    stop.release();
+    await data.close();
+  }
+}
+
+function urlOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'ws:' && url?.protocol !== 'wss:') {
+    throw new UsageError(`--connect: expected ws://HOST:PORT or wss://HOST:PORT, but got "${text}".`);
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '') {
+    throw new UsageError('--connect: a token belongs into a file (--token-file), never into the URL.');
+  }
+  return text;
+}
+
+function threadsOf(given: unknown): number {
+  if (given === undefined || given === 'auto') return availableParallelism();
+  const threads = Number(given);
+  if (/^\d+$/.test(String(given)) && threads >= 1 && threads <= 1024) return threads;
+  throw new UsageError(`--threads: expected auto or a whole number from 1 to 1024, but got "${given}".`);
+}
+
+async function authorityOf(file: string | undefined): Promise<Buffer | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new UsageError(`--tls-ca: ${file} can't be read: ${(error as Error).message}.`, { cause: error });
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return value === undefined ? undefined : String(value);
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

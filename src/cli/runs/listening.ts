@@ -1,0 +1,126 @@
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import type { Cluster } from '../../coordinator/cluster/cluster.ts';
+import { Hub } from '../../coordinator/cluster/hub.ts';
+import type { RunEvent } from '../../coordinator/observer.ts';
+import { canary } from '../../shared/canary.ts';
+import { flagOf } from '../../shared/config/schema.ts';
+import type { TrainConfig } from '../../shared/config.ts';
+import type { Dataset } from '../../shared/dataset/dataset.ts';
+import { partsOf } from '../../shared/dataset/parts.ts';
+import { UsageError } from '../../shared/errors.ts';
+import { numericsDigest } from '../../shared/kernel/exports.ts';
+import { readToken, type Token } from '../../shared/protocol/token.ts';
+import { CHUNK_SIZE } from '../../worker/pool.ts';
+
+/** Where and how a coordinator listens for nodes. */
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly token: Token | undefined;
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+}
+
+/**
+ * What --listen and its companions say; undefined where this machine trains alone. Read before anything else is begun.
+ * @throws UsageError where it isn't safe, or can't be read
+ */
+export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): Promise<Listening | undefined> {
+  const { listen, tokenFile, tlsCert, tlsKey, plaintext } = config;
+  if (listen === undefined) return undefined;
+  const { host, port } = addressOf(listen);
+  const token = await readToken({ file: tokenFile, env });
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new UsageError('--tls-cert and --tls-key: give both, or neither.');
+  }
+  const tls =
+    tlsCert === undefined || tlsKey === undefined
+      ? undefined
+      : { cert: await fileOf('tlsCert', tlsCert), key: await fileOf('tlsKey', tlsKey) };
+  if (isLoopback(host)) return { host, port, token, tls };
+  if (token === undefined) {
+    throw new UsageError(
+      `--listen ${listen}: other machines could connect, and nothing would keep strangers out. Make a token by ` +
+        '`lockstep token > token`, give it to both sides by --token-file, or listen on 127.0.0.1.',
+    );
+  }
+  if (tls === undefined && !plaintext) {
+    throw new UsageError(
+      `--listen ${listen}: without TLS anybody on the way can read weights and images. Give --tls-cert and --tls-key, ` +
+        'or say --plaintext where that is no matter.',
+    );
+  }
+  return { host, port, token, tls };
+}
+
+export interface HubOptions {
+  readonly listening: Listening;
+  readonly cluster: Cluster;
+  readonly config: TrainConfig;
+  readonly dataset: Dataset;
+  readonly parameters: number;
+  /** The run's name. */
+  readonly run: string;
+  readonly onEvent: (event: RunEvent) => void;
+  /** Told of each node that has become a member, by its name. */
+  readonly onReady: (node: string) => void;
+}
+
+/** Opens the door for nodes. @throws ListenError where the address can't be bound */
+export function openHub({
+  listening,
+  cluster,
+  config,
+  dataset,
+  parameters,
+  run,
+  onEvent,
+  onReady,
+}: HubOptions): Promise<Hub> {
+  const { head, rbfJ, batch, shardSize, seed, augment } = config;
+  const notice = (message: string): void => onEvent({ kind: 'notice', message });
+  return Hub.listen({
+    ...listening,
+    cluster,
+    run: {
+      welcome: {
+        run,
+        config: { head, rbfJ, batch, shardSize, seed, augment },
+        dataset: dataset.sha256,
+        ...{ samples: dataset.train.count, testSamples: dataset.test.count, chunkSize: CHUNK_SIZE, parameters },
+      },
+      numerics: numericsDigest(),
+      canary: canary().sha256,
+      dataParts: () => partsOf(dataset),
+    },
+    onJoin: ({ name, threads }) => {
+      onReady(name);
+      notice(`Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.`);
+      onEvent({ kind: 'workers', node: name, counts: { ready: threads, starting: 0 } });
+    },
+    onLeave: ({ name }, reason) => {
+      notice(`Node ${name} is gone (${reason}); its work goes to others.`);
+      onEvent({ kind: 'workers', node: name, counts: { ready: 0, starting: 0 } });
+    },
+  });
+}
+
+function addressOf(listen: string): { host: string; port: number } {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host !== undefined && port <= 65_535) return { host, port };
+  throw new UsageError(`--listen: expected HOST:PORT, such as 127.0.0.1:9465 or [::1]:0, but got "${listen}".`);
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+async function fileOf(key: 'tlsCert' | 'tlsKey', path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new UsageError(`${flagOf(key)}: ${path} can't be read: ${(error as Error).message}.`, { cause: error });
+  }
+}

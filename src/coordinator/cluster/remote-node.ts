@@ -1,0 +1,132 @@
+import { ProtocolError } from '../../shared/errors.ts';
+import { floatsOf } from '../../shared/protocol/floats.ts';
+import type { Link } from '../../shared/protocol/link.ts';
+import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/protocol/messages.ts';
+import type { TreeNode } from '../../shared/tree.ts';
+import { type ChunkResult, type Member, MemberGoneError, type Piece, type PieceResult } from './member.ts';
+
+export interface RemoteNodeOptions {
+  readonly name: string;
+  /** Its identity, which it keeps when it connects again. */
+  readonly identity: string;
+  readonly threads: number;
+  readonly parameters: number;
+  readonly testSamples: number;
+  readonly chunkSize: number;
+  readonly link: Link<FromNode, FromCoordinator>;
+  /** The encoded weights of a step, made once for all nodes. */
+  readonly weightsFrame: (piece: Piece) => Uint8Array;
+}
+
+interface Pending {
+  readonly piece: Piece;
+  /** Of an evaluation. */
+  readonly id: number;
+  readonly resolve: (result: PieceResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A node behind a connection as a member. What it answers is checked against what it was asked. */
+export class RemoteNode implements Member {
+  readonly name: string;
+  readonly identity: string;
+  readonly threads: number;
+  readonly #options: RemoteNodeOptions;
+  /** Of the weights that it was sent last. */
+  #version: number | undefined;
+  #pending: Pending | undefined;
+  #evaluations = 0;
+  #gone = false;
+
+  constructor(options: RemoteNodeOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.identity = options.identity;
+    this.threads = options.threads;
+  }
+
+  work(piece: Piece): Promise<PieceResult> {
+    if (this.#gone) return Promise.reject(new MemberGoneError(`${this.name} is gone.`));
+    const { link, weightsFrame } = this.#options;
+    if (this.#version !== piece.t) link.sendEncoded(weightsFrame(piece));
+    this.#version = piece.t;
+    const { kind, t: step, nodes } = piece;
+    const id = kind === 'gradient' ? step : this.#evaluations++;
+    if (kind === 'gradient') link.send({ type: 'work', step, version: step, nodes });
+    else link.send({ type: 'evaluate', id, version: step, chunks: spanOf(nodes) });
+    return new Promise((resolve, reject) => {
+      this.#pending = { piece, id, resolve, reject };
+    });
+  }
+
+  /** @throws ProtocolError where it isn't what the node was asked for */
+  receive(message: NodeMessage<'partials' | 'evaluated'>): void {
+    const pending = this.#take(message.type === 'partials' ? 'gradient' : 'evaluate');
+    pending.resolve(message.type === 'partials' ? this.#partials(pending, message) : this.#chunks(pending, message));
+  }
+
+  /** The node failed at its piece, and lives. @throws ProtocolError where it has none */
+  failed(message: string): void {
+    const { piece, reject } = this.#take(this.#pending?.piece.kind);
+    reject(new Error(`${this.name} failed at step ${piece.t + 1}: ${message}`));
+  }
+
+  /** The connection is closed. */
+  lost(): void {
+    this.#gone = true;
+    this.#pending?.reject(new MemberGoneError(`${this.name} is gone.`));
+    this.#pending = undefined;
+  }
+
+  #take(kind: Piece['kind'] | undefined): Pending {
+    const pending = this.#pending;
+    if (pending === undefined || pending.piece.kind !== kind) throw unexpected('a result that it was not asked for');
+    this.#pending = undefined;
+    return pending;
+  }
+
+  #partials({ piece }: Pending, { step, nodes, body }: NodeMessage<'partials'>): PieceResult {
+    const { parameters } = this.#options;
+    if (step !== piece.t || !areSame(nodes, piece.nodes)) {
+      throw badResult(`of step ${step} and the nodes ${JSON.stringify(nodes)}`);
+    }
+    const partials = nodes.map(({ begin, end, lossSum, correct }, i) => ({
+      ...{ node: { begin, end }, lossSum, correct },
+      copyTo: (target: Float32Array) => floatsOf(body, i * parameters, target),
+    }));
+    return { kind: 'gradient', partials };
+  }
+
+  #chunks({ piece, id }: Pending, { id: answered, chunks, losses, body }: NodeMessage<'evaluated'>): PieceResult {
+    const { testSamples, chunkSize } = this.#options;
+    if (answered !== id || !areSame([chunks], [spanOf(piece.nodes)])) {
+      throw badResult(`of evaluation ${answered} and the chunks ${JSON.stringify(chunks)}`);
+    }
+    const sampleOf = (chunk: number): number => Math.min(testSamples, chunk * chunkSize) - chunks.begin * chunkSize;
+    const results: ChunkResult[] = piece.nodes.map((node) => ({
+      node,
+      losses: losses.slice(node.begin - chunks.begin, node.end - chunks.begin),
+      predictions: body.slice(sampleOf(node.begin), sampleOf(node.end)),
+    }));
+    return { kind: 'evaluate', chunks: results };
+  }
+}
+
+/** From the first to the last of consecutive nodes. */
+function spanOf(nodes: readonly TreeNode[]): TreeNode {
+  return { begin: (nodes[0] as TreeNode).begin, end: (nodes.at(-1) as TreeNode).end };
+}
+
+function areSame(a: readonly TreeNode[], b: readonly TreeNode[]): boolean {
+  return a.length === b.length && a.every(({ begin, end }, i) => begin === b[i]?.begin && end === b[i]?.end);
+}
+
+function badResult(what: string): ProtocolError {
+  return new ProtocolError(`The node sent a result ${what}, which isn't what it was asked for.`, {
+    closeCode: 'badResult',
+  });
+}
+
+function unexpected(what: string): ProtocolError {
+  return new ProtocolError(`The node sent ${what}.`, { closeCode: 'unexpected' });
+}

@@ -1,0 +1,29 @@
+import { endianness } from 'node:os';
+
+const FLOAT_BYTES = 4;
+const isLittleEndian = endianness() === 'LE';
+
+/** The values as bodies carry them: little-endian float32, one array after the other, copied. */
+export function bytesOf(...arrays: readonly Float32Array[]): Buffer {
+  const bytes = Buffer.allocUnsafe(arrays.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let end = 0;
+  for (const { buffer, byteOffset, byteLength } of arrays) {
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), end);
+    end += byteLength;
+  }
+  return isLittleEndian ? bytes : bytes.swap32();
+}
+
+/**
+ * Fills `target` with the floats of a body from the one at place `offset` on, whatever the body's alignment.
+ * @throws RangeError where the body has fewer
+ */
+export function floatsOf(body: Uint8Array, offset: number, target: Float32Array): void {
+  const begin = FLOAT_BYTES * offset;
+  if (begin < 0 || begin + target.byteLength > body.length) {
+    throw new RangeError(`Floats ${offset} to ${offset + target.length} aren't in a body of ${body.length} bytes.`);
+  }
+  const bytes = Buffer.from(target.buffer, target.byteOffset, target.byteLength);
+  bytes.set(body.subarray(begin, begin + target.byteLength));
+  if (!isLittleEndian) bytes.swap32();
+}

@@ -1,0 +1,88 @@
+import type { WebSocket } from 'ws';
+import { ProtocolError } from '../errors.ts';
+import { type CloseCode, closeCodes } from './close-codes.ts';
+import type { Seal } from './seal.ts';
+
+/** A peer that takes a close frame takes no longer to answer it. */
+const CLOSE_MS = 2000;
+
+export interface LinkOptions<In, Out> {
+  readonly socket: WebSocket;
+  readonly seal: Seal;
+  readonly encode: (message: Out) => Uint8Array;
+  /** @throws ProtocolError */
+  readonly decode: (frame: Uint8Array) => In;
+  readonly onMessage: (message: In) => void;
+  /** Called once, with the close frame's number or 1006, and what led to it where that was this side. */
+  readonly onClose: (code: number, reason: string) => void;
+}
+
+/** One authenticated connection as a stream of messages, for either side. A peer that breaks the protocol is closed by name. */
+export class Link<In, Out> {
+  readonly #options: LinkOptions<In, Out>;
+  readonly bytes = { sent: 0, received: 0 };
+  /** When the peer was last heard of; in milliseconds of `performance.now`. */
+  heardAt = performance.now();
+  #closed = false;
+
+  constructor(options: LinkOptions<In, Out>) {
+    this.#options = options;
+    const { socket, onClose } = options;
+    socket.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
+    socket.on('error', () => {});
+    socket.on('close', (code, reason) => {
+      this.#closed = true;
+      onClose(code, reason.toString());
+    });
+  }
+
+  send(message: Out): void {
+    this.sendEncoded(this.#options.encode(message));
+  }
+
+  /** What `encode` made of a message, which several links may share. */
+  sendEncoded(payload: Uint8Array): void {
+    if (this.#closed) return;
+    const frame = this.#options.seal.seal(payload);
+    this.bytes.sent += frame.length;
+    this.#options.socket.send(frame);
+  }
+
+  /** Bytes that wait for the peer to read. */
+  get buffered(): number {
+    return this.#options.socket.bufferedAmount;
+  }
+
+  close(name: CloseCode, detail = ''): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { socket } = this.#options;
+    const { code, reason } = closeCodes[name];
+    // A close frame holds 123 bytes; what doesn't fit is for the log of this side alone.
+    socket.close(
+      code,
+      Buffer.from(detail === '' ? reason : `${reason}: ${detail}`)
+        .subarray(0, 120)
+        .toString(),
+    );
+    setTimeout(() => socket.terminate(), CLOSE_MS).unref();
+  }
+
+  /** Gives a connection up that doesn't answer. */
+  terminate(): void {
+    this.#options.socket.terminate();
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    if (this.#closed) return;
+    this.heardAt = performance.now();
+    this.bytes.received += data.length;
+    try {
+      if (!isBinary) throw new ProtocolError('Expected a binary frame, but a text came.', { closeCode: 'malformed' });
+      this.#options.onMessage(this.#options.decode(this.#options.seal.open(data)));
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.close(error.closeCode, error.message);
+    }
+  }
+}
