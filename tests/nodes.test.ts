@@ -1,5 +1,6 @@
 // Real coordinators and nodes: processes that meet over a real WebSocket and die of real signals.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -149,6 +150,33 @@ describe('who gets in', () => {
     const welcome = node(url, '--token-file', own);
     await assertSame(run, 'sealed');
     assert.equal((await welcome.ended).status, 0);
+  });
+
+  const openssl = spawnSync('openssl', ['version']).status === 0;
+  it('over TLS, bound to the connection', { skip: openssl ? false : 'needs openssl' }, async () => {
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const made = [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-days',
+      '2',
+      '-keyout',
+      key,
+      '-out',
+      cert,
+      ...names,
+    ];
+    assert.equal(spawnSync('openssl', made).status, 0);
+    const run = coordinator('tls', '--workers', '0', '--token-file', own, '--tls-cert', cert, '--tls-key', key);
+    const url = await urlOf(run);
+    assert.match(url, /^wss:/);
+    const trusting = node(url, '--token-file', own, '--tls-ca', cert);
+    await assertSame(run, 'tls');
+    assert.equal((await trusting.ended).status, 0);
   });
 
   const refused: readonly (readonly [string, readonly string[], RegExp])[] = [

@@ -77,8 +77,9 @@ export interface AnnouncementOptions {
 
 /** What a person reads before the first step. */
 export function announcement({ run, config, dataset, http, from }: AnnouncementOptions): string[] {
-  const { iterations, batch, workers, seed, metricsPort } = config;
-  const threads = `${workers} worker thread${workers === 1 ? '' : 's'}`;
+  const { iterations, batch, workers, seed, metricsPort, listen } = config;
+  const own = workers === 0 ? [] : [`${workers} worker thread${workers === 1 ? '' : 's'}`];
+  const threads = [...own, ...(listen === undefined ? [] : ['remote nodes'])].join(' and ');
   const steps = from === 0 ? `${iterations} steps` : `steps ${from + 1} to ${iterations}`;
   const lines = [
     `Training LeNet-5 on ${datasetText(dataset)}: ${steps} of ${batch} samples on ${threads}, seed ${seed}.`,
