@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { newToken } from '#src/shared/protocol/token.js';
+import { takenPort } from './taken-port.ts';
 import { DATA, lockstep, type Program, startLockstep, stepsOf } from './training/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-nodes-'));
@@ -202,6 +203,14 @@ describe('who gets in', () => {
       assert.deepEqual([status, stdout, existsSync(out)], [2, '', false]);
     });
   }
+
+  it('refused: an address that is taken, and nothing goes on', async (t) => {
+    const listen = `127.0.0.1:${await takenPort(t)}`;
+    const program = start([...FLAGS, '--listen', listen, '--out', join(folder, 'taken')]);
+    const { status, stderr } = await program.ended;
+    assert.equal(status, 2);
+    assert.match(stderr, /^--listen: 127\.0\.0\.1:\d+ can't be bound: .*EADDRINUSE/m);
+  });
 
   it('refused: a URL with a token, or of another protocol', () => {
     for (const url of ['ws://token@127.0.0.1:1', 'ws://127.0.0.1:1/?token=x', 'http://127.0.0.1:1', 'nonsense']) {

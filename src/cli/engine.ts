@@ -90,6 +90,7 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: Engin
   return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, startPool };
 }
 
-function share(memory: SharedMemory, { images, labels }: Split): SampleSet {
+/** A part of the data set where the kernel finds it. */
+export function share(memory: SharedMemory, { images, labels }: Split): SampleSet {
   return { images: memory.hold(images), labels: memory.hold(labels) };
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { replaceFile } from '../shared/checkpoint/replace-file.ts';
 import { trainSchema } from '../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../shared/dataset/data-folder.ts';
-import type { Dataset, Split } from '../shared/dataset/dataset.ts';
+import type { Dataset } from '../shared/dataset/dataset.ts';
 import { loadMnist } from '../shared/dataset/mnist.ts';
 import { datasetFrom } from '../shared/dataset/parts.ts';
 import { SYNTHETIC_SHA256, syntheticDataset } from '../shared/dataset/synthetic.ts';
@@ -12,7 +12,7 @@ import { DatasetError, ProtocolError } from '../shared/errors.ts';
 import { SharedMemory } from '../shared/kernel/memory.ts';
 import { Compute, type ComputeConfig } from '../worker/node/compute.ts';
 import type { Welcome } from '../worker/node/session.ts';
-import type { SampleSet } from '../worker/thread.ts';
+import { share } from './engine.ts';
 
 const SIDE = 28;
 
@@ -119,8 +119,4 @@ function configOf({ config, samples }: Welcome): ComputeConfig {
 async function keep(file: string, bytes: Uint8Array): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
   await replaceFile(file, bytes);
-}
-
-function share(memory: SharedMemory, { images, labels }: Split): SampleSet {
-  return { images: memory.hold(images), labels: memory.hold(labels) };
 }

@@ -12,3 +12,8 @@ export function typedPath(path: string): string {
   const shown = shownPath(path);
   return /^[\w./:@%+=,-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`;
 }
+
+/** As much of a digest as people compare. */
+export function shortDigest(digest: string): string {
+  return digest.slice(0, 12);
+}

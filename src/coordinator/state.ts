@@ -41,6 +41,20 @@ export class StateStore {
     return free;
   }
 
+  /** Begins from this state, in a version that nobody reads; an optimizer that begins anew has moments of zero. */
+  load(weights: Float32Array, moments?: { readonly m: Float32Array; readonly v: Float32Array | undefined }): void {
+    const version = this.take();
+    version.values.set(weights);
+    for (const [target, source] of [
+      [version.m, moments?.m],
+      [version.v, moments?.v],
+    ] as const) {
+      if (source === undefined) target?.fill(0);
+      else target?.set(source);
+    }
+    this.publish(version);
+  }
+
   publish(version: StateVersion): void {
     this.#taken.delete(this.#current);
     this.#current = version;

@@ -3,6 +3,10 @@ import { z } from 'zod';
 import { RunDirectoryError } from '../shared/errors.ts';
 import type { StepRecord } from './observer.ts';
 
+/** Of a line, what every step has and what stands where it was taken; all of it is the same for any number of workers. */
+export const FIELDS_ALWAYS = ['loss', 'accuracy', 'learningRate', 'gradientNorm'] as const;
+export const FIELDS_TAKEN = ['testAccuracy', 'testLoss', 'weightsSha256', 'chain'] as const;
+
 /** A line of ours is far shorter, so a longer one is none. */
 export const MAXIMUM_LINE_BYTES = 1 << 18;
 

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { WorkerError } from '../shared/errors.ts';
+import { type EvaluatedChunks, joinChunks } from '../shared/evaluation.ts';
 import type {
   Evaluation,
   Executor,
@@ -80,15 +81,6 @@ export interface GradientWork {
   readonly nodes: readonly TreeNode[];
   /** The partials of the gradient before hold on. */
   readonly keeps?: boolean;
-}
-
-/** Results of an evaluation's chunks; copies. */
-export interface EvaluatedChunks {
-  readonly node: TreeNode;
-  /** [chunks] */
-  readonly losses: Float64Array;
-  /** [samples]: the class of each sample of the chunks. */
-  readonly predictions: Uint8Array;
 }
 
 /**
@@ -188,18 +180,12 @@ export class LocalPool implements Executor {
   }
 
   async evaluate(weights: WeightsVersion): Promise<Evaluation> {
-    const predictions = new Uint8Array(this.#options.test.labels.length);
-    let lossSum = 0;
     const chunks = await this.evaluateChunks(weights, [{ begin: 0, end: this.#chunks }]);
-    for (const { node, losses, predictions: classes } of chunks) {
-      for (const loss of losses) lossSum += loss;
-      predictions.set(classes, node.begin * CHUNK_SIZE);
-    }
-    return { lossSum, predictions };
+    return joinChunks(chunks, { samples: this.#options.test.labels.length, chunkSize: CHUNK_SIZE });
   }
 
   /**
-   * Classifies ranges of the test set's chunks.
+   * Classifies ranges of the test set's chunks; the results are copies.
    * @param ranges disjoint, ascending
    * @throws WorkerError where the same chunks failed again and again
    */

@@ -12,7 +12,7 @@ import { openDataset } from '../dataset.ts';
 import { Terminal } from '../progress/terminal.ts';
 import { findRun } from '../runs/find.ts';
 import { type Manifest, readManifest } from '../runs/manifest.ts';
-import { shownPath } from '../shown-path.ts';
+import { shortDigest, shownPath } from '../shown-path.ts';
 import { type RecomputedSpan, type Verification, verifyRun } from '../verify/verification.ts';
 
 const USUAL_SPANS = 3;
@@ -65,8 +65,8 @@ function refuseOtherNumerics(run: string, { digests, versions }: Manifest): void
   const own = numericsDigest();
   if (digests.numerics === own) return;
   throw new UsageError(
-    `${shownPath(run)} can't be verified by this build: the run has the numerics ${short(digests.numerics)}, ` +
-      `but these are ${short(own)}. Use the build that trained it, version ${versions.lockstep ?? 'unknown'}.`,
+    `${shownPath(run)} can't be verified by this build: the run has the numerics ${shortDigest(digests.numerics)}, ` +
+      `but these are ${shortDigest(own)}. Use the build that trained it, version ${versions.lockstep ?? 'unknown'}.`,
   );
 }
 
@@ -74,8 +74,8 @@ function refuseOtherData(run: string, { digests, dataset }: Manifest, sha256: st
   if (digests.dataset === sha256) return;
   const advice = digests.dataset === SYNTHETIC_SHA256 ? 'Add --data synthetic.' : `Name its folder by --data.`;
   throw new UsageError(
-    `${shownPath(run)} can't be verified with this data set: the run has ${dataset}, ${short(digests.dataset)}, ` +
-      `but this is ${short(sha256)}. ${advice}`,
+    `${shownPath(run)} can't be verified with this data set: the run has ${dataset}, ${shortDigest(digests.dataset)}, ` +
+      `but this is ${shortDigest(sha256)}. ${advice}`,
   );
 }
 
@@ -115,8 +115,4 @@ function counted(count: number, noun: string): string {
 
 function number(value: number): string {
   return value.toLocaleString('en-US');
-}
-
-function short(digest: string): string {
-  return digest.slice(0, 12);
 }

@@ -1,5 +1,5 @@
 import type { StepRecord } from '../../coordinator/observer.ts';
-import { readSteps } from '../../coordinator/step-lines.ts';
+import { FIELDS_ALWAYS, FIELDS_TAKEN, readSteps } from '../../coordinator/step-lines.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import { BITS } from '../../shared/config.ts';
 import type { Manifest } from './manifest.ts';
@@ -31,9 +31,7 @@ export interface Comparison {
   readonly lacking: Both<number>;
 }
 
-const ALWAYS = ['loss', 'accuracy', 'learningRate', 'gradientNorm'] as const;
-const WHERE_TAKEN = ['testAccuracy', 'testLoss', 'weightsSha256', 'chain'] as const;
-export type Field = (typeof ALWAYS | typeof WHERE_TAKEN)[number];
+export type Field = (typeof FIELDS_ALWAYS | typeof FIELDS_TAKEN)[number];
 
 /** What differs between two runs in what decides the bits. */
 export function causesOf([a, b]: Both<Manifest>): Cause[] {
@@ -64,7 +62,7 @@ export function explains(causes: readonly Cause[], manifests: Both<Manifest>): b
 
 /** The fields of a step that two runs have in common. */
 export function comparableFields([a, b]: Both<Manifest>): readonly Field[] {
-  const all = [...ALWAYS, ...WHERE_TAKEN];
+  const all = [...FIELDS_ALWAYS, ...FIELDS_TAKEN];
   // Links at other steps give other chains over the same weights.
   return a.config.hashEvery === b.config.hashEvery ? all : all.filter((field) => field !== 'chain');
 }

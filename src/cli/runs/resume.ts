@@ -8,7 +8,7 @@ import { numericsDigest } from '../../shared/kernel/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { commandLine } from '../npm.ts';
-import { shownPath, typedPath } from '../shown-path.ts';
+import { shortDigest, shownPath, typedPath } from '../shown-path.ts';
 import { findRun } from './find.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 
@@ -37,7 +37,9 @@ export async function resumedRun(sources: Sources): Promise<Resumed | undefined>
     ...resumed.refused,
     ...(numerics === numericsDigest()
       ? []
-      : [`numerics: the run has ${short(numerics)}, but this build of Lockstep ${short(numericsDigest())}`]),
+      : [
+          `numerics: the run has ${shortDigest(numerics)}, but this build of Lockstep ${shortDigest(numericsDigest())}`,
+        ]),
   ]);
   return resumed;
 }
@@ -45,7 +47,7 @@ export async function resumedRun(sources: Sources): Promise<Resumed | undefined>
 /** @throws UsageError where the data set isn't the run's */
 export function refuseOtherData(resumed: Resumed, dataset: Digests['dataset']): void {
   const own = resumed.manifest.digests.dataset;
-  const line = `data: the run has the set ${short(own)}, but this is ${short(dataset)}`;
+  const line = `data: the run has the set ${shortDigest(own)}, but this is ${shortDigest(dataset)}`;
   refuse(resumed, own === dataset ? [] : [line]);
 }
 
@@ -113,8 +115,4 @@ export async function ownCheckpoint(file: string, manifest: Manifest, layout: Mo
   ];
   if (wrong.length === 0) return checkpoint;
   throw new CheckpointError(`${file} ${wrong.join(' and ')}. Use another one.`, { file });
-}
-
-function short(digest: string): string {
-  return digest.slice(0, 12);
 }

@@ -8,7 +8,6 @@ import type { RunMetrics } from '../../coordinator/metrics.ts';
 import { type StepObserver, type StepRecord, together } from '../../coordinator/observer.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
-import type { TrainingState } from '../../shared/checkpoint/checkpoint.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError, WriteError } from '../../shared/errors.ts';
 import type { Executor } from '../../shared/executor.ts';
@@ -106,12 +105,8 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
     onReady: (ready) =>
       watchers.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   });
-  const { layout, state, optimizer, testLabels } = engine;
+  const { layout, kernel, state, optimizer, testLabels } = engine;
   if (localCounts !== undefined) metrics.watchShards('local', localCounts);
-  const hub = await openDoor(cluster, surroundings, {
-    ...{ config, dataset, parameters: layout.parameters, run: manifest.name },
-    onEvent: (event) => watchers.onEvent(event),
-  });
   const lockLost = new AbortController();
   const checkpoints = new CheckpointWriter({
     ...{ folder: directory.checkpoints, files: directory.files, layout, config, digests, from: from.step },
@@ -120,8 +115,13 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
     observer: watchers,
     onLockLost: () => lockLost.abort(),
   });
+  let hub: Hub | undefined;
   try {
-    place(initial, engine, config.seed);
+    hub = await openDoor(cluster, surroundings, {
+      ...{ config, dataset, parameters: layout.parameters, run: manifest.name },
+      onEvent: (event) => watchers.onEvent(event),
+    });
+    state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
     const result = await train({
       ...{ config, from, executor, state, optimizer, chain, testLabels },
       observer: together([watchers, checkpoints]),
@@ -181,17 +181,4 @@ async function openDoor(
   const hub = await openHub({ ...options, listening, cluster, onReady });
   terminal.say(`Nodes can connect: lockstep worker --connect ${hub.url}`);
   return hub;
-}
-
-/** Puts the initial state into the engine's. */
-function place(
-  initial: TrainingState | undefined,
-  { layout, kernel, state }: Pick<Engine, 'layout' | 'kernel' | 'state'>,
-  seed: number,
-): void {
-  const { values, m, v } = state.current;
-  values.set(initial?.weights ?? initialWeights(layout, seed, kernel.squareRoot));
-  if (initial === undefined) return;
-  m.set(initial.optimizer.m);
-  if (initial.optimizer.v !== undefined) v?.set(initial.optimizer.v);
 }

@@ -1,6 +1,6 @@
 import { HashChain } from '../../coordinator/hash-chain.ts';
 import type { StepRecord } from '../../coordinator/observer.ts';
-import { parseStepLine, stepLine } from '../../coordinator/step-lines.ts';
+import { FIELDS_ALWAYS, parseStepLine, stepLine } from '../../coordinator/step-lines.ts';
 import { train } from '../../coordinator/train.ts';
 import { type Checkpoint, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import type { TrainConfig } from '../../shared/config.ts';
@@ -37,7 +37,6 @@ export interface RecomputerOptions {
   readonly onStep: (step: number) => void;
 }
 
-const ALWAYS = ['loss', 'accuracy', 'learningRate', 'gradientNorm'] as const;
 /** When these are taken may change as a run goes on, so they are compared where the log has them. */
 const WHERE_TAKEN = ['testLoss', 'testAccuracy', 'weightsSha256'] as const;
 
@@ -144,7 +143,9 @@ class Comparison {
     const computed = parseStepLine(stepLine({ ...record, ...hash }));
     const taken = WHERE_TAKEN.filter((field) => logged[field] !== undefined);
     // The chain's interval never changes.
-    const field = [...ALWAYS, ...taken, 'chain' as const].find((name) => !Object.is(logged[name], computed?.[name]));
+    const field = [...FIELDS_ALWAYS, ...taken, 'chain' as const].find(
+      (name) => !Object.is(logged[name], computed?.[name]),
+    );
     if (field === undefined) return;
     this.found({ step: record.step, field, logged: logged[field] ?? null, computed: computed?.[field] ?? null });
   }
@@ -164,16 +165,11 @@ function isEvaluated(line: StepRecord | undefined): boolean {
   return line?.testLoss !== undefined || line?.testAccuracy !== undefined;
 }
 
-/** Puts a span's initial state into a version that no late worker reads, in full: spans before it left their moments. */
+/** Puts a span's initial state in place. */
 function place(start: Checkpoint | undefined, { engine, config }: RecomputerOptions): void {
   const { layout, kernel, state } = engine;
   const initial = start === undefined ? undefined : trainingStateOf(start, layout);
-  const version = state.take();
-  version.values.set(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot));
-  const zeros = new Float32Array(layout.parameters);
-  version.m.set(initial?.optimizer.m ?? zeros);
-  version.v?.set(initial?.optimizer.v ?? zeros);
-  state.publish(version);
+  state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
 }
 
 function differenceAtEnd(end: Checkpoint, { layout, state }: Engine, chain: HashChain): Difference | undefined {

@@ -1,4 +1,5 @@
 import { WorkerError } from '../../shared/errors.ts';
+import { type EvaluatedChunks, joinChunks } from '../../shared/evaluation.ts';
 import type {
   Evaluation,
   Executor,
@@ -17,14 +18,7 @@ import { type TreeNode, unitCount } from '../../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../../shared/update.ts';
 import { GradientBuffers } from './buffers.ts';
 import { Job } from './job.ts';
-import {
-  type ChunkResult,
-  type Member,
-  MemberGoneError,
-  type Piece,
-  type PieceResult,
-  type ShardCounts,
-} from './member.ts';
+import { type Member, MemberGoneError, type Piece, type PieceResult, type ShardCounts } from './member.ts';
 import { Seat } from './seat.ts';
 
 /** How long the cluster may be without members before it says so again. */
@@ -117,17 +111,11 @@ export class Cluster implements Executor {
   }
 
   async evaluate(weights: WeightsVersion): Promise<Evaluation> {
-    const { testSamples, chunkSize } = this.#options;
+    const { testSamples: samples, chunkSize } = this.#options;
     const t = this.#ages.get(weights) ?? 0;
-    const whole = { begin: 0, end: Math.ceil(testSamples / chunkSize) };
-    const results = await this.#complete(new Job<ChunkResult>('evaluate', { t, weights, whole }));
-    const predictions = new Uint8Array(testSamples);
-    let lossSum = 0;
-    for (const { node, losses, predictions: classes } of results) {
-      for (let i = 0; i < losses.length; i++) lossSum += losses[i] as number;
-      predictions.set(classes, node.begin * chunkSize);
-    }
-    return { lossSum, predictions };
+    const whole = { begin: 0, end: Math.ceil(samples / chunkSize) };
+    const job = new Job<EvaluatedChunks>('evaluate', { t, weights, whole });
+    return joinChunks(await this.#complete(job), { samples, chunkSize });
   }
 
   async close(): Promise<void> {
@@ -204,7 +192,7 @@ export class Cluster implements Executor {
   }
 
   /** Results in memory that holds until the next step. */
-  #taken(result: PieceResult): readonly (Partial | ChunkResult)[] {
+  #taken(result: PieceResult): readonly (Partial | EvaluatedChunks)[] {
     if (result.kind === 'evaluate') return result.chunks;
     return result.partials.map((partial) => ('gradient' in partial ? partial : this.#buffers.copy(partial)));
   }

@@ -1,6 +1,7 @@
+import type { EvaluatedChunks } from '../../shared/evaluation.ts';
 import type { Partial, WeightsVersion } from '../../shared/executor.ts';
 import type { TreeNode } from '../../shared/tree.ts';
-import type { ChunkResult, Member, Piece, PieceResult } from './member.ts';
+import type { Member, Piece, PieceResult } from './member.ts';
 
 /** What the coordinator's own threads offer: `LocalPool` of src/worker. */
 export interface Threads {
@@ -11,7 +12,7 @@ export interface Threads {
     readonly nodes: readonly TreeNode[];
     readonly keeps?: boolean;
   }): Promise<readonly Partial[]>;
-  evaluateChunks(weights: WeightsVersion, nodes: readonly TreeNode[]): Promise<readonly ChunkResult[]>;
+  evaluateChunks(weights: WeightsVersion, nodes: readonly TreeNode[]): Promise<readonly EvaluatedChunks[]>;
 }
 
 /** The coordinator's own threads as a member. */

@@ -1,4 +1,5 @@
 import type { LossSum } from '../../shared/backends/backend.ts';
+import type { EvaluatedChunks } from '../../shared/evaluation.ts';
 import type { Partial, WeightsVersion } from '../../shared/executor.ts';
 import type { TreeNode } from '../../shared/tree.ts';
 
@@ -18,18 +19,9 @@ export interface RemotePartial extends LossSum {
   copyTo(target: Float32Array): void;
 }
 
-/** Chunks of the test set. */
-export interface ChunkResult {
-  readonly node: TreeNode;
-  /** [chunks] */
-  readonly losses: ArrayLike<number>;
-  /** [samples]: the class of each sample of the chunks. */
-  readonly predictions: Uint8Array;
-}
-
 export type PieceResult =
   | { readonly kind: 'gradient'; readonly partials: readonly (Partial | RemotePartial)[] }
-  | { readonly kind: 'evaluate'; readonly chunks: readonly ChunkResult[] };
+  | { readonly kind: 'evaluate'; readonly chunks: readonly EvaluatedChunks[] };
 
 /** A member left, or its connection was lost: no fault of the piece that it was at. */
 export class MemberGoneError extends Error {}

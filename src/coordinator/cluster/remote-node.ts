@@ -1,9 +1,10 @@
 import { ProtocolError } from '../../shared/errors.ts';
+import type { EvaluatedChunks } from '../../shared/evaluation.ts';
 import { floatsOf } from '../../shared/protocol/floats.ts';
 import type { Link } from '../../shared/protocol/link.ts';
 import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/protocol/messages.ts';
 import type { TreeNode } from '../../shared/tree.ts';
-import { type ChunkResult, type Member, MemberGoneError, type Piece, type PieceResult } from './member.ts';
+import { type Member, MemberGoneError, type Piece, type PieceResult } from './member.ts';
 
 export interface RemoteNodeOptions {
   readonly name: string;
@@ -103,7 +104,7 @@ export class RemoteNode implements Member {
       throw badResult(`of evaluation ${answered} and the chunks ${JSON.stringify(chunks)}`);
     }
     const sampleOf = (chunk: number): number => Math.min(testSamples, chunk * chunkSize) - chunks.begin * chunkSize;
-    const results: ChunkResult[] = piece.nodes.map((node) => ({
+    const results: EvaluatedChunks[] = piece.nodes.map((node) => ({
       node,
       losses: losses.slice(node.begin - chunks.begin, node.end - chunks.begin),
       predictions: body.slice(sampleOf(node.begin), sampleOf(node.end)),

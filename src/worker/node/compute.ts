@@ -1,3 +1,4 @@
+import type { EvaluatedChunks } from '../../shared/evaluation.ts';
 import type { Partial, WeightsVersion } from '../../shared/executor.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/kernel/exports.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
@@ -6,7 +7,7 @@ import { lenet5 } from '../../shared/model/lenet5.ts';
 import { addPartials } from '../../shared/reduction/partials.ts';
 import type { SamplerOptions } from '../../shared/sampler.ts';
 import type { TreeNode } from '../../shared/tree.ts';
-import { type EvaluatedChunks, LocalPool } from '../pool.ts';
+import { LocalPool } from '../pool.ts';
 import type { SampleSet } from '../thread.ts';
 
 /** Of the weights: those that are computed with, the next, and one that a slow worker may still read. */

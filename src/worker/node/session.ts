@@ -217,7 +217,7 @@ class Session {
     const results = await compute.evaluate([chunks]);
     this.#send({
       ...{ type: 'evaluated', id, seconds: (performance.now() - start) / 1000, chunks },
-      losses: results.flatMap(({ losses }) => [...losses]),
+      losses: results.flatMap(({ losses }) => Array.from(losses)),
       body: Buffer.concat(results.map(({ predictions }) => predictions)),
     });
   }
