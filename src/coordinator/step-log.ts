@@ -192,6 +192,7 @@ export class StepLog {
     this.#lines = '';
     this.#given = 0;
     clearTimeout(this.#timer);
-    this.#tell(`ends before step ${first}: ${reason}; the run goes on without it`);
+    const where = first === undefined ? 'ends here' : `ends before step ${first}`;
+    this.#tell(`${where}: ${reason}; the run goes on without it`);
   }
 }
