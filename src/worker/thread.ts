@@ -1,11 +1,10 @@
 import { threadId } from 'node:worker_threads';
-import type { Backend, LossSum, SampleBatch } from '../shared/backends/backend.ts';
+import type { Backend, SampleBatch } from '../shared/backends/backend.ts';
 import { KernelBackend } from '../shared/backends/kernel.ts';
-import { instantiateKernel, type KernelExports } from '../shared/kernel/exports.ts';
-import { padded } from '../shared/kernel/memory.ts';
+import { instantiateKernel } from '../shared/kernel/exports.ts';
 import type { KernelPlan } from '../shared/kernel/plan.ts';
+import { TreeGradient } from '../shared/reduction/tree-gradient.ts';
 import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
-import { splitOf, type TreeNode } from '../shared/tree.ts';
 import { BlockUpdater, type UpdateRecordPlan } from '../shared/update.ts';
 import { StepBarriers } from './barrier.ts';
 import { Bell } from './bell.ts';
@@ -61,23 +60,27 @@ export function resident(setup: ThreadSetup): void {
 
 class Worker {
   readonly #setup: ThreadSetup;
-  readonly #kernel: KernelExports;
   readonly #backend: Backend;
   readonly #barriers: StepBarriers;
   readonly #updaters: readonly BlockUpdater[];
-  readonly #sampler: Sampler;
-  readonly #shards: Samples;
-  readonly #chunk: Samples;
+  readonly #tree: TreeGradient;
+  readonly #chunk: Pick<SampleBatch, 'indices' | 'shifts'>;
 
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
-    this.#kernel = instantiateKernel(setup.kernel, setup.memory);
-    this.#backend = new KernelBackend(this.#kernel, setup.plan, setup.memory);
+    const kernel = instantiateKernel(setup.kernel, setup.memory);
+    this.#backend = new KernelBackend(kernel, setup.plan, setup.memory);
     this.#barriers = new StepBarriers(setup.barriers);
-    this.#updaters = setup.updates.map((plan) => new BlockUpdater(this.#kernel, plan, setup.updateScratch));
-    this.#sampler = new Sampler(setup.sampler);
-    this.#shards = room(setup.shardSize * this.#backend.shardsAtOnce);
-    this.#chunk = room(setup.chunkSize);
+    this.#updaters = setup.updates.map((plan) => new BlockUpdater(kernel, plan, setup.updateScratch));
+    const { train, shardSize, levels } = setup;
+    const sampler = new Sampler(setup.sampler);
+    this.#tree = new TreeGradient({
+      ...{ backend: this.#backend, kernel, sampler },
+      train,
+      shardSize,
+      levels,
+    });
+    this.#chunk = { indices: new Int32Array(setup.chunkSize), shifts: new Int8Array(2 * setup.chunkSize) };
   }
 
   obey(command: Command): Answer {
@@ -114,27 +117,7 @@ class Worker {
 
   #gradient(t: number, { node, region }: Assignment): void {
     const partial = new PartialRegion(this.#setup.memory.buffer, region, this.#setup.plan.parameters);
-    partial.write(this.#sum(t, node, partial.gradient, 0));
-  }
-
-  /** The gradient sum of a tree node into `target`: the left child's, plus the right child's from the next level. */
-  #sum(t: number, node: TreeNode, target: Float32Array, level: number): LossSum {
-    if (node.end - node.begin <= this.#backend.shardsAtOnce) return this.#gradientOf(t, node, target);
-    const split = splitOf(node);
-    const right = this.#setup.levels[level] as Float32Array;
-    const a = this.#sum(t, { begin: node.begin, end: split }, target, level + 1);
-    const b = this.#sum(t, { begin: split, end: node.end }, right, level + 1);
-    this.#kernel.add(target.byteOffset, target.byteOffset, right.byteOffset, padded(target.length));
-    return { lossSum: a.lossSum + b.lossSum, correct: a.correct + b.correct };
-  }
-
-  #gradientOf(t: number, { begin, end }: TreeNode, target: Float32Array): LossSum {
-    const { shardSize } = this.#setup;
-    const count = (end - begin) * shardSize;
-    const indices = this.#shards.indices.subarray(0, count);
-    const shifts = this.#shards.shifts.subarray(0, 2 * count);
-    this.#sampler.fill(t, begin * shardSize, count, indices, shifts);
-    return this.#backend.gradient({ ...this.#setup.train, indices, shifts }, end - begin, target);
+    partial.write(this.#tree.sum(t, node, partial.gradient));
   }
 
   #evaluate({ node, region }: Assignment): void {
@@ -149,10 +132,4 @@ class Worker {
       result.losses[chunk - node.begin] = lossSum;
     }
   }
-}
-
-type Samples = Pick<SampleBatch, 'indices' | 'shifts'>;
-
-function room(count: number): Samples {
-  return { indices: new Int32Array(count), shifts: new Int8Array(2 * count) };
 }
