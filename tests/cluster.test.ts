@@ -1,100 +1,8 @@
-// Members of a cluster in one process: pools of their own, joined without a wire.
+// Members of a cluster come, go, fail and hang: the bits stay.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { startClusterEngine } from '#src/cli/engine.js';
-import type { Member, Piece, PieceResult } from '#src/coordinator/cluster/member.js';
-import { HashChain } from '#src/coordinator/hash-chain.js';
-import { train } from '#src/coordinator/train.js';
-import { resolveTrainConfig } from '#src/shared/config.js';
-import { SharedMemory } from '#src/shared/kernel/memory.js';
-import { initialWeights } from '#src/shared/model/initialize.js';
 import { unitCount } from '#src/shared/tree.js';
-import { Compute } from '#src/worker/node/compute.js';
-import { madeDataset } from './training/made-images.ts';
-import { runOnce } from './training/session.ts';
-
-const dataset = madeDataset(512, 430);
-const FLAGS = { batch: 64, shardSize: 4, iterations: 130, evaluateEvery: 50, workers: 1 };
-const { config } = resolveTrainConfig({ flags: FLAGS, env: {} });
-const undisturbed = await runOnce({ flags: FLAGS, dataset });
-
-/** A pool of its own as a member, with faults. */
-class DirectMember implements Member {
-  readonly name: string;
-  readonly threads: number;
-  readonly #compute: Compute;
-  readonly pieces: Piece[] = [];
-  /** Called before each piece; may throw or wait. */
-  hook: (piece: Piece) => Promise<void> | void = () => {};
-
-  constructor(name: string, threads: number) {
-    this.name = name;
-    this.threads = threads;
-    const memory = new SharedMemory();
-    const { head, rbfJ, batch, shardSize, seed, augment } = config;
-    this.#compute = new Compute({
-      config: { head, rbfJ, batch, shardSize, sampler: { samples: dataset.train.count, batch, seed, augment } },
-      train: { images: memory.hold(dataset.train.images), labels: memory.hold(dataset.train.labels) },
-      test: { images: memory.hold(dataset.test.images), labels: memory.hold(dataset.test.labels) },
-      ...{ threads, memory },
-    });
-  }
-
-  async work(piece: Piece): Promise<PieceResult> {
-    this.pieces.push(piece);
-    const { kind, t, weights, nodes } = piece;
-    const values = weights.values.slice();
-    await this.hook(piece);
-    this.#compute.setWeights(t, (target) => target.set(values));
-    if (kind === 'evaluate') return { kind, chunks: await this.#compute.evaluate(nodes) };
-    const partials = await this.#compute.gradient(t, nodes);
-    return {
-      kind,
-      partials: partials.map(({ gradient, ...rest }) => {
-        const bytes = gradient.slice();
-        return { ...rest, copyTo: (target: Float32Array) => target.set(bytes) };
-      }),
-    };
-  }
-
-  close(): Promise<void> {
-    return this.#compute.close();
-  }
-}
-
-interface Disturbance {
-  readonly members: readonly DirectMember[];
-  /** Told of each step; the cluster's own calls are at hand. */
-  readonly onStep?: (step: number, cluster: ReturnType<typeof startClusterEngine>['cluster']) => void;
-}
-
-/** Trains with the members joined at the start, to an outcome like the undisturbed one. */
-async function trained({ members, onStep = () => {} }: Disturbance) {
-  const engine = startClusterEngine({ config, memory: new SharedMemory(), dataset, onLonely: () => {} });
-  const { cluster, layout, kernel, state, optimizer, testLabels } = engine;
-  state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
-  const records: unknown[] = [];
-  for (const member of members) cluster.join(member);
-  try {
-    const { weightsSha256 } = await train({
-      ...{ config, executor: cluster, state, optimizer, testLabels, from: { step: 0 }, chain: new HashChain() },
-      observer: {
-        onStep: ({ timings: _, ...record }) => {
-          records.push(record);
-          onStep(record.step, cluster);
-        },
-        onEvaluation: () => {},
-      },
-      checkpoint: () => {},
-      stop: new AbortController().signal,
-    });
-    return { outcome: { weightsSha256, records }, cluster };
-  } finally {
-    await cluster.close();
-    await engine.pool?.close();
-    await Promise.all(members.map((member) => member.close()));
-  }
-}
+import { DirectMember, SHARDS, STEPS, trained, undisturbed } from './training/cluster.ts';
 
 describe('a cluster has the bits of one worker', () => {
   it('with the local threads alone', async () => {
@@ -112,7 +20,7 @@ describe('a cluster has the bits of one worker', () => {
     const counts = [...cluster.shardCounts.values()];
     assert.equal(
       counts.reduce((sum, { done }) => sum + done, 0),
-      130 * 16,
+      STEPS * SHARDS,
     );
   });
 

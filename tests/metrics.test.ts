@@ -48,6 +48,7 @@ describe('RunMetrics', () => {
       'lockstep_audits_total',
       'lockstep_network_bytes_total',
       'lockstep_network_bytes_total',
+      'lockstep_reconnects_total',
       'lockstep_run_info',
       'lockstep_samples_total',
       'lockstep_steps_total',
@@ -62,7 +63,7 @@ describe('RunMetrics', () => {
     metrics.onCheckpoint({ step: 2, file: 'step-00000002.safetensors', seconds: 0.01 });
     metrics.onEvent({ kind: 'workers', node: 'local', counts: { starting: 1, ready: 2 } });
     const shards = { done: 30, late: 0, lost: 2 };
-    metrics.watchShards('local', shards);
+    metrics.watchNode('local', shards);
     await samplesOf(metrics);
     shards.done = 32;
     const samples = await samplesOf(metrics);
@@ -106,7 +107,7 @@ test('promtool has nothing to say', {
   metrics.onEvaluation({ step: 1, testAccuracy: 0.99, testLoss: 0.03, seconds: 0.4 });
   metrics.onCheckpoint({ step: 1, file: 'step-00000001.safetensors', seconds: 0.01 });
   metrics.onEvent({ kind: 'workers', node: 'local', counts: { starting: 1, ready: 2 } });
-  metrics.watchShards('local', { done: 32, late: 0, lost: 0 });
+  metrics.watchNode('local', { done: 32, late: 0, lost: 0 });
   const server = await startHttp({ port: 0, explicit: true, metrics });
   t.after(() => server.close());
   const input = await (await fetch(`${server.url}/metrics`)).text();

@@ -1,3 +1,4 @@
+import { Auditor } from '../coordinator/cluster/auditor.ts';
 import { Cluster, type ClusterOptions } from '../coordinator/cluster/cluster.ts';
 import { LocalMember } from '../coordinator/cluster/local-member.ts';
 import { Optimizer } from '../coordinator/optimizer.ts';
@@ -54,10 +55,12 @@ export function startEngine(options: EngineOptions): Engine {
 /** Lays out the shared memory and starts the pool, where the config has workers, as the first member of a cluster. */
 export function startClusterEngine(options: EngineOptions & Pick<ClusterOptions, 'onLonely'>): ClusterEngine {
   const { config, memory, dataset, onLonely } = options;
-  const { core, startPool } = layOut(options);
+  const { core, train, sampler, startPool } = layOut(options);
   const { layout, kernel } = core;
+  const { shardSize } = config;
+  const auditor = new Auditor({ memory, kernel, layout, sampler, train, shardSize });
   const cluster = new Cluster({
-    ...{ memory, kernel, onLonely, parameters: layout.parameters, shards: config.batch / config.shardSize },
+    ...{ memory, kernel, auditor, onLonely, parameters: layout.parameters, shards: config.batch / shardSize },
     ...{ testSamples: dataset.test.count, chunkSize: CHUNK_SIZE },
   });
   // The sockets need the event loop.
@@ -78,16 +81,17 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: Engin
     versions: config.workers + DEPTH + 1,
   });
   const { workers, batch, shardSize, seed, augment } = config;
+  const sampler = { samples: dataset.train.count, batch, seed, augment };
   const startPool = (options: Pick<LocalPoolOptions, 'blocks'>): LocalPool =>
     new LocalPool({
       ...{ workers, batch, shardSize, memory, layout, train, test, faults, kernel: module },
-      sampler: { samples: dataset.train.count, batch, seed, augment },
+      sampler,
       ...(onLost && { onLost }),
       ...(onReady && { onReady }),
       ...options,
     });
   const optimizer = new Optimizer(kernel, config);
-  return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, startPool };
+  return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, train, sampler, startPool };
 }
 
 /** A part of the data set where the kernel finds it. */

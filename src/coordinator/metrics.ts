@@ -14,7 +14,20 @@ export interface RunInfo {
   readonly version: string;
 }
 
-export type ShardOutcome = 'done' | 'late' | 'lost';
+const OUTCOMES = ['done', 'late', 'lost'] as const;
+
+/** What became of the shards that a node was given; of one that sends partials, how many those were. */
+export type NodeCounts = Readonly<Record<(typeof OUTCOMES)[number], number>> & { readonly partials?: number };
+
+/** What went over the wire so far. */
+export interface WireCounts {
+  readonly bytes: Readonly<Record<'sent' | 'received', number>>;
+  readonly reconnects: number;
+  /** By the close code's name. */
+  readonly rejected: ReadonlyMap<string, number>;
+}
+
+export type AuditCounts = Readonly<Record<'match' | 'mismatch', number>>;
 
 /** Seconds, as below. Phases take from microseconds up to all of the step. */
 const PHASE_BUCKETS = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
@@ -28,7 +41,11 @@ export class RunMetrics implements StepObserver {
   readonly #counts: ReturnType<typeof countsIn>;
   readonly #durations: ReturnType<typeof durationsIn>;
   readonly #latest: ReturnType<typeof latestIn>;
-  readonly #shards = new Map<string, Readonly<Record<ShardOutcome, number>>>();
+  readonly #nodes = new Map<string, NodeCounts>();
+  readonly #remote: { wire: WireCounts; audits: AuditCounts } = {
+    wire: { bytes: { sent: 0, received: 0 }, reconnects: 0, rejected: new Map() },
+    audits: { match: 0, mismatch: 0 },
+  };
 
   constructor(registry: Registry, info: RunInfo) {
     this.#registry = registry;
@@ -36,8 +53,8 @@ export class RunMetrics implements StepObserver {
     this.#counts = countsIn(registry);
     this.#durations = durationsIn(registry);
     this.#latest = latestIn(registry);
-    remoteIn(registry);
-    shardsIn(registry, this.#shards);
+    nodesIn(registry, this.#nodes);
+    wireIn(registry, this.#remote);
     const { seed, batch, ...texts } = info;
     const labels = { ...texts, seed: String(seed), batch: String(batch) };
     new Gauge({
@@ -48,9 +65,20 @@ export class RunMetrics implements StepObserver {
     }).set(labels, 1);
   }
 
-  /** Takes the counts of a node's shards from where they are kept, at each scrape. */
-  watchShards(node: string, counts: Readonly<Record<ShardOutcome, number>>): void {
-    this.#shards.set(node, counts);
+  /** Takes a node's counts from where they are kept, at each scrape. */
+  watchNode(node: string, counts: NodeCounts): void {
+    this.#nodes.set(node, counts);
+  }
+
+  /** It has been gone for long: its series end. */
+  forgetNode(node: string): void {
+    this.#nodes.delete(node);
+    for (const state of ['starting', 'ready']) this.#counts.workers.remove({ node, state });
+  }
+
+  /** Takes what concerns remote nodes as a whole from where it is kept, at each scrape. */
+  watchRemote(wire: WireCounts, audits: AuditCounts): void {
+    Object.assign(this.#remote, { wire, audits });
   }
 
   get contentType(): string {
@@ -110,40 +138,73 @@ function countsIn(registry: Registry) {
   };
 }
 
-function shardsIn(registry: Registry, nodes: ReadonlyMap<string, Readonly<Record<ShardOutcome, number>>>): void {
-  new Counter({
+function nodesIn(registry: Registry, nodes: ReadonlyMap<string, NodeCounts>): void {
+  counterOf(registry, {
     name: 'lockstep_shards_total',
     help:
       'Shards that workers of a node were given, by outcome: done, late (others had computed it by then) or ' +
       'lost (with its worker).',
     labelNames: ['node', 'outcome'],
-    registers: [registry],
-    collect() {
-      this.reset();
-      for (const [node, counts] of nodes) {
-        for (const [outcome, count] of Object.entries(counts)) this.inc({ node, outcome }, count);
-      }
-    },
+    samples: () =>
+      [...nodes].flatMap(([node, counts]) =>
+        OUTCOMES.map((outcome) => ({ labels: { node, outcome }, value: counts[outcome] })),
+      ),
+  });
+  counterOf(registry, {
+    name: 'lockstep_partials_total',
+    help: 'Partial gradient sums that a node has sent: one or two a step, since it adds up its own shards first.',
+    labelNames: ['node'],
+    samples: () =>
+      [...nodes].flatMap(([node, { partials }]) =>
+        partials === undefined ? [] : [{ labels: { node }, value: partials }],
+      ),
   });
 }
 
 /** What only remote nodes move from zero. */
-function remoteIn(registry: Registry): void {
-  const registers = [registry];
-  const bytes = new Counter({
+function wireIn(registry: Registry, remote: { readonly wire: WireCounts; readonly audits: AuditCounts }): void {
+  counterOf(registry, {
     name: 'lockstep_network_bytes_total',
     help: 'Bytes exchanged with remote nodes, by direction: sent or received.',
     labelNames: ['direction'],
-    registers,
+    samples: () => Object.entries(remote.wire.bytes).map(([direction, value]) => ({ labels: { direction }, value })),
   });
-  for (const direction of ['sent', 'received']) bytes.inc({ direction }, 0);
-  const audits = new Counter({
+  counterOf(registry, {
     name: 'lockstep_audits_total',
-    help: 'Results of remote nodes that were computed again to check them, by outcome: match or mismatch.',
+    help: 'Tree nodes that were computed twice and compared, by outcome: match or mismatch.',
     labelNames: ['outcome'],
-    registers,
+    samples: () => Object.entries(remote.audits).map(([outcome, value]) => ({ labels: { outcome }, value })),
   });
-  for (const outcome of ['match', 'mismatch']) audits.inc({ outcome }, 0);
+  counterOf(registry, {
+    name: 'lockstep_reconnects_total',
+    help: 'How often a remote node that had been connected before came back.',
+    labelNames: [],
+    samples: () => [{ labels: {}, value: remote.wire.reconnects }],
+  });
+  counterOf(registry, {
+    name: 'lockstep_rejected_connections_total',
+    help: 'Connections that the coordinator closed, by the name of the close code (docs/protocol.md).',
+    labelNames: ['reason'],
+    samples: () => [...remote.wire.rejected].map(([reason, value]) => ({ labels: { reason }, value })),
+  });
+}
+
+interface KeptCounter {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: readonly string[];
+  readonly samples: () => readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[];
+}
+
+/** A counter whose values are kept elsewhere and taken from there at each scrape. */
+function counterOf(registry: Registry, { name, help, labelNames, samples }: KeptCounter): void {
+  new Counter({
+    ...{ name, help, labelNames: [...labelNames], registers: [registry] },
+    collect() {
+      this.reset();
+      for (const { labels, value } of samples()) this.inc(labels, value);
+    },
+  });
 }
 
 function durationsIn(registry: Registry) {

@@ -19,6 +19,7 @@ test('the numbers of the close codes are pinned', () => {
     replaced: 4412,
     runOver: 4413,
     stopping: 4414,
+    unreliable: 4415,
   });
 });
 

@@ -103,7 +103,6 @@ export const fromCoordinator: {
     nodes: fc.array(range, { minLength: 1, maxLength: MAX_NODES }),
   }),
   evaluate: ofType('evaluate', { id: uint32, version: uint32, chunks: few }),
-  cancel: ofType('cancel', { kind, id: uint32 }),
   ping: ofType('ping', { nonce: uint32 }),
   end: ofType('end', { reason: fc.constantFrom('runOver' as const, 'stopping' as const) }),
 };

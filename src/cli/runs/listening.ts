@@ -62,8 +62,9 @@ export interface HubOptions {
   /** The run's name. */
   readonly run: string;
   readonly onEvent: (event: RunEvent) => void;
-  /** Told of each node that has become a member, by its name. */
+  /** Told of each node that has become a member, and of each whose name is free again. */
   readonly onReady: (node: string) => void;
+  readonly onForget: (node: string) => void;
 }
 
 /** Opens the door for nodes. @throws ListenError where the address can't be bound */
@@ -76,12 +77,13 @@ export function openHub({
   run,
   onEvent,
   onReady,
+  onForget,
 }: HubOptions): Promise<Hub> {
   const { head, rbfJ, batch, shardSize, seed, augment } = config;
   const notice = (message: string): void => onEvent({ kind: 'notice', message });
   return Hub.listen({
     ...listening,
-    cluster,
+    ...{ cluster, onForget },
     run: {
       welcome: {
         run,

@@ -1,10 +1,9 @@
 import { CheckpointWriter } from '../../coordinator/checkpoint-writer.ts';
 import type { Cluster } from '../../coordinator/cluster/cluster.ts';
 import type { Hub } from '../../coordinator/cluster/hub.ts';
-import type { ShardCounts } from '../../coordinator/cluster/member.ts';
 import { HashChain } from '../../coordinator/hash-chain.ts';
 import type { HttpServer } from '../../coordinator/http.ts';
-import type { RunMetrics } from '../../coordinator/metrics.ts';
+import type { NodeCounts, RunMetrics } from '../../coordinator/metrics.ts';
 import { type StepObserver, type StepRecord, together } from '../../coordinator/observer.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
@@ -106,7 +105,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
       watchers.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   });
   const { layout, kernel, state, optimizer, testLabels } = engine;
-  if (localCounts !== undefined) metrics.watchShards('local', localCounts);
+  if (localCounts !== undefined) metrics.watchNode('local', localCounts);
   const lockLost = new AbortController();
   const checkpoints = new CheckpointWriter({
     ...{ folder: directory.checkpoints, files: directory.files, layout, config, digests, from: from.step },
@@ -148,7 +147,7 @@ interface Computing {
   readonly cluster: Cluster | undefined;
   readonly executor: Executor;
   /** What became of the shards of this process's own threads, where it has any. */
-  readonly localCounts: ShardCounts | undefined;
+  readonly localCounts: NodeCounts | undefined;
   close(): Promise<void>;
 }
 
@@ -171,14 +170,16 @@ function startComputing(listens: boolean, options: Parameters<typeof startCluste
 async function openDoor(
   cluster: Cluster | undefined,
   { listening, metrics, terminal }: Surroundings,
-  options: Omit<HubOptions, 'listening' | 'cluster' | 'onReady'>,
+  options: Omit<HubOptions, 'listening' | 'cluster' | 'onReady' | 'onForget'>,
 ): Promise<Hub | undefined> {
   if (cluster === undefined || listening === undefined) return undefined;
   const onReady = (node: string): void => {
     const counts = cluster.shardCounts.get(node);
-    if (counts !== undefined) metrics.watchShards(node, counts);
+    if (counts !== undefined) metrics.watchNode(node, counts);
   };
-  const hub = await openHub({ ...options, listening, cluster, onReady });
+  const onForget = (node: string): void => metrics.forgetNode(node);
+  const hub = await openHub({ ...options, listening, cluster, onReady, onForget });
+  metrics.watchRemote(hub.counts, cluster.auditCounts);
   terminal.say(`Nodes can connect: lockstep worker --connect ${hub.url}`);
   return hub;
 }

@@ -3,7 +3,6 @@ import { type EvaluatedChunks, joinChunks } from '../../shared/evaluation.ts';
 import type {
   Evaluation,
   Executor,
-  Partial,
   StepResult,
   StepUnderWay,
   StepWork,
@@ -11,28 +10,27 @@ import type {
 } from '../../shared/executor.ts';
 import type { KernelExports } from '../../shared/kernel/exports.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
-import { Dealer } from '../../shared/reduction/deal.ts';
 import { addLosses } from '../../shared/reduction/losses.ts';
-import { Portions } from '../../shared/reduction/portions.ts';
 import { type TreeNode, unitCount } from '../../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../../shared/update.ts';
+import type { Auditor, Delivered } from './auditor.ts';
 import { GradientBuffers } from './buffers.ts';
+import { Dealing, type Share } from './dealing.ts';
 import { Job } from './job.ts';
-import { type Member, MemberGoneError, type Piece, type PieceResult, type ShardCounts } from './member.ts';
+import { type Member, MemberGoneError, type PieceResult, type ShardCounts } from './member.ts';
 import { Seat } from './seat.ts';
 
 /** How long the cluster may be without members before it says so again. */
 const LONELY_MS = 10_000;
 /** Before those who failed, all of them, are asked again. */
 const RETRY_MS = 100;
-/** Of one piece. */
-const MAXIMUM_NODES = 8;
 
 export interface ClusterOptions {
   /** Not sealed yet. */
   readonly memory: SharedMemory;
   /** An instance of the coordinator's own thread. */
   readonly kernel: KernelExports;
+  readonly auditor: Auditor;
   readonly parameters: number;
   readonly shards: number;
   readonly testSamples: number;
@@ -55,8 +53,7 @@ export class Cluster implements Executor {
   readonly #buffers: GradientBuffers;
   readonly #record: UpdateRecord;
   readonly #updater: BlockUpdater;
-  readonly #portions = new Portions();
-  readonly #dealer = new Dealer();
+  readonly #dealing = new Dealing();
   readonly #seats = new Set<Seat>();
   /** Updates done before each state that a step or an evaluation may name. */
   readonly #ages = new WeakMap<WeightsVersion, number>();
@@ -71,10 +68,17 @@ export class Cluster implements Executor {
     this.#updater = new BlockUpdater(kernel, this.#record.plan, BlockUpdater.scratch(memory, shards));
   }
 
+  /** Comparisons of what was computed twice. */
+  get auditCounts(): Auditor['counts'] {
+    return this.#options.auditor.counts;
+  }
+
   /** From now on it is given work. */
   join(member: Member): void {
     this.#seats.add(new Seat(member));
-    if (!this.shardCounts.has(member.name)) this.shardCounts.set(member.name, { done: 0, late: 0, lost: 0 });
+    if (!this.shardCounts.has(member.name)) {
+      this.shardCounts.set(member.name, { done: 0, late: 0, lost: 0, partials: 0 });
+    }
     this.#wake();
   }
 
@@ -92,10 +96,17 @@ export class Cluster implements Executor {
     this.#ages.set(current, t).set(next, t + 1);
     const [start, whole] = [performance.now(), { begin: 0, end: this.#options.shards }];
     this.#buffers.reclaim();
-    const partials = await this.#complete(new Job<Partial>('gradient', { t, weights: current, whole }));
+    const job = new Job<Delivered>('gradient', { t, weights: current, whole });
+    let partials = await this.#complete(job);
     const computed = performance.now();
     this.#record.write({ ...update, current, next, partials });
-    this.#updater.apply({ begin: 0, end: this.#record.blocks });
+    this.#apply();
+    if (!Number.isFinite(this.#record.squares() + addLosses(partials).lossSum)) {
+      for (const right of this.#options.auditor.recheck(job, partials)) job.round.succeed(right.node, right);
+      partials = job.round.results();
+      this.#record.write({ ...update, current, next, partials });
+      this.#apply();
+    }
     const end = performance.now();
     const seconds = {
       total: (end - start) / 1000,
@@ -107,6 +118,10 @@ export class Cluster implements Executor {
 
   async update(update: Update): Promise<void> {
     this.#record.rewrite(update);
+    this.#apply();
+  }
+
+  #apply(): void {
     this.#updater.apply({ begin: 0, end: this.#record.blocks });
   }
 
@@ -130,7 +145,8 @@ export class Cluster implements Executor {
         if (this.#fatal !== undefined) throw this.#fatal;
         if (job.round.complete) return job.round.results();
         for (const seat of this.#seats) seat.giveUpSlow();
-        this.#deal(job);
+        const idle = [...this.#seats].filter(({ attempt, sitsOut }) => attempt === undefined && sitsOut !== job);
+        for (const share of this.#dealing.deal(job, idle)) void this.#give(share, job);
         await this.#change();
       }
     } finally {
@@ -138,38 +154,21 @@ export class Cluster implements Executor {
     }
   }
 
-  #deal<Result extends { readonly node: TreeNode }>(job: Job<Result>): void {
-    const idle = [...this.#seats].filter(({ attempt, sitsOut }) => attempt === undefined && sitsOut !== job);
-    const missing = job.round.missing();
-    if (idle.length === 0 || missing.length === 0) return;
-    const speeds = speedsOf(idle, job.kind);
-    const shares = job.isUntouched
-      ? this.#portions.deal(job.round.units, speeds)
-      : this.#dealer.deal(job.round.units, missing, speeds);
-    for (const [i, seat] of idle.entries()) {
-      const nodes = pieceOf(shares[i] ?? []);
-      if (nodes.length > 0) void this.#give(seat, job, nodes);
-    }
-  }
-
-  async #give<Result extends { readonly node: TreeNode }>(
-    seat: Seat,
-    job: Job<Result>,
-    nodes: readonly TreeNode[],
-  ): Promise<void> {
-    const attempt = seat.begin(job, nodes);
+  async #give<Result>({ seat, nodes, isProbe }: Share, job: Job<Result>): Promise<void> {
+    const attempt = seat.begin(job, nodes, isProbe);
     const { kind, t, weights } = job;
     const counts = this.shardCounts.get(seat.member.name);
+    const count = (outcome: 'done' | 'late' | 'lost'): void => {
+      if (kind === 'gradient' && counts !== undefined) counts[outcome] += unitCount(nodes);
+    };
     try {
       const result = await seat.member.work({ kind, t, weights, nodes });
       seat.end(attempt);
-      // Room is short only after many failures; what finds none is dealt later.
-      const wanted = job.accepts && (result.kind === 'evaluate' || result.partials.length <= this.#buffers.free);
-      if (wanted) for (const each of this.#taken(result)) job.round.succeed(each.node, each as unknown as Result);
-      if (kind === 'gradient' && counts !== undefined) counts[wanted ? 'done' : 'late'] += unitCount(nodes);
+      if (result.kind === 'gradient' && counts !== undefined) counts.partials += result.partials.length;
+      count(this.#accept(seat.member, job, result) ? 'done' : 'late');
     } catch (error) {
       seat.end(attempt, error as Error);
-      if (kind === 'gradient' && counts !== undefined) counts.lost += unitCount(nodes);
+      count('lost');
       if (!(error instanceof MemberGoneError)) this.#failed(seat, job, { nodes, cause: error as Error });
     }
     this.#wake();
@@ -191,10 +190,31 @@ export class Cluster implements Executor {
     }
   }
 
-  /** Results in memory that holds until the next step. */
-  #taken(result: PieceResult): readonly (Partial | EvaluatedChunks)[] {
-    if (result.kind === 'evaluate') return result.chunks;
-    return result.partials.map((partial) => ('gradient' in partial ? partial : this.#buffers.copy(partial)));
+  /** @returns false where it comes too late */
+  #accept(member: Member, job: Job<unknown>, result: PieceResult): boolean {
+    if (!job.accepts) return false;
+    if (result.kind === 'evaluate') {
+      for (const chunks of result.chunks) job.round.succeed(chunks.node, chunks);
+      return true;
+    }
+    // Room is short only after many failures; what finds none is dealt later.
+    if (result.partials.length > this.#buffers.free) return false;
+    for (const partial of result.partials) {
+      const delivered = { ...('gradient' in partial ? partial : this.#buffers.copy(partial)), member };
+      this.#take(job as Job<Delivered>, delivered);
+    }
+    return true;
+  }
+
+  /** Takes a partial in; one that is known already is compared with it. */
+  #take(job: Job<Delivered>, delivered: Delivered): void {
+    const known = job.round.resultsOf(delivered.node);
+    if (known === undefined) {
+      job.round.succeed(delivered.node, delivered);
+      return;
+    }
+    const { auditor } = this.#options;
+    for (const right of auditor.compare(job, known, delivered)) job.round.succeed(right.node, right);
   }
 
   /** Resolves when a member has finished, come or gone, or one becomes slow. */
@@ -213,20 +233,4 @@ export class Cluster implements Executor {
     });
     if (allFailed) for (const seat of this.#seats) seat.sitsOut = undefined;
   }
-}
-
-/** As many consecutive nodes as one piece may have. What is left is dealt later; a calm deal leaves nothing. */
-function pieceOf(nodes: readonly TreeNode[]): readonly TreeNode[] {
-  const gap = nodes.findIndex(({ begin }, i) => i > 0 && begin !== nodes[i - 1]?.end);
-  return nodes.slice(0, Math.min(MAXIMUM_NODES, gap < 0 ? MAXIMUM_NODES : gap));
-}
-
-/** Each one's units per second; what hasn't been measured is the average of a thread. */
-function speedsOf(seats: readonly Seat[], kind: Piece['kind']): number[] {
-  const known = seats.flatMap(({ member, speeds }) => {
-    const speed = speeds[kind];
-    return speed === undefined ? [] : [speed / Math.max(1, member.threads)];
-  });
-  const ofThread = known.length === 0 ? 1 : known.reduce((sum, speed) => sum + speed) / known.length;
-  return seats.map(({ member, speeds }) => speeds[kind] ?? ofThread * Math.max(1, member.threads));
 }

@@ -1,32 +1,28 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { ListenError, ProtocolError } from '../../shared/errors.ts';
-import { closeCodes } from '../../shared/protocol/close-codes.ts';
+import { type CloseCode, closeCodes } from '../../shared/protocol/close-codes.ts';
 import { maxBytesFromNode } from '../../shared/protocol/frames.ts';
-import { admit, growPayload, UNKNOWN_PAYLOAD } from '../../shared/protocol/greeting.ts';
+import { admit, growPayload, HANDSHAKE_MS, UNKNOWN_PAYLOAD } from '../../shared/protocol/greeting.ts';
 import type { Token } from '../../shared/protocol/token.ts';
-import type { Cluster } from './cluster.ts';
-import { type Guest, GuestBook, type RunDescription } from './guest.ts';
+import { Doorway } from './doorway.ts';
+import { GuestBook, type GuestBookOptions, type WireCounts } from './guest-book.ts';
 
-/** Connections that haven't proved anything yet. */
-const MAXIMUM_UNKNOWN = 64;
+/** For a peer to take a close frame, and for nodes to take the good-bye. */
+const CLOSE_MS = 1000;
+const FAREWELL_MS = 500;
 
-export interface HubOptions {
+export interface HubOptions extends GuestBookOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
   readonly token: Token | undefined;
   /** PEM; undefined: plain WebSocket. */
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
-  readonly cluster: Cluster;
-  readonly run: RunDescription;
-  readonly onJoin: (guest: Guest) => void;
-  /** With what led to it. */
-  readonly onLeave: (guest: Guest, reason: string) => void;
 }
 
 /** Where remote nodes come in. Each connection proves that it holds the token before anything that it says is read. */
@@ -34,16 +30,17 @@ export class Hub {
   readonly url: string;
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
+  readonly #doorway: Doorway;
   readonly #guests: GuestBook;
   readonly #options: HubOptions;
   readonly #runId = randomBytes(16);
-  #unknown = 0;
 
   private constructor(server: Server, url: string, options: HubOptions) {
     this.#server = server;
     this.url = url;
     this.#options = options;
     this.#guests = new GuestBook(options);
+    this.#doorway = new Doorway(server);
     this.#sockets = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: UNKNOWN_PAYLOAD });
     this.#sockets.on('connection', (socket, request) => void this.#greet(socket, request));
   }
@@ -51,7 +48,8 @@ export class Hub {
   /** @throws ListenError where the address can't be bound */
   static async listen(options: HubOptions): Promise<Hub> {
     const { host, port, tls } = options;
-    const server = tls === undefined ? createServer() : createTlsServer(tls);
+    const server =
+      tls === undefined ? createServer(refuse) : createTlsServer({ ...tls, handshakeTimeout: HANDSHAKE_MS }, refuse);
     server.listen(port, host);
     try {
       await once(server, 'listening');
@@ -66,34 +64,51 @@ export class Hub {
     return new Hub(server, `${tls === undefined ? 'ws' : 'wss'}://${name}:${bound.port}`, options);
   }
 
+  get counts(): WireCounts {
+    return this.#guests.counts;
+  }
+
   /** Says good-bye to every node, and stops listening. */
   async close(reason: 'runOver' | 'stopping'): Promise<void> {
     this.#server.close();
-    await this.#guests.close(reason);
-    for (const socket of this.#sockets.clients) socket.terminate();
+    this.#guests.farewell(reason);
+    const { clients } = this.#sockets;
+    const until = performance.now() + FAREWELL_MS;
+    while (clients.size > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (const socket of clients) socket.terminate();
     this.#sockets.close();
+    this.#doorway.close();
   }
 
-  async #greet(socket: WebSocket, request: IncomingMessage): Promise<void> {
+  async #greet(socket: WebSocket, { socket: connection }: IncomingMessage): Promise<void> {
     socket.on('error', () => {});
-    if (this.#unknown >= MAXIMUM_UNKNOWN) {
-      socket.close(closeCodes.tooMany.code, closeCodes.tooMany.reason);
-      return;
-    }
-    this.#unknown++;
     try {
+      if (!(await this.#doorway.mayAsk(connection))) {
+        throw new ProtocolError('Too many connections.', { closeCode: 'tooMany' });
+      }
       const { token, run } = this.#options;
-      const seal = await admit(socket, { token, connection: request.socket, runId: this.#runId });
+      const seal = await admit(socket, { token, connection, runId: this.#runId });
+      this.#doorway.admitted(connection);
       growPayload(socket, maxBytesFromNode(run.welcome) + seal.overhead);
       this.#guests.enter(socket, seal);
       socket.resume();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      const { code, reason } = closeCodes[error.closeCode];
-      socket.close(code, reason);
-      setTimeout(() => socket.terminate(), 1000).unref();
-    } finally {
-      this.#unknown--;
+      this.#turnAway(socket, error.closeCode);
     }
   }
+
+  #turnAway(socket: WebSocket, rule: CloseCode): void {
+    this.#guests.reject(rule);
+    const { code, reason } = closeCodes[rule];
+    socket.close(code, reason);
+    setTimeout(() => socket.terminate(), CLOSE_MS).unref();
+  }
+}
+
+/** Whoever speaks plain HTTP. */
+function refuse(_: IncomingMessage, response: ServerResponse): void {
+  response
+    .writeHead(426, { Upgrade: 'websocket', Connection: 'close' })
+    .end('lockstep worker --connect speaks WebSocket here.\n');
 }

@@ -1,3 +1,4 @@
+import { WorkerError } from '../../shared/errors.ts';
 import type { EvaluatedChunks } from '../../shared/evaluation.ts';
 import type { Partial, WeightsVersion } from '../../shared/executor.ts';
 import type { TreeNode } from '../../shared/tree.ts';
@@ -36,5 +37,12 @@ export class LocalMember implements Member {
     const keeps = this.#t === t;
     this.#t = t;
     return { kind, partials: await this.#pool.gradient({ t, weights, nodes, keeps }) };
+  }
+
+  /** @throws WorkerError: nobody can be trusted then */
+  expel(_closeCode: string, what: string): never {
+    throw new WorkerError(
+      `This machine computed ${what} twice, and not to the same bits: its memory or processor is at fault. Resume the run elsewhere.`,
+    );
   }
 }

@@ -26,11 +26,12 @@ export type PieceResult =
 /** A member left, or its connection was lost: no fault of the piece that it was at. */
 export class MemberGoneError extends Error {}
 
-/** What became of the shards that a member was given. */
+/** What became of the shards that a member was given, and how many partials it sent for them. */
 export interface ShardCounts {
   done: number;
   late: number;
   lost: number;
+  partials: number;
 }
 
 /** Whoever computes pieces: the coordinator's own threads, or a remote node. */
@@ -44,4 +45,6 @@ export interface Member {
    * @throws MemberGoneError where the member left, anything else where it failed at the piece; nothing of it will come then
    */
   work(piece: Piece): Promise<PieceResult>;
+  /** It delivered what was computed otherwise elsewhere, and in the coordinator too. It gets no more work. */
+  expel(closeCode: 'badResult' | 'notFinite', what: string): void;
 }

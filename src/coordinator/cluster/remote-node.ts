@@ -1,5 +1,6 @@
 import { ProtocolError } from '../../shared/errors.ts';
 import type { EvaluatedChunks } from '../../shared/evaluation.ts';
+import type { CloseCode } from '../../shared/protocol/close-codes.ts';
 import { floatsOf } from '../../shared/protocol/floats.ts';
 import type { Link } from '../../shared/protocol/link.ts';
 import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/protocol/messages.ts';
@@ -21,6 +22,7 @@ export interface RemoteNodeOptions {
 
 interface Pending {
   readonly piece: Piece;
+  readonly since: number;
   /** Of an evaluation. */
   readonly id: number;
   readonly resolve: (result: PieceResult) => void;
@@ -56,8 +58,17 @@ export class RemoteNode implements Member {
     if (kind === 'gradient') link.send({ type: 'work', step, version: step, nodes });
     else link.send({ type: 'evaluate', id, version: step, chunks: spanOf(nodes) });
     return new Promise((resolve, reject) => {
-      this.#pending = { piece, id, resolve, reject };
+      this.#pending = { piece, id, resolve, reject, since: performance.now() };
     });
+  }
+
+  /** For how long it has owed an answer. */
+  get pendingMs(): number {
+    return this.#pending === undefined ? 0 : performance.now() - this.#pending.since;
+  }
+
+  expel(closeCode: CloseCode, what: string): void {
+    this.#options.link.close(closeCode, what);
   }
 
   /** @throws ProtocolError where it isn't what the node was asked for */

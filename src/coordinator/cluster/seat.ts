@@ -34,6 +34,7 @@ export class Seat {
     evaluate: undefined,
   };
   attempt: Attempt | undefined;
+  #measuredAt = performance.now();
   /** What it failed at; others are asked first. */
   sitsOut: Work | undefined;
 
@@ -41,10 +42,11 @@ export class Seat {
     this.member = member;
   }
 
-  begin(job: Work, nodes: readonly TreeNode[]): Attempt {
+  /** @param isProbe nobody waits for it */
+  begin(job: Work, nodes: readonly TreeNode[], isProbe = false): Attempt {
     job.isUntouched = false;
-    job.round.hold(nodes);
-    const attempt = { job, nodes, startedAt: performance.now(), givenUp: false };
+    if (!isProbe) job.round.hold(nodes);
+    const attempt = { job, nodes, startedAt: performance.now(), givenUp: isProbe };
     this.attempt = attempt;
     return attempt;
   }
@@ -55,9 +57,15 @@ export class Seat {
     this.attempt = undefined;
     if (!givenUp) job.round.abandon(nodes);
     if (failure !== undefined) return;
+    this.#measuredAt = performance.now();
     const speed = (1000 * unitCount(nodes)) / Math.max(0.01, performance.now() - startedAt);
     const before = this.speeds[job.kind] ?? speed;
     this.speeds[job.kind] = before + SPEED_GAIN * (speed - before);
+  }
+
+  /** Since its speed was last measured. */
+  get unmeasuredMs(): number {
+    return performance.now() - this.#measuredAt;
   }
 
   /** When its attempt becomes slow; infinite where it has none, or that is given up. */

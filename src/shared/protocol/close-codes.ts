@@ -24,6 +24,7 @@ export const closeCodes = {
   replaced: { code: 4412, reason: 'the same node connected again', retry: false },
   runOver: { code: 4413, reason: 'the run is finished', retry: false },
   stopping: { code: 4414, reason: 'the coordinator stops; come again later', retry: true },
+  unreliable: { code: 4415, reason: 'the node failed or was lost too often', retry: false },
 } as const satisfies Readonly<Record<string, Closing>>;
 
 export type CloseCode = keyof typeof closeCodes;

@@ -8,7 +8,7 @@ import type { Seal } from './seal.ts';
 import type { Token } from './token.ts';
 
 /** For the whole handshake. */
-const HANDSHAKE_MS = 5000;
+export const HANDSHAKE_MS = 5000;
 const EXPORTER_LABEL = 'EXPORTER-Lockstep';
 
 export interface GreetingOptions {

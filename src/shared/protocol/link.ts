@@ -13,27 +13,32 @@ export interface LinkOptions<In, Out> {
   /** @throws ProtocolError */
   readonly decode: (frame: Uint8Array) => In;
   readonly onMessage: (message: In) => void;
-  /** Called once, with the close frame's number or 1006, and what led to it where that was this side. */
-  readonly onClose: (code: number, reason: string) => void;
+  /** Called once, with the close frame's number or 1006; `rule` is the name of it where this side closed. Nothing comes any more. */
+  readonly onClose: (code: number, reason: string, rule?: CloseCode) => void;
+  readonly meter?: Meter;
+}
+
+/** Bytes of frames, of any number of connections. */
+export interface Meter {
+  sent: number;
+  received: number;
 }
 
 /** One authenticated connection as a stream of messages, for either side. A peer that breaks the protocol is closed by name. */
 export class Link<In, Out> {
   readonly #options: LinkOptions<In, Out>;
-  readonly bytes = { sent: 0, received: 0 };
+  readonly #meter: Meter;
   /** When the peer was last heard of; in milliseconds of `performance.now`. */
   heardAt = performance.now();
   #closed = false;
 
   constructor(options: LinkOptions<In, Out>) {
     this.#options = options;
-    const { socket, onClose } = options;
+    const { socket, meter = { sent: 0, received: 0 } } = options;
+    this.#meter = meter;
     socket.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
     socket.on('error', () => {});
-    socket.on('close', (code, reason) => {
-      this.#closed = true;
-      onClose(code, reason.toString());
-    });
+    socket.on('close', (code, reason) => this.#end(code, reason.toString()));
   }
 
   send(message: Out): void {
@@ -41,31 +46,34 @@ export class Link<In, Out> {
   }
 
   /** What `encode` made of a message, which several links may share. */
-  sendEncoded(payload: Uint8Array): void {
+  sendEncoded(payload: Uint8Array, onSent?: () => void): void {
     if (this.#closed) return;
     const frame = this.#options.seal.seal(payload);
-    this.bytes.sent += frame.length;
-    this.#options.socket.send(frame);
+    this.#meter.sent += frame.length;
+    this.#options.socket.send(frame, onSent);
   }
 
-  /** Bytes that wait for the peer to read. */
-  get buffered(): number {
-    return this.#options.socket.bufferedAmount;
+  /** Resolves once the system has taken the message: a slow reader then has all that was sent before. */
+  sendAndWait(message: Out): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed) resolve();
+      else this.sendEncoded(this.#options.encode(message), resolve);
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   close(name: CloseCode, detail = ''): void {
     if (this.#closed) return;
-    this.#closed = true;
     const { socket } = this.#options;
     const { code, reason } = closeCodes[name];
+    const whole = detail === '' ? reason : `${reason}: ${detail}`;
     // A close frame holds 123 bytes; what doesn't fit is for the log of this side alone.
-    socket.close(
-      code,
-      Buffer.from(detail === '' ? reason : `${reason}: ${detail}`)
-        .subarray(0, 120)
-        .toString(),
-    );
+    socket.close(code, Buffer.from(whole).subarray(0, 120).toString());
     setTimeout(() => socket.terminate(), CLOSE_MS).unref();
+    this.#end(code, whole, name);
   }
 
   /** Gives a connection up that doesn't answer. */
@@ -73,10 +81,16 @@ export class Link<In, Out> {
     this.#options.socket.terminate();
   }
 
+  #end(code: number, reason: string, rule?: CloseCode): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.onClose(code, reason, rule);
+  }
+
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#closed) return;
     this.heardAt = performance.now();
-    this.bytes.received += data.length;
+    this.#meter.received += data.length;
     try {
       if (!isBinary) throw new ProtocolError('Expected a binary frame, but a text came.', { closeCode: 'malformed' });
       this.#options.onMessage(this.#options.decode(this.#options.seal.open(data)));

@@ -155,7 +155,6 @@ export const coordinatorMessages = {
     headerBytes: SMALL,
     header: z.strictObject({ id: Uint32, version: Uint32, chunks: Chunks }),
   },
-  cancel: { tag: 70, headerBytes: SMALL, header: z.strictObject(Order) },
   ping: { tag: 71, headerBytes: SMALL, header: Nonce },
   end: { tag: 72, headerBytes: SMALL, header: z.strictObject({ reason: z.enum(['runOver', 'stopping']) }) },
 } as const satisfies Definitions;

@@ -89,19 +89,18 @@ export class Round<Result> {
 
   /** Disjoint results that make up the wanted nodes, ascending. Only of a complete round. */
   results(): Result[] {
-    const chosen: Result[] = [];
-    const visit = (node: TreeNode): void => {
-      const result = this.#results.get(this.#key(node));
-      if (result !== undefined) {
-        chosen.push(result);
-        return;
-      }
-      const split = splitOf(node);
-      visit({ begin: node.begin, end: split });
-      visit({ begin: split, end: node.end });
-    };
-    for (const node of this.#wanted) visit(node);
-    return chosen;
+    return this.#wanted.flatMap((node) => this.resultsOf(node) ?? []);
+  }
+
+  /** Disjoint results that make up a node, ascending; undefined where some are missing. */
+  resultsOf(node: TreeNode): Result[] | undefined {
+    const result = this.#results.get(this.#key(node));
+    if (result !== undefined) return [result];
+    if (node.end - node.begin === 1) return undefined;
+    const split = splitOf(node);
+    const left = this.resultsOf({ begin: node.begin, end: split });
+    const right = left && this.resultsOf({ begin: split, end: node.end });
+    return right && left?.concat(right);
   }
 
   #each(nodes: readonly TreeNode[], visit: (unit: Unit, index: number) => void): void {

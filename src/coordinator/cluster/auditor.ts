@@ -1,0 +1,114 @@
+import { KernelBackend } from '../../shared/backends/kernel.ts';
+import type { Partial, WeightsVersion } from '../../shared/executor.ts';
+import type { KernelExports } from '../../shared/kernel/exports.ts';
+import { padded, type SharedMemory } from '../../shared/kernel/memory.ts';
+import { planKernel } from '../../shared/kernel/plan.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import { reduceTree } from '../../shared/reduction/reduce.ts';
+import { TreeGradient, type TreeGradientOptions } from '../../shared/reduction/tree-gradient.ts';
+import { Sampler, type SamplerOptions } from '../../shared/sampler.ts';
+import { depthOf } from '../../shared/tree.ts';
+import type { Member } from './member.ts';
+
+export interface AuditorOptions extends Pick<TreeGradientOptions, 'kernel' | 'train' | 'shardSize'> {
+  /** Not sealed yet. */
+  readonly memory: SharedMemory;
+  readonly layout: ModelLayout;
+  readonly sampler: SamplerOptions;
+}
+
+/** What a member delivered. */
+export interface Delivered extends Partial {
+  readonly member: Member;
+}
+
+/** The step that partials belong to. */
+interface Step {
+  readonly t: number;
+  readonly weights: WeightsVersion;
+}
+
+/**
+ * Looks at what members delivered: compares what two of them computed of the same tree node, and computes in the coordinator's own
+ * thread what they disagree on, or what isn't finite. Whoever is wrong is expelled.
+ */
+export class Auditor {
+  /** Comparisons so far. */
+  readonly counts = { match: 0, mismatch: 0 };
+  readonly #kernel: KernelExports;
+  readonly #backend: KernelBackend;
+  readonly #tree: TreeGradient;
+  readonly #levels: readonly Float32Array[];
+  readonly #truth: Float32Array;
+
+  constructor({ memory, kernel, layout, sampler, train, shardSize }: AuditorOptions) {
+    const { parameters } = layout;
+    const depth = depthOf(sampler.batch / shardSize);
+    this.#kernel = kernel;
+    this.#backend = new KernelBackend(kernel, planKernel(layout, shardSize, memory), memory.memory);
+    this.#truth = memory.parameters(parameters);
+    this.#levels = Array.from({ length: depth + 1 }, () => memory.parameters(parameters));
+    this.#tree = new TreeGradient({
+      ...{ backend: this.#backend, kernel, train, shardSize, levels: this.#levels },
+      sampler: new Sampler(sampler),
+    });
+  }
+
+  /**
+   * Compares a duplicate with what is known of the same node: one result, or those that make it up.
+   * @returns what is right, where any of it was wrong
+   */
+  compare(step: Step, known: readonly Delivered[], duplicate: Delivered): Delivered[] {
+    if (areSame(this.#total(known, duplicate), duplicate)) {
+      this.counts.match++;
+      return [];
+    }
+    this.counts.mismatch++;
+    return [...known, duplicate].flatMap((each) => this.#judge(step, each, 'badResult'));
+  }
+
+  /**
+   * Computes again what isn't finite. Another machine's NaN may have other bits: where it isn't finite here either, it stays.
+   * @returns what is finite here
+   */
+  recheck(step: Step, delivered: readonly Delivered[]): Delivered[] {
+    return delivered.filter((each) => !areFinite(each)).flatMap((each) => this.#judge(step, each, 'notFinite'));
+  }
+
+  #judge({ t, weights }: Step, delivered: Delivered, closeCode: 'badResult' | 'notFinite'): Delivered[] {
+    const { node, member, gradient } = delivered;
+    this.#backend.setWeights(weights.values);
+    const truth = { node, gradient: this.#truth, ...this.#tree.sum(t, node, this.#truth) };
+    if (areSame(truth, delivered) || !areFinite(truth)) return [];
+    gradient.set(truth.gradient);
+    member.expel(closeCode, `shards ${node.begin} to ${node.end - 1} of step ${t + 1}`);
+    return [{ ...truth, member, gradient }];
+  }
+
+  /** The sum of partials, in scratch that holds until the next one. */
+  #total(partials: readonly Partial[], { node }: Partial): Partial {
+    return reduceTree(
+      node,
+      (below) => partials.find((partial) => partial.node.begin === below.begin && partial.node.end === below.end),
+      (left, right, depth) => {
+        const gradient = this.#levels[depth] as Float32Array;
+        const [a, b] = [left.gradient.byteOffset, right.gradient.byteOffset];
+        this.#kernel.add(gradient.byteOffset, a, b, padded(gradient.length));
+        const node = { begin: left.node.begin, end: right.node.end };
+        return { node, gradient, lossSum: left.lossSum + right.lossSum, correct: left.correct + right.correct };
+      },
+    );
+  }
+}
+
+function areSame(a: Partial, b: Partial): boolean {
+  return Object.is(a.lossSum, b.lossSum) && a.correct === b.correct && bytesOf(a.gradient).equals(bytesOf(b.gradient));
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+function areFinite({ lossSum, gradient }: Partial): boolean {
+  return Number.isFinite(lossSum) && gradient.every(Number.isFinite);
+}

@@ -1,0 +1,22 @@
+/** Failures and lost connections that a node may have, and the pieces of work that make up for one. */
+const MOST_CRASHES = 10;
+const PIECES_A_CRASH = 100;
+
+/** How often a node may still fail: work that it does earns it back, so that a node that is mostly well may stay for days. */
+export class CrashBudget {
+  #left = MOST_CRASHES;
+
+  /** It failed at a piece, or was lost. */
+  spend(): void {
+    this.#left = Math.max(0, this.#left - 1);
+  }
+
+  /** It did a piece. */
+  earn(): void {
+    this.#left = Math.min(MOST_CRASHES, this.#left + 1 / PIECES_A_CRASH);
+  }
+
+  get isSpent(): boolean {
+    return this.#left < 1;
+  }
+}

@@ -1,0 +1,182 @@
+import type { WebSocket } from 'ws';
+import { ProtocolError } from '../../shared/errors.ts';
+import type { CloseCode } from '../../shared/protocol/close-codes.ts';
+import { decodeFromNode, encode } from '../../shared/protocol/frames.ts';
+import { Link, type Meter } from '../../shared/protocol/link.ts';
+import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/protocol/messages.ts';
+import type { Seal } from '../../shared/protocol/seal.ts';
+import type { Acquaintance, GuestBookOptions } from './guest-book.ts';
+import { RemoteNode, type RemoteNodeOptions } from './remote-node.ts';
+
+export const HEARTBEAT_SECONDS = 1;
+/** Without a word from a node it is taken for dead. */
+const SILENCE_MS = 10_000;
+/** For a node to say hello, and to be ready: it may have to fetch and check a data set. */
+const HELLO_MS = 5000;
+const READY_MS = 120_000;
+/** For the answer to a piece of work, which others have long done by then. */
+const ANSWER_MS = 60_000;
+
+export interface VisitOptions extends Omit<GuestBookOptions, 'onForget'> {
+  readonly meter: Meter;
+  readonly meet: (identity: string, host: string) => Acquaintance;
+  readonly weightsFrame: RemoteNodeOptions['weightsFrame'];
+  readonly onReady: (node: RemoteNode) => void;
+  /** `rule`: what it was closed for, where this side closed. */
+  readonly onGone: (identity: string | undefined, rule: CloseCode | undefined) => void;
+}
+
+/** One node's connection: hello, welcome, the data where it lacks them, ready, work. */
+export class Visit {
+  readonly #options: VisitOptions;
+  readonly #link: Link<FromNode, FromCoordinator>;
+  #node: RemoteNode | undefined;
+  #acquaintance: Acquaintance | undefined;
+  #hasAsked = false;
+  #isReady = false;
+  #isLeaving = false;
+  #deadline: NodeJS.Timeout;
+
+  constructor(socket: WebSocket, seal: Seal, options: VisitOptions) {
+    this.#options = options;
+    this.#link = new Link({
+      ...{ socket, seal, encode, meter: options.meter },
+      decode: (frame) => decodeFromNode(frame, options.run.welcome),
+      onMessage: (message) => this.#receive(message),
+      onClose: (code, reason, rule) => this.#gone(`${code} ${reason}`.trim(), rule),
+    });
+    this.#deadline = this.#expectWithin(HELLO_MS);
+  }
+
+  get identity(): string | undefined {
+    return this.#node?.identity;
+  }
+
+  beat(): void {
+    if (performance.now() - this.#link.heardAt > SILENCE_MS) this.#link.terminate();
+    else if ((this.#node?.pendingMs ?? 0) > ANSWER_MS) this.#link.close('timeout', 'it owes an answer');
+    else this.#link.send({ type: 'ping', nonce: 0 });
+  }
+
+  /** It is connected anew. */
+  replace(): void {
+    this.#link.close('replaced');
+  }
+
+  farewell(reason: 'runOver' | 'stopping'): void {
+    // Nobody need be told that it goes.
+    this.#isReady = false;
+    this.#link.send({ type: 'end', reason });
+    this.#link.close(reason);
+  }
+
+  #receive(message: FromNode): void {
+    switch (message.type) {
+      case 'hello':
+        this.#hello(message);
+        break;
+      case 'needData':
+        this.#needData();
+        break;
+      case 'ready':
+        this.#ready();
+        break;
+      case 'partials':
+      case 'evaluated':
+        this.#expectNode().receive(message);
+        this.#acquaintance?.budget.earn();
+        break;
+      case 'failed':
+        this.#expectNode().failed(message.message);
+        this.#spend();
+        break;
+      case 'leaving':
+        this.#isLeaving = true;
+        this.#options.cluster.leave(this.#expectNode());
+        break;
+      case 'pong':
+    }
+  }
+
+  #hello({ node, name, threads, numerics, canary }: NodeMessage<'hello'>): void {
+    if (this.#node !== undefined) throw new ProtocolError('A second hello.', { closeCode: 'unexpected' });
+    const { run, meet, weightsFrame } = this.#options;
+    if (numerics !== run.numerics) throw otherNumerics('build', numerics, run.numerics);
+    if (canary !== run.canary) throw otherNumerics('canary', canary, run.canary);
+    const acquaintance = meet(node, name);
+    if (acquaintance.budget.isSpent) throw unreliable();
+    const { parameters, testSamples, chunkSize } = run.welcome;
+    this.#acquaintance = acquaintance;
+    this.#node = new RemoteNode({
+      ...{ name: acquaintance.name, identity: node, threads, parameters, testSamples },
+      ...{ chunkSize, link: this.#link, weightsFrame },
+    });
+    this.#link.send({ type: 'welcome', ...run.welcome, heartbeatSeconds: HEARTBEAT_SECONDS });
+    clearTimeout(this.#deadline);
+    this.#deadline = this.#expectWithin(READY_MS);
+  }
+
+  #needData(): void {
+    this.#expectNode();
+    if (this.#hasAsked || this.#isReady) throw new ProtocolError('It has the data.', { closeCode: 'unexpected' });
+    this.#hasAsked = true;
+    void this.#sendData();
+  }
+
+  /** One part after the other, as fast as the node reads them: its socket never holds more than one. */
+  async #sendData(): Promise<void> {
+    const parts = this.#options.run.dataParts();
+    for (const [part, body] of parts.entries()) {
+      if (this.#link.isClosed) return;
+      await this.#link.sendAndWait({ type: 'data', part, of: parts.length, body });
+    }
+  }
+
+  #ready(): void {
+    const node = this.#expectNode();
+    if (this.#isReady) throw new ProtocolError('A second ready.', { closeCode: 'unexpected' });
+    this.#isReady = true;
+    clearTimeout(this.#deadline);
+    this.#options.onReady(node);
+    this.#options.cluster.join(node);
+    this.#options.onJoin(node);
+  }
+
+  #expectNode(): RemoteNode {
+    if (this.#node !== undefined) return this.#node;
+    throw new ProtocolError('Expected a hello first.', { closeCode: 'unexpected' });
+  }
+
+  #expectWithin(milliseconds: number): NodeJS.Timeout {
+    return setTimeout(() => this.#link.close('timeout'), milliseconds).unref();
+  }
+
+  #spend(): void {
+    const budget = this.#acquaintance?.budget;
+    budget?.spend();
+    if (budget?.isSpent) throw unreliable();
+  }
+
+  #gone(reason: string, rule: CloseCode | undefined): void {
+    clearTimeout(this.#deadline);
+    const node = this.#node;
+    const wasReady = this.#isReady;
+    this.#node = undefined;
+    this.#isReady = false;
+    if (node !== undefined) {
+      this.#options.cluster.leave(node);
+      node.lost();
+      if (wasReady && !this.#isLeaving && rule !== 'replaced') this.#acquaintance?.budget.spend();
+    }
+    this.#options.onGone(node?.identity, rule);
+    if (node !== undefined && wasReady) this.#options.onLeave(node, this.#isLeaving ? 'it left' : reason);
+  }
+}
+
+function otherNumerics(what: string, came: string, expected: string): ProtocolError {
+  return new ProtocolError(`${what} ${came.slice(0, 12)}, not ${expected.slice(0, 12)}`, { closeCode: 'numerics' });
+}
+
+function unreliable(): ProtocolError {
+  return new ProtocolError('it may be started anew', { closeCode: 'unreliable' });
+}
