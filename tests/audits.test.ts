@@ -1,6 +1,7 @@
 // What a cluster does with results that are wrong: not finite, or not the bits that another member found.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { Piece } from '#src/coordinator/cluster/member.js';
 import { NotFiniteError } from '#src/shared/errors.js';
 import type { Partial } from '#src/shared/executor.js';
@@ -87,8 +88,15 @@ async function withStraggler(tamper: (partial: Partial, by: 'straggler' | 'other
         await scene.othersDone.happened;
       } else if (scene !== undefined && piecesOf(member, scene.t).length >= 2) {
         const double = scene.double === undefined ? scene.nodes.find((node) => holds(piece.nodes, node)) : undefined;
-        if (double === undefined) await scene.answered.happened;
-        else Object.assign(scene, { double, other: member });
+        if (double === undefined) {
+          scene.stalls = true;
+          await scene.answered.happened;
+          return;
+        }
+        // Where all of it was dealt to one, the step would end with this piece.
+        const here = scene;
+        await setImmediate();
+        if (here.stalls) Object.assign(here, { double, other: member });
       }
     };
     member.tamper = ({ kind, t }, partials) => {
@@ -115,6 +123,8 @@ interface Scene {
   readonly nodes: readonly TreeNode[];
   readonly othersDone: ReturnType<typeof event>;
   readonly answered: ReturnType<typeof event>;
+  /** Somebody waits for the straggler. */
+  stalls?: boolean;
   /** The node that is computed twice, and by whom. */
   readonly double?: TreeNode;
   readonly other?: DirectMember;
