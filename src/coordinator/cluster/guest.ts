@@ -112,6 +112,8 @@ class Visit {
   readonly #link: Link<FromNode, FromCoordinator>;
   #node: RemoteNode | undefined;
   #isReady = false;
+  /** It has said so, or has asked for them. */
+  #hasData = false;
   #reason = '';
   #deadline: NodeJS.Timeout;
 
@@ -190,14 +192,23 @@ class Visit {
 
   #sendData(): void {
     this.#expectNode();
-    const parts = this.#options.run.dataParts();
-    for (const [part, body] of parts.entries()) this.#link.send({ type: 'data', part, of: parts.length, body });
+    if (this.#hasData) throw new ProtocolError('A request for data that it has.', { closeCode: 'unexpected' });
+    this.#hasData = true;
+    this.#sendPart(this.#options.run.dataParts(), 0);
+  }
+
+  /** One part behind the other: a node that doesn't read them holds the memory of one, and not of the whole set. */
+  #sendPart(parts: readonly Uint8Array[], part: number): void {
+    const body = parts[part];
+    if (body === undefined) return;
+    this.#link.send({ type: 'data', part, of: parts.length, body }, () => this.#sendPart(parts, part + 1));
   }
 
   #ready(): void {
     const node = this.#expectNode();
     if (this.#isReady) throw new ProtocolError('A second ready.', { closeCode: 'unexpected' });
     this.#isReady = true;
+    this.#hasData = true;
     clearTimeout(this.#deadline);
     this.#options.onReady(node);
     this.#options.cluster.join(node);

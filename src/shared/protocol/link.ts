@@ -36,16 +36,19 @@ export class Link<In, Out> {
     });
   }
 
-  send(message: Out): void {
-    this.sendEncoded(this.#options.encode(message));
+  /** @param onSent called when it has left this process, and never where the connection ends before */
+  send(message: Out, onSent?: () => void): void {
+    this.sendEncoded(this.#options.encode(message), onSent);
   }
 
   /** What `encode` made of a message, which several links may share. */
-  sendEncoded(payload: Uint8Array): void {
+  sendEncoded(payload: Uint8Array, onSent?: () => void): void {
     if (this.#closed) return;
     const frame = this.#options.seal.seal(payload);
     this.bytes.sent += frame.length;
-    this.#options.socket.send(frame);
+    this.#options.socket.send(frame, (error) => {
+      if (!error) onSent?.();
+    });
   }
 
   /** Bytes that wait for the peer to read. */
