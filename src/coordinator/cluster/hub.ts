@@ -44,7 +44,13 @@ export class Hub {
     this.url = url;
     this.#options = options;
     this.#guests = new GuestBook(options);
-    this.#sockets = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: UNKNOWN_PAYLOAD });
+    this.#sockets = new WebSocketServer({
+      server,
+      perMessageDeflate: false,
+      maxPayload: UNKNOWN_PAYLOAD,
+      // Else what comes in one packet with the proof is dropped before anybody listens to it.
+      allowSynchronousEvents: false,
+    });
     this.#sockets.on('connection', (socket, request) => void this.#greet(socket, request));
   }
 
