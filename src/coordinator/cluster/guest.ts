@@ -84,8 +84,9 @@ export class GuestBook {
     const known = this.#names.get(identity);
     if (known !== undefined) return known;
     const taken = new Set(this.#names.values());
-    let name = host;
-    for (let number = 2; taken.has(name) || name === 'local'; number++) name = `${host}-${number}`;
+    const plain = printable(host);
+    let name = plain;
+    for (let number = 2; taken.has(name) || name === 'local'; number++) name = `${plain}-${number}`;
     this.#names.set(identity, name);
     return name;
   }
@@ -232,8 +233,13 @@ class Visit {
     this.#node = undefined;
     this.#options.cluster.leave(node);
     node.lost();
-    if (this.#isReady) this.#options.onLeave(node, this.#reason || reason);
+    if (this.#isReady) this.#options.onLeave(node, this.#reason || printable(reason));
   }
+}
+
+/** A peer's words for the terminal, which they could otherwise steer, or forge lines in. */
+function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, '?');
 }
 
 function otherNumerics(what: string, came: string, expected: string): ProtocolError {
