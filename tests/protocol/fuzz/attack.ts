@@ -9,7 +9,7 @@ import { newToken, Token } from '#src/shared/protocol/token.js';
 import { mutated } from '../mutations.ts';
 import { badAnswer } from './answers.ts';
 import type { SealFault, Shot, Source, Volley } from './volleys.ts';
-import { type Ending, framed, loopbackAddress, UPGRADE, Wire } from './wire.ts';
+import { type Ending, framed, loopbackAddress, OPCODE, UPGRADE, Wire } from './wire.ts';
 
 /** For a member to be given work, of which there may be none left for it. */
 const WORK_MS = 2000;
@@ -107,14 +107,16 @@ export class Attacker {
     const payloads = shots.map(({ of, changes }) => mutated(Buffer.from(of as Uint8Array), changes));
     const greeting = as === 'greeted' ? [framed(seal.seal(hello()))] : [];
     const frames = payloads.map((payload, i) =>
-      framed(i === 0 ? broken(seal, payload, fault) : seal.seal(payload), (shots[i] as Shot).opcode),
+      (shots[i] as Shot).opcode === OPCODE.text
+        ? framed(payload, OPCODE.text)
+        : framed(i === 0 ? broken(seal, payload, fault) : seal.seal(payload)),
     );
     if (fault === 'repeated') frames.splice(1, 0, frames[0] as Buffer);
     wire.write(...greeting, ...frames, framed(seal.seal(LAST_WORD)));
     return { frames: 2 + greeting.length + frames.length, ending: await wire.ended, worked: false };
   }
 
-  async #work(wire: Wire, { answer, changes }: Extract<Volley, { at: 'work' }>): Promise<Outcome> {
+  async #work(wire: Wire, { answer, changes, name }: Extract<Volley, { at: 'work' }>): Promise<Outcome> {
     const seal = await this.#enter(wire);
     if (seal === undefined) return { frames: 1, ending: await wire.ended, worked: false };
     let [frames, worked] = [1, false];
@@ -122,7 +124,7 @@ export class Attacker {
       frames += payloads.length;
       wire.write(...payloads.map((payload) => framed(seal.seal(payload))));
     };
-    send(hello());
+    send(hello(name));
     const timer = setTimeout(() => send(LAST_WORD), WORK_MS);
     let welcome: CoordinatorMessage<'welcome'> | undefined;
     for (let sealed = await wire.next(); sealed !== undefined; sealed = await wire.next()) {
@@ -134,7 +136,7 @@ export class Attacker {
       else if (!worked && welcome !== undefined && (message.type === 'work' || message.type === 'evaluate')) {
         worked = true;
         clearTimeout(timer);
-        send(...badAnswer(message, welcome, { answer, changes, hello: hello() }), LAST_WORD);
+        send(...badAnswer(message, welcome, { answer, changes, hello: hello(name) }), LAST_WORD);
       }
     }
     clearTimeout(timer);
@@ -142,10 +144,10 @@ export class Attacker {
   }
 }
 
-function hello(): Buffer {
+function hello(name = 'fuzz'): Buffer {
   const numerics = numericsDigest();
   return encode({
-    ...{ type: 'hello', node: randomUUID(), name: 'fuzz', pid: 1, threads: 1 },
+    ...{ type: 'hello', node: randomUUID(), name, pid: 1, threads: 1 },
     ...{ numerics, canary: CANARY, samplesPerSecond: 1000 },
   });
 }

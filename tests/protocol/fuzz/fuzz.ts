@@ -6,9 +6,11 @@ import type { Target } from './target.ts';
 import { afterAuthentication, beforeAuthentication, type Volley } from './volleys.ts';
 
 /** Connections at once; the coordinator allows 64 that have proved nothing. */
-const AT_ONCE = 16;
+const AT_ONCE = 24;
+/** Connections of one run of the property. */
+const VOLLEYS = 120;
 /** Rounds between two looks at the coordinator's memory and progress. */
-const RUNS = 25;
+const RUNS = 4;
 /** How far the coordinator's memory may grow. */
 const MAX_GROWTH_MEBIBYTES = 400;
 
@@ -46,7 +48,12 @@ export async function fuzz({ target, frames, seed, onProgress }: Fuzzing): Promi
   let [most, sent, badMembers] = [before, 0, 0];
 
   const round = async (phase: Phase, volleys: readonly Volley[]): Promise<void> => {
-    const outcomes = await Promise.all(volleys.map((volley) => attacker.fire(volley)));
+    const outcomes: Outcome[] = [];
+    const queue = volleys.entries();
+    const fireOn = async (): Promise<void> => {
+      for (const [i, volley] of queue) outcomes[i] = await attacker.fire(volley);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, fireOn));
     for (const [i, outcome] of outcomes.entries()) {
       const volley = volleys[i] as Volley;
       count(kinds, `${phase}: ${volley.kind}`, outcome);
@@ -66,7 +73,7 @@ export async function fuzz({ target, frames, seed, onProgress }: Fuzzing): Promi
     const until = sent + frames / 2;
     for (let part = 0; sent < until; part++) {
       const property = fc.asyncProperty(
-        fc.array(volley, { minLength: AT_ONCE, maxLength: AT_ONCE }),
+        fc.array(volley, { minLength: VOLLEYS, maxLength: VOLLEYS }),
         async (volleys) => {
           if (sent < until) await round(phase, volleys);
         },

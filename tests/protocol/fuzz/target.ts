@@ -7,8 +7,8 @@ import { newToken, Token } from '#src/shared/protocol/token.js';
 import { DATA, lockstep, type Program, startLockstep } from '../../training/program.ts';
 
 const FLAGS = [
-  ...['train', '--batch', '16', '--shard-size', '2', '--schedule', 'constant', '--warmup', '200'],
-  ...['--evaluate-every', '300', '--checkpoint-every', '0', '--metrics-port', 'off', '--json', ...DATA],
+  ...['train', '--batch', '16', '--shard-size', '2', '--schedule', 'constant', '--warmup', '0'],
+  ...['--evaluate-every', '100', '--checkpoint-every', '0', '--metrics-port', 'off', '--json', ...DATA],
 ];
 /** More than any fuzzing takes: it is stopped. */
 const ENDLESS = 1_000_000;
@@ -73,6 +73,7 @@ export class Target {
     const name = hostname().replaceAll(/[.]/g, '\\.');
     const honest = stderr.split('\n').filter((line) => new RegExp(`^Node ${name} (joined|is gone)`).test(line));
     assert.equal(honest.length, 1, `the honest node was disturbed: ${honest.join(' ')}`);
+    assert.doesNotMatch(stderr, /[^\P{C}\n]/u, 'a node steers the terminal');
     this.#node.signal('SIGKILL');
     const { steps, weightsSha256 } = JSON.parse(stdout);
     const alone = lockstep([

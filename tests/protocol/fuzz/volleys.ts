@@ -53,6 +53,8 @@ export type Volley =
   | {
       readonly kind: 'a member that answers badly';
       readonly at: 'work';
+      /** Of the node, for people. */
+      readonly name: string;
       readonly answer: Answer;
       readonly changes: readonly Change[];
     };
@@ -257,10 +259,11 @@ export const afterAuthentication: fc.Arbitrary<Volley> = fc.oneof(
     writes: writes(webSocket),
   }),
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('a member that answers badly' as const),
       at: fc.constant('work' as const),
+      name: fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }),
       answer: fc.constantFrom(...ANSWERS),
       changes,
     }),
