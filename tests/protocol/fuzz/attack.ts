@@ -79,11 +79,15 @@ export class Attacker {
       'proof of a stranger': proofBy(STRANGER),
       'proof of another connection': this.#recorded.at(-1) ?? proofBy(STRANGER),
     };
-    const frames = shots.map(({ of, changes, opcode }) =>
-      framed(mutated(typeof of === 'string' ? sources[of] : Buffer.from(of), changes), opcode),
+    const payloads = shots.map(({ of, changes }) =>
+      mutated(typeof of === 'string' ? sources[of] : Buffer.from(of), changes),
     );
+    const frames = payloads.map((payload, i) => framed(payload, (shots[i] as Shot).opcode));
     wire.write(...frames, framed(LAST_WORD));
-    return { frames: frames.length + 1, ending: await wire.ended, worked: false };
+    const ending = await wire.ended;
+    const isWelcome = (await wire.next()) !== undefined;
+    const isSound = payloads[0]?.equals(sources.proof);
+    return { frames: frames.length + 1, ending: isWelcome && !isSound ? 'let in' : ending, worked: false };
   }
 
   /** The handshake as it should be. @returns undefined where the coordinator has no place */
