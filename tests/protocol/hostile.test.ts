@@ -7,6 +7,7 @@ import { decodeFromCoordinator, decodeFromNode, encode } from '#src/shared/proto
 import { headerProblem } from '#src/shared/protocol/header-scan.js';
 import type { FromCoordinator, FromNode } from '#src/shared/protocol/messages.js';
 import { fromCoordinator, fromNode, limits } from './frames-of-each-type.ts';
+import { changes, mutated } from './mutations.ts';
 
 const FRAMES = 20_000;
 type Decode = typeof decodeFromNode | typeof decodeFromCoordinator;
@@ -29,34 +30,6 @@ function decoded(decode: Decode, frame: Uint8Array): boolean {
     });
   }
 }
-
-/** Overwrites, removes, repeats and inserts some bytes. */
-function mutated(frame: Buffer, changes: readonly (readonly [number, number, number])[]): Buffer {
-  return changes.reduce((bytes, [kind, place, value]) => {
-    const at = place % Math.max(1, bytes.length);
-    const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)];
-    switch (kind) {
-      case 0:
-        return Buffer.concat([before, Buffer.of(value), after.subarray(1)]);
-      case 1:
-        return Buffer.concat([before, after.subarray(1 + (value % 8))]);
-      case 2:
-        return Buffer.concat([before, after.subarray(0, 1 + (value % 8)), after]);
-      default:
-        return Buffer.concat([before, Buffer.of(value), after]);
-    }
-  }, frame);
-}
-
-// Heads of MessagePack types, lengths and flags hit more than any byte does.
-const value = fc.oneof(
-  fc.nat(255),
-  fc.constantFrom(0x80, 0x8f, 0x9f, 0xc1, 0xc6, 0xc9, 0xcf, 0xd4, 0xdb, 0xdd, 0xdf, 0xff),
-);
-const changes = fc.array(fc.tuple(fc.nat(3), fc.oneof(fc.nat(60), fc.nat(2000)), value), {
-  minLength: 1,
-  maxLength: 4,
-});
 
 for (const [name, decode, messages] of sides) {
   test(`${FRAMES} damaged frames of ${name} give a message or a ProtocolError`, () => {

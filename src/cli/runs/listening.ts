@@ -80,6 +80,12 @@ export function openHub({
   onForget,
 }: HubOptions): Promise<Hub> {
   const { head, rbfJ, batch, shardSize, seed, augment } = config;
+  // A copy of the whole set: one for all nodes.
+  let parts: readonly Uint8Array[] | undefined;
+  const dataParts = (): readonly Uint8Array[] => {
+    parts ??= partsOf(dataset);
+    return parts;
+  };
   const notice = (message: string): void => onEvent({ kind: 'notice', message });
   return Hub.listen({
     ...listening,
@@ -93,7 +99,7 @@ export function openHub({
       },
       numerics: numericsDigest(),
       canary: canary().sha256,
-      dataParts: () => partsOf(dataset),
+      dataParts,
     },
     onJoin: ({ name, threads }) => {
       onReady(name);

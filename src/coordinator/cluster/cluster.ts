@@ -182,7 +182,8 @@ export class Cluster implements Executor {
     seat.sitsOut = job;
     const unit = job.round.fail(nodes);
     if (cause instanceof WorkerError) this.#fatal = cause;
-    else if (unit !== undefined) {
+    // One that works on, or hasn't tried yet, may still do it: members that fail at all don't end a run by themselves.
+    else if (unit !== undefined && [...this.#seats].every(({ sitsOut }) => sitsOut === job)) {
       const what = job.kind === 'gradient' ? `shard ${unit} of step ${job.t + 1}` : `chunk ${unit} of the test set`;
       this.#fatal = new WorkerError(`Members failed on ${what} again and again; the last cause: ${cause.message}`, {
         cause,

@@ -9,6 +9,7 @@ import type { Seal } from '../../shared/protocol/seal.ts';
 import type { Cluster } from './cluster.ts';
 import { CrashBudget } from './crash-budget.ts';
 import type { Piece } from './member.ts';
+import { printable } from './printable.ts';
 import { HEARTBEAT_SECONDS, Visit } from './visit.ts';
 
 /** How long a node that is gone keeps its name, and those that are remembered at the most. */
@@ -116,8 +117,9 @@ export class GuestBook {
       return known;
     }
     const taken = new Set(['local', ...[...this.#known.values()].map(({ name }) => name)]);
-    let name = host;
-    for (let number = 2; taken.has(name); number++) name = `${host}-${number}`;
+    const plain = printable(host);
+    let name = plain;
+    for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`;
     const met: Acquaintance = { name, budget: new CrashBudget(), goneAt: performance.now() };
     this.#known.set(identity, met);
     return met;

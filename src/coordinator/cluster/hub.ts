@@ -41,7 +41,13 @@ export class Hub {
     this.#options = options;
     this.#guests = new GuestBook(options);
     this.#doorway = new Doorway(server);
-    this.#sockets = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: UNKNOWN_PAYLOAD });
+    this.#sockets = new WebSocketServer({
+      server,
+      perMessageDeflate: false,
+      maxPayload: UNKNOWN_PAYLOAD,
+      // Else what comes in one packet with the proof is dropped before anybody listens to it.
+      allowSynchronousEvents: false,
+    });
     this.#sockets.on('connection', (socket, request) => void this.#greet(socket, request));
   }
 

@@ -6,6 +6,7 @@ import { Link, type Meter } from '../../shared/protocol/link.ts';
 import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/protocol/messages.ts';
 import type { Seal } from '../../shared/protocol/seal.ts';
 import type { Acquaintance, GuestBookOptions } from './guest-book.ts';
+import { printable } from './printable.ts';
 import { RemoteNode, type RemoteNodeOptions } from './remote-node.ts';
 
 export const HEARTBEAT_SECONDS = 1;
@@ -32,7 +33,8 @@ export class Visit {
   readonly #link: Link<FromNode, FromCoordinator>;
   #node: RemoteNode | undefined;
   #acquaintance: Acquaintance | undefined;
-  #hasAsked = false;
+  /** It has said so, or has asked for them. */
+  #hasData = false;
   #isReady = false;
   #isLeaving = false;
   #deadline: NodeJS.Timeout;
@@ -76,7 +78,7 @@ export class Visit {
         this.#hello(message);
         break;
       case 'needData':
-        this.#needData();
+        this.#sendData();
         break;
       case 'ready':
         this.#ready();
@@ -116,29 +118,28 @@ export class Visit {
     this.#deadline = this.#expectWithin(READY_MS);
   }
 
-  #needData(): void {
+  #sendData(): void {
     this.#expectNode();
-    if (this.#hasAsked || this.#isReady) throw new ProtocolError('It has the data.', { closeCode: 'unexpected' });
-    this.#hasAsked = true;
-    void this.#sendData();
+    if (this.#hasData) throw new ProtocolError('A request for data that it has.', { closeCode: 'unexpected' });
+    this.#hasData = true;
+    this.#sendPart(this.#options.run.dataParts(), 0);
   }
 
-  /** One part after the other, as fast as the node reads them: its socket never holds more than one. */
-  async #sendData(): Promise<void> {
-    const parts = this.#options.run.dataParts();
-    for (const [part, body] of parts.entries()) {
-      if (this.#link.isClosed) return;
-      await this.#link.sendAndWait({ type: 'data', part, of: parts.length, body });
-    }
+  /** One part behind the other: a node that doesn't read them holds the memory of one, and not of the whole set. */
+  #sendPart(parts: readonly Uint8Array[], part: number): void {
+    const body = parts[part];
+    if (body === undefined) return;
+    this.#link.send({ type: 'data', part, of: parts.length, body }, () => this.#sendPart(parts, part + 1));
   }
 
   #ready(): void {
     const node = this.#expectNode();
     if (this.#isReady) throw new ProtocolError('A second ready.', { closeCode: 'unexpected' });
     this.#isReady = true;
+    this.#hasData = true;
     clearTimeout(this.#deadline);
     this.#options.onReady(node);
-    this.#options.cluster.join(node);
+    if (!this.#isLeaving) this.#options.cluster.join(node);
     this.#options.onJoin(node);
   }
 
@@ -169,7 +170,7 @@ export class Visit {
       if (wasReady && !this.#isLeaving && rule !== 'replaced') this.#acquaintance?.budget.spend();
     }
     this.#options.onGone(node?.identity, rule);
-    if (node !== undefined && wasReady) this.#options.onLeave(node, this.#isLeaving ? 'it left' : reason);
+    if (node !== undefined && wasReady) this.#options.onLeave(node, this.#isLeaving ? 'it left' : printable(reason));
   }
 }
 

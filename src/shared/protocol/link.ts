@@ -41,8 +41,9 @@ export class Link<In, Out> {
     socket.on('close', (code, reason) => this.#end(code, reason.toString()));
   }
 
-  send(message: Out): void {
-    this.sendEncoded(this.#options.encode(message));
+  /** @param onSent called when it has left this process, and never where the connection ends before */
+  send(message: Out, onSent?: () => void): void {
+    this.sendEncoded(this.#options.encode(message), onSent);
   }
 
   /** What `encode` made of a message, which several links may share. */
@@ -50,19 +51,9 @@ export class Link<In, Out> {
     if (this.#closed) return;
     const frame = this.#options.seal.seal(payload);
     this.#meter.sent += frame.length;
-    this.#options.socket.send(frame, onSent);
-  }
-
-  /** Resolves once the system has taken the message: a slow reader then has all that was sent before. */
-  sendAndWait(message: Out): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#closed) resolve();
-      else this.sendEncoded(this.#options.encode(message), resolve);
+    this.#options.socket.send(frame, (error) => {
+      if (!error) onSent?.();
     });
-  }
-
-  get isClosed(): boolean {
-    return this.#closed;
   }
 
   close(name: CloseCode, detail = ''): void {

@@ -61,6 +61,8 @@ export async function takePart(options: SessionOptions): Promise<Ending> {
     perMessageDeflate: false,
     maxPayload: UNKNOWN_PAYLOAD,
     handshakeTimeout: CONNECT_MS,
+    // As the hub: nothing may be lost that comes in one packet with the welcome.
+    allowSynchronousEvents: false,
     // ws then leaves the bytes alone; masks are against proxies, and the frames are no HTTP.
     generateMask: (mask) => mask.fill(0),
     ...(ca === undefined ? {} : { ca }),
