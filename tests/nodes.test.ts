@@ -116,6 +116,17 @@ describe('a run with remote nodes has the bits of one worker', () => {
     for (const { ended } of nodes) assert.equal((await ended).status, 0);
   });
 
+  it('with a node that waits for the next run, on the same port', async () => {
+    const first = coordinator('first', '--workers', '0');
+    const url = await urlOf(first);
+    const keeping = node(url, '--keep');
+    await assertSame(first, 'first');
+    const next = coordinator('next', '--workers', '0', '--listen', new URL(url).host);
+    await assertSame(next, 'next');
+    keeping.signal('SIGTERM');
+    assert.equal((await keeping.ended).status, 143);
+  });
+
   it('with a node that has no data: it receives them once, and keeps them', async () => {
     const home = mkdtempSync(join(folder, 'home-'));
     const env = { HOME: home, XDG_CACHE_HOME: '' };

@@ -32,6 +32,8 @@ export const SummarySchema = z.object({
   samplesPerSecond: z.number(),
   /** From the start of the last attempt's program to its end. */
   seconds: z.number(),
+  /** Exchanged with remote nodes, a step of the last attempt. */
+  networkBytesPerStep: z.object({ sent: z.number(), received: z.number() }).optional(),
   workers: z.int(),
   backend: z.string(),
   dataset: z.string(),
@@ -46,19 +48,27 @@ export interface SummaryOptions {
   readonly dataset: string;
   readonly result: TrainingResult;
   readonly started: Date;
+  /** Bytes exchanged with remote nodes; undefined where the run listened for none. */
+  readonly network: Readonly<Record<'sent' | 'received', number>> | undefined;
 }
 
-export function summaryOf({ run, config, dataset, result, started }: SummaryOptions): Summary {
+export function summaryOf({ run, config, dataset, result, started, network }: SummaryOptions): Summary {
   const { steps, testedAt, testAccuracy, testLoss, trainLoss, weightsSha256, chain, trained } = result;
   return {
     ...{ run, steps, testedAt, testAccuracy, testLoss, trainLoss, weightsSha256, chain },
     samplesPerSecond: trained.seconds === 0 ? 0 : Math.round((trained.steps * config.batch) / trained.seconds),
     seconds: (Date.now() - started.getTime()) / 1000,
+    ...(network && { networkBytesPerStep: bytesPerStep(network, trained.steps) }),
     workers: config.workers,
     backend: config.backend,
     dataset,
     seed: config.seed,
   };
+}
+
+function bytesPerStep({ sent, received }: Readonly<Record<'sent' | 'received', number>>, steps: number) {
+  const each = (bytes: number): number => Math.round(bytes / Math.max(1, steps));
+  return { sent: each(sent), received: each(received) };
 }
 
 /** A data set's name for a person, who must not take figures on drawn digits for MNIST's. */
@@ -103,6 +113,11 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
       `${samplesPerSecond} samples/s, ${seconds.toFixed(1)} s.`,
     `Weights SHA-256: ${weightsSha256}`,
   ];
+  const { networkBytesPerStep: network } = summary;
+  if (network !== undefined) {
+    const [sent, received] = [network.sent, network.received].map((bytes) => `${(bytes / 1000).toFixed(0)} KB`);
+    lines.push(`Network: ${sent} sent and ${received} received a step.`);
+  }
   const expectation = isDone ? expectationText(summary, config) : undefined;
   if (expectation !== undefined) lines.push(expectation);
   const checkpoint = typedPath(join(run, 'checkpoints', checkpointName(steps)));

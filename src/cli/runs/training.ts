@@ -3,7 +3,7 @@ import type { Cluster } from '../../coordinator/cluster/cluster.ts';
 import type { Hub } from '../../coordinator/cluster/hub.ts';
 import { HashChain } from '../../coordinator/hash-chain.ts';
 import type { HttpServer } from '../../coordinator/http.ts';
-import type { NodeCounts, RunMetrics } from '../../coordinator/metrics.ts';
+import type { NodeCounts, RunMetrics, WireCounts } from '../../coordinator/metrics.ts';
 import { type StepObserver, type StepRecord, together } from '../../coordinator/observer.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
@@ -22,6 +22,9 @@ import { type HubOptions, type Listening, openHub } from './listening.ts';
 import { ended, type Manifest, manifestJson } from './manifest.ts';
 import type { Beginning } from './start.ts';
 import { announcement, summaryOf, summaryText } from './summary.ts';
+
+/** Samples of a step from which on another machine saves more time than it costs (docs/scaling.md). */
+const BATCH_FOR_NODES = 512;
 
 export interface Surroundings {
   readonly directory: RunDirectory;
@@ -52,9 +55,9 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
     steps = step;
   };
   try {
-    const result = await trainIn(beginning, { ...surroundings, chain, follow });
+    const { result, network } = await trainIn(beginning, { ...surroundings, chain, follow });
     const started = new Date(manifest.attempts.at(-1)?.started ?? manifest.started);
-    const summary = summaryOf({ run, config, dataset, result, started });
+    const summary = summaryOf({ run, config, dataset, result, started, network });
     const state = steps === config.iterations ? 'finished' : 'stopped';
     for (const line of summaryText(summary, config)) terminal.say(line);
     if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
@@ -88,7 +91,13 @@ interface Watched extends Surroundings {
   readonly follow: (record: StepRecord) => void;
 }
 
-async function trainIn(beginning: Beginning, surroundings: Watched): Promise<TrainingResult> {
+interface Trained {
+  readonly result: TrainingResult;
+  /** Bytes exchanged with remote nodes. */
+  readonly network: WireCounts['bytes'] | undefined;
+}
+
+async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Trained> {
   const { manifest, from, state: initial } = beginning;
   const { directory, memory, dataset, metrics, stop, terminal, chain, follow } = surroundings;
   const { config, digests, attempts } = manifest;
@@ -129,7 +138,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
       stop: AbortSignal.any([stop.signal, lockLost.signal]),
     });
     await checkpoints.finish(stop.signal);
-    return result;
+    return { result, network: hub?.counts.bytes };
   } catch (error) {
     // What led here is the failure to tell.
     await checkpoints.finish(AbortSignal.abort()).catch(() => {});
@@ -181,5 +190,11 @@ async function openDoor(
   const hub = await openHub({ ...options, listening, cluster, onReady, onForget });
   metrics.watchRemote(hub.counts, cluster.auditCounts);
   terminal.say(`Nodes can connect: lockstep worker --connect ${hub.url}`);
+  if (options.config.batch < BATCH_FOR_NODES) {
+    terminal.say(
+      `A batch of ${options.config.batch} is small for other machines: weights and gradients take longer on the way than the ` +
+        `work they save. They pay from about ${BATCH_FOR_NODES} on (docs/scaling.md).`,
+    );
+  }
   return hub;
 }
