@@ -31,7 +31,8 @@ export interface Program {
   readonly pid: number;
   /** Resolves with the first line on stderr that matches, those before the call included. @throws where it ends without */
   said(pattern: RegExp): Promise<string>;
-  signal(name: NodeJS.Signals): void;
+  /** @returns whether it was still there */
+  signal(name: NodeJS.Signals): boolean;
   readonly ended: Promise<Ended>;
 }
 
