@@ -1,11 +1,11 @@
 import { uniformStream } from '../reference/random.ts';
 import { type Direction, FRAME_FAULTS, type FrameFault, type Where, type Fault as WireFault } from './wire/faults.ts';
 
-export const ITERATIONS = 500;
+export const ITERATIONS = 160;
 /** Events happen at a checkpoint's step: the files of a run directory that appear at once. */
 export const EVERY = 10;
-const FIRST = 30;
-const LAST = 400;
+const FIRST = 20;
+const LAST = 130;
 
 export const EVENT_KINDS = [
   ...(['join', 'leave', 'kill', 'stop', 'crash', 'unreachable'] as const),
@@ -47,7 +47,6 @@ export function schedules(count: number, seed: number): NodeSchedule[] {
       return EVENT_KINDS[i === 0 ? index % EVENT_KINDS.length : below(EVENT_KINDS.length)] as EventKind;
     });
     const steps = kinds.map(() => FIRST + EVERY * below((LAST - FIRST) / EVERY)).sort((a, b) => a - b);
-    // The one that must not be missed comes early.
     const events = kinds.map((kind, i) => ({ step: steps[i] as number, action: actionOf(kind, below) }));
     return { nodes: 3 + below(3), workers: below(2) as 0 | 1, events };
   });

@@ -10,10 +10,12 @@ import { Progress } from './progress.ts';
 import { ProxyProcess } from './wire/proxy-process.ts';
 
 const FLAGS = ['--iterations', String(ITERATIONS), '--batch', '64', '--shard-size', '4'];
-const SAVED = ['--checkpoint-every', String(EVERY), '--evaluate-every', '250', '--keep', '2'];
+const SAVED = ['--checkpoint-every', String(EVERY), '--evaluate-every', '80', '--keep', '2'];
 const QUIET = ['--metrics-port', 'off', '--json'];
 /** No run takes longer, unless it hangs. */
 const HANG_MS = 90_000;
+/** For nodes to begin; far less than the silence after which they give a coordinator up. */
+const GATHER_MS = 4000;
 
 /** What a disturbed run is held against. */
 export interface Undisturbed {
@@ -91,9 +93,10 @@ class Disturbance {
   async run(): Promise<string> {
     const { nodes, events } = this.#schedule;
     for (let i = 0; i < nodes; i++) this.#fleet.join();
+    await this.#proxy.holds(nodes);
     let coordinator = await this.#start('--out', this.directory, ...FLAGS, ...SAVED, ...DATA);
     const progress = new Progress(this.directory);
-    await Promise.race([coordinator.said(/^Node .* joined/).catch(() => {}), coordinator.ended]);
+    await this.#gather(coordinator, progress);
     for (const { step, action } of events) {
       if (!(await progress.reaches(step, coordinator.ended))) break;
       if (action.kind === 'crash') coordinator = await this.#crash(coordinator);
@@ -124,6 +127,19 @@ class Disturbance {
     const ended = this.#fleet.end();
     for (const program of [...this.#coordinators, ...this.#fleet.programs]) program.signal('SIGKILL');
     await Promise.all([ended, ...this.#coordinators.map((each) => each.ended)]);
+  }
+
+  /** A coordinator that computes itself would be done before its nodes have begun: it is stopped until they have. */
+  async #gather(coordinator: Program, progress: Progress): Promise<void> {
+    if (this.#schedule.workers === 0 || !(await progress.reaches(EVERY, coordinator.ended))) return;
+    coordinator.signal('SIGSTOP');
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, GATHER_MS);
+    });
+    await Promise.race([late, Promise.all(this.#fleet.programs.map(({ said }) => said(/^Computing for/)))]);
+    clearTimeout(timer);
+    coordinator.signal('SIGCONT');
   }
 
   /** A coordinator, to which the proxy forwards from now on. */

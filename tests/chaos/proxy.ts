@@ -14,6 +14,8 @@ interface Order {
 const connections = new Set<Connection>();
 /** For connections that have still to come. */
 const waiting: Order[] = [];
+/** Those who came before the first target. */
+let held: Socket[] | undefined = [];
 let target: number | undefined;
 let onRefused = (): void => {};
 
@@ -22,6 +24,12 @@ function report(message: Report): void {
 }
 
 function accept(node: Socket): void {
+  if (held !== undefined) {
+    node.on('error', () => {});
+    held.push(node);
+    report({ type: 'held' });
+    return;
+  }
   if (target === undefined) {
     onRefused();
     node.on('error', () => {});
@@ -36,6 +44,9 @@ function accept(node: Socket): void {
 function aim(port: number | undefined, onHit: () => void): void {
   target = port;
   onRefused = onHit;
+  const early = held ?? [];
+  held = undefined;
+  for (const node of early) accept(node);
   if (port !== undefined) return;
   if (connections.size > 0) onHit();
   for (const connection of connections) connection.cut();

@@ -35,4 +35,6 @@ export type Command =
 /** A hit: the fault of this id has really happened to a connection. */
 export type Report =
   | { readonly type: 'listening'; readonly port: number }
+  /** A node is there before there was anything to forward to: it is kept waiting. */
+  | { readonly type: 'held' }
   | { readonly type: 'hit'; readonly id: number };

@@ -11,13 +11,20 @@ export class ProxyProcess {
   readonly #child: ChildProcess;
   #port: number | undefined;
   readonly #hits: (() => void)[] = [];
+  #held = 0;
 
   private constructor(child: ChildProcess, port: number) {
     this.#child = child;
     this.url = `ws://127.0.0.1:${port}`;
     child.on('message', (report: Report) => {
       if (report.type === 'hit') this.#hits[report.id]?.();
+      if (report.type === 'held') this.#held++;
     });
+  }
+
+  /** Resolves when so many nodes are waiting for the proxy to be aimed. */
+  async holds(nodes: number): Promise<void> {
+    while (this.#held < nodes) await once(this.#child, 'message');
   }
 
   static async start(): Promise<ProxyProcess> {
