@@ -36,8 +36,14 @@ export interface Program {
   readonly ended: Promise<Ended>;
 }
 
-export function startLockstep(args: readonly string[], more: NodeJS.ProcessEnv = {}): Program {
-  const child = spawn(process.execPath, [CLI, ...args], {
+/** `inside`: a command that runs what is behind it in the same process, such as in another network namespace. */
+export function startLockstep(
+  args: readonly string[],
+  more: NodeJS.ProcessEnv = {},
+  inside: readonly string[] = [],
+): Program {
+  const [command, ...rest] = [...inside, process.execPath, CLI, ...args] as [string, ...string[]];
+  const child = spawn(command, rest, {
     env: { ...env, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
