@@ -172,9 +172,9 @@ class Disturbance {
         this.#vanish(action.during, hit);
         break;
       case 'wire':
-        this.#proxy.inflict(action.fault, action.where, hit);
+        void this.#proxy.inflict(action.fault, action.where, hit);
         // So that there is a next one.
-        if (action.where === 'next') this.#proxy.inflict({ kind: 'cut' }, 0, () => {});
+        if (action.where === 'next') void this.#proxy.inflict({ kind: 'cut' }, 0, () => {});
     }
   }
 

@@ -67,6 +67,7 @@ process.on('message', (command: Command) => {
   };
   if (command.type === 'aim') aim(command.port, onHit);
   else inflict({ ...command, onHit });
+  report({ type: 'done', id: command.id });
 });
 process.on('disconnect', () => process.exit());
 

@@ -37,4 +37,6 @@ export type Report =
   | { readonly type: 'listening'; readonly port: number }
   /** A node is there before there was anything to forward to: it is kept waiting. */
   | { readonly type: 'held' }
+  /** The command is carried out, or waits for its connection or frame. */
+  | { readonly type: 'done'; readonly id: number }
   | { readonly type: 'hit'; readonly id: number };

@@ -11,6 +11,7 @@ export class ProxyProcess {
   readonly #child: ChildProcess;
   #port: number | undefined;
   readonly #hits: (() => void)[] = [];
+  readonly #done = new Map<number, () => void>();
   #held = 0;
 
   private constructor(child: ChildProcess, port: number) {
@@ -19,6 +20,7 @@ export class ProxyProcess {
     child.on('message', (report: Report) => {
       if (report.type === 'hit') this.#hits[report.id]?.();
       if (report.type === 'held') this.#held++;
+      if (report.type === 'done') this.#done.get(report.id)?.();
     });
   }
 
@@ -55,9 +57,11 @@ export class ProxyProcess {
     this.#tell({ type: 'aim', port: undefined, id: this.#idOf(onHit) });
   }
 
-  /** `onHit` is called at most once, when the fault has really happened to a connection. */
-  inflict(fault: Fault, where: Where, onHit: () => void): void {
-    this.#tell({ type: 'inflict', id: this.#idOf(onHit), where, fault });
+  /** Resolves when the fault is ready; `onHit` is called at most once, when it has really happened to a connection. */
+  async inflict(fault: Fault, where: Where, onHit: () => void): Promise<void> {
+    const id = this.#idOf(onHit);
+    this.#tell({ type: 'inflict', id, where, fault });
+    await new Promise<void>((resolve) => this.#done.set(id, resolve));
   }
 
   async stop(): Promise<void> {
