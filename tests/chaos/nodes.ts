@@ -105,7 +105,7 @@ class Disturbance {
       // None: it had only just begun, and the signal ended it.
       assert.ok([0, 143, null].includes(code), `A node that was asked to leave ended with ${code}.`);
     }
-    this.tally.add('nodes that gave up', this.#fleet.surrenders.length);
+    for (const line of this.#fleet.surrenders) this.tally.add(`gave up ${/\((\d+)\)/.exec(line)?.[1] ?? line}`);
     return stdout;
   }
 
