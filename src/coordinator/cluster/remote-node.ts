@@ -62,13 +62,17 @@ export class RemoteNode implements Member {
 
   /** @throws ProtocolError where it isn't what the node was asked for */
   receive(message: NodeMessage<'partials' | 'evaluated'>): void {
-    const pending = this.#take(message.type === 'partials' ? 'gradient' : 'evaluate');
-    pending.resolve(message.type === 'partials' ? this.#partials(pending, message) : this.#chunks(pending, message));
+    const pending = this.#expect(message.type === 'partials' ? 'gradient' : 'evaluate');
+    const result = message.type === 'partials' ? this.#partials(pending, message) : this.#chunks(pending, message);
+    // Not before: a result that is refused leaves the piece pending, and the end of the connection gives it back.
+    this.#pending = undefined;
+    pending.resolve(result);
   }
 
   /** The node failed at its piece, and lives. @throws ProtocolError where it has none */
   failed(message: string): void {
-    const { piece, reject } = this.#take(this.#pending?.piece.kind);
+    const { piece, reject } = this.#expect(this.#pending?.piece.kind);
+    this.#pending = undefined;
     reject(new Error(`${this.name} failed at step ${piece.t + 1}: ${message}`));
   }
 
@@ -79,10 +83,9 @@ export class RemoteNode implements Member {
     this.#pending = undefined;
   }
 
-  #take(kind: Piece['kind'] | undefined): Pending {
+  #expect(kind: Piece['kind'] | undefined): Pending {
     const pending = this.#pending;
     if (pending === undefined || pending.piece.kind !== kind) throw unexpected('a result that it was not asked for');
-    this.#pending = undefined;
     return pending;
   }
 
