@@ -31,12 +31,19 @@ export interface Program {
   readonly pid: number;
   /** Resolves with the first line on stderr that matches, those before the call included. @throws where it ends without */
   said(pattern: RegExp): Promise<string>;
-  signal(name: NodeJS.Signals): void;
+  /** @returns whether it was still there */
+  signal(name: NodeJS.Signals): boolean;
   readonly ended: Promise<Ended>;
 }
 
-export function startLockstep(args: readonly string[], more: NodeJS.ProcessEnv = {}): Program {
-  const child = spawn(process.execPath, [CLI, ...args], {
+/** `inside`: a command that runs what is behind it in the same process, such as in another network namespace. */
+export function startLockstep(
+  args: readonly string[],
+  more: NodeJS.ProcessEnv = {},
+  inside: readonly string[] = [],
+): Program {
+  const [command, ...rest] = [...inside, process.execPath, CLI, ...args] as [string, ...string[]];
+  const child = spawn(command, rest, {
     env: { ...env, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

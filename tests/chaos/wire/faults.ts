@@ -1,0 +1,42 @@
+/** What can be done to one direction's frames. */
+export const FRAME_FAULTS = ['duplicate', 'reorder', 'truncate', 'flip'] as const;
+export type Direction = 'toNode' | 'toCoordinator';
+
+export interface FrameFault {
+  readonly kind: (typeof FRAME_FAULTS)[number];
+  readonly direction: Direction;
+  /** Frames that pass before. */
+  readonly skip: number;
+  /** Where a frame is truncated or a bit is flipped: a fraction of the whole frame, or of its first bytes. */
+  readonly at: number;
+  readonly within: 'head' | 'whole';
+  /** Of truncate: the connection is cut behind the part; else the following frames come where the rest should be. */
+  readonly cuts: boolean;
+}
+
+/** Times in milliseconds. */
+export type Fault =
+  | { readonly kind: 'cut' }
+  /** Nothing passes any more, and nobody is told; undefined: for good. */
+  | { readonly kind: 'halfOpen'; readonly cutAfter: number | undefined }
+  | { readonly kind: 'delay'; readonly by: number; readonly during: number }
+  /** What the coordinator sends is read at a trickle. */
+  | { readonly kind: 'slowReader'; readonly during: number }
+  | FrameFault;
+
+/** A number picks one of the live connections, `next` is the next one that comes. */
+export type Where = number | 'all' | 'next';
+
+export type Command =
+  /** Forwards to this port of loopback; undefined: cuts all connections and refuses new ones. */
+  | { readonly type: 'aim'; readonly port: number | undefined; readonly id: number }
+  | { readonly type: 'inflict'; readonly id: number; readonly where: Where; readonly fault: Fault };
+
+/** A hit: the fault of this id has really happened to a connection. */
+export type Report =
+  | { readonly type: 'listening'; readonly port: number }
+  /** A node is there before there was anything to forward to: it is kept waiting. */
+  | { readonly type: 'held' }
+  /** The command is carried out, or waits for its connection or frame. */
+  | { readonly type: 'done'; readonly id: number }
+  | { readonly type: 'hit'; readonly id: number };
