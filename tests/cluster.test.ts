@@ -49,6 +49,23 @@ describe('a cluster has the bits of one worker', () => {
     );
   });
 
+  it('where a member leaves and never answers what it was at', { timeout: 60_000 }, async () => {
+    const member = new DirectMember('gone', 1);
+    let leave = (): void => {};
+    member.hook = ({ t }) => {
+      if (t !== 30) return;
+      leave();
+      return new Promise(() => {});
+    };
+    const { outcome } = await trained({
+      members: [member],
+      onStep: (_, cluster) => {
+        leave = () => cluster.leave(member);
+      },
+    });
+    assert.deepEqual(outcome, undisturbed);
+  });
+
   it('where a member hangs: others get its shards, and what it answers later changes nothing', async () => {
     const member = new DirectMember('slow', 1);
     let release = (): void => {};

@@ -84,7 +84,12 @@ export class Cluster implements Executor {
 
   /** It gets no more work; what it is at may still come. */
   leave(member: Member): void {
-    for (const seat of this.#seats) if (seat.member === member) this.#seats.delete(seat);
+    for (const seat of this.#seats) {
+      if (seat.member !== member) continue;
+      this.#seats.delete(seat);
+      // Nobody watches any more whether it is slow.
+      seat.giveUp();
+    }
     this.#wake();
   }
 

@@ -79,8 +79,13 @@ export class Seat {
 
   /** Lets others have what it is slow at. */
   giveUpSlow(): void {
+    if (performance.now() >= this.slowAt) this.giveUp();
+  }
+
+  /** Lets others have what it is at. */
+  giveUp(): void {
     const { attempt } = this;
-    if (attempt === undefined || performance.now() < this.slowAt) return;
+    if (attempt === undefined || attempt.givenUp) return;
     attempt.givenUp = true;
     attempt.job.round.abandon(attempt.nodes);
   }
