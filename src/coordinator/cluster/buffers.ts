@@ -2,8 +2,8 @@ import type { Partial } from '../../shared/executor.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
 import type { RemotePartial } from './member.ts';
 
-/** Remote partials of one step; more come only where pieces were dealt again and again. */
-const MOST = 256;
+/** Remote partials of one step; more than one a shard come only where pieces were dealt again and again. */
+const MOST = 512;
 
 /** Where remote partials lie until the step's update is done. */
 export class GradientBuffers {
@@ -14,8 +14,9 @@ export class GradientBuffers {
     this.#buffers = Array.from({ length: Math.min(MOST, 2 * shards) }, () => memory.parameters(parameters));
   }
 
-  get free(): number {
-    return this.#buffers.length - this.#used;
+  /** Whether there is room: for what is wanted as long as there is any, for `spare` copies no more than half of it. */
+  hasRoom({ spare }: { readonly spare: boolean }): boolean {
+    return this.#used < (spare ? this.#buffers.length / 2 : this.#buffers.length);
   }
 
   /** Only where one is free. */

@@ -3,6 +3,7 @@ import { type EvaluatedChunks, joinChunks } from '../../shared/evaluation.ts';
 import type {
   Evaluation,
   Executor,
+  Partial,
   StepResult,
   StepUnderWay,
   StepWork,
@@ -17,7 +18,7 @@ import type { Auditor, Delivered } from './auditor.ts';
 import { GradientBuffers } from './buffers.ts';
 import { Dealing, type Share } from './dealing.ts';
 import { Job } from './job.ts';
-import { type Member, MemberGoneError, type PieceResult, type ShardCounts } from './member.ts';
+import { type Member, MemberGoneError, type PieceResult, type RemotePartial, type ShardCounts } from './member.ts';
 import { Seat } from './seat.ts';
 
 /** How long the cluster may be without members before it says so again. */
@@ -203,24 +204,20 @@ export class Cluster implements Executor {
       for (const chunks of result.chunks) job.round.succeed(chunks.node, chunks);
       return true;
     }
-    // Room is short only after many failures; what finds none is dealt later.
-    if (result.partials.length > this.#buffers.free) return false;
-    for (const partial of result.partials) {
-      const delivered = { ...('gradient' in partial ? partial : this.#buffers.copy(partial)), member };
-      this.#take(job as Job<Delivered>, delivered);
-    }
-    return true;
+    return result.partials.map((partial) => this.#take(member, job as Job<Delivered>, partial)).includes(true);
   }
 
-  /** Takes a partial in; one that is known already is compared with it. */
-  #take(job: Job<Delivered>, delivered: Delivered): void {
-    const known = job.round.resultsOf(delivered.node);
-    if (known === undefined) {
-      job.round.succeed(delivered.node, delivered);
-      return;
-    }
-    const { auditor } = this.#options;
-    for (const right of auditor.compare(job, known, delivered)) job.round.succeed(right.node, right);
+  /** Takes a partial in, or compares it with what is known already. @returns whether it was of any use */
+  #take(member: Member, { t, weights, round }: Job<Delivered>, partial: Partial | RemotePartial): boolean {
+    const known = round.resultsOf(partial.node);
+    if (known === undefined && round.isDone(partial.node)) return false;
+    const isHere = 'gradient' in partial;
+    // Room is short only after many failures; what finds none is dealt later.
+    if (!isHere && !this.#buffers.hasRoom({ spare: known !== undefined })) return false;
+    const delivered = { ...(isHere ? partial : this.#buffers.copy(partial)), member };
+    const right = known && this.#options.auditor.compare({ t, weights }, known, delivered);
+    for (const each of right ?? [delivered]) round.succeed(each.node, each);
+    return true;
   }
 
   /** Resolves when a member has finished, come or gone, or one becomes slow. */

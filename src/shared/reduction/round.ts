@@ -83,6 +83,11 @@ export class Round<Result> {
     return ranges;
   }
 
+  /** Whether all of it is there, in whatever nodes. */
+  isDone({ begin, end }: TreeNode): boolean {
+    return this.#states.slice(begin, end).every(({ done }) => done);
+  }
+
   get complete(): boolean {
     return this.#left === 0;
   }
