@@ -77,10 +77,10 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: Engin
     second: config.optimizer !== 'sgd',
     versions: config.workers + DEPTH + 1,
   });
-  const { workers, batch, shardSize, seed, augment } = config;
+  const { backend, workers, batch, shardSize, seed, augment } = config;
   const startPool = (options: Pick<LocalPoolOptions, 'blocks'>): LocalPool =>
     new LocalPool({
-      ...{ workers, batch, shardSize, memory, layout, train, test, faults, kernel: module },
+      ...{ backend, workers, batch, shardSize, memory, layout, train, test, faults, kernel: module },
       sampler: { samples: dataset.train.count, batch, seed, augment },
       ...(onLost && { onLost }),
       ...(onReady && { onReady }),

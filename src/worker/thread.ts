@@ -1,12 +1,13 @@
 import { threadId } from 'node:worker_threads';
 import type { Backend, LossSum, SampleBatch } from '../shared/backends/backend.ts';
-import { KernelBackend } from '../shared/backends/kernel.ts';
 import { instantiateKernel, type KernelExports } from '../shared/kernel/exports.ts';
 import { padded } from '../shared/kernel/memory.ts';
 import type { KernelPlan } from '../shared/kernel/plan.ts';
+import type { ModelLayout } from '../shared/model/layout.ts';
 import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
 import { splitOf, type TreeNode } from '../shared/tree.ts';
 import { BlockUpdater, type UpdateRecordPlan } from '../shared/update.ts';
+import { type BackendName, startBackend } from './backend.ts';
 import { StepBarriers } from './barrier.ts';
 import { Bell } from './bell.ts';
 import { type Faults, strike } from './faults.ts';
@@ -27,6 +28,8 @@ export interface ThreadSetup {
   readonly memory: WebAssembly.Memory;
   readonly kernel: WebAssembly.Module;
   readonly plan: KernelPlan;
+  readonly backend: BackendName;
+  readonly layout: ModelLayout;
   readonly mailbox: Int32Array;
   readonly bell: Int32Array;
   readonly barriers: Int32Array;
@@ -43,6 +46,10 @@ export interface ThreadSetup {
   /** How long to poll for the next command, and for the other workers, before sleeping; 0 where threads outnumber the processors. */
   readonly spinMs: number;
   readonly faults: Faults;
+  /** Whose turn it is to start a backend that can't be started by two at once. */
+  readonly turn: Int32Array;
+  /** This start's own, among all of the process. */
+  readonly ticket: number;
 }
 
 /** The task that each Piscina thread runs for as long as the pool lives: one command after the other from its mailbox. */
@@ -72,7 +79,7 @@ class Worker {
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
     this.#kernel = instantiateKernel(setup.kernel, setup.memory);
-    this.#backend = new KernelBackend(this.#kernel, setup.plan, setup.memory);
+    this.#backend = startBackend(setup, this.#kernel);
     this.#barriers = new StepBarriers(setup.barriers);
     this.#updaters = setup.updates.map((plan) => new BlockUpdater(this.#kernel, plan, setup.updateScratch));
     this.#sampler = new Sampler(setup.sampler);
