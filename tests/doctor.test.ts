@@ -134,7 +134,7 @@ describe('lockstep doctor', () => {
     const { status, stdout } = await doctor(t, ['--json', '--metrics-port', 'off', '--workers', '1']);
     const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: Check[] };
     assert.equal(ok, false);
-    const names = ['Node', 'machine', 'memory', 'kernel', 'worker threads', 'data', 'run directories', 'cache'];
+    const names = ['Node', 'machine', 'memory', 'kernel', 'tfjs', 'worker threads', 'data', 'run directories', 'cache'];
     assert.deepEqual(
       checks.map(({ name }) => name),
       [...names, 'metrics port'],

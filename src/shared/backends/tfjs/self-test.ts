@@ -52,8 +52,8 @@ function difference(actual: Float32Array, expected: Float32Array): number {
 }
 
 try {
-  process.stderr.write(`${selfTest()}\n`);
+  process.stdout.write(`${selfTest()}\n`);
 } catch (error) {
-  process.stderr.write(`${(error as Error).message}\n`);
+  process.stdout.write(`${(error as Error).message}\n`);
   process.exitCode = 1;
 }
