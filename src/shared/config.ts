@@ -147,12 +147,6 @@ function checkTogether(config: TrainConfig, given: GivenOptions): void {
       `${from('workers')}: without workers somebody else must compute: add --listen HOST:PORT, or give at least 1.`,
     );
   }
-  if (config.backend !== 'kernel' && config.listen !== undefined) {
-    throw new UsageError(
-      `${from('backend')}: remote nodes compute by the kernel alone, whose bits are the same on every machine; those of ` +
-        `${config.backend} are not. Leave out ${from('listen')}, or train with --backend kernel.`,
-    );
-  }
   if (warmup > iterations) {
     throw new UsageError(
       `${from('warmup')}: expected at most the number of iterations, which is ${iterations} by ${from('iterations')}, ` +

@@ -8,26 +8,28 @@ const FREE = 0;
  */
 export class Turn {
   readonly words: Int32Array;
+  readonly #patienceMs: number;
 
-  constructor(words: Int32Array) {
+  constructor(words: Int32Array, patienceMs = PATIENCE_MS) {
     this.words = words;
+    this.#patienceMs = patienceMs;
   }
 
   /**
    * Blocks this thread until it is its turn.
    * @param ticket its own, not 0
-   * @throws Error where another one doesn't finish
+   * @throws Error where another one holds it for too long
    */
   take(ticket: number): void {
-    let since = performance.now();
     let before = FREE;
+    let deadline = 0;
     for (;;) {
       const holder = Atomics.compareExchange(this.words, 0, FREE, ticket);
       if (holder === FREE) return;
-      if (holder !== before) since = performance.now();
+      if (holder !== before) deadline = performance.now() + this.#patienceMs;
       before = holder;
-      const left = since + PATIENCE_MS - performance.now();
-      if (left <= 0) throw new Error(`Another thread hasn't finished its start in ${PATIENCE_MS / 1000} s.`);
+      const left = deadline - performance.now();
+      if (left <= 0) throw new Error(`Another thread hasn't finished its start in ${this.#patienceMs / 1000} s.`);
       Atomics.wait(this.words, 0, holder, left);
     }
   }

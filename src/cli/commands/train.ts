@@ -35,8 +35,8 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
 
   const resolved = resumed ?? resolveTrainConfig(sources);
   const { config } = resolved;
-  if (config.backend === 'tfjs') prepareTfjs();
   const listening = await listeningOf(config, process.env);
+  if (config.backend === 'tfjs') prepareTfjs();
   const initial = resumed === undefined ? await initialState(config) : undefined;
   const memory = new SharedMemory();
   const dataset = await openDataset({
