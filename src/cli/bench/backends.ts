@@ -40,7 +40,6 @@ export async function benchBackends(rounds: number, told: (done: BackendFigures)
 
 async function sideBySide(size: Pick<TrainConfig, 'batch' | 'workers'>, rounds: number): Promise<BackendFigures> {
   const { batch, workers } = size;
-  // One after the other: only the first start of the library is guarded against the others of its pool.
   const kernel = new Runner({ ...size, backend: 'kernel' });
   const tfjs = new Runner({ ...size, backend: 'tfjs', shardSize: batch / workers });
   const speeds: [number, number][] = [];
@@ -71,7 +70,7 @@ class Runner {
     this.#engine = startEngine({ config: this.#config, memory: new SharedMemory(), dataset: benchDataset() });
   }
 
-  /** Has every worker come up and engines compile, and finds out how many steps a measurement takes. */
+  /** Has every worker come up and the engine compile, and finds out how many steps a measurement takes. */
   async warmUp(): Promise<void> {
     await this.measure();
     const speed = await this.measure();

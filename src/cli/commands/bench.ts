@@ -55,7 +55,7 @@ function text(kernel: KernelFigures, coordination: readonly CoordinationFigures[
 
 function backendsText(figures: readonly BackendFigures[]): string[] {
   return [
-    'Training by backend, each with the shard size that suits it:',
+    'Training by backend: the kernel with its usual shards, tfjs with one shard a worker, which suits it best:',
     row(['batch', 'workers', 'kernel', 'tfjs', 'ratio'], 'samples/s'),
     ...figures.map(({ batch, workers, kernel, tfjs, ratio }) =>
       row([String(batch), String(workers), kernel.toFixed(0), tfjs.toFixed(0), `${ratio.toFixed(1)}x`]),
