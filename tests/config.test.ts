@@ -231,11 +231,11 @@ test('every option says what it takes and its default', () => {
   }
 });
 
-test('resolveReadConfig takes the data folder and --json, and checks the rest of the environment', () => {
+test('resolveReadConfig takes the backend, the data folder and --json, and checks the rest of the environment', () => {
   const read = resolveReadConfig({
     flags: { json: true },
-    env: { LOCKSTEP_DATA: 'd', INIT_CWD: '/caller', npm_lifecycle_event: 'start' },
+    env: { LOCKSTEP_DATA: 'd', LOCKSTEP_BACKEND: 'tfjs', INIT_CWD: '/caller', npm_lifecycle_event: 'start' },
   });
-  assert.deepEqual(read, { data: '/caller/d', json: true });
+  assert.deepEqual(read, { backend: 'tfjs', data: '/caller/d', json: true });
   assert.throws(() => resolveReadConfig({ flags: {}, env: { LOCKSTEP_SEED: '-1' } }), UsageError);
 });

@@ -9,9 +9,11 @@ import type { Check } from '#src/cli/doctor/check.js';
 import { checkKernel } from '#src/cli/doctor/kernel.js';
 import { checkMemory, checkNode } from '#src/cli/doctor/machine.js';
 import { checkData, checkFolder, checkPort } from '#src/cli/doctor/surroundings.js';
+import { checkTfjs } from '#src/cli/doctor/tfjs.js';
 import { checkWorkers } from '#src/cli/doctor/workers.js';
 import { resolveTrainConfig } from '#src/shared/config.js';
 import { takenPort } from './taken-port.ts';
+import { skipTfjs } from './tfjs/available.ts';
 import { skip as skipImages } from './training/real-images.ts';
 
 const main = fileURLToPath(new URL('../cli/main.js', import.meta.url));
@@ -51,6 +53,18 @@ describe('doctor looks at', () => {
       found: 'WebAssembly SIMD and threads work; a test gradient has the right bits',
     });
     assertHelps(checkKernel('0'.repeat(64)), 'problem', /Don't trust/);
+  });
+
+  test('native TensorFlow that works', { skip: skipTfjs }, async () => {
+    const { status, found } = await checkTfjs('kernel');
+    assert.equal(status, 'ok');
+    assert.match(found, /backend tensorflow, tfjs-node 4\.22\.0, .*the kernel's to/);
+  });
+
+  test("native TensorFlow that isn't there", async () => {
+    const [wanted, unwanted] = [await checkTfjs('tfjs', 'Run this.'), await checkTfjs('kernel', 'Run this.')];
+    assert.deepEqual([wanted.status, unwanted.status], ['problem', 'ok']);
+    assert.match(wanted.found, /Run this\./);
   });
 
   test('worker threads', async () => {
@@ -134,7 +148,7 @@ describe('lockstep doctor', () => {
     const { status, stdout } = await doctor(t, ['--json', '--metrics-port', 'off', '--workers', '1']);
     const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: Check[] };
     assert.equal(ok, false);
-    const names = ['Node', 'machine', 'memory', 'kernel', 'worker threads', 'data', 'run directories', 'cache'];
+    const names = ['Node', 'machine', 'memory', 'kernel', 'tfjs', 'worker threads', 'data', 'run directories', 'cache'];
     assert.deepEqual(
       checks.map(({ name }) => name),
       [...names, 'metrics port'],

@@ -199,6 +199,7 @@ describe('who gets in', () => {
       /--tls-cert and --tls-key, or say --plaintext/,
     ],
     ['a certificate without its key', ['--listen', '127.0.0.1:0', '--tls-cert', own], /give both, or neither/],
+    ['the backend tfjs', ['--listen', '127.0.0.1:0', '--backend', 'tfjs'], /--listen .*kernel alone.*--backend kernel/],
     ['an address without a port', ['--listen', 'localhost'], /expected HOST:PORT/],
     [
       'a token that is not there',

@@ -80,11 +80,11 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: Engin
     second: config.optimizer !== 'sgd',
     versions: config.workers + DEPTH + 1,
   });
-  const { workers, batch, shardSize, seed, augment } = config;
+  const { backend, workers, batch, shardSize, seed, augment } = config;
   const sampler = { samples: dataset.train.count, batch, seed, augment };
   const startPool = (options: Pick<LocalPoolOptions, 'blocks'>): LocalPool =>
     new LocalPool({
-      ...{ workers, batch, shardSize, memory, layout, train, test, faults, kernel: module },
+      ...{ backend, workers, batch, shardSize, memory, layout, train, test, faults, kernel: module },
       sampler,
       ...(onLost && { onLost }),
       ...(onReady && { onReady }),

@@ -11,6 +11,7 @@ const EXAMPLES = {
   train: [
     'lockstep train',
     'lockstep train --iterations 1000 --workers 4 --out runs/first',
+    'lockstep train --backend tfjs --shard-size 64',
     'lockstep train --listen 0.0.0.0:9465 --token-file token --tls-cert cert.pem --tls-key key.pem',
     'lockstep train --config settings.json --seed 2 --json > result.json',
     'LOCKSTEP_METRICS_PORT=off lockstep train',
@@ -23,7 +24,7 @@ const EXAMPLES = {
     'lockstep worker --connect wss://trainer.example:9465 --token-file token --threads 4 --keep',
   ],
   token: ['lockstep token > token'],
-  bench: ['lockstep bench', 'lockstep bench --json > bench.json'],
+  bench: ['lockstep bench', 'lockstep bench --json > bench.json', 'lockstep bench --backends'],
   runs: ['lockstep runs', 'lockstep runs elsewhere --json', 'lockstep runs --remove first second'],
   diff: ['lockstep diff runs/first runs/second', 'lockstep diff runs/first runs/second --json'],
 };
@@ -62,7 +63,7 @@ function lockstep(done: (exitCode: number) => void): Command {
 
   const evaluate = program.command('evaluate').description('accuracy, loss and confusion matrix of a checkpoint');
   evaluate.argument('[checkpoint]', "a .safetensors file (default: the newest run's last, under runs/)");
-  addOptions(evaluate, ['data', 'json']);
+  addOptions(evaluate, ['backend', 'data', 'json']);
   evaluate
     .addHelpText('after', examples('evaluate'))
     .action(async (checkpoint: string | undefined, flags: Record<string, unknown>) => {
@@ -90,13 +91,14 @@ function lockstep(done: (exitCode: number) => void): Command {
   });
 
   const bench = program.command('bench').description("measure this machine's training speed");
+  bench.option('--backends', 'the kernel and native TensorFlow side by side, in place of the rest');
   addOptions(bench, ['json']);
   bench.addHelpText('after', examples('bench')).action(async (flags: Record<string, unknown>) => {
     done(await (await import('./commands/bench.ts')).bench(flags));
   });
 
   const doctor = program.command('doctor').description('whether training would work here, and what to do if not');
-  addOptions(doctor, ['data', 'workers', 'metricsPort', 'json']);
+  addOptions(doctor, ['data', 'workers', 'backend', 'metricsPort', 'json']);
   doctor.addHelpText('after', examples('doctor')).action(async (flags: Record<string, unknown>) => {
     done(await (await import('./commands/doctor.ts')).doctor(flags));
   });

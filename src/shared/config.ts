@@ -114,16 +114,17 @@ function filePaths(files: Pick<Options, FileKey>, env: Sources['env']): Pick<Opt
 
 /** What a command that only reads a run takes, resolved in the same way. */
 export interface ReadConfig {
+  readonly backend: TrainConfig['backend'];
   readonly data: string | undefined;
   readonly json: boolean;
 }
 
 /** @throws UsageError as `resolveTrainConfig` */
 export function resolveReadConfig(sources: Sources): ReadConfig {
-  const { data, json } = trainSchema
-    .pick({ data: true, json: true })
-    .parse(valuesOf(readSources(sources, ['data', 'json'])));
-  return { data: data === undefined || data === SYNTHETIC ? data : callerPath(data, sources.env), json };
+  const { backend, data, json } = trainSchema
+    .pick({ backend: true, data: true, json: true })
+    .parse(valuesOf(readSources(sources, ['backend', 'data', 'json'])));
+  return { backend, data: data === undefined || data === SYNTHETIC ? data : callerPath(data, sources.env), json };
 }
 
 function valuesOf(given: GivenOptions): Record<string, unknown> {

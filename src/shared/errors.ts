@@ -95,6 +95,12 @@ export class ModelError extends LockstepError {
   override readonly exitCode = 2;
 }
 
+/** A backend can't be used on this machine as it is. */
+export class BackendError extends LockstepError {
+  readonly code = 'ERR_BACKEND';
+  override readonly exitCode = 2;
+}
+
 /** The loss or the gradient norm of a step isn't finite; the step was not applied. */
 export class NotFiniteError extends LockstepError {
   readonly code = 'ERR_NOT_FINITE';

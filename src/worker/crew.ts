@@ -8,10 +8,18 @@ import type { BlockWork } from './block-work.ts';
 import type { Job } from './job.ts';
 import { type Command, Mailbox } from './mailbox.ts';
 import type { ThreadSetup } from './thread.ts';
+import { Turn } from './turn.ts';
 
 const MAXIMUM_LAUNCHES = 5;
 /** Weight of the newest measurement in a worker's speed. */
 const SPEED_GAIN = 0.1;
+
+/** What it guards is the process's, so all crews share it; so do the tickets. */
+const START_UP = new Turn(new Int32Array(new SharedArrayBuffer(4)));
+let tickets = 0;
+
+/** What the crew itself gives to each start. */
+export type CrewSetup = Omit<ThreadSetup, 'turn' | 'ticket'>;
 
 /** A command that a worker was given. Its regions are the attempt's own until it has settled. */
 export interface Attempt {
@@ -33,7 +41,7 @@ export interface Attempt {
 /** A worker: the thread that listens to the mailbox now, and what it is at. */
 export interface Slot {
   readonly worker: number;
-  readonly setup: ThreadSetup;
+  readonly setup: CrewSetup;
   readonly mailbox: Mailbox;
   /** In the order in which the worker takes them; at most DEPTH. */
   readonly queue: Attempt[];
@@ -58,7 +66,7 @@ export class Crew {
   #closing = false;
 
   /** Starts the threads; they need not be up when this returns. */
-  constructor(setups: readonly ThreadSetup[], events: CrewEvents) {
+  constructor(setups: readonly CrewSetup[], events: CrewEvents) {
     this.#events = events;
     this.#piscina = new Piscina({
       filename: fileURLToPath(new URL(`./thread${extname(import.meta.url)}`, import.meta.url)),
@@ -132,9 +140,15 @@ export class Crew {
   #launch(slot: Slot): void {
     slot.launches++;
     slot.mailbox.reset();
-    this.#piscina.run(slot.setup).then(
+    const ticket = ++tickets;
+    const setup: ThreadSetup = { ...slot.setup, turn: START_UP.words, ticket };
+    this.#piscina.run(setup).then(
       () => {},
-      (error: unknown) => this.#lost(slot, error instanceof Error ? error : new Error(String(error))),
+      (error: unknown) => {
+        // It may have died in its turn.
+        START_UP.release(ticket);
+        this.#lost(slot, error instanceof Error ? error : new Error(String(error)));
+      },
     );
   }
 

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
+import { prepareTfjs } from '../shared/backends/tfjs/load.ts';
 import { WorkerError } from '../shared/errors.ts';
 import { type EvaluatedChunks, joinChunks } from '../shared/evaluation.ts';
 import type {
@@ -19,10 +20,11 @@ import { addLosses } from '../shared/reduction/losses.ts';
 import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
 import { cover, depthOf, type TreeNode, unitCount } from '../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../shared/update.ts';
+import type { BackendName } from './backend.ts';
 import { BARRIER_WORDS, MAXIMUM_WAITING, StepBarriers } from './barrier.ts';
 import { BELL_WORDS, Bell } from './bell.ts';
 import { BlockWork } from './block-work.ts';
-import { type Attempt, Crew, type Slot } from './crew.ts';
+import { type Attempt, Crew, type CrewSetup, type Slot } from './crew.ts';
 import type { Fault } from './faults.ts';
 import { Job, StepJob } from './job.ts';
 import {
@@ -35,7 +37,7 @@ import {
   NOTHING_DONE,
 } from './mailbox.ts';
 import { EvaluationRegion, PartialRegion, RegionStore } from './regions.ts';
-import type { SampleSet, ThreadSetup } from './thread.ts';
+import type { SampleSet } from './thread.ts';
 
 /** Test samples of one evaluation chunk: part of the contract, since losses are summed by chunks. */
 export const CHUNK_SIZE = 200;
@@ -58,6 +60,8 @@ export interface LocalPoolOptions {
   readonly memory: SharedMemory;
   readonly kernel: WebAssembly.Module;
   readonly layout: ModelLayout;
+  /** Default: kernel. Reduction and updates are the kernel's with any. */
+  readonly backend?: BackendName;
   /** In `memory`. */
   readonly train: SampleSet;
   readonly test: SampleSet;
@@ -111,9 +115,13 @@ export class LocalPool implements Executor {
   #ready = 0;
   #fatal: Error | undefined;
 
-  /** Starts the threads; they need not be up when this returns. */
+  /**
+   * Starts the threads; they need not be up when this returns.
+   * @throws BackendError where the backend isn't set up
+   */
   constructor(options: LocalPoolOptions) {
     this.#options = options;
+    if (options.backend === 'tfjs') prepareTfjs();
     const { workers, memory, layout } = options;
     this.#bell = new Bell(memory.int32(BELL_WORDS));
     this.#barriers = new StepBarriers(memory.int32(BARRIER_WORDS));
@@ -506,12 +514,15 @@ export class LocalPool implements Executor {
     return this.#records[lane] as UpdateRecord;
   }
 
-  #setup(worker: number, struck: Int32Array): ThreadSetup {
+  #setup(worker: number, struck: Int32Array): CrewSetup {
+    const { backend = 'kernel' } = this.#options;
     const { memory, kernel, layout, train, test, sampler, shardSize, workers, faults } = this.#options;
     return {
       worker,
       memory: memory.memory,
       kernel,
+      backend,
+      layout,
       plan: planKernel(layout, shardSize, memory),
       mailbox: memory.int32(MAILBOX_WORDS),
       bell: this.#bell.words,

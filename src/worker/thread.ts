@@ -1,11 +1,12 @@
 import { threadId } from 'node:worker_threads';
 import type { Backend, SampleBatch } from '../shared/backends/backend.ts';
-import { KernelBackend } from '../shared/backends/kernel.ts';
 import { instantiateKernel } from '../shared/kernel/exports.ts';
 import type { KernelPlan } from '../shared/kernel/plan.ts';
+import type { ModelLayout } from '../shared/model/layout.ts';
 import { TreeGradient } from '../shared/reduction/tree-gradient.ts';
 import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
 import { BlockUpdater, type UpdateRecordPlan } from '../shared/update.ts';
+import { type BackendName, startBackend } from './backend.ts';
 import { StepBarriers } from './barrier.ts';
 import { Bell } from './bell.ts';
 import { type Faults, strike } from './faults.ts';
@@ -26,6 +27,8 @@ export interface ThreadSetup {
   readonly memory: WebAssembly.Memory;
   readonly kernel: WebAssembly.Module;
   readonly plan: KernelPlan;
+  readonly backend: BackendName;
+  readonly layout: ModelLayout;
   readonly mailbox: Int32Array;
   readonly bell: Int32Array;
   readonly barriers: Int32Array;
@@ -42,6 +45,10 @@ export interface ThreadSetup {
   /** How long to poll for the next command, and for the other workers, before sleeping; 0 where threads outnumber the processors. */
   readonly spinMs: number;
   readonly faults: Faults;
+  /** Whose turn it is to start a backend that can't be started by two at once. */
+  readonly turn: Int32Array;
+  /** This start's own, among all of the process. */
+  readonly ticket: number;
 }
 
 /** The task that each Piscina thread runs for as long as the pool lives: one command after the other from its mailbox. */
@@ -69,7 +76,7 @@ class Worker {
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
     const kernel = instantiateKernel(setup.kernel, setup.memory);
-    this.#backend = new KernelBackend(kernel, setup.plan, setup.memory);
+    this.#backend = startBackend(setup, kernel);
     this.#barriers = new StepBarriers(setup.barriers);
     this.#updaters = setup.updates.map((plan) => new BlockUpdater(kernel, plan, setup.updateScratch));
     const { train, shardSize, levels } = setup;

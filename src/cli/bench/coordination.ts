@@ -58,7 +58,8 @@ export async function benchCoordination(workers: number, rounds: number): Promis
   };
 }
 
-async function trainingSpeed(engine: Engine, config: TrainConfig): Promise<number> {
+/** A run from initial weights, with everything that a step does: samples per second. */
+export async function trainingSpeed(engine: Engine, config: TrainConfig): Promise<number> {
   const { layout, kernel, state, optimizer, pool: executor, testLabels } = engine;
   state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
   const { trained } = await train({

@@ -1,16 +1,26 @@
-// lockstep bench            this machine's kernel speed, its peak, and what coordination costs
+// lockstep bench               this machine's kernel speed, its peak, and what coordination costs
+// lockstep bench --backends    the kernel and native TensorFlow side by side
 import { availableParallelism, cpus } from 'node:os';
 import { resolveReadConfig } from '../../shared/config.ts';
+import { type BackendFigures, benchBackends } from '../bench/backends.ts';
 import { benchCoordination, type CoordinationFigures } from '../bench/coordination.ts';
 import { benchKernel, type KernelFigures } from '../bench/kernel.ts';
 
 const ROUNDS = 7;
 
 /** @returns the exit code */
-export async function bench(flags: Record<string, unknown>): Promise<number> {
+export async function bench({ backends, ...flags }: Record<string, unknown>): Promise<number> {
   const { json } = resolveReadConfig({ flags, env: process.env });
   const machine = `${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${availableParallelism()} processors, Node ${process.versions.node}`;
   process.stderr.write(`${machine}; medians of ${ROUNDS} interleaved rounds\n`);
+  if (backends === true) {
+    const figures = await benchBackends(ROUNDS, ({ batch, workers }) =>
+      process.stderr.write(`batch ${batch}, ${workers} worker${workers === 1 ? '' : 's'}: done\n`),
+    );
+    const lines = json ? JSON.stringify({ machine, backends: figures }) : backendsText(figures).join('\n');
+    process.stdout.write(`${lines}\n`);
+    return 0;
+  }
   const kernel = benchKernel(ROUNDS);
   const coordination: CoordinationFigures[] = [];
   for (const workers of new Set([1, availableParallelism()]))
@@ -40,6 +50,16 @@ function text(kernel: KernelFigures, coordination: readonly CoordinationFigures[
       ]),
     ),
     '(meeting: the kernels wait for each other once a batch, and do nothing else)',
+  ];
+}
+
+function backendsText(figures: readonly BackendFigures[]): string[] {
+  return [
+    'Training by backend: the kernel with its usual shards, tfjs with one shard a worker, which suits it best:',
+    row(['batch', 'workers', 'kernel', 'tfjs', 'ratio'], 'samples/s'),
+    ...figures.map(({ batch, workers, kernel, tfjs, ratio }) =>
+      row([String(batch), String(workers), kernel.toFixed(0), tfjs.toFixed(0), `${ratio.toFixed(1)}x`]),
+    ),
   ];
 }
 

@@ -6,6 +6,7 @@ import type { Check } from '../doctor/check.ts';
 import { checkKernel } from '../doctor/kernel.ts';
 import { checkMemory, checkNode, checkProcessor } from '../doctor/machine.ts';
 import { checkData, checkFolder, checkPort } from '../doctor/surroundings.ts';
+import { checkTfjs } from '../doctor/tfjs.ts';
 import { checkWorkers } from '../doctor/workers.ts';
 import { commandLine } from '../npm.ts';
 
@@ -18,6 +19,7 @@ export async function doctor(flags: Record<string, unknown>): Promise<number> {
     checkProcessor(),
     checkMemory(),
     checkKernel(),
+    await checkTfjs(config.backend),
     await checkWorkers(config),
     await checkData(config, env),
     await checkFolder(callerPath('runs', env), {

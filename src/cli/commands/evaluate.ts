@@ -11,6 +11,7 @@ import { SharedMemory } from '../../shared/kernel/memory.ts';
 import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
 import { callerPath } from '../../shared/paths.ts';
+import type { BackendName } from '../../worker/backend.ts';
 import { LocalPool } from '../../worker/pool.ts';
 import { openDataset } from '../dataset.ts';
 import { findCheckpoint } from '../runs/find.ts';
@@ -36,16 +37,16 @@ const CLASSES = 10;
 
 /** `lockstep evaluate [CHECKPOINT]`: how well a checkpoint's weights do on the test set. */
 export async function evaluate(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { data, json } = resolveReadConfig({ flags, env: process.env });
+  const { backend, data, json } = resolveReadConfig({ flags, env: process.env });
   const named = path === undefined ? undefined : callerPath(path, process.env);
   const checkpoint = await readCheckpoint(await findCheckpoint(named, callerPath('runs', process.env)));
   const layout = layoutOf(modelOf(checkpoint));
   const { weights } = trainingStateOf(checkpoint, layout);
   const trainedOn = checkpoint.digests.dataset;
   const dataset = await openDataset({ flag: data, env: process.env, say, trainedOn });
-  for (const line of differences(checkpoint, dataset)) say(line);
+  for (const line of differences(checkpoint, dataset, backend)) say(line);
 
-  const { lossSum, predictions } = await classify(dataset.test, layout, weights);
+  const { lossSum, predictions } = await classify(dataset.test, { backend, layout }, weights);
   const confusion = confusionOf(dataset.test.labels, predictions);
   const correct = confusion.reduce((sum, row, truth) => sum + (row[truth] as number), 0);
   const report: Report = {
@@ -72,8 +73,12 @@ function modelOf({ file, config }: Checkpoint) {
 }
 
 /** What makes the figures others than the run's own. */
-function differences({ digests }: Checkpoint, dataset: Dataset): string[] {
+function differences({ config, digests }: Checkpoint, dataset: Dataset, backend: BackendName): string[] {
+  const trainedBy = config.backend ?? backend;
   return [
+    ...(trainedBy === backend
+      ? []
+      : [`Note: the checkpoint was trained by the backend ${trainedBy}; the loss may differ in its last digits.`]),
     ...(digests.dataset === dataset.sha256 ? [] : ['Note: the checkpoint was trained on another data set.']),
     ...(digests.numerics === numericsDigest()
       ? []
@@ -82,7 +87,11 @@ function differences({ digests }: Checkpoint, dataset: Dataset): string[] {
 }
 
 /** One worker of a pool, so that the loss is summed as it is during training. */
-async function classify(test: Split, layout: ModelLayout, weights: Float32Array): Promise<Evaluation> {
+async function classify(
+  test: Split,
+  { backend, layout }: { readonly backend: BackendName; readonly layout: ModelLayout },
+  weights: Float32Array,
+): Promise<Evaluation> {
   const memory = new SharedMemory();
   const samples = { images: memory.bytes(test.images.length), labels: memory.bytes(test.labels.length) };
   samples.images.set(test.images);
@@ -94,6 +103,7 @@ async function classify(test: Split, layout: ModelLayout, weights: Float32Array)
     memory,
     kernel: compileKernel(),
     layout,
+    backend,
     train: samples,
     test: samples,
     batch: 1,

@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 import { type HttpServer, startHttp } from '../../coordinator/http.ts';
 import { RunMetrics } from '../../coordinator/metrics.ts';
 import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
+import { prepareTfjs } from '../../shared/backends/tfjs/load.ts';
 import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError } from '../../shared/errors.ts';
@@ -35,6 +36,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const resolved = resumed ?? resolveTrainConfig(sources);
   const { config } = resolved;
   const listening = await listeningOf(config, process.env);
+  if (config.backend === 'tfjs') prepareTfjs();
   const initial = resumed === undefined ? await initialState(config) : undefined;
   const memory = new SharedMemory();
   const dataset = await openDataset({

@@ -26,8 +26,14 @@ export interface Listening {
  * @throws UsageError where it isn't safe, or can't be read
  */
 export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): Promise<Listening | undefined> {
-  const { listen, tokenFile, tlsCert, tlsKey, plaintext } = config;
+  const { backend, listen, tokenFile, tlsCert, tlsKey, plaintext } = config;
   if (listen === undefined) return undefined;
+  if (backend !== 'kernel') {
+    throw new UsageError(
+      `--listen ${listen}: remote nodes compute by the kernel alone, whose bits are the same on every machine; those of the ` +
+        `backend ${backend} are not. Leave out --listen, or train with --backend kernel.`,
+    );
+  }
   const { host, port } = addressOf(listen);
   const token = await readToken({ file: tokenFile, env });
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {

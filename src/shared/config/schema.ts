@@ -116,8 +116,8 @@ export const trainSchema = z.strictObject({
     help: 'training images as they are, or moved by up to two pixels',
     bits: true,
   }),
-  backend: z.enum(['kernel']).default('kernel').register(optionNotes, {
-    help: 'what computes the gradients',
+  backend: z.enum(['kernel', 'tfjs']).default('kernel').register(optionNotes, {
+    help: 'what computes the gradients: the own kernel, or native TensorFlow (npm run setup:tfjs)',
     bits: true,
   }),
   evaluateEvery: z.int().min(0).max(MAX_STEPS).default(500).register(optionNotes, {

@@ -1,0 +1,33 @@
+import { execFile } from 'node:child_process';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { tfjsProblem } from '../../shared/backends/tfjs/load.ts';
+import type { BackendName } from '../../worker/backend.ts';
+import type { Check } from './check.ts';
+
+const SELF_TEST = fileURLToPath(
+  new URL(`../../shared/backends/tfjs/self-test${extname(import.meta.url)}`, import.meta.url),
+);
+const DEADLINE_MS = 60_000;
+
+/** Whether the tfjs backend works. It is an option: its absence is a problem only where it was asked for. */
+export async function checkTfjs(backend: BackendName, problem = tfjsProblem()): Promise<Check> {
+  const name = 'tfjs';
+  if (problem !== undefined) {
+    const status = backend === 'tfjs' ? 'problem' : 'ok';
+    return { name, status, found: `not in use here. ${problem} Nothing but --backend tfjs needs it` };
+  }
+  const { ok, said } = await selfTest();
+  if (ok) return { name, status: 'ok', found: said };
+  const advice = 'Run `npm run setup:tfjs` again; nothing but --backend tfjs needs it.';
+  return { name, status: backend === 'tfjs' ? 'problem' : 'note', found: said, advice };
+}
+
+function selfTest(): Promise<{ ok: boolean; said: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [SELF_TEST], { timeout: DEADLINE_MS }, (error, stdout) => {
+      const said = stdout.trim() || `native TensorFlow ends the process that loads it: ${error?.message.trim()}`;
+      resolve({ ok: error === null, said });
+    });
+  });
+}
