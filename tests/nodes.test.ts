@@ -83,6 +83,18 @@ describe('a run with remote nodes has the bits of one worker', () => {
     await assertSame(run, 'remote');
   });
 
+  it('and where it is stopped while it waits for nodes: it saves, and goes on from there', async () => {
+    const run = coordinator('lonely', '--workers', '0');
+    const first = node(await urlOf(run));
+    await run.said(/^Node .* joined/);
+    first.signal('SIGKILL');
+    await run.said(/^Node .* is gone/);
+    run.signal('SIGTERM');
+    assert.equal((await run.ended).status, 143);
+    const again = start(['train', '--resume', join(folder, 'lonely'), '--workers', '1', '--json']);
+    await assertSame(again, 'lonely');
+  });
+
   it('where nodes join, leave, are killed and stopped for a while', async () => {
     const run = coordinator('elastic', '--workers', '1', '--batch', '128');
     const url = await urlOf(run);

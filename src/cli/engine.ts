@@ -53,13 +53,14 @@ export function startEngine(options: EngineOptions): Engine {
 }
 
 /** Lays out the shared memory and starts the pool, where the config has workers, as the first member of a cluster. */
-export function startClusterEngine(options: EngineOptions & Pick<ClusterOptions, 'onLonely'>): ClusterEngine {
-  const { config, memory, dataset, onLonely } = options;
+export function startClusterEngine(options: EngineOptions & Pick<ClusterOptions, 'onLonely' | 'stop'>): ClusterEngine {
+  const { config, memory, dataset, onLonely, stop } = options;
   const { core, train, sampler, startPool } = layOut(options);
   const { layout, kernel } = core;
   const { shardSize } = config;
   const auditor = new Auditor({ memory, kernel, layout, sampler, train, shardSize });
   const cluster = new Cluster({
+    ...(stop && { stop }),
     ...{ memory, kernel, auditor, onLonely, parameters: layout.parameters, shards: config.batch / shardSize },
     ...{ testSamples: dataset.test.count, chunkSize: CHUNK_SIZE },
   });

@@ -1,7 +1,13 @@
 import type { LossSum } from '../shared/backends/backend.ts';
 import { type Moments, weightsSha256 } from '../shared/checkpoint/checkpoint.ts';
 import type { TrainConfig } from '../shared/config.ts';
-import type { Executor, StateVersion, StepResult, StepUnderWay } from '../shared/executor.ts';
+import {
+  AbandonedError,
+  type Executor,
+  type StateVersion,
+  type StepResult,
+  type StepUnderWay,
+} from '../shared/executor.ts';
 import type { HashChain } from './hash-chain.ts';
 import type { StepObserver, StepRecord, StepTimings } from './observer.ts';
 import type { Optimizer } from './optimizer.ts';
@@ -73,6 +79,8 @@ export async function train(training: Training): Promise<TrainingResult> {
   const course = new Course(training);
   try {
     await trainSteps(training, course);
+  } catch (error) {
+    if (!(error instanceof AbandonedError)) throw error;
   } finally {
     course.tell();
     if (course.steps !== course.saved) checkpoint(stateAfter(course.steps, training));

@@ -35,8 +35,14 @@ export interface StepResult extends LossSum {
   readonly seconds: { readonly total: number; readonly compute: number; readonly update: number };
 }
 
+/** The run is to stop, and nobody is there who could finish the step or the evaluation: it is as if it hadn't been begun. */
+export class AbandonedError extends Error {}
+
 export interface StepUnderWay {
-  /** To be called once, in the order of the steps. @throws WorkerError where the same shards failed again and again */
+  /**
+   * To be called once, in the order of the steps.
+   * @throws WorkerError where the same shards failed again and again, AbandonedError
+   */
   finish(): Promise<StepResult>;
 }
 
@@ -58,7 +64,7 @@ export interface Executor {
   begin(work: StepWork): StepUnderWay;
   /** Applies another update to the gradient of the last step, from the same state. @throws WorkerError as above */
   update(update: Update): Promise<void>;
-  /** Classifies the test set. @throws WorkerError as above */
+  /** Classifies the test set. @throws WorkerError, AbandonedError as above */
   evaluate(weights: WeightsVersion): Promise<Evaluation>;
   close(): Promise<void>;
 }

@@ -106,7 +106,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   const log: StepObserver = { onStep: (record) => directory.appendStep(record) };
   const watchers = together([metrics, progress, log, { onStep: follow }]);
   const { engine, cluster, executor, localCounts, close } = startComputing(surroundings.listening !== undefined, {
-    ...{ config, memory, dataset },
+    ...{ config, memory, dataset, stop: stop.signal },
     onLonely: () => watchers.onEvent({ kind: 'notice', message: 'No worker is there; waiting for a node to connect.' }),
     onLost: (worker, { message }) =>
       watchers.onEvent({ kind: 'notice', message: `Worker ${worker} was lost (${message}); another takes its place.` }),

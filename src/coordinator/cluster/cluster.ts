@@ -1,13 +1,14 @@
 import { WorkerError } from '../../shared/errors.ts';
 import { type EvaluatedChunks, joinChunks } from '../../shared/evaluation.ts';
-import type {
-  Evaluation,
-  Executor,
-  Partial,
-  StepResult,
-  StepUnderWay,
-  StepWork,
-  WeightsVersion,
+import {
+  AbandonedError,
+  type Evaluation,
+  type Executor,
+  type Partial,
+  type StepResult,
+  type StepUnderWay,
+  type StepWork,
+  type WeightsVersion,
 } from '../../shared/executor.ts';
 import type { KernelExports } from '../../shared/kernel/exports.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
@@ -39,6 +40,8 @@ export interface ClusterOptions {
   readonly chunkSize: number;
   /** Told, now and then, that nobody is there to compute. */
   readonly onLonely: () => void;
+  /** Aborted: what nobody is there to finish is abandoned. */
+  readonly stop?: AbortSignal;
 }
 
 /**
@@ -67,6 +70,7 @@ export class Cluster implements Executor {
     this.#buffers = new GradientBuffers(memory, parameters, shards);
     this.#record = UpdateRecord.allocate(memory, parameters, shards);
     this.#updater = new BlockUpdater(kernel, this.#record.plan, BlockUpdater.scratch(memory, shards));
+    options.stop?.addEventListener('abort', () => this.#wake());
   }
 
   /** Comparisons of what was computed twice. */
@@ -150,6 +154,7 @@ export class Cluster implements Executor {
       for (;;) {
         if (this.#fatal !== undefined) throw this.#fatal;
         if (job.round.complete) return job.round.results();
+        if (this.#options.stop?.aborted && this.#seats.size === 0) throw new AbandonedError('Nobody is there.');
         for (const seat of this.#seats) seat.giveUpSlow();
         const idle = [...this.#seats].filter(({ attempt, sitsOut }) => attempt === undefined && sitsOut !== job);
         for (const share of this.#dealing.deal(job, idle)) void this.#give(share, job);
