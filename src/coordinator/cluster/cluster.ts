@@ -174,11 +174,11 @@ export class Cluster implements Executor {
     };
     try {
       const result = await seat.member.work({ kind, t, weights, nodes });
-      seat.end(attempt);
+      seat.end(attempt, { seconds: result.seconds });
       if (result.kind === 'gradient' && counts !== undefined) counts.partials += result.partials.length;
       count(this.#accept(seat.member, job, result) ? 'done' : 'late');
     } catch (error) {
-      seat.end(attempt, error as Error);
+      seat.end(attempt, { failure: error as Error });
       count('lost');
       if (!(error instanceof MemberGoneError)) this.#failed(seat, job, { nodes, cause: error as Error });
     }

@@ -1,5 +1,5 @@
 import { Dealer } from '../../shared/reduction/deal.ts';
-import { Portions } from '../../shared/reduction/portions.ts';
+import { type Cost, Portions } from '../../shared/reduction/portions.ts';
 import type { TreeNode } from '../../shared/tree.ts';
 import type { Job } from './job.ts';
 import type { Piece } from './member.ts';
@@ -18,7 +18,7 @@ export interface Share {
   readonly isProbe: boolean;
 }
 
-/** Deals what is missing of a job to members by their measured speeds. */
+/** Deals what is missing of a job to members by their measured costs. */
 export class Dealing {
   readonly #portions = new Portions();
   readonly #dealer = new Dealer();
@@ -27,9 +27,10 @@ export class Dealing {
   deal(job: Job<unknown>, idle: readonly Seat[]): Share[] {
     const missing = job.round.missing();
     if (idle.length === 0 || missing.length === 0) return [];
-    const speeds = speedsOf(idle, job.kind);
+    const costs = costsOf(idle, job.kind);
+    const speeds = costs.map(({ shard }) => 1 / shard);
     const shares = job.isUntouched
-      ? this.#portions.deal(job.round.units, speeds)
+      ? this.#portions.deal(job.round.units, costs)
       : this.#dealer.deal(job.round.units, missing, speeds);
     return idle.flatMap((seat, i): Share[] => {
       const nodes = pieceOf(shares[i] ?? []);
@@ -46,12 +47,14 @@ function pieceOf(nodes: readonly TreeNode[]): readonly TreeNode[] {
   return nodes.slice(0, Math.min(MAXIMUM_NODES, gap < 0 ? MAXIMUM_NODES : gap));
 }
 
-/** Each one's units per second; what hasn't been measured is the average of a thread. */
-function speedsOf(seats: readonly Seat[], kind: Piece['kind']): number[] {
-  const known = seats.flatMap(({ member, speeds }) => {
-    const speed = speeds[kind];
-    return speed === undefined ? [] : [speed / Math.max(1, member.threads)];
+/** Each one's costs; what hasn't been measured is the average of a thread. */
+function costsOf(seats: readonly Seat[], kind: Piece['kind']): Cost[] {
+  const threadsOf = ({ member }: Seat): number => Math.max(1, member.threads);
+  const known = seats.flatMap((seat) => {
+    const cost = seat.costs[kind];
+    return cost === undefined ? [] : [{ ...cost, shard: cost.shard * threadsOf(seat) }];
   });
-  const ofThread = known.length === 0 ? 1 : known.reduce((sum, speed) => sum + speed) / known.length;
-  return seats.map(({ member, speeds }) => speeds[kind] ?? ofThread * Math.max(1, member.threads));
+  const mean = (key: keyof Cost): number => known.reduce((sum, cost) => sum + cost[key], 0) / known.length;
+  const average = known.length === 0 ? { shard: 1, overhead: 0 } : { shard: mean('shard'), overhead: mean('overhead') };
+  return seats.map((seat) => seat.costs[kind] ?? { ...average, shard: average.shard / threadsOf(seat) });
 }

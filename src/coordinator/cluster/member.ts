@@ -19,9 +19,10 @@ export interface RemotePartial extends LossSum {
   copyTo(target: Float32Array): void;
 }
 
+/** `seconds`: of computing alone; all of the time where it isn't told. */
 export type PieceResult =
-  | { readonly kind: 'gradient'; readonly partials: readonly (Partial | RemotePartial)[] }
-  | { readonly kind: 'evaluate'; readonly chunks: readonly EvaluatedChunks[] };
+  | { readonly kind: 'gradient'; readonly partials: readonly (Partial | RemotePartial)[]; readonly seconds?: number }
+  | { readonly kind: 'evaluate'; readonly chunks: readonly EvaluatedChunks[]; readonly seconds?: number };
 
 /** A member left, or its connection was lost: no fault of the piece that it was at. */
 export class MemberGoneError extends Error {}

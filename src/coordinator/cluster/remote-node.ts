@@ -100,7 +100,7 @@ export class RemoteNode implements Member {
     return pending;
   }
 
-  #partials({ piece }: Pending, { step, nodes, body }: NodeMessage<'partials'>): PieceResult {
+  #partials({ piece }: Pending, { step, nodes, seconds, body }: NodeMessage<'partials'>): PieceResult {
     const { parameters } = this.#options;
     if (step !== piece.t || !areSame(nodes, piece.nodes)) {
       throw badResult(`of step ${step} and the nodes ${JSON.stringify(nodes)}`);
@@ -109,10 +109,13 @@ export class RemoteNode implements Member {
       ...{ node: { begin, end }, lossSum, correct },
       copyTo: (target: Float32Array) => floatsOf(body, i * parameters, target),
     }));
-    return { kind: 'gradient', partials };
+    return { kind: 'gradient', partials, seconds };
   }
 
-  #chunks({ piece, id }: Pending, { id: answered, chunks, losses, body }: NodeMessage<'evaluated'>): PieceResult {
+  #chunks(
+    { piece, id }: Pending,
+    { id: answered, chunks, losses, seconds, body }: NodeMessage<'evaluated'>,
+  ): PieceResult {
     const { testSamples, chunkSize } = this.#options;
     if (answered !== id || !areSame([chunks], [spanOf(piece.nodes)])) {
       throw badResult(`of evaluation ${answered} and the chunks ${JSON.stringify(chunks)}`);
@@ -123,7 +126,7 @@ export class RemoteNode implements Member {
       losses: losses.slice(node.begin - chunks.begin, node.end - chunks.begin),
       predictions: body.slice(sampleOf(node.begin), sampleOf(node.end)),
     }));
-    return { kind: 'evaluate', chunks: results };
+    return { kind: 'evaluate', chunks: results, seconds };
   }
 }
 

@@ -1,8 +1,11 @@
+import type { Cost } from '../../shared/reduction/portions.ts';
 import { type TreeNode, unitCount } from '../../shared/tree.ts';
 import type { Member, Piece } from './member.ts';
 
-/** Weight of the newest measurement in a member's speed. */
-const SPEED_GAIN = 0.2;
+/** Weight of the newest measurement in a member's costs. */
+const GAIN = 0.2;
+/** Below what the clock tells apart. */
+const LEAST_MS = 0.001;
 /** A member is slow at so many times its expected time, and never before the minimum. */
 const SLOW_FACTOR = 4;
 const SLOW_MINIMUM_MS = 100;
@@ -25,14 +28,16 @@ export interface Attempt {
   givenUp: boolean;
 }
 
+interface AttemptEnd {
+  readonly seconds?: number | undefined;
+  readonly failure?: Error;
+}
+
 /** A member's place in the cluster: what it is at, and how fast it is. */
 export class Seat {
   readonly member: Member;
-  /** Units per second; undefined until measured. */
-  readonly speeds: { gradient: number | undefined; evaluate: number | undefined } = {
-    gradient: undefined,
-    evaluate: undefined,
-  };
+  /** In milliseconds, of a unit and of any units at all; undefined until measured. */
+  readonly costs: Record<Piece['kind'], Cost | undefined> = { gradient: undefined, evaluate: undefined };
   attempt: Attempt | undefined;
   #measuredAt = performance.now();
   /** What it failed at; others are asked first. */
@@ -51,16 +56,19 @@ export class Seat {
     return attempt;
   }
 
-  /** It has finished, or with `failure` never will. */
-  end(attempt: Attempt, failure?: Error): void {
+  /** It has finished, after so many seconds of computing, or with `failure` never will. */
+  end(attempt: Attempt, { seconds = Number.POSITIVE_INFINITY, failure }: AttemptEnd = {}): void {
     const { job, nodes, startedAt, givenUp } = attempt;
     this.attempt = undefined;
     if (!givenUp) job.round.abandon(nodes);
     if (failure !== undefined) return;
     this.#measuredAt = performance.now();
-    const speed = (1000 * unitCount(nodes)) / Math.max(0.01, performance.now() - startedAt);
-    const before = this.speeds[job.kind] ?? speed;
-    this.speeds[job.kind] = before + SPEED_GAIN * (speed - before);
+    const total = performance.now() - startedAt;
+    const compute = Math.max(LEAST_MS, Math.min(total, 1000 * seconds));
+    const measured = { shard: compute / unitCount(nodes), overhead: total - compute };
+    const before = this.costs[job.kind] ?? measured;
+    const moved = (key: keyof Cost): number => before[key] + GAIN * (measured[key] - before[key]);
+    this.costs[job.kind] = { shard: moved('shard'), overhead: moved('overhead') };
   }
 
   /** Since its speed was last measured. */
@@ -72,8 +80,8 @@ export class Seat {
   get slowAt(): number {
     const { attempt } = this;
     if (attempt === undefined || attempt.givenUp) return Number.POSITIVE_INFINITY;
-    const speed = this.speeds[attempt.job.kind];
-    const expected = speed === undefined ? FIRST_MS : (1000 * unitCount(attempt.nodes)) / speed;
+    const cost = this.costs[attempt.job.kind];
+    const expected = cost === undefined ? FIRST_MS : cost.overhead + cost.shard * unitCount(attempt.nodes);
     return attempt.startedAt + Math.max(SLOW_MINIMUM_MS, SLOW_FACTOR * expected);
   }
 

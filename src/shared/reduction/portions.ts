@@ -1,32 +1,52 @@
 import { splitOf, type TreeNode } from '../tree.ts';
 
-/** Speeds that differ by less are the same: measured speeds always move a little, and a new deal costs a search. */
+/** Costs that differ by less are the same: measured ones always move a little, and a new deal takes a search. */
 const SAME = 0.05;
 
+/** What shards cost on a machine, in any common unit of time. */
+export interface Cost {
+  /** Of each shard, above 0. */
+  readonly shard: number;
+  /** Of any shards at all: weights and gradients on their way. */
+  readonly overhead: number;
+}
+
 /**
- * Deals the whole tree to machines by their speeds so that each gets at most two tree nodes, which is what it has to send. Unlike
- * `Dealer`, which hits the speeds to a shard, it takes the fairest of the deals that are possible so.
+ * Deals the whole tree to machines by their costs so that each gets at most two tree nodes, which is what it has to send. Unlike
+ * `Dealer`, which hits the speeds to a shard, it takes the deal that is done first of those that are possible so.
  */
 export class Portions {
   #shards = 0;
-  #speeds: readonly number[] = [];
+  #costs: readonly Cost[] = [];
   #portions: readonly (readonly TreeNode[])[] = [];
+  #time = 0;
 
   /**
-   * @param speeds one a machine, in any common unit, above 0
+   * @param costs one a machine
    * @returns per machine its nodes: none, one or two, ascending
    */
-  deal(shards: number, speeds: readonly number[]): readonly (readonly TreeNode[])[] {
-    const isSame =
-      shards === this.#shards &&
-      speeds.length === this.#speeds.length &&
-      speeds.every((speed, i) => Math.abs(speed / (this.#speeds[i] as number) - 1) < SAME);
-    if (!isSame) {
+  deal(shards: number, costs: readonly Cost[]): readonly (readonly TreeNode[])[] {
+    if (shards !== this.#shards || !this.#isLikeBefore(costs)) {
       this.#shards = shards;
-      this.#speeds = speeds;
-      this.#portions = fairest(runsFrom(shards), speeds);
+      this.#costs = costs;
+      const { portions, time } = fairest(runsFrom(shards), costs);
+      this.#portions = portions;
+      this.#time = time;
     }
     return this.#portions;
+  }
+
+  #isLikeBefore(costs: readonly Cost[]): boolean {
+    return (
+      costs.length === this.#costs.length &&
+      costs.every(({ shard, overhead }, i) => {
+        const before = this.#costs[i] as Cost;
+        return (
+          Math.abs(shard - before.shard) < SAME * before.shard &&
+          Math.abs(overhead - before.overhead) < SAME * this.#time
+        );
+      })
+    );
   }
 }
 
@@ -65,23 +85,27 @@ interface Stage {
 }
 
 /** The deal whose slowest machine is done first: machine by machine, the best way to each place. */
-function fairest(runs: readonly (readonly Run[])[], speeds: readonly number[]): TreeNode[][] {
+function fairest(
+  runs: readonly (readonly Run[])[],
+  costs: readonly Cost[],
+): { readonly portions: TreeNode[][]; readonly time: number } {
   let stages: (Stage | undefined)[] = [{ time: 0, before: undefined, nodes: [] }];
-  for (const speed of speeds) {
+  for (const { shard, overhead } of costs) {
     const next: (Stage | undefined)[] = [];
     for (const [begin, before] of stages.entries()) {
       if (before === undefined) continue;
       for (const { end, nodes } of runs[begin] as readonly Run[]) {
-        const time = Math.max(before.time, (end - begin) / speed);
+        const time = Math.max(before.time, end === begin ? 0 : overhead + shard * (end - begin));
         const known = next[end];
         if (known === undefined || time < known.time) next[end] = { time, before, nodes };
       }
     }
     stages = next;
   }
-  const dealt: TreeNode[][] = [];
-  for (let stage = stages[runs.length - 1]; stage?.before !== undefined; stage = stage.before) {
-    dealt.unshift([...stage.nodes]);
+  const portions: TreeNode[][] = [];
+  const last = stages[runs.length - 1];
+  for (let stage = last; stage?.before !== undefined; stage = stage.before) {
+    portions.unshift([...stage.nodes]);
   }
-  return dealt;
+  return { portions, time: last?.time ?? 0 };
 }
