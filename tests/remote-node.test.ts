@@ -12,7 +12,7 @@ it('a result that is refused leaves the piece to be given back when the connecti
 }, async () => {
   const node = new RemoteNode({
     ...{ name: 'a', identity: '', threads: 1, parameters: 2, testSamples: 8, chunkSize: 4, link },
-    weightsFrame: () => new Uint8Array(),
+    weightsFrame: () => ({ bytes: new Uint8Array(), onSent: () => {} }),
   });
   const weights = { values: new Float32Array(2), readers: 0 };
   const piece = node.work({ kind: 'gradient', t: 5, weights, nodes: [{ begin: 0, end: 4 }] });

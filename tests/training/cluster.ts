@@ -50,7 +50,7 @@ export class DirectMember implements Member {
     const { kind, t, weights, nodes } = piece;
     const values = weights.values.slice();
     await this.hook(piece);
-    this.#compute.setWeights(t, (target) => target.set(values));
+    this.#compute.receiveWeights(t, (target) => target.set(values))?.();
     if (kind === 'evaluate') return { kind, chunks: await this.#compute.evaluate(nodes) };
     const partials = await this.#compute.gradient(t, nodes);
     this.tamper(piece, partials);

@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws';
 import type { WeightsVersion } from '../../shared/executor.ts';
 import type { CloseCode } from '../../shared/protocol/close-codes.ts';
 import { bytesOf } from '../../shared/protocol/floats.ts';
+import { FrameBuffers } from '../../shared/protocol/frame-buffers.ts';
 import { encode } from '../../shared/protocol/frames.ts';
 import type { Meter } from '../../shared/protocol/link.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/messages.ts';
@@ -10,6 +11,7 @@ import type { Cluster } from './cluster.ts';
 import { CrashBudget } from './crash-budget.ts';
 import type { Piece } from './member.ts';
 import { printable } from './printable.ts';
+import type { OutgoingFrame } from './remote-node.ts';
 import { HEARTBEAT_SECONDS, Visit } from './visit.ts';
 
 /** How long a node that is gone keeps its name, and those that are remembered at the most. */
@@ -64,7 +66,8 @@ export class GuestBook {
   readonly #visits = new Set<Visit>();
   readonly #known = new Map<string, Acquaintance>();
   readonly #heartbeat: NodeJS.Timeout;
-  #frame: { readonly of: WeightsVersion; readonly t: number; readonly bytes: Uint8Array } | undefined;
+  readonly #buffers = new FrameBuffers();
+  #frame: WeightsFrame | undefined;
 
   constructor(options: GuestBookOptions) {
     this.#options = options;
@@ -138,10 +141,31 @@ export class GuestBook {
   }
 
   /** One immutable copy for all nodes: shared memory would change under a socket that is slow to send. */
-  #weightsFrame({ t, weights }: Piece): Uint8Array {
+  #weightsFrame({ t, weights }: Piece): OutgoingFrame {
     if (this.#frame?.of !== weights || this.#frame.t !== t) {
-      this.#frame = { of: weights, t, bytes: encode({ type: 'weights', version: t, body: bytesOf(weights.values) }) };
+      const before = this.#frame;
+      const message = { type: 'weights', version: t, body: bytesOf(weights.values) } as const;
+      this.#frame = { of: weights, t, bytes: encode(message, (bytes) => this.#buffers.take(bytes)), sending: 0 };
+      this.#reuse(before);
     }
-    return this.#frame.bytes;
+    const frame = this.#frame;
+    frame.sending++;
+    const onSent = (): void => {
+      frame.sending--;
+      this.#reuse(frame);
+    };
+    return { bytes: frame.bytes, onSent };
   }
+
+  #reuse(frame: WeightsFrame | undefined): void {
+    if (frame !== undefined && frame !== this.#frame && frame.sending === 0) this.#buffers.give(frame.bytes);
+  }
+}
+
+interface WeightsFrame {
+  readonly of: WeightsVersion;
+  readonly t: number;
+  readonly bytes: Buffer;
+  /** Sockets that haven't sent it yet; one that breaks before stays among them. */
+  sending: number;
 }

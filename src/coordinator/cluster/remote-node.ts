@@ -17,7 +17,13 @@ export interface RemoteNodeOptions {
   readonly chunkSize: number;
   readonly link: Link<FromNode, FromCoordinator>;
   /** The encoded weights of a step, made once for all nodes. */
-  readonly weightsFrame: (piece: Piece) => Uint8Array;
+  readonly weightsFrame: (piece: Piece) => OutgoingFrame;
+}
+
+/** An encoded message, which several connections may share. */
+export interface OutgoingFrame {
+  readonly bytes: Uint8Array;
+  readonly onSent: () => void;
 }
 
 interface Pending {
@@ -51,7 +57,10 @@ export class RemoteNode implements Member {
   work(piece: Piece): Promise<PieceResult> {
     if (this.#gone) return Promise.reject(new MemberGoneError(`${this.name} is gone.`));
     const { link, weightsFrame } = this.#options;
-    if (this.#version !== piece.t) link.sendEncoded(weightsFrame(piece));
+    if (this.#version !== piece.t) {
+      const { bytes, onSent } = weightsFrame(piece);
+      link.sendEncoded(bytes, onSent);
+    }
     this.#version = piece.t;
     const { kind, t: step, nodes } = piece;
     const id = kind === 'gradient' ? step : this.#evaluations++;
@@ -124,7 +133,8 @@ export class RemoteNode implements Member {
     const results: EvaluatedChunks[] = piece.nodes.map((node) => ({
       node,
       losses: losses.slice(node.begin - chunks.begin, node.end - chunks.begin),
-      predictions: body.slice(sampleOf(node.begin), sampleOf(node.end)),
+      // A copy: the message's bytes don't last.
+      predictions: Uint8Array.from(body.subarray(sampleOf(node.begin), sampleOf(node.end))),
     }));
     return { kind: 'evaluate', chunks: results, seconds };
   }

@@ -3,8 +3,12 @@ import { endianness } from 'node:os';
 const FLOAT_BYTES = 4;
 const isLittleEndian = endianness() === 'LE';
 
-/** The values as bodies carry them: little-endian float32, one array after the other, copied. */
+/** The values as bodies carry them: little-endian float32, one array after the other. Of a single array they may be a view. */
 export function bytesOf(...arrays: readonly Float32Array[]): Buffer {
+  const [first] = arrays;
+  if (first !== undefined && arrays.length === 1 && isLittleEndian) {
+    return Buffer.from(first.buffer, first.byteOffset, first.byteLength);
+  }
   const bytes = Buffer.allocUnsafe(arrays.reduce((sum, { byteLength }) => sum + byteLength, 0));
   let end = 0;
   for (const { buffer, byteOffset, byteLength } of arrays) {

@@ -23,16 +23,20 @@ const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSiz
 
 /**
  * A frame: type u8, header's length u32 BE, header, body. The body, which may be shared memory, is copied.
+ * @param allocate gives the memory of so many bytes for it
  * @throws RangeError where the header is longer than its type may be
  */
-export function encode(message: FromNode | FromCoordinator): Buffer {
+export function encode(
+  message: FromNode | FromCoordinator,
+  allocate: (bytes: number) => Buffer = Buffer.allocUnsafe,
+): Buffer {
   const { type, body = NO_BYTES, ...fields } = message as typeof message & { readonly body?: Uint8Array };
   const { tag, headerBytes } = DEFINITIONS[type] as Definitions[string];
   const header = packr.pack(fields);
   if (header.length > headerBytes) {
     throw new RangeError(`The header of ${type} has ${header.length} bytes; at most ${headerBytes} can be sent.`);
   }
-  const frame = Buffer.allocUnsafe(PREFIX_BYTES + header.length + body.length);
+  const frame = allocate(PREFIX_BYTES + header.length + body.length);
   frame.writeUInt8(tag);
   frame.writeUInt32BE(header.length, 1);
   frame.set(header, PREFIX_BYTES);

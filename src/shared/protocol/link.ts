@@ -12,6 +12,7 @@ export interface LinkOptions<In, Out> {
   readonly encode: (message: Out) => Uint8Array;
   /** @throws ProtocolError */
   readonly decode: (frame: Uint8Array) => In;
+  /** The message's body holds until it returns, and what it resolves has run. */
   readonly onMessage: (message: In) => void;
   /** Called once, with the close frame's number or 1006; `rule` is the name of it where this side closed. Nothing comes any more. */
   readonly onClose: (code: number, reason: string, rule?: CloseCode) => void;
@@ -31,12 +32,15 @@ export class Link<In, Out> {
   /** When the peer was last heard of; in milliseconds of `performance.now`. */
   heardAt = performance.now();
   #closed = false;
+  /** Where a message is put together that came in several pieces; grows to the longest. */
+  #scratch = Buffer.alloc(0);
 
   constructor(options: LinkOptions<In, Out>) {
     this.#options = options;
     const { socket, meter = { sent: 0, received: 0 } } = options;
     this.#meter = meter;
-    socket.on('message', (data, isBinary) => this.#receive(data as Buffer, isBinary));
+    socket.binaryType = 'fragments';
+    socket.on('message', (data, isBinary) => this.#receive(data as Buffer | Buffer[], isBinary));
     socket.on('error', () => {});
     socket.on('close', (code, reason) => this.#end(code, reason.toString()));
   }
@@ -72,19 +76,30 @@ export class Link<In, Out> {
     this.#options.socket.terminate();
   }
 
+  /** One buffer, whose bytes hold until the next message: see FrameBuffers for why it isn't a new one. */
+  #joined(pieces: readonly Buffer[]): Buffer {
+    if (pieces.length === 1) return pieces[0] as Buffer;
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    if (bytes > this.#scratch.length) this.#scratch = Buffer.allocUnsafe(bytes);
+    let end = 0;
+    for (const piece of pieces) end += piece.copy(this.#scratch, end);
+    return this.#scratch.subarray(0, bytes);
+  }
+
   #end(code: number, reason: string, rule?: CloseCode): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#options.onClose(code, reason, rule);
   }
 
-  #receive(data: Buffer, isBinary: boolean): void {
+  #receive(data: Buffer | readonly Buffer[], isBinary: boolean): void {
     if (this.#closed) return;
     this.heardAt = performance.now();
-    this.#meter.received += data.length;
     try {
       if (!isBinary) throw new ProtocolError('Expected a binary frame, but a text came.', { closeCode: 'malformed' });
-      this.#options.onMessage(this.#options.decode(this.#options.seal.open(data)));
+      const frame = this.#joined(Buffer.isBuffer(data) ? [data] : data);
+      this.#meter.received += frame.length;
+      this.#options.onMessage(this.#options.decode(this.#options.seal.open(frame)));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(error.closeCode, error.message);

@@ -65,13 +65,20 @@ export class Compute {
     });
   }
 
-  /** Takes new weights in; `fill` writes them over what it is given, [parameters]. */
-  setWeights(age: number, fill: (values: Float32Array) => void): void {
+  /**
+   * Takes new weights in; `fill` writes them over what it is given, [parameters].
+   * @returns what has them computed with from then on; undefined where too many wait for that already
+   */
+  receiveWeights(age: number, fill: (values: Float32Array) => void): (() => void) | undefined {
     const free = this.#versions.find((version) => version !== this.#current && version.readers === 0);
-    if (free === undefined) throw new Error('Every version of the weights is being read.');
+    if (free === undefined) return undefined;
     fill(free.values);
     free.age = age;
-    this.#current = free;
+    free.readers++;
+    return () => {
+      free.readers--;
+      this.#current = free;
+    };
   }
 
   /** The age of the weights that it has. */

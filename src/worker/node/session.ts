@@ -6,6 +6,7 @@ import { ProtocolError } from '../../shared/errors.ts';
 import { numericsDigest } from '../../shared/kernel/exports.ts';
 import { closeCodes } from '../../shared/protocol/close-codes.ts';
 import { bytesOf, floatsOf } from '../../shared/protocol/floats.ts';
+import { FrameBuffers } from '../../shared/protocol/frame-buffers.ts';
 import { decodeFromCoordinator, encode, maxBytesFromCoordinator } from '../../shared/protocol/frames.ts';
 import { growPayload, introduce, UNKNOWN_PAYLOAD } from '../../shared/protocol/greeting.ts';
 import { Link } from '../../shared/protocol/link.ts';
@@ -95,6 +96,7 @@ class Session {
   #compute: Compute | undefined;
   #limits: Limits = BEFORE_WELCOME;
   readonly #parts: Uint8Array[] = [];
+  readonly #buffers = new FrameBuffers();
   #finished = false;
   /** One piece after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -158,9 +160,7 @@ class Session {
         this.#takePart(message);
         break;
       case 'weights':
-        this.#queue(async () => {
-          this.#ready().setWeights(message.version, (values) => floatsOf(message.body, 0, values));
-        });
+        this.#setWeights(message);
         break;
       case 'work':
         this.#queue(() => this.#gradient(message), { kind: 'step', id: message.step });
@@ -200,16 +200,25 @@ class Session {
     if (this.#parts.length === of) this.#queue(() => this.#prepare(Buffer.concat(this.#parts.splice(0))));
   }
 
+  /** Copied at once, since the message's bytes don't last; in use when the work before them is done. */
+  #setWeights({ version, body }: CoordinatorMessage<'weights'>): void {
+    const use = this.#ready().receiveWeights(version, (values) => floatsOf(body, 0, values));
+    if (use === undefined) throw unexpected('weights again and again');
+    this.#queue(async () => use());
+  }
+
   async #gradient({ step, nodes }: CoordinatorMessage<'work'>): Promise<void> {
     const start = performance.now();
     const compute = this.#ready();
     if (compute.age !== step) throw unexpected(`work of step ${step} without its weights`);
     const partials = await compute.gradient(step, nodes);
-    this.#send({
-      ...{ type: 'partials', step, seconds: (performance.now() - start) / 1000 },
+    const message = {
+      ...({ type: 'partials', step, seconds: (performance.now() - start) / 1000 } as const),
       nodes: partials.map(({ node, lossSum, correct }) => ({ ...node, lossSum, correct })),
       body: bytesOf(...partials.map(({ gradient }) => gradient)),
-    });
+    };
+    const frame = encode(message, (bytes) => this.#buffers.take(bytes));
+    this.#link?.sendEncoded(frame, () => this.#buffers.give(frame));
   }
 
   async #evaluate({ id, version, chunks }: CoordinatorMessage<'evaluate'>): Promise<void> {
