@@ -1,7 +1,7 @@
 // What a cluster does with results that are wrong: not finite, or not the bits that another member found.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Piece } from '#src/coordinator/cluster/member.js';
 import { NotFiniteError } from '#src/shared/errors.js';
 import type { Partial } from '#src/shared/executor.js';
@@ -156,5 +156,6 @@ function event(): { readonly happened: Promise<void>; readonly happen: () => voi
   const happened = new Promise<void>((resolve) => {
     happen = resolve;
   });
-  return { happened, happen: () => happen() };
+  // Where the pieces were dealt so that each waits for another one, this scene is over.
+  return { happened: Promise.race([happened, setTimeout(2000)]).then(() => {}), happen: () => happen() };
 }

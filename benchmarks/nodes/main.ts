@@ -15,8 +15,10 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     nodes: { type: 'string', default: '50' },
+    batches: { type: 'string', default: '1024,512,128' },
   },
 });
+const batches = values.batches.split(',').map(Number);
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
 const parts: Readonly<Record<string, () => Promise<void>>> = { throughput, gigabit, slow, failures, many };
 for (const [name, part] of Object.entries(parts)) if ((values.only ?? name) === name) await part();
@@ -29,16 +31,12 @@ interface Layout extends Omit<SessionOptions, 'batch'> {
 
 /** Two threads in all, wherever they are. */
 async function throughput(): Promise<void> {
-  await compare(
-    'Two threads, loopback',
-    [1024, 512, 128],
-    [
-      { name: 'pool of 2 threads', workers: 2, nodes: [] },
-      { name: '1 node of 2 threads', workers: 0, listen: LOOPBACK, nodes: [2] },
-      { name: '2 nodes of 1 thread', workers: 0, listen: LOOPBACK, nodes: [1, 1] },
-      { name: '1 thread and a node of 1', workers: 1, listen: LOOPBACK, nodes: [1] },
-    ],
-  );
+  await compare('Two threads, loopback', batches, [
+    { name: 'pool of 2 threads', workers: 2, nodes: [] },
+    { name: '1 node of 2 threads', workers: 0, listen: LOOPBACK, nodes: [2] },
+    { name: '2 nodes of 1 thread', workers: 0, listen: LOOPBACK, nodes: [1, 1] },
+    { name: '1 thread and a node of 1', workers: 1, listen: LOOPBACK, nodes: [1] },
+  ]);
 }
 
 /** The same over a link of 1 Gbit/s, sealed as beyond loopback. */

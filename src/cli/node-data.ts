@@ -61,6 +61,7 @@ export class NodeData {
     if (compute.layout.parameters !== welcome.parameters) {
       throw new ProtocolError('Its model has other parameters.', { closeCode: 'numerics' });
     }
+    await compute.warmUp();
     this.#compute = { key, compute };
     return compute;
   }

@@ -1,15 +1,16 @@
 import { Dealer } from '../../shared/reduction/deal.ts';
 import { type Cost, Portions } from '../../shared/reduction/portions.ts';
-import type { TreeNode } from '../../shared/tree.ts';
+import { splitOf, type TreeNode } from '../../shared/tree.ts';
 import type { Job } from './job.ts';
 import type { Piece } from './member.ts';
 import type { Seat } from './seat.ts';
 
 /** Of one piece. */
 const MAXIMUM_NODES = 8;
-/** What a member is given whose speed was not measured for so long that it gets nothing: it may have become faster. */
-const PROBE: readonly TreeNode[] = [{ begin: 0, end: 1 }];
-const PROBE_MS = 2000;
+/** A member that gets nothing is measured by a probe after this time: it may have become faster. */
+const PROBE_MS = 1000;
+/** Measurements before a member's costs are taken as known: the first ones of a new one tell little. */
+const FIRST_MEASUREMENTS = 4;
 
 export interface Share {
   readonly seat: Seat;
@@ -27,18 +28,34 @@ export class Dealing {
   deal(job: Job<unknown>, idle: readonly Seat[]): Share[] {
     const missing = job.round.missing();
     if (idle.length === 0 || missing.length === 0) return [];
-    const costs = costsOf(idle, job.kind);
-    const speeds = costs.map(({ shard }) => 1 / shard);
-    const shares = job.isUntouched
-      ? this.#portions.deal(job.round.units, costs)
-      : this.#dealer.deal(job.round.units, missing, speeds);
-    return idle.flatMap((seat, i): Share[] => {
-      const nodes = pieceOf(shares[i] ?? []);
-      if (nodes.length > 0) return [{ seat, nodes, isProbe: false }];
-      const isProbe = job.isUntouched && job.kind === 'gradient' && seat.unmeasuredMs > PROBE_MS;
-      return isProbe ? [{ seat, nodes: PROBE, isProbe }] : [];
-    });
+    if (!job.isUntouched || job.kind === 'evaluate') return this.#dealParts(job, idle);
+    const known = idle.filter(({ measurements }) => measurements >= FIRST_MEASUREMENTS);
+    const seats = known.length === 0 ? idle : known;
+    const portions = this.#portions.deal(job.round.units, costsOf(seats, job.kind));
+    const isOwed = (seat: Seat): boolean => !seats.includes(seat) || seat.unmeasuredMs > PROBE_MS;
+    const shares = seats.flatMap((seat, i) => shareOf(seat, portions[i]));
+    const without = idle.filter((seat) => shares.every((share) => share.seat !== seat));
+    const probe = probeOf(job.round.units, idle.length);
+    return [...shares, ...without.filter(isOwed).map((seat) => ({ seat, nodes: [probe], isProbe: true }))];
   }
+
+  /** What is left, whoever has which part. */
+  #dealParts(job: Job<unknown>, idle: readonly Seat[]): Share[] {
+    const speeds = costsOf(idle, job.kind).map(({ shard }) => 1 / shard);
+    const shares = this.#dealer.deal(job.round.units, job.round.missing(), speeds);
+    return idle.flatMap((seat, i) => shareOf(seat, shares[i]));
+  }
+}
+
+function shareOf(seat: Seat, nodes: readonly TreeNode[] = []): Share[] {
+  return nodes.length === 0 ? [] : [{ seat, nodes: pieceOf(nodes), isProbe: false }];
+}
+
+/** As much as an average share: what is measured of a few shards tells nothing of many. */
+function probeOf(units: number, seats: number): TreeNode {
+  let node = { begin: 0, end: units };
+  while (node.end > 1 && node.end * seats > units) node = { begin: 0, end: splitOf(node) };
+  return node;
 }
 
 /** As many consecutive nodes as one piece may have. What is left is dealt later; a calm deal leaves nothing. */

@@ -2,8 +2,8 @@ import type { Cost } from '../../shared/reduction/portions.ts';
 import { type TreeNode, unitCount } from '../../shared/tree.ts';
 import type { Member, Piece } from './member.ts';
 
-/** Weight of the newest measurement in a member's costs. */
-const GAIN = 0.2;
+/** Weight of the newest measurement in a member's costs: whatever disturbs one makes it longer. */
+const GAIN = { longer: 0.1, shorter: 0.4 };
 /** Below what the clock tells apart. */
 const LEAST_MS = 0.001;
 /** A member is slow at so many times its expected time, and never before the minimum. */
@@ -40,6 +40,8 @@ export class Seat {
   readonly costs: Record<Piece['kind'], Cost | undefined> = { gradient: undefined, evaluate: undefined };
   attempt: Attempt | undefined;
   #measuredAt = performance.now();
+  /** Of gradients. */
+  measurements = 0;
   /** What it failed at; others are asked first. */
   sitsOut: Work | undefined;
 
@@ -63,11 +65,15 @@ export class Seat {
     if (!givenUp) job.round.abandon(nodes);
     if (failure !== undefined) return;
     this.#measuredAt = performance.now();
+    if (job.kind === 'gradient') this.measurements++;
     const total = performance.now() - startedAt;
     const compute = Math.max(LEAST_MS, Math.min(total, 1000 * seconds));
     const measured = { shard: compute / unitCount(nodes), overhead: total - compute };
     const before = this.costs[job.kind] ?? measured;
-    const moved = (key: keyof Cost): number => before[key] + GAIN * (measured[key] - before[key]);
+    const moved = (key: keyof Cost): number => {
+      const change = measured[key] - before[key];
+      return before[key] + (change > 0 ? GAIN.longer : GAIN.shorter) * change;
+    };
     this.costs[job.kind] = { shard: moved('shard'), overhead: moved('overhead') };
   }
 

@@ -6,12 +6,15 @@ import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
 import { addPartials } from '../../shared/reduction/partials.ts';
 import type { SamplerOptions } from '../../shared/sampler.ts';
-import type { TreeNode } from '../../shared/tree.ts';
+import { cover, type TreeNode } from '../../shared/tree.ts';
 import { LocalPool } from '../pool.ts';
 import type { SampleSet } from '../thread.ts';
 
 /** Of the weights: those that are computed with, the next, and one that a slow worker may still read. */
 const VERSIONS = 4;
+/** Of one call for each thread, and of all calls. */
+const WARM_UP_SHARDS = 8;
+const WARM_UP_MS = 150;
 
 /** What a coordinator has every node compute with. */
 export interface ComputeConfig {
@@ -40,12 +43,16 @@ interface Version extends WeightsVersion {
 /** Everything of a node that computes: a pool of threads, and the weights that the coordinator sent last. */
 export class Compute {
   readonly layout: ModelLayout;
+  readonly #config: ComputeConfig;
+  readonly #threads: number;
   readonly #kernel: KernelExports;
   readonly #pool: LocalPool;
   readonly #versions: readonly Version[];
   #current: Version;
 
   constructor({ config, threads, train, test, memory, ...hooks }: ComputeOptions) {
+    this.#config = config;
+    this.#threads = threads;
     this.layout = layoutOf(lenet5(config.head, config.rbfJ));
     const module = compileKernel();
     this.#kernel = instantiateKernel(module, memory.memory);
@@ -93,6 +100,14 @@ export class Compute {
   async gradient(t: number, nodes: readonly TreeNode[]): Promise<Partial[]> {
     const partials = await this.#pool.gradient({ t, weights: this.#current, nodes });
     return nodes.map((node) => addPartials(this.#kernel, partials, node));
+  }
+
+  /** Computes something, so that the threads are up and their code is compiled when real work comes. */
+  async warmUp(): Promise<void> {
+    const { batch, shardSize } = this.#config;
+    const nodes = cover(batch / shardSize, 0, Math.min(batch / shardSize, WARM_UP_SHARDS * this.#threads));
+    const start = performance.now();
+    while (performance.now() - start < WARM_UP_MS) await this.gradient(0, nodes);
   }
 
   /** @throws WorkerError where the same chunks failed again and again */
