@@ -93,7 +93,7 @@ async function measured(options: SessionOptions & Layout, place: readonly string
   const session = new Session(options);
   try {
     for (const threads of options.nodes) await session.join(threads, { place });
-    return await session.measure({ warmup: 100, seconds });
+    return await session.measure({ warmup: 300, seconds });
   } finally {
     await session.end();
   }

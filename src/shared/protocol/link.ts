@@ -2,9 +2,13 @@ import type { WebSocket } from 'ws';
 import { ProtocolError } from '../errors.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';
 import type { Seal } from './seal.ts';
+import { YoungGarbage } from './young-garbage.ts';
 
 /** A peer that takes a close frame takes no longer to answer it. */
 const CLOSE_MS = 2000;
+
+/** Of all connections of this process. */
+const garbage = new YoungGarbage();
 
 export interface LinkOptions<In, Out> {
   readonly socket: WebSocket;
@@ -100,6 +104,7 @@ export class Link<In, Out> {
       const frame = this.#joined(Buffer.isBuffer(data) ? [data] : data);
       this.#meter.received += frame.length;
       this.#options.onMessage(this.#options.decode(this.#options.seal.open(frame)));
+      garbage.add(frame.length);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.close(error.closeCode, error.message);
