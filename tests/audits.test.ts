@@ -1,11 +1,9 @@
 // What a cluster does with results that are wrong: not finite, or not the bits that another member found.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setImmediate, setTimeout } from 'node:timers/promises';
 import type { Piece } from '#src/coordinator/cluster/member.js';
 import { NotFiniteError } from '#src/shared/errors.js';
 import type { Partial } from '#src/shared/executor.js';
-import { type TreeNode, unitCount } from '#src/shared/tree.js';
 import { DirectMember, trained, undisturbed } from './training/cluster.ts';
 
 describe("a member's result that isn't finite", () => {
@@ -45,8 +43,8 @@ function spoilLoss(partial: Partial): void {
 
 describe('a tree node that was computed twice', () => {
   it('is compared: members that agree stay', async () => {
-    const { members, outcome, counts } = await withStraggler(() => {});
-    assert.deepEqual(outcome, undisturbed);
+    const { members, result, counts } = await computedTwice(() => {});
+    assert.deepEqual(result, (await oneStep).outcome);
     assert.ok(counts.match > 0);
     assert.equal(counts.mismatch, 0);
     assert.deepEqual(
@@ -56,99 +54,61 @@ describe('a tree node that was computed twice', () => {
   });
 
   it('is computed a third time where they differ: the one that is wrong is expelled, and its bits are not used', async () => {
-    for (const wrong of ['straggler', 'other'] as const) {
-      const { members, straggler, outcome, counts } = await withStraggler((partial, by) => {
-        if (by === wrong) partial.gradient[11] = (partial.gradient[11] as number) + 1e-3;
+    for (const wrong of ['late', 'helping'] as const) {
+      const { members, result, counts } = await computedTwice(({ gradient }, by) => {
+        if (by === wrong) gradient[11] = (gradient[11] as number) + 1e-3;
       });
-      assert.deepEqual(outcome, undisturbed);
+      assert.deepEqual(result, (await oneStep).outcome);
       assert.equal(counts.mismatch, 1);
       const expelled = members.filter((member) => member.expelled.length > 0);
-      assert.equal(expelled.length, 1);
-      assert.deepEqual(expelled[0]?.expelled, ['badResult']);
-      assert.equal(expelled[0] === straggler, wrong === 'straggler');
+      assert.deepEqual(
+        expelled.map(({ name, expelled: reasons }) => [name, reasons]),
+        [[wrong, ['badResult']]],
+      );
     }
   });
 });
 
+const ONE_STEP = { iterations: 1, warmup: 0, evaluateEvery: 0 };
+const oneStep = trained({ members: [], flags: ONE_STEP });
+
 /**
- * Three members, one of which stalls with two nodes. Others get them; the first one that has all of one of them is let through,
- * and the other one stalls until the straggler has answered, so that the step is open still and a node is there twice. Where
- * the pieces were dealt otherwise, another step is tried, and another run.
- * @param tamper changes partials of that node
+ * One step of three members: `late` and `waiting` keep their pieces for so long that `helping`, which is done, is given those of
+ * `late`. Then `late` answers, and `helping` after it, while `waiting` keeps the step open.
+ * @param tamper changes the first partial of those two answers
  */
-async function withStraggler(tamper: Tamper): ReturnType<typeof withStragglerOnce> {
-  for (;;) {
-    const result = await withStragglerOnce(tamper);
-    if (result.counts.match + result.counts.mismatch > 0) return result;
-  }
-}
-
-type Tamper = (partial: Partial, by: 'straggler' | 'other') => void;
-
-async function withStragglerOnce(tamper: Tamper) {
-  const members = ['a', 'b', 'c'].map((name) => new DirectMember(name, 1));
-  let scene: Scene | undefined;
-  let isOver = false;
-  for (const member of members) {
-    member.hook = async (piece) => {
-      if (piece.kind !== 'gradient' || piece.t < 20 || isOver) return;
-      if (scene !== undefined && piece.t > scene.t) {
-        scene.othersDone.happen();
-        scene = undefined;
-      }
-      if (scene === undefined && piece.nodes.length === 2) {
-        scene = { t: piece.t, straggler: member, nodes: piece.nodes, othersDone: event(), answered: event() };
-        await scene.othersDone.happened;
-      } else if (scene !== undefined && piecesOf(member, scene.t).length >= 2) {
-        const double = scene.double === undefined ? scene.nodes.find((node) => holds(piece.nodes, node)) : undefined;
-        if (double === undefined) {
-          scene.stalls = true;
-          await scene.answered.happened;
-          return;
-        }
-        // Where all of it was dealt to one, the step would end with this piece.
-        const here = scene;
-        await setImmediate();
-        if (here.stalls) Object.assign(here, { double, other: member });
-      }
-    };
-    member.tamper = ({ kind, t }, partials) => {
-      if (kind !== 'gradient' || scene?.double === undefined || t !== scene.t || isOver) return;
-      const { straggler, other, double, othersDone, answered } = scene;
-      if (member !== straggler && member !== other) return;
-      const partial = partials.find(({ node }) => node.begin >= double.begin && node.end <= double.end);
-      if (partial === undefined) return;
-      tamper(partial, member === straggler ? 'straggler' : 'other');
-      // The straggler has its own work before it, in which these come in.
-      othersDone.happen();
-      if (member !== straggler) return;
-      isOver = true;
-      answered.happen();
-    };
-  }
-  const { outcome, cluster } = await trained({ members, workers: 0 });
-  return { members, straggler: scene?.straggler, outcome, counts: cluster.auditCounts };
-}
-
-interface Scene {
-  readonly t: number;
-  readonly straggler: DirectMember;
-  readonly nodes: readonly TreeNode[];
-  readonly othersDone: ReturnType<typeof event>;
-  readonly answered: ReturnType<typeof event>;
-  /** Somebody waits for the straggler. */
-  stalls?: boolean;
-  /** The node that is computed twice, and by whom. */
-  readonly double?: TreeNode;
-  readonly other?: DirectMember;
-}
-
-function piecesOf({ pieces }: DirectMember, t: number): Piece[] {
-  return pieces.filter((piece) => piece.kind === 'gradient' && piece.t === t);
-}
-
-function holds(nodes: readonly TreeNode[], { begin, end }: TreeNode): boolean {
-  return unitCount(nodes.filter((node) => node.begin >= begin && node.end <= end)) === end - begin;
+async function computedTwice(tamper: (partial: Partial, by: 'late' | 'helping') => void) {
+  const [late, helping, waiting] = ['late', 'helping', 'waiting'].map((name) => new DirectMember(name, 1)) as [
+    DirectMember,
+    DirectMember,
+    DirectMember,
+  ];
+  const [isHelped, isLate, isCompared] = [event(), event(), event()];
+  const isSecond = ({ pieces }: DirectMember, { kind }: Piece): boolean => kind === 'gradient' && pieces.length === 2;
+  late.hook = async (piece) => {
+    if (piece.kind === 'gradient') await (isSecond(late, piece) ? isCompared : isHelped).happened;
+  };
+  late.tamper = (piece, [first]) => {
+    if (isSecond(late, piece)) return;
+    tamper(first as Partial, 'late');
+    // What `helping` computes before it answers takes longer than this answer.
+    isLate.happen();
+  };
+  helping.hook = async (piece) => {
+    if (!isSecond(helping, piece)) return;
+    assert.deepEqual(piece.nodes, late.pieces[0]?.nodes);
+    isHelped.happen();
+    await isLate.happened;
+  };
+  helping.tamper = (piece, [first]) => {
+    if (!isSecond(helping, piece)) return;
+    tamper(first as Partial, 'helping');
+    isCompared.happen();
+  };
+  waiting.hook = ({ kind }) => (kind === 'gradient' ? isCompared.happened : undefined);
+  const members = [late, helping, waiting];
+  const { outcome, cluster } = await trained({ members, workers: 0, flags: ONE_STEP });
+  return { members, result: outcome, counts: cluster.auditCounts };
 }
 
 function event(): { readonly happened: Promise<void>; readonly happen: () => void } {
@@ -156,6 +116,5 @@ function event(): { readonly happened: Promise<void>; readonly happen: () => voi
   const happened = new Promise<void>((resolve) => {
     happen = resolve;
   });
-  // Where the pieces were dealt so that each waits for another one, this scene is over.
-  return { happened: Promise.race([happened, setTimeout(2000)]).then(() => {}), happen: () => happen() };
+  return { happened, happen: () => happen() };
 }
