@@ -20,15 +20,16 @@ export function surviveEarlySignals(): void {
 /**
  * The first SIGINT or SIGTERM asks the run to stop behind its step; a second one ends the process at once. SIGUSR2 asks for a
  * checkpoint.
+ * @param what is done before the end, in words
  */
-export function stopOnSignals(say: (line: string) => void): StopSignals {
+export function stopOnSignals(say: (line: string) => void, what = 'finishing this step, then saving'): StopSignals {
   const controller = new AbortController();
   let exitCode = 0;
   let asked = false;
   const handle = (name: 'SIGINT' | 'SIGTERM'): void => {
     if (controller.signal.aborted) process.exit(EXIT_CODES[name]);
     exitCode = EXIT_CODES[name];
-    say(`${name}: finishing this step, then saving. Once more ends it at once.`);
+    say(`${name}: ${what}. Once more ends it at once.`);
     controller.abort();
   };
   const ask = (): void => {

@@ -23,7 +23,7 @@ export async function worker(flags: Readonly<Record<string, unknown>>): Promise<
   const token = await readToken({ file: textOf(flags.tokenFile), env: process.env });
   const ca = await authorityOf(textOf(flags.tlsCa));
   const data = new NodeData({ flag: textOf(flags.data), env: process.env, threads, say });
-  const stop = stopOnSignals(say);
+  const stop = stopOnSignals(say, 'leaving');
   const node = { url, token, ca, threads, identity: randomUUID(), name: hostname(), leave: stop.signal };
   let pause = FIRST_PAUSE_MS;
   try {

@@ -114,7 +114,7 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
     `Weights SHA-256: ${weightsSha256}`,
   ];
   const { networkBytesPerStep: network } = summary;
-  if (network !== undefined) {
+  if (network !== undefined && network.sent > 0) {
     const [sent, received] = [network.sent, network.received].map((bytes) => `${(bytes / 1000).toFixed(0)} KB`);
     lines.push(`Network: ${sent} sent and ${received} received a step.`);
   }
