@@ -1,10 +1,11 @@
 import { KernelBackend } from '../../shared/backends/kernel.ts';
 import type { Partial, WeightsVersion } from '../../shared/executor.ts';
 import type { KernelExports } from '../../shared/kernel/exports.ts';
-import { padded, type SharedMemory } from '../../shared/kernel/memory.ts';
+import type { SharedMemory } from '../../shared/kernel/memory.ts';
 import { planKernel } from '../../shared/kernel/plan.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import { reduceTree } from '../../shared/reduction/reduce.ts';
+import { bytesOf } from '../../shared/protocol/floats.ts';
+import { addPartials } from '../../shared/reduction/partials.ts';
 import { TreeGradient, type TreeGradientOptions } from '../../shared/reduction/tree-gradient.ts';
 import { Sampler, type SamplerOptions } from '../../shared/sampler.ts';
 import { depthOf } from '../../shared/tree.ts';
@@ -59,7 +60,7 @@ export class Auditor {
    * @returns what is right, where any of it was wrong
    */
   compare(step: Step, known: readonly Delivered[], duplicate: Delivered): Delivered[] {
-    if (areSame(this.#total(known, duplicate), duplicate)) {
+    if (areSame(addPartials(this.#kernel, known, duplicate.node, this.#levels), duplicate)) {
       this.counts.match++;
       return [];
     }
@@ -84,29 +85,10 @@ export class Auditor {
     member.expel(closeCode, `shards ${node.begin} to ${node.end - 1} of step ${t + 1}`);
     return [{ ...truth, member, gradient }];
   }
-
-  /** The sum of partials, in scratch that holds until the next one. */
-  #total(partials: readonly Partial[], { node }: Partial): Partial {
-    return reduceTree(
-      node,
-      (below) => partials.find((partial) => partial.node.begin === below.begin && partial.node.end === below.end),
-      (left, right, depth) => {
-        const gradient = this.#levels[depth] as Float32Array;
-        const [a, b] = [left.gradient.byteOffset, right.gradient.byteOffset];
-        this.#kernel.add(gradient.byteOffset, a, b, padded(gradient.length));
-        const node = { begin: left.node.begin, end: right.node.end };
-        return { node, gradient, lossSum: left.lossSum + right.lossSum, correct: left.correct + right.correct };
-      },
-    );
-  }
 }
 
 function areSame(a: Partial, b: Partial): boolean {
   return Object.is(a.lossSum, b.lossSum) && a.correct === b.correct && bytesOf(a.gradient).equals(bytesOf(b.gradient));
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function areFinite({ lossSum, gradient }: Partial): boolean {

@@ -109,13 +109,15 @@ export class Cluster implements Executor {
     const job = new Job<Delivered>('gradient', { t, weights: current, whole });
     let partials = await this.#complete(job);
     const computed = performance.now();
-    this.#record.write({ ...update, current, next, partials });
-    this.#apply();
+    const apply = (): void => {
+      this.#record.write({ ...update, current, next, partials });
+      this.#apply();
+    };
+    apply();
     if (!Number.isFinite(this.#record.squares() + addLosses(partials).lossSum)) {
       for (const right of this.#options.auditor.recheck(job, partials)) job.round.succeed(right.node, right);
       partials = job.round.results();
-      this.#record.write({ ...update, current, next, partials });
-      this.#apply();
+      apply();
     }
     const end = performance.now();
     const seconds = {
