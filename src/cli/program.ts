@@ -26,6 +26,11 @@ const EXAMPLES = {
   token: ['lockstep token > token'],
   bench: ['lockstep bench', 'lockstep bench --json > bench.json', 'lockstep bench --backends'],
   runs: ['lockstep runs', 'lockstep runs elsewhere --json', 'lockstep runs --remove first second'],
+  dashboard: [
+    'lockstep dashboard',
+    'lockstep dashboard runs/first runs/second',
+    'lockstep dashboard runs/first --metrics-port 8000',
+  ],
   diff: ['lockstep diff runs/first runs/second', 'lockstep diff runs/first runs/second --json'],
 };
 
@@ -103,6 +108,7 @@ function lockstep(done: (exitCode: number) => void): Command {
     done(await (await import('./commands/doctor.ts')).doctor(flags));
   });
   addRuns(program, done);
+  addDashboard(program, done);
   addDiff(program, done);
   return program;
 }
@@ -130,6 +136,19 @@ function addRuns(program: Command, done: (exitCode: number) => void): void {
     .addHelpText('after', examples('runs'))
     .action(async (folder: string | undefined, flags: Record<string, unknown>) => {
       done(await (await import('./commands/runs.ts')).runs(folder, flags));
+    });
+}
+
+function addDashboard(program: Command, done: (exitCode: number) => void): void {
+  const dashboard = program
+    .command('dashboard')
+    .description('the live page of runs that are over, or of one from its files');
+  dashboard.argument('[runs...]', 'run directories, one over the other (default: the newest under runs/)');
+  addOptions(dashboard, ['metricsPort']);
+  dashboard
+    .addHelpText('after', examples('dashboard'))
+    .action(async (runs: readonly string[], flags: Record<string, unknown>) => {
+      done(await (await import('./commands/dashboard.ts')).dashboard(runs, flags));
     });
 }
 

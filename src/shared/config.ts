@@ -127,6 +127,16 @@ export function resolveReadConfig(sources: Sources): ReadConfig {
   return { backend, data: data === undefined || data === SYNTHETIC ? data : callerPath(data, sources.env), json };
 }
 
+/** Where a command serves the page. @throws UsageError as `resolveTrainConfig` */
+export function resolvePageConfig(sources: Sources): { readonly port: number; readonly explicit: boolean } {
+  const given = readSources(sources, ['metricsPort']);
+  const { metricsPort: port } = trainSchema.pick({ metricsPort: true }).parse(valuesOf(given));
+  if (port !== 'off') return { port, explicit: given.metricsPort !== undefined };
+  throw new UsageError(
+    `${given.metricsPort?.from}: the page needs a port, but this says off. Leave it out, or give one.`,
+  );
+}
+
 function valuesOf(given: GivenOptions): Record<string, unknown> {
   return Object.fromEntries(Object.entries(given).map(([key, { value }]) => [key, value]));
 }

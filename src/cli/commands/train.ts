@@ -2,19 +2,22 @@
 // lockstep train --workers 4 --out runs/first
 // lockstep train --resume latest
 import { Registry } from 'prom-client';
-import { type HttpServer, startHttp } from '../../coordinator/http.ts';
+import { type HttpOptions, type HttpServer, startHttp } from '../../coordinator/http.ts';
 import { RunMetrics } from '../../coordinator/metrics.ts';
+import { LiveFeed } from '../../coordinator/page/live-feed.ts';
 import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
 import { prepareTfjs } from '../../shared/backends/tfjs/load.ts';
 import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError } from '../../shared/errors.ts';
+import { numericsDigest } from '../../shared/kernel/exports.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { openDataset } from '../dataset.ts';
 import { Terminal } from '../progress/terminal.ts';
 import { listeningOf } from '../runs/listening.ts';
 import { manifestJson, readManifest } from '../runs/manifest.ts';
+import { configShown } from '../runs/page.ts';
 import { type Resumed, refuseOtherData, resumedRun } from '../runs/resume.ts';
 import { goOn, initialState, start } from '../runs/start.ts';
 import { type Summary, summaryText } from '../runs/summary.ts';
@@ -49,7 +52,8 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const name = resumed?.manifest.name ?? runName(started, config.seed);
   const metrics = metricsOf(name, config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
-  const http = await listen(resolved, metrics);
+  const feed = feedOf(name, started, config, dataset);
+  const http = await listen(resolved, { metrics, feed });
   try {
     const options = { say, forceUnlock: config.forceUnlock };
     const directory = await (resumed === undefined
@@ -57,7 +61,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
       : openUnchanged(resumed, options));
     const stop = stopOnSignals(say);
     try {
-      const surroundings = { memory, dataset, metrics, http, listening, stop, terminal };
+      const surroundings = { memory, dataset, metrics, feed, http, listening, stop, terminal };
       const context = { directory, resolved, dataset, started, say, metricsUrl: http?.url };
       const beginning = await (resumed === undefined ? start(initial, context) : goOn(resumed, context));
       return await runTraining(beginning, { directory, ...surroundings });
@@ -101,7 +105,17 @@ function metricsOf(run: string, config: TrainConfig, dataset: Dataset): RunMetri
   return new RunMetrics(new Registry(), info);
 }
 
-async function listen({ config, explicit }: ResolvedTrainConfig, metrics: RunMetrics): Promise<HttpServer | undefined> {
+function feedOf(name: string, started: Date, config: TrainConfig, dataset: Dataset): LiveFeed {
+  const { iterations, batch, shardSize } = config;
+  const digests = { dataset: dataset.sha256, numerics: numericsDigest() };
+  const shown = { config: configShown(config), digests, dataset: dataset.name };
+  return new LiveFeed({ name, started: started.getTime(), iterations, batch, shardSize, ...shown });
+}
+
+async function listen(
+  { config, explicit }: ResolvedTrainConfig,
+  shown: Pick<HttpOptions, 'metrics' | 'feed'>,
+): Promise<HttpServer | undefined> {
   const port = config.metricsPort;
-  return port === 'off' ? undefined : startHttp({ port, explicit: explicit.has('metricsPort'), metrics });
+  return port === 'off' ? undefined : startHttp({ port, explicit: explicit.has('metricsPort'), ...shown });
 }

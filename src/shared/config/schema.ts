@@ -188,7 +188,7 @@ export const trainSchema = z.strictObject({
     .union([z.literal('off'), z.int().min(0).max(65_535)])
     .default(9464)
     .register(optionNotes, {
-      help: 'port of /metrics on 127.0.0.1; 0: any free one; off: none. Where the default is taken, a free one is used',
+      help: 'port of the live page and /metrics on 127.0.0.1; 0: any free one; off: none. Where the default is taken, a free one is used',
       value: 'port',
     }),
   json: z.boolean().default(false).register(optionNotes, {
