@@ -105,7 +105,11 @@ class Disturbance {
       // None: it had only just begun, and the signal ended it.
       assert.ok([0, 143, null].includes(code), `A node that was asked to leave ended with ${code}.`);
     }
-    for (const line of this.#fleet.surrenders) this.tally.add(`gave up ${/\((\d+)\)/.exec(line)?.[1] ?? line}`);
+    for (const line of this.#fleet.surrenders) {
+      const [, code] = /\((\d+)\)/.exec(line) ?? [];
+      assert.ok(code !== undefined, `A node ended by itself, and not for a close code: ${line}`);
+      this.tally.add(`gave up ${code}`);
+    }
     return stdout;
   }
 

@@ -68,6 +68,8 @@ export async function takePart(options: SessionOptions): Promise<Ending> {
     generateMask: (mask) => mask.fill(0),
     ...(ca === undefined ? {} : { ca }),
   });
+  // Also in the handshake: a frame that is damaged on the way is an error, and then a close.
+  socket.on('error', () => {});
   let connection: unknown;
   socket.once('upgrade', (response: IncomingMessage) => {
     connection = response.socket;
