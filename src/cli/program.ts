@@ -84,11 +84,11 @@ function lockstep(done: (exitCode: number) => void): Command {
     .option('--token-file <file>', "file of the run's token (default: $LOCKSTEP_TOKEN)")
     .option('--tls-ca <file>', "PEM of the authority that signed the coordinator's certificate (default: the system's)")
     .option('--data <dir>', "folder of the four MNIST files (default: $MNIST_DIR, the user's cache, the coordinator)")
-    .option('--keep', 'wait for the next run when one is over')
-    .addHelpText('after', examples('worker'))
-    .action(async (flags: Record<string, unknown>) => {
-      done(await (await import('./commands/worker.ts')).worker(flags));
-    });
+    .option('--keep', 'wait for the next run when one is over');
+  addOptions(worker, ['logLevel', 'logFormat', 'logFile']);
+  worker.addHelpText('after', examples('worker')).action(async (flags: Record<string, unknown>) => {
+    done(await (await import('./commands/worker.ts')).worker(flags));
+  });
 
   const token = program.command('token').description('print a new token for a coordinator and its nodes');
   token.addHelpText('after', examples('token')).action(async () => {

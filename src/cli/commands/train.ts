@@ -1,6 +1,7 @@
 // lockstep train                                  all cores of this machine, 10,000 steps
 // lockstep train --workers 4 --out runs/first
 // lockstep train --resume latest
+import { basename } from 'node:path';
 import { Registry } from 'prom-client';
 import { type HttpOptions, type HttpServer, startHttp } from '../../coordinator/http.ts';
 import { RunMetrics } from '../../coordinator/metrics.ts';
@@ -14,7 +15,7 @@ import { numericsDigest } from '../../shared/kernel/exports.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { openDataset } from '../dataset.ts';
-import { Terminal } from '../progress/terminal.ts';
+import type { Terminal } from '../progress/terminal.ts';
 import { listeningOf } from '../runs/listening.ts';
 import { manifestJson, readManifest } from '../runs/manifest.ts';
 import { configShown } from '../runs/page.ts';
@@ -23,20 +24,37 @@ import { goOn, initialState, start } from '../runs/start.ts';
 import { type Summary, summaryText } from '../runs/summary.ts';
 import { runTraining } from '../runs/training.ts';
 import { stopOnSignals, surviveEarlySignals } from '../signals.ts';
+import { openTalk } from '../talk.ts';
 import { version } from '../version.ts';
 
 /** @returns the exit code */
 export async function train(flags: Record<string, unknown>): Promise<number> {
   surviveEarlySignals();
   const started = new Date();
-  const terminal = new Terminal({ stream: process.stderr, env: process.env, now: () => performance.now() });
-  const say = (line: string): void => terminal.say(line);
   const sources = { flags, env: process.env };
   const resumed = await resumedRun(sources);
+  const resolved = resumed ?? resolveTrainConfig(sources);
+  const terminal = openTalk(resolved.config, process.env);
+  try {
+    return await trainTold({ started, resumed, resolved, terminal });
+  } catch (error) {
+    return terminal.sayFailure(error);
+  }
+}
+
+interface Told {
+  readonly started: Date;
+  /** Undefined: a new run. */
+  readonly resumed: Resumed | undefined;
+  readonly resolved: ResolvedTrainConfig;
+  readonly terminal: Terminal;
+}
+
+async function trainTold({ started, resumed, resolved, terminal }: Told): Promise<number> {
+  const say = (line: string): void => terminal.say(line);
   const result = resumed?.manifest.result;
   if (resumed !== undefined && result?.steps === resumed.config.iterations) return tellResult(result, resumed, say);
 
-  const resolved = resumed ?? resolveTrainConfig(sources);
   const { config } = resolved;
   const listening = await listeningOf(config, process.env);
   if (config.backend === 'tfjs') prepareTfjs();
@@ -49,7 +67,9 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
     ...(resumed === undefined ? {} : { trainedOn: resumed.manifest.digests.dataset }),
   });
   if (resumed !== undefined) refuseOtherData(resumed, dataset.sha256);
-  const name = resumed?.manifest.name ?? runName(started, config.seed);
+  const name =
+    resumed?.manifest.name ?? (config.out === undefined ? runName(started, config.seed) : basename(config.out));
+  terminal.setContext({ run: name });
   const metrics = metricsOf(name, config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
   const feed = feedOf(name, started, config, dataset);

@@ -57,13 +57,16 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
   let steps = from.step;
   const follow = ({ step }: StepRecord): void => {
     steps = step;
+    terminal.setContext({ step });
   };
   try {
     const { result, network } = await trainIn(beginning, { ...surroundings, chain, follow });
     const started = new Date(manifest.attempts.at(-1)?.started ?? manifest.started);
     const summary = summaryOf({ run, config, dataset, result, started, network });
     const state = steps === config.iterations ? 'finished' : 'stopped';
-    for (const line of summaryText(summary, config)) terminal.say(line);
+    const [first = '', ...others] = summaryText(summary, config);
+    terminal.say(first, { ...summary });
+    for (const line of others) terminal.say(line);
     if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
     await feed.end(state);
     await conclude(directory, ended(manifest, { state, steps, chain: chain.value, result: summary }));
@@ -111,11 +114,11 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   const progress = progressOf({ terminal, steps, batch, now: () => performance.now() });
   const log: StepObserver = { onStep: (record) => directory.appendStep(record) };
   const watchers = together([metrics, feed, progress, log, { onStep: follow }]);
+  const notice = (message: string): void => watchers.onEvent({ kind: 'notice', level: 'warn', node: 'local', message });
   const { engine, cluster, executor, localCounts, close } = startComputing(surroundings.listening !== undefined, {
     ...{ config, memory, dataset, stop: stop.signal },
-    onLonely: () => watchers.onEvent({ kind: 'notice', message: 'No worker is there; waiting for a node to connect.' }),
-    onLost: (worker, { message }) =>
-      watchers.onEvent({ kind: 'notice', message: `Worker ${worker} was lost (${message}); another takes its place.` }),
+    onLonely: () => notice('No worker is there; waiting for a node to connect.'),
+    onLost: (worker, { message }) => notice(`Worker ${worker} was lost (${message}); another takes its place.`),
     onReady: (ready) =>
       watchers.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   });
