@@ -172,7 +172,7 @@ export class Chart {
 
   #range(min: number | null, max: number | null): [number, number] {
     if (min === null || max === null) return this.#isLogarithmic ? [0.001, 10] : [0, 1];
-    if (this.#isLogarithmic) return [Math.max(1e-9, min / 1.3), Math.max(1e-8, max * 1.3)];
+    if (this.#isLogarithmic) return [roundBelow(Math.max(1e-9, min / 1.1)), Math.max(1e-8, max * 1.3)];
     const least = this.#isClose ? this.#options.closeUp?.least : undefined;
     // A run that hasn't come so far yet is shown whole.
     const low = least !== undefined && max > least ? Math.max(min, least) : min;
@@ -224,6 +224,16 @@ export class Chart {
     }
     return shown;
   }
+}
+
+/**
+ * The next one, two or five of a power of ten. Where a logarithmic axis begins elsewhere, uPlot rounds its way along it, and from
+ * values such as 0.00096 never gets on.
+ */
+function roundBelow(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  const digit = [5, 2, 1].find((each) => each * power <= value) ?? 1;
+  return Number(`${digit}e${Math.round(Math.log10(power))}`);
 }
 
 /** Of the values along a logarithmic axis those that get a label: powers of ten, or where there are few also twice and five times. */
