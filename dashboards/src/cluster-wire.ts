@@ -10,7 +10,7 @@ export function trust() {
         description:
           'Times in the time shown that a node sent another result than the one it was compared with. The coordinator then computes it itself and closes ' +
           'whoever was wrong: the weights stay right, but look at that machine.',
-        ...{ unit: 'none', columns: 4, decimals: 0, levels: ['green', [0.5, 'red']] },
+        ...{ unit: 'none', columns: 4, decimals: 0, tall: true, levels: ['green', [0.5, 'red']] },
       },
       curve(countInRange('lockstep_audits_total', 'outcome="mismatch"'), 'mismatches'),
     ),
@@ -18,7 +18,7 @@ export function trust() {
       {
         title: 'Reconnects',
         description: 'How often a node that had been there before came back in the time shown.',
-        ...{ unit: 'none', columns: 4, decimals: 0, levels: ['green', [0.5, 'orange']] },
+        ...{ unit: 'none', columns: 4, decimals: 0, tall: true, levels: ['green', [0.5, 'orange']] },
       },
       curve(countInRange('lockstep_reconnects_total'), 'reconnects'),
     ),

@@ -34,6 +34,8 @@ interface Stat extends Panel {
   readonly decimals?: number;
   /** What it says where nothing was measured. */
   readonly none?: string;
+  /** As high as the graphs beside it. */
+  readonly tall?: boolean;
 }
 
 /** The last value that is known in the time shown: that of a run that has ended, too. */
@@ -43,7 +45,7 @@ export function stat({ title, description, unit, columns, levels = ['blue'], ...
     .description(description)
     .datasource(DATA_SOURCE)
     .span(columns)
-    .height(STAT_HEIGHT)
+    .height(more.tall ? GRAPH_HEIGHT : STAT_HEIGHT)
     .unit(unit)
     .noValue(more.none ?? '–')
     .thresholds(thresholds(levels))
