@@ -193,8 +193,8 @@ function speed() {
       {
         title: 'Where a step spends its time',
         description:
-          'Mean seconds of a step by phase, over the runs chosen: compute (gradients), reduce (adding them up), update (the optimizer), wait (for ' +
-          'whoever is last), and its share of evaluations and checkpoints.',
+          'Mean seconds of a step by phase, over the runs chosen: sample (drawing the images), dispatch (dealing the work), compute (gradients), ' +
+          'wait (for whoever is last), reduce (adding them up), update (the optimizer), and its share of evaluations and checkpoints.',
         ...{ unit: 's', columns: 8, stack: 'normal', min: 0 },
       },
       curve(

@@ -33,6 +33,18 @@ export function filled(expression: string, { run, scrapeSeconds, span }: Watched
   });
 }
 
+const FALLBACK = / or \(.* unless on \(run\) lockstep_step\{[^}]*\}\)/;
+
+/** What falls back on what was scraped is two queries: one for a run with --remote-write, one for a run without. */
+export function variantsOf(query: Query): readonly Query[] {
+  const { where, expression } = query;
+  if (!FALLBACK.test(expression)) return [query];
+  return [
+    { ...query, where: `${where}, every step`, expression: expression.replace(FALLBACK, '') },
+    { ...query, where: `${where}, scraped`, expression: expression.replaceAll('attempt!=""', 'attempt="none"') },
+  ];
+}
+
 /** @throws where the expression errs */
 export async function hasData({ expression, instant }: Query, watched: Watched): Promise<boolean> {
   const { prometheus, scrapeSeconds, span } = watched;
