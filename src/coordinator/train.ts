@@ -114,11 +114,13 @@ async function trainSteps(training: Training, course: Course): Promise<void> {
     const result = await step.finish();
     const gradientNorm = optimizer.gradientNorm(t, result);
     const clipped = optimizer.clipped(t, gradientNorm);
+    const before = performance.now();
     if (clipped !== undefined) await executor.update(clipped);
+    const after = performance.now();
     state.publish(step.next);
 
-    const seconds = (performance.now() - start) / 1000;
-    const [learningRate, timings] = [optimizer.learningRate(t), timingsOf(result)];
+    const seconds = (after - start) / 1000;
+    const [learningRate, timings] = [optimizer.learningRate(t), timingsOf(result, (after - before) / 1000)];
     course.advance({ step: t + 1, ...meansOf(result, config), learningRate, gradientNorm, timings }, seconds);
     await takeStock(training, course);
   }
@@ -197,13 +199,15 @@ function meansOf({ lossSum, correct }: LossSum, { batch }: TrainConfig): Pick<St
   return { loss: lossSum / batch, accuracy: correct / batch };
 }
 
-/** To the microsecond. */
-function timingsOf({ seconds, phases: { sample, dispatch, compute, reduce, update, wait } }: StepResult): StepTimings {
-  const phases = { sample, dispatch, compute, reduce, update, wait };
+/** @param clipping seconds of updating once more */
+function timingsOf({ seconds, phases: before }: StepResult, clipping: number): StepTimings {
+  const { sample, dispatch, compute, reduce, update, wait } = before;
+  const phases = { sample, dispatch, compute, reduce, update: update + clipping, wait };
   const rounded = Object.entries(phases).map(([phase, time]) => [phase, round(time)] as const);
-  return { total: round(seconds), phases: Object.fromEntries(rounded) };
+  return { total: round(seconds + clipping), phases: Object.fromEntries(rounded) };
 }
 
+/** To the microsecond. */
 function round(seconds: number): number {
   return Math.round(1e6 * seconds) / 1e6;
 }
