@@ -28,7 +28,7 @@ interface Family {
 /** Of the tables of docs/metrics.md, by name. */
 function documented(): Map<string, Family> {
   const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
-  const rows = [...page.matchAll(/^\| `(lockstep_\w+)` \| (\w+) \| ([^|]*) \|/gm)];
+  const rows = [...page.matchAll(/^\| `(lockstep_\w+)` \| (\w+) \|([^|]*)\|/gm)];
   return new Map(
     rows.map(([, name = '', type = '', labels = '']) => [
       name,
