@@ -120,11 +120,14 @@ async function trainSteps(training: Training, course: Course): Promise<void> {
     const result = await step.finish();
     const gradientNorm = optimizer.gradientNorm(t, result);
     const clipped = optimizer.clipped(t, gradientNorm);
+    const before = performance.now();
     if (clipped !== undefined) await executor.update(clipped);
+    const after = performance.now();
     state.publish(step.next);
 
-    const seconds = (performance.now() - start) / 1000;
-    const [learningRate, timings] = [optimizer.learningRate(t), timingsOf(result, clock.next())];
+    const seconds = (after - start) / 1000;
+    const timings = timingsOf(result, { clipping: (after - before) / 1000, at: clock.next() });
+    const learningRate = optimizer.learningRate(t);
     course.advance({ step: t + 1, ...meansOf(result, config), learningRate, gradientNorm, timings }, seconds);
     await takeStock(training, course);
   }
@@ -203,14 +206,18 @@ function meansOf({ lossSum, correct }: LossSum, { batch }: TrainConfig): Pick<St
   return { loss: lossSum / batch, accuracy: correct / batch };
 }
 
-/** To the microsecond. */
-function timingsOf({ seconds, phases: of }: StepResult, at: number): StepTimings {
-  const { sample, dispatch, compute, reduce, update, wait } = of;
-  const phases = { sample, dispatch, compute, reduce, update, wait };
+/** `clipping`: seconds of updating once more. */
+function timingsOf(
+  { seconds, phases: before }: StepResult,
+  { clipping, at }: { readonly clipping: number; readonly at: number },
+): StepTimings {
+  const { sample, dispatch, compute, reduce, update, wait } = before;
+  const phases = { sample, dispatch, compute, reduce, update: update + clipping, wait };
   const rounded = Object.entries(phases).map(([phase, time]) => [phase, round(time)] as const);
-  return { at, total: round(seconds), phases: Object.fromEntries(rounded) };
+  return { at, total: round(seconds + clipping), phases: Object.fromEntries(rounded) };
 }
 
+/** To the microsecond. */
 function round(seconds: number): number {
   return Math.round(1e6 * seconds) / 1e6;
 }

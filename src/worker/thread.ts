@@ -112,7 +112,12 @@ class Worker {
   #phases(work: number, update: number, record: number): Pick<Answer, 'sample' | 'compute' | 'reduce' | 'update'> {
     const sample = this.#backend.sampling.take();
     const [inTree, inBlocks] = [this.#tree.reducing.take(), this.#updaters[record]?.reducing.take() ?? 0];
-    return { sample, compute: work - sample - inTree, reduce: inTree + inBlocks, update: update - inBlocks };
+    return {
+      sample,
+      compute: Math.max(0, work - sample - inTree),
+      reduce: inTree + inBlocks,
+      update: Math.max(0, update - inBlocks),
+    };
   }
 
   #compute({ kind, t, weights, assignments }: Command): void {

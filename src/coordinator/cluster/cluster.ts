@@ -114,6 +114,7 @@ export class Cluster implements Executor {
     const job = new Job<Delivered>('gradient', { t, weights: current, whole });
     let partials = await this.#complete(job);
     const computed = performance.now();
+    this.#updater.reducing.take();
     const apply = (): void => {
       this.#record.write({ ...update, current, next, partials });
       this.#apply();
@@ -135,7 +136,7 @@ export class Cluster implements Executor {
     const inBlocks = this.#updater.reducing.take();
     return {
       ...{ dispatch, sample, compute, reduce: reduce + inBlocks },
-      update: update / 1000 - inBlocks,
+      update: Math.max(0, update / 1000 - inBlocks),
       // On the way, and for the slowest.
       wait: Math.max(0, gradient / 1000 - dispatch - sample - compute - reduce),
     };
