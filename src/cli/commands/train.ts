@@ -1,12 +1,14 @@
 // lockstep train                                  all cores of this machine, 10,000 steps
 // lockstep train --workers 4 --out runs/first
 // lockstep train --resume latest
+import { basename } from 'node:path';
 import { Registry } from 'prom-client';
-import { type HttpServer, startHttp } from '../../coordinator/http.ts';
-import { RunMetrics } from '../../coordinator/metrics.ts';
+import { startHttp } from '../../coordinator/http.ts';
+import { processIn } from '../../coordinator/metrics/process-families.ts';
+import { RunMetrics } from '../../coordinator/metrics/run-metrics.ts';
 import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
 import { prepareTfjs } from '../../shared/backends/tfjs/load.ts';
-import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
+import { resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError } from '../../shared/errors.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
@@ -15,6 +17,8 @@ import { openDataset } from '../dataset.ts';
 import { Terminal } from '../progress/terminal.ts';
 import { listeningOf } from '../runs/listening.ts';
 import { manifestJson, readManifest } from '../runs/manifest.ts';
+import { metricsAddressOf } from '../runs/metrics-address.ts';
+import { remoteWriteOf } from '../runs/remote-write.ts';
 import { type Resumed, refuseOtherData, resumedRun } from '../runs/resume.ts';
 import { goOn, initialState, start } from '../runs/start.ts';
 import { type Summary, summaryText } from '../runs/summary.ts';
@@ -36,6 +40,8 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const resolved = resumed ?? resolveTrainConfig(sources);
   const { config } = resolved;
   const listening = await listeningOf(config, process.env);
+  const remoteWrite = await remoteWriteOf(config, process.env);
+  const address = await metricsAddressOf(resolved, process.env);
   if (config.backend === 'tfjs') prepareTfjs();
   const initial = resumed === undefined ? await initialState(config) : undefined;
   const memory = new SharedMemory();
@@ -46,10 +52,11 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
     ...(resumed === undefined ? {} : { trainedOn: resumed.manifest.digests.dataset }),
   });
   if (resumed !== undefined) refuseOtherData(resumed, dataset.sha256);
-  const name = resumed?.manifest.name ?? runName(started, config.seed);
-  const metrics = metricsOf(name, config, dataset);
+  const name = resumed?.manifest.name ?? (config.out ? basename(config.out) : runName(started, config.seed));
+  const registry = new Registry();
+  const metrics = metricsOf(registry, name, config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
-  const http = await listen(resolved, metrics);
+  const http = address && (await startHttp({ ...address, metrics }));
   try {
     const options = { say, forceUnlock: config.forceUnlock };
     const directory = await (resumed === undefined
@@ -57,9 +64,11 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
       : openUnchanged(resumed, options));
     const stop = stopOnSignals(say);
     try {
-      const surroundings = { memory, dataset, metrics, http, listening, stop, terminal };
+      const surroundings = { memory, dataset, registry, metrics, http, listening, remoteWrite, stop, terminal };
       const context = { directory, resolved, dataset, started, say, metricsUrl: http?.url };
       const beginning = await (resumed === undefined ? start(initial, context) : goOn(resumed, context));
+      // The directory has another name where another run took that one in the same second.
+      registry.setDefaultLabels({ run: beginning.manifest.name });
       return await runTraining(beginning, { directory, ...surroundings });
     } finally {
       stop.release();
@@ -95,13 +104,9 @@ async function openUnchanged(
   }
 }
 
-function metricsOf(run: string, config: TrainConfig, dataset: Dataset): RunMetrics {
+function metricsOf(registry: Registry, run: string, config: TrainConfig, dataset: Dataset): RunMetrics {
   const { backend, optimizer, seed, batch } = config;
   const info = { run, model: 'lenet5', dataset: dataset.name, backend, optimizer, seed, batch, version: version() };
-  return new RunMetrics(new Registry(), info);
-}
-
-async function listen({ config, explicit }: ResolvedTrainConfig, metrics: RunMetrics): Promise<HttpServer | undefined> {
-  const port = config.metricsPort;
-  return port === 'off' ? undefined : startHttp({ port, explicit: explicit.has('metricsPort'), metrics });
+  processIn(registry);
+  return new RunMetrics(registry, info);
 }
