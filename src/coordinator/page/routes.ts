@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteShorthandOptions } from 'fastify';
 import { FEED_PATH, type FeedMessage } from '../../shared/live/feed.ts';
 import type { Audience } from './audience.ts';
 
@@ -32,11 +32,11 @@ export interface Feed {
 }
 
 /** Adds the page at / with its files, and the feed that it draws. */
-export function addPage(app: FastifyInstance, feed: Feed): void {
+export function addPage(app: FastifyInstance, feed: Feed, guarded: RouteShorthandOptions): void {
   for (const [path, file] of pageFiles()) {
-    app.get(path, async (_request, reply) => reply.headers(HEADERS).type(file.type).send(file.bytes));
+    app.get(path, guarded, async (_request, reply) => reply.headers(HEADERS).type(file.type).send(file.bytes));
   }
-  app.get(FEED_PATH, async (_request, reply) => {
+  app.get(FEED_PATH, guarded, async (_request, reply) => {
     if (feed.audience.size >= MOST_PAGES) return reply.code(503).send('Too many pages watch this run.\n');
     const beginning = await feed.beginning();
     reply.hijack();
