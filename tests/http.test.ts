@@ -70,6 +70,25 @@ describe('startHttp', () => {
     assert.equal(head.headers.get('x-content-type-options'), 'nosniff');
   });
 
+  test('is read by nobody who calls this machine by another name', async (t) => {
+    const server = await startHttp({ port: 0, explicit: true, metrics });
+    t.after(() => server.close());
+    const { port } = new URL(server.url);
+    for (const [host, status] of [
+      ['attacker.example', 421],
+      [`attacker.example:${port}`, 421],
+      ['127.0.0.1.attacker.example', 421],
+      [`localhost:${port}`, 200],
+      ['[::1]:9464', 200],
+    ] as const) {
+      // fetch doesn't let the header be chosen.
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.write(`GET /metrics HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      const [answer] = await once(socket, 'data');
+      assert.match(String(answer), new RegExp(`^HTTP/1.1 ${status} `), host);
+    }
+  });
+
   test('listens on the given address, and says which', async (t) => {
     const server = await startHttp({ host: '::1', port: 0, explicit: true, metrics });
     t.after(() => server.close());
@@ -105,8 +124,8 @@ describe('a bearer token', () => {
   test('is demanded: without it, or with another one, nothing is told but that', async (t) => {
     const url = await start(t);
     const wrong = ['', 'Bearer', 'Bearer ', `Bearer ${newToken()}`, `Bearer ${text}x`, `Bearer ${text.slice(1)}`, text];
-    const basic = `Basic ${Buffer.from(`:${text}`).toString('base64')}`;
-    for (const authorization of [...wrong, basic]) {
+    const basic = (password: string): string => `Basic ${Buffer.from(`name:${password}`).toString('base64')}`;
+    for (const authorization of [...wrong, basic(''), basic(newToken()), basic(`${text}x`), `Basic ${text}`]) {
       const response = await fetch(`${url}/metrics`, { headers: authorization === '' ? {} : { authorization } });
       assert.equal(response.status, 401, authorization);
       assert.match(response.headers.get('www-authenticate') ?? '', /^Bearer /);
@@ -115,6 +134,13 @@ describe('a bearer token', () => {
       assert.equal(body.includes(text), false);
     }
     assert.equal((await fetch(`${url}/metrics?token=${text}`)).status, 401);
+  });
+
+  test('may be the password of any name, as browsers ask for one', async (t) => {
+    const url = await start(t);
+    const headers = { authorization: `Basic ${Buffer.from(`me:${text}`).toString('base64')}` };
+    assert.equal((await fetch(`${url}/metrics`, { headers })).status, 200);
+    assert.match((await fetch(`${url}/metrics`)).headers.get('www-authenticate') ?? '', /Basic realm="lockstep"/);
   });
 
   test('is not needed for /healthz', async (t) => {

@@ -117,10 +117,14 @@ describe('the metrics of a run with nodes', () => {
         [0, 1].map((worker) => [`node=${node}`, `worker=${worker}`]),
       );
       const counts = all.map((labels) => now.value('lockstep_worker_samples_total', ...labels) ?? 0);
+      // A node's first answers may come late, and count for nothing.
+      const done = ['local', ...now.nodes].map(
+        (node) => now.value('lockstep_shards_total', `node=${node}`, 'outcome=done') ?? 0,
+      );
       const isTested = now.value('lockstep_test_loss') !== undefined;
       return (
         counts.length === 6 &&
-        counts.every((count) => count > 0) &&
+        [...counts, ...done].every((count) => count > 0) &&
         isTested &&
         now.value('lockstep_checkpoint_last_step') !== undefined
       );

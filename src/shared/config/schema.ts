@@ -219,7 +219,7 @@ export const trainSchema = z.strictObject({
   logFile: z.string().min(1).optional().register(optionNotes, {
     help: 'file to which each line is appended as JSON too',
     value: 'file',
-    fallback: 'none',
+    fallback: 'no file',
   }),
   json: z.boolean().default(false).register(optionNotes, {
     help: 'print the result as one JSON object on stdout',
