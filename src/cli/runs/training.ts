@@ -6,6 +6,7 @@ import type { HttpServer } from '../../coordinator/http.ts';
 import type { NodeCounts, RunMetrics, WireCounts } from '../../coordinator/metrics.ts';
 import { type StepObserver, type StepRecord, together } from '../../coordinator/observer.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
+import { EventLog } from '../../coordinator/tensorboard/event-log.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError, WriteError } from '../../shared/errors.ts';
@@ -20,7 +21,7 @@ import { typedPath } from '../shown-path.ts';
 import type { StopSignals } from '../signals.ts';
 import { type HubOptions, type Listening, openHub } from './listening.ts';
 import { ended, type Manifest, manifestJson } from './manifest.ts';
-import type { Beginning } from './start.ts';
+import { type Beginning, layoutFor } from './start.ts';
 import { announcement, summaryOf, summaryText } from './summary.ts';
 
 /** Samples of a step from which on another machine saves more time than it costs (docs/scaling.md). */
@@ -104,7 +105,8 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   const { iterations: steps, batch } = config;
   const progress = progressOf({ terminal, steps, batch, now: () => performance.now() });
   const log: StepObserver = { onStep: (record) => directory.appendStep(record) };
-  const watchers = together([metrics, progress, log, { onStep: follow }]);
+  const events = await eventLogOf(beginning, directory, (message) => watchers.onEvent({ kind: 'notice', message }));
+  const watchers = together([metrics, progress, log, { onStep: follow }, events ?? {}]);
   const { engine, cluster, executor, localCounts, close } = startComputing(surroundings.listening !== undefined, {
     ...{ config, memory, dataset, stop: stop.signal },
     onLonely: () => watchers.onEvent({ kind: 'notice', message: 'No worker is there; waiting for a node to connect.' }),
@@ -119,7 +121,11 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   const checkpoints = new CheckpointWriter({
     ...{ folder: directory.checkpoints, files: directory.files, layout, config, digests, from: from.step },
     ends: attempts.map(({ iterations }) => iterations),
-    syncLog: () => directory.syncSteps(),
+    syncLog: async () => {
+      await directory.syncSteps();
+      // A run that goes on from this checkpoint finds the events up to it.
+      await events?.flush();
+    },
     observer: watchers,
     onLockLost: () => lockLost.abort(),
   });
@@ -130,10 +136,18 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
       onEvent: (event) => watchers.onEvent(event),
     });
     state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
+    if (from.step === 0) events?.weights(0, state.current.values);
     const result = await train({
       ...{ config, from, executor, state, optimizer, chain, testLabels },
-      observer: together([watchers, checkpoints]),
-      checkpoint: (taken) => checkpoints.take(taken),
+      observer: together([
+        watchers,
+        checkpoints,
+        { onEvaluation: ({ step }) => events?.weights(step, state.current.values) },
+      ]),
+      checkpoint: (taken) => {
+        events?.weights(taken.step, taken.weights);
+        checkpoints.take(taken);
+      },
       checkpointAsked: stop.checkpointAsked,
       stop: AbortSignal.any([stop.signal, lockLost.signal]),
     });
@@ -144,10 +158,23 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
     await checkpoints.finish(AbortSignal.abort()).catch(() => {});
     throw error;
   } finally {
+    await events?.close();
     terminal.clear();
     await hub?.close(stop.signal.aborted ? 'stopping' : 'runOver');
     await close();
   }
+}
+
+/** Event files for TensorBoard, where they are asked for. */
+async function eventLogOf(
+  { manifest, from }: Beginning,
+  directory: RunDirectory,
+  onNotice: (message: string) => void,
+): Promise<EventLog | undefined> {
+  if (!manifest.config.tensorboard) return undefined;
+  const mayWrite = (): Promise<void> => directory.checkLock();
+  const options = { folder: directory.tensorboard, from: from.step, layout: layoutFor(manifest.config) };
+  return EventLog.open({ ...options, onNotice, mayWrite, now: () => Date.now() });
 }
 
 interface Computing {

@@ -191,6 +191,9 @@ export const trainSchema = z.strictObject({
       help: 'port of /metrics on 127.0.0.1; 0: any free one; off: none. Where the default is taken, a free one is used',
       value: 'port',
     }),
+  tensorboard: z.boolean().default(false).register(optionNotes, {
+    help: "event files for TensorBoard in the run directory's folder tensorboard: scalars, weight histograms, the graph",
+  }),
   json: z.boolean().default(false).register(optionNotes, {
     help: 'print the result as one JSON object on stdout',
   }),
