@@ -24,6 +24,8 @@ export interface Operation {
   readonly shape: readonly number[];
   /** Of the output; float where absent. */
   readonly dtype?: Dtype;
+  /** Of further outputs, which no node takes. */
+  readonly others?: readonly (readonly number[])[];
   readonly attr?: Readonly<Record<string, AttrValue>>;
 }
 
@@ -31,8 +33,8 @@ export interface Operation {
 export class GraphBuilder {
   readonly #nodes: NodeDef[] = [];
 
-  add(name: string, { op, inputs = [], shape, dtype = 'float', attr = {} }: Operation): Output {
-    const shapes = { list: { shape: [shapeOf(shape)] } };
+  add(name: string, { op, inputs = [], shape, dtype = 'float', others = [], attr = {} }: Operation): Output {
+    const shapes = { list: { shape: [shape, ...others].map(shapeOf) } };
     const input = inputs.map((each) => each.name);
     this.#nodes.push({ name, op, input, attr: { ...attr, _output_shapes: shapes } });
     return { name, dtype, shape };

@@ -129,7 +129,7 @@ function distancesOf(graph: GraphBuilder, scope: string, { classes, targets }: R
 }
 
 function biased(graph: GraphBuilder, scope: string, x: Output, bias: Output): Output {
-  const attr = { ...FLOAT, ...CHANNELS_FIRST };
+  const attr = x.shape.length === 2 ? FLOAT : { ...FLOAT, ...CHANNELS_FIRST };
   return graph.add(`${scope}/BiasAdd`, { op: 'BiasAdd', inputs: [x, bias], shape: x.shape, attr });
 }
 

@@ -11,16 +11,15 @@ export function graphOf({ spec, layers }: ModelLayout): GraphDef {
   const graph = new GraphBuilder();
   const { image, labels } = inputOf(graph, spec.input);
   let x = image;
-  const variables: Output[] = [];
   for (const layer of layers) {
     const scope = layer.spec === spec.head ? layer.spec.name : layer.spec.name.toUpperCase();
     const held = layer.tensors.map((tensor) => graph.variable(`${scope}/${partOf(tensor)}`, tensor.shape));
-    variables.push(...held);
     x = layerOf(graph, scope, layer, x, held);
   }
-  const loss = lossOf(graph, x, labels, spec.head.kind === 'rbf' ? spec.head.j : undefined);
-  accuracyOf(graph, x, labels);
-  updateOf(graph, loss, variables);
+  lossOf(graph, x, labels, spec.head.kind === 'rbf' ? spec.head.j : undefined);
+  const head = spec.head.name;
+  const probabilities = graph.add(`${head}/Softmax`, { op: 'Softmax', inputs: [x], shape: x.shape, attr: FLOAT });
+  accuracyOf(graph, probabilities, labels);
   return graph.build();
 }
 
@@ -47,12 +46,15 @@ function inputOf(graph: GraphBuilder, { height, width, padding }: ModelLayout['s
 }
 
 /** Mean over the batch. LeCun's loss y_D + log(e^-j + sum e^-y) is cross-entropy too, over the scores -y and one more, -j. */
-function lossOf(graph: GraphBuilder, scores: Output, labels: Output, j: number | undefined): Output {
+function lossOf(graph: GraphBuilder, scores: Output, labels: Output, j: number | undefined): void {
   const op = 'SparseSoftmaxCrossEntropyWithLogits';
   const logits = j === undefined ? scores : withRejection(graph, scores, j);
   const attr = { ...FLOAT, Tlabels: typeAttr('int32') };
-  const losses = graph.add('loss/CrossEntropy', { op, inputs: [logits, labels], shape: [ANY], attr });
-  return meanOf(graph, 'loss', losses);
+  // Its second output is the gradient.
+  const losses = graph.add('loss/CrossEntropy', {
+    ...{ op, inputs: [logits, labels], shape: [ANY], others: [logits.shape], attr },
+  });
+  meanOf(graph, 'loss', losses);
 }
 
 /** With the score -j of what is no digit as a last column. */
@@ -65,10 +67,10 @@ function withRejection(graph: GraphBuilder, scores: Output, j: number): Output {
   });
 }
 
-function accuracyOf(graph: GraphBuilder, scores: Output, labels: Output): void {
+function accuracyOf(graph: GraphBuilder, probabilities: Output, labels: Output): void {
   const axis = graph.constant('accuracy/axis', Int32Array.of(1), []);
   const guesses = graph.add('accuracy/ArgMax', {
-    ...{ op: 'ArgMax', inputs: [scores, axis], shape: [ANY], dtype: 'int32' },
+    ...{ op: 'ArgMax', inputs: [probabilities, axis], shape: [ANY], dtype: 'int32' },
     attr: { ...FLOAT, Tidx: typeAttr('int32'), output_type: typeAttr('int32') },
   });
   const attr = { T: typeAttr('int32') };
@@ -78,16 +80,8 @@ function accuracyOf(graph: GraphBuilder, scores: Output, labels: Output): void {
   meanOf(graph, 'accuracy', graph.add('accuracy/Cast', ones));
 }
 
-function meanOf(graph: GraphBuilder, scope: string, values: Output): Output {
+function meanOf(graph: GraphBuilder, scope: string, values: Output): void {
   const axis = graph.constant(`${scope}/Mean/axis`, Int32Array.of(0), [1]);
   const attr = { ...FLOAT, Tidx: typeAttr('int32'), keep_dims: { b: false } };
-  return graph.add(`${scope}/Mean`, { op: 'Mean', inputs: [values, axis], shape: [], attr });
-}
-
-function updateOf(graph: GraphBuilder, loss: Output, variables: readonly Output[]): void {
-  for (const variable of variables) {
-    const { name, shape } = variable;
-    const gradient = graph.add(`gradients/${name}`, { op: 'SymbolicGradient', inputs: [loss], shape });
-    graph.add(`optimizer/${name}`, { op: 'ApplyAdam', inputs: [variable, gradient], shape, attr: FLOAT });
-  }
+  graph.add(`${scope}/Mean`, { op: 'Mean', inputs: [values, axis], shape: [], attr });
 }

@@ -127,7 +127,19 @@ const MESSAGES: Record<string, Fields> = {
   },
 };
 
-const nested = Object.fromEntries(Object.entries(MESSAGES).map(([name, fields]) => [name, { fields }]));
+/** Of these fields one is set, and written even where it is 0 or false. */
+const ONE_OF: Record<string, readonly string[]> = {
+  Event: ['fileVersion', 'graphDef', 'summary', 'sessionLog'],
+  SummaryValue: ['simpleValue', 'histo'],
+  AttrValue: ['list', 's', 'b', 'type', 'shape', 'tensor'],
+};
+
+const nested = Object.fromEntries(
+  Object.entries(MESSAGES).map(([name, fields]) => {
+    const one = ONE_OF[name];
+    return [name, { fields, ...(one === undefined ? {} : { oneofs: { one: { oneof: [...one] } } }) }];
+  }),
+);
 const root = protobuf.Root.fromJSON({ nested });
 const [eventType, graphType] = [root.lookupType('Event'), root.lookupType('GraphDef')];
 
