@@ -96,6 +96,13 @@ describe('event files, read by the tensorboard package', { skip }, () => {
     assert.equal(eventFiles(whole).length, 1);
   });
 
+  it('change no bits', () => {
+    const without = join(folder, 'without');
+    trained(...FLAGS.filter((flag) => flag !== '--tensorboard'), ...ENDS, '--out', without);
+    assert.deepEqual(stepsOf(without), stepsOf(whole));
+    assert.equal(manifestOf(without).chain, manifestOf(whole).chain);
+  });
+
   it('have the time of each step', () => {
     const { started } = manifestOf(whole);
     const times = (found.scalars['train/loss'] ?? []).map(([, , time]) => time);

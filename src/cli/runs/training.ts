@@ -6,7 +6,6 @@ import type { HttpServer } from '../../coordinator/http.ts';
 import type { NodeCounts, RunMetrics, WireCounts } from '../../coordinator/metrics.ts';
 import { type StepObserver, type StepRecord, together } from '../../coordinator/observer.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
-import { EventLog } from '../../coordinator/tensorboard/event-log.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError, WriteError } from '../../shared/errors.ts';
@@ -19,9 +18,10 @@ import { progressOf } from '../progress/progress.ts';
 import type { Terminal } from '../progress/terminal.ts';
 import { typedPath } from '../shown-path.ts';
 import type { StopSignals } from '../signals.ts';
+import { eventLogOf } from './event-files.ts';
 import { type HubOptions, type Listening, openHub } from './listening.ts';
 import { ended, type Manifest, manifestJson } from './manifest.ts';
-import { type Beginning, layoutFor } from './start.ts';
+import type { Beginning } from './start.ts';
 import { announcement, summaryOf, summaryText } from './summary.ts';
 
 /** Samples of a step from which on another machine saves more time than it costs (docs/scaling.md). */
@@ -163,18 +163,6 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
     await hub?.close(stop.signal.aborted ? 'stopping' : 'runOver');
     await close();
   }
-}
-
-/** Event files for TensorBoard, where they are asked for. */
-async function eventLogOf(
-  { manifest, from }: Beginning,
-  directory: RunDirectory,
-  onNotice: (message: string) => void,
-): Promise<EventLog | undefined> {
-  if (!manifest.config.tensorboard) return undefined;
-  const mayWrite = (): Promise<void> => directory.checkLock();
-  const options = { folder: directory.tensorboard, from: from.step, layout: layoutFor(manifest.config) };
-  return EventLog.open({ ...options, onNotice, mayWrite, now: () => Date.now() });
 }
 
 interface Computing {
