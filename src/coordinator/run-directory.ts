@@ -29,6 +29,8 @@ export class RunDirectory {
   readonly path: string;
   /** Where checkpoints go. */
   readonly checkpoints: string;
+  /** Where event files go; made with the first. */
+  readonly tensorboard: string;
   /** Read the lock's owner again before each change. */
   readonly files: FileOperations;
   readonly #say: (line: string) => void;
@@ -38,6 +40,7 @@ export class RunDirectory {
   private constructor(path: string, lock: RunLock, say: (line: string) => void) {
     this.path = path;
     this.checkpoints = checkpointsOf(path);
+    this.tensorboard = join(path, 'tensorboard');
     this.#lock = lock;
     this.#say = say;
     this.files = {
@@ -110,7 +113,7 @@ export class RunDirectory {
   }
 
   get #logOptions(): StepLogOptions {
-    return { onNotice: this.#say, mayWrite: () => this.#lock.check() };
+    return { onNotice: this.#say, mayWrite: () => this.checkLock() };
   }
 
   /** The run's name: the last part of its path. */
@@ -139,6 +142,11 @@ export class RunDirectory {
   /** Resolves when every line appended so far is on the disk. @throws RunDirectoryError where that failed */
   async syncSteps(): Promise<void> {
     await this.#steps?.sync();
+  }
+
+  /** @throws RunLockError where another process owns the directory */
+  checkLock(): Promise<void> {
+    return this.#lock.check();
   }
 
   /** Flushes and closes steps.jsonl, and gives the lock back. Lines appended later are dropped. */

@@ -80,7 +80,7 @@ export async function initialState(config: TrainConfig): Promise<TrainingState |
   return { weights, optimizer: { m: zeros(), v: zeros() } };
 }
 
-function layoutFor({ head, rbfJ }: TrainConfig): ModelLayout {
+export function layoutFor({ head, rbfJ }: TrainConfig): ModelLayout {
   return layoutOf(lenet5(head, rbfJ));
 }
 

@@ -27,6 +27,7 @@ import { progressOf } from '../progress/progress.ts';
 import type { Terminal } from '../progress/terminal.ts';
 import { typedPath } from '../shown-path.ts';
 import type { StopSignals } from '../signals.ts';
+import { eventLogOf } from './event-files.ts';
 import { type HubOptions, type Listening, openHub } from './listening.ts';
 import { ended, type Manifest, manifestJson } from './manifest.ts';
 import { localCounts, remoteCounts } from './node-counts.ts';
@@ -134,7 +135,10 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   const { iterations: steps, batch } = config;
   const progress = progressOf({ terminal, steps, batch, now: () => performance.now() });
   const log: StepObserver = { onStep: (record) => directory.appendStep(record) };
-  const watchers = together([metrics, feed, progress, log, { onStep: follow }, ...(writer ? [writer] : [])]);
+  const events = await eventLogOf(beginning, directory, (message) =>
+    watchers.onEvent({ kind: 'notice', level: 'warn', message }),
+  );
+  const watchers = together([metrics, feed, progress, log, { onStep: follow }, writer ?? {}, events ?? {}]);
   const notice = (message: string): void => watchers.onEvent({ kind: 'notice', level: 'warn', node: 'local', message });
   const { engine, cluster, executor, pool, close } = startComputing(surroundings.listening !== undefined, {
     ...{ config, memory, dataset, stop: stop.signal },
@@ -152,7 +156,11 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   const checkpoints = new CheckpointWriter({
     ...{ folder: directory.checkpoints, files: directory.files, layout, config, digests, from: from.step },
     ends: attempts.map(({ iterations }) => iterations),
-    syncLog: () => directory.syncSteps(),
+    syncLog: async () => {
+      await directory.syncSteps();
+      // A run that goes on from this checkpoint finds the events up to it.
+      await events?.flush();
+    },
     observer: watchers,
     onLockLost: () => lockLost.abort(),
   });
@@ -163,10 +171,18 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
       onEvent: (event) => watchers.onEvent(event),
     });
     state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
+    if (from.step === 0) events?.weights(0, state.current.values);
     const result = await train({
       ...{ config, from, executor, state, optimizer, chain, testLabels },
-      observer: together([watchers, checkpoints]),
-      checkpoint: (taken) => checkpoints.take(taken),
+      observer: together([
+        watchers,
+        checkpoints,
+        { onEvaluation: ({ step }) => events?.weights(step, state.current.values) },
+      ]),
+      checkpoint: (taken) => {
+        events?.weights(taken.step, taken.weights);
+        checkpoints.take(taken);
+      },
       checkpointAsked: stop.checkpointAsked,
       stop: AbortSignal.any([stop.signal, lockLost.signal]),
     });
@@ -177,6 +193,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
     await checkpoints.finish(AbortSignal.abort()).catch(() => {});
     throw error;
   } finally {
+    await events?.close();
     terminal.clear();
     await hub?.close(stop.signal.aborted ? 'stopping' : 'runOver');
     await close();

@@ -221,6 +221,9 @@ export const trainSchema = z.strictObject({
     value: 'file',
     fallback: 'no file',
   }),
+  tensorboard: z.boolean().default(false).register(optionNotes, {
+    help: "event files for TensorBoard in the run directory's folder tensorboard: scalars, weight histograms, the graph",
+  }),
   json: z.boolean().default(false).register(optionNotes, {
     help: 'print the result as one JSON object on stdout',
   }),
