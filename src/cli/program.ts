@@ -17,6 +17,12 @@ const EXAMPLES = {
     'LOCKSTEP_METRICS_PORT=off lockstep train',
   ],
   evaluate: ['lockstep evaluate', 'lockstep evaluate runs/first/checkpoints/step-00010000.safetensors --json'],
+  predict: [
+    'lockstep predict seven.png',
+    'lockstep predict scans/ --json --run runs/first',
+    'lockstep predict seven.png --layers seven',
+    'lockstep predict t10k-images-idx3-ubyte --index 7',
+  ],
   verify: ['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json'],
   doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
   worker: [
@@ -70,6 +76,7 @@ function lockstep(done: (exitCode: number) => void): Command {
       done(await (await import('./commands/evaluate.ts')).evaluate(checkpoint, flags));
     });
 
+  addPredict(program, done);
   addVerify(program, done);
 
   const worker = program.command('worker').description("compute for another machine's run until it ends");
@@ -105,6 +112,24 @@ function lockstep(done: (exitCode: number) => void): Command {
   addRuns(program, done);
   addDiff(program, done);
   return program;
+}
+
+function addPredict(program: Command, done: (exitCode: number) => void): void {
+  const predict = program.command('predict').description('which digits pictures show');
+  predict.argument('<images...>', 'PNG or JPEG pictures, folders of them, or one IDX file with --index');
+  predict.option('--index <number>', 'which image of the IDX file, from 0 on');
+  addModelOptions(predict);
+  predict.option('--layers [folder]', "write every layer's maps as PNG files (default folder: layers)");
+  addOptions(predict, ['json']);
+  predict.addHelpText('after', examples('predict')).action(async (images: string[], flags: Record<string, unknown>) => {
+    done(await (await import('./commands/predict.ts')).predict(images, flags));
+  });
+}
+
+/** Which weights: of a run or of one checkpoint. */
+function addModelOptions(command: Command): void {
+  const run = new Option('--run <folder>', 'the run whose last checkpoint predicts (default: the newest under runs/)');
+  command.addOption(run.conflicts('checkpoint')).option('--checkpoint <file>', 'a .safetensors file in its place');
 }
 
 function addVerify(program: Command, done: (exitCode: number) => void): void {
