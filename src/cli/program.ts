@@ -32,6 +32,11 @@ const EXAMPLES = {
   token: ['lockstep token > token'],
   bench: ['lockstep bench', 'lockstep bench --json > bench.json', 'lockstep bench --backends'],
   runs: ['lockstep runs', 'lockstep runs elsewhere --json', 'lockstep runs --remove first second'],
+  dashboard: [
+    'lockstep dashboard',
+    'lockstep dashboard runs/first runs/second',
+    'lockstep dashboard runs/first --metrics-port 8000',
+  ],
   diff: ['lockstep diff runs/first runs/second', 'lockstep diff runs/first runs/second --json'],
 };
 
@@ -86,11 +91,11 @@ function lockstep(done: (exitCode: number) => void): Command {
     .option('--token-file <file>', "file of the run's token (default: $LOCKSTEP_TOKEN)")
     .option('--tls-ca <file>', "PEM of the authority that signed the coordinator's certificate (default: the system's)")
     .option('--data <dir>', "folder of the four MNIST files (default: $MNIST_DIR, the user's cache, the coordinator)")
-    .option('--keep', 'wait for the next run when one is over')
-    .addHelpText('after', examples('worker'))
-    .action(async (flags: Record<string, unknown>) => {
-      done(await (await import('./commands/worker.ts')).worker(flags));
-    });
+    .option('--keep', 'wait for the next run when one is over');
+  addOptions(worker, ['logLevel', 'logFormat', 'logFile']);
+  worker.addHelpText('after', examples('worker')).action(async (flags: Record<string, unknown>) => {
+    done(await (await import('./commands/worker.ts')).worker(flags));
+  });
 
   const token = program.command('token').description('print a new token for a coordinator and its nodes');
   token.addHelpText('after', examples('token')).action(async () => {
@@ -110,6 +115,7 @@ function lockstep(done: (exitCode: number) => void): Command {
     done(await (await import('./commands/doctor.ts')).doctor(flags));
   });
   addRuns(program, done);
+  addDashboard(program, done);
   addDiff(program, done);
   return program;
 }
@@ -155,6 +161,19 @@ function addRuns(program: Command, done: (exitCode: number) => void): void {
     .addHelpText('after', examples('runs'))
     .action(async (folder: string | undefined, flags: Record<string, unknown>) => {
       done(await (await import('./commands/runs.ts')).runs(folder, flags));
+    });
+}
+
+function addDashboard(program: Command, done: (exitCode: number) => void): void {
+  const dashboard = program
+    .command('dashboard')
+    .description('the live page of runs that are over, or of one from its files');
+  dashboard.argument('[runs...]', 'run directories, one over the other (default: the newest under runs/)');
+  addOptions(dashboard, ['metricsPort']);
+  dashboard
+    .addHelpText('after', examples('dashboard'))
+    .action(async (runs: readonly string[], flags: Record<string, unknown>) => {
+      done(await (await import('./commands/dashboard.ts')).dashboard(runs, flags));
     });
 }
 
