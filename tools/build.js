@@ -83,6 +83,12 @@ export function build() {
         copyFileSync(file, join(dist, 'page', basename(file)));
       }
     }),
+    whenChanged('draw', [...common, ...filesBelow('src/draw'), ...filesBelow('src/page')], () => {
+      mkdirSync(join(dist, 'draw'), { recursive: true });
+      for (const file of ['draw/index.html', 'draw/draw.css', 'page/style.css', 'page/icon.svg']) {
+        copyFileSync(join(root, 'src', file), join(dist, 'draw', basename(file)));
+      }
+    }),
   ];
   return changed.some(Boolean);
 }

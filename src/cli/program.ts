@@ -23,6 +23,7 @@ const EXAMPLES = {
     'lockstep predict seven.png --layers seven',
     'lockstep predict t10k-images-idx3-ubyte --index 7',
   ],
+  draw: ['lockstep draw', 'lockstep draw --run runs/first --port 8080'],
   verify: ['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json'],
   doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
   worker: [
@@ -82,6 +83,7 @@ function lockstep(done: (exitCode: number) => void): Command {
     });
 
   addPredict(program, done);
+  addDraw(program, done);
   addVerify(program, done);
 
   const worker = program.command('worker').description("compute for another machine's run until it ends");
@@ -130,6 +132,17 @@ function addPredict(program: Command, done: (exitCode: number) => void): void {
   predict.addHelpText('after', examples('predict')).action(async (images: string[], flags: Record<string, unknown>) => {
     done(await (await import('./commands/predict.ts')).predict(images, flags));
   });
+}
+
+function addDraw(program: Command, done: (exitCode: number) => void): void {
+  const draw = program.command('draw').description('a page to draw digits on, with every layer of the network');
+  addModelOptions(draw);
+  draw
+    .option('--port <number>', 'on loopback; 0: any (default: 9466, or any where that is taken)')
+    .addHelpText('after', examples('draw'))
+    .action(async (flags: Record<string, string | undefined>) => {
+      done(await (await import('./commands/draw.ts')).draw(flags));
+    });
 }
 
 /** Which weights: of a run or of one checkpoint. */
