@@ -43,7 +43,7 @@ async function readAt(page: Page, chart: number, place: number): Promise<string>
   const over = page.locator('.u-over').nth(chart);
   const box = await over.boundingBox();
   assert.ok(box !== null);
-  await page.mouse.move(box.x + place * (box.width - 2), box.y + box.height / 2);
+  await page.mouse.move(box.x + 2 + place * (box.width - 4), box.y + box.height / 2);
   return (await page.locator('figcaption output').nth(chart).textContent()) ?? '';
 }
 

@@ -70,4 +70,16 @@ describe('strangers', () => {
     }
     assert.ok(codes.has(closeCodes.tooMany.code));
   });
+
+  it('who have said nothing yet do not hold up the end of a run', { timeout: 60_000 }, async (t) => {
+    const flags = ['--workers', '1', '--listen', '127.0.0.1:0', '--metrics-port', 'off', '--iterations', '1000000'];
+    const other = startLockstep(['train', ...flags, ...DATA, '--out', join(folder, 'other')]);
+    t.after(() => other.signal('SIGKILL'));
+    const { port, hostname } = new URL((await other.said(/^Nodes can connect/)).split(' ').at(-1) as string);
+    const stranger = connect(Number(port), hostname);
+    await once(stranger, 'connect');
+    other.signal('SIGTERM');
+    await once(stranger, 'close');
+    assert.equal((await other.ended).status, 143);
+  });
 });

@@ -1,19 +1,39 @@
 import type { AddressInfo } from 'node:net';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ListenError } from '../shared/errors.ts';
+import { isLoopback } from '../shared/loopback.ts';
+import type { Token } from '../shared/protocol/token.ts';
 import { addPage, type Feed } from './page/routes.ts';
 
-const HOST = '127.0.0.1';
+const LOOPBACK = '127.0.0.1';
 const MAX_CONNECTIONS = 64;
+const METHODS = ['GET', 'HEAD'];
+/** Of every answer: nothing here is to be kept, guessed at, framed, or read by other sites. */
+const HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
 
 export interface HttpOptions {
+  /** Default: 127.0.0.1. */
+  readonly host?: string;
   readonly port: number;
   /** The port was asked for: where it is taken, that is an error rather than a reason to take another. */
   readonly explicit: boolean;
   /** Undefined: none are served. */
-  readonly metrics?: { readonly contentType: string; text(): Promise<string> } | undefined;
+  readonly metrics?: MetricsSource;
   /** What the page at / shows; undefined: there is none. */
-  readonly feed?: Feed | undefined;
+  readonly feed?: Feed;
+  /** Whoever reads the page or /metrics must hold it; undefined: anybody may. */
+  readonly token?: Token | undefined;
+}
+
+export interface MetricsSource {
+  readonly contentType: string;
+  text(): Promise<string>;
 }
 
 export interface HttpServer {
@@ -26,28 +46,30 @@ export interface HttpServer {
 }
 
 /**
- * Serves the live page, GET /metrics and GET /healthz on loopback.
- * @throws ListenError where the port can't be had
+ * Serves the live page, GET /metrics and GET /healthz. Nothing that comes in changes the run.
+ * @throws ListenError where the address can't be had
  */
-export async function startHttp({ port, explicit, ...shown }: HttpOptions): Promise<HttpServer> {
-  let app = build(shown);
+export async function startHttp(options: HttpOptions): Promise<HttpServer> {
+  const { host = LOOPBACK, port, explicit } = options;
+  let app = build(options);
   try {
-    await app.listen({ host: HOST, port });
+    await app.listen({ host, port });
   } catch (error) {
     await app.close();
-    if (explicit || codeOf(error) !== 'EADDRINUSE') throw listenError(port, error);
-    app = build(shown);
-    await app.listen({ host: HOST, port: 0 });
+    if (explicit || codeOf(error) !== 'EADDRINUSE') throw listenError(host, port, error);
+    app = build(options);
+    await app.listen({ host, port: 0 });
   }
-  const bound = (app.server.address() as AddressInfo).port;
+  const bound = app.server.address() as AddressInfo;
+  const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
   return {
-    url: `http://${HOST}:${bound}`,
-    moved: port !== 0 && bound !== port,
+    url: `http://${name}:${bound.port}`,
+    moved: port !== 0 && bound.port !== port,
     close: () => app.close(),
   };
 }
 
-function build({ metrics, feed }: Pick<HttpOptions, 'metrics' | 'feed'>): FastifyInstance {
+function build({ metrics, feed, token }: HttpOptions): FastifyInstance {
   const app = fastify({
     bodyLimit: 1024,
     requestTimeout: 10_000,
@@ -58,18 +80,49 @@ function build({ metrics, feed }: Pick<HttpOptions, 'metrics' | 'feed'>): Fastif
     http: { maxHeaderSize: 8192 },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
+  // Of paths that aren't there too.
+  app.addHook('onRequest', async ({ method }, reply) => {
+    reply.headers(HEADERS);
+    if (!METHODS.includes(method)) return reply.code(405).header('allow', METHODS.join(', ')).send();
+  });
+  const guarded = { onRequest: guard(token) };
   if (metrics !== undefined) {
-    app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+    app.get('/metrics', guarded, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
   }
+  if (feed !== undefined) addPage(app, feed, guarded);
   app.get('/healthz', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
-  if (feed !== undefined) addPage(app, feed);
   return app;
 }
 
-function listenError(port: number, error: unknown): ListenError {
+/**
+ * Lets those in who hold the token: programs show it as a bearer, browsers as a password under any name. Where there is none, only
+ * those who call this machine by its own names: another site's name that leads here would let that site read along.
+ */
+function guard(token: Token | undefined) {
+  return async ({ headers, hostname }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
+    reply.type('text/plain; charset=utf-8');
+    if (token === undefined) {
+      if (isLoopback(hostname)) return;
+      return reply.code(421).send('Only this machine is served: call it 127.0.0.1 or localhost.\n');
+    }
+    if (token.equals(shownIn(headers.authorization ?? ''))) return;
+    reply.code(401).header('www-authenticate', ['Bearer realm="lockstep"', 'Basic realm="lockstep"']);
+    return reply.send('A token is needed, as bearer or as password: the one of --metrics-token-file.\n');
+  };
+}
+
+/** Node reads headers as Latin-1, whatever the bytes are. */
+function shownIn(authorization: string): Uint8Array {
+  const [, scheme = '', shown = ''] = /^(Bearer|Basic) +(.*)$/i.exec(authorization) ?? [];
+  if (scheme.toLowerCase() === 'bearer') return Buffer.from(shown, 'latin1');
+  const pair = Buffer.from(shown, 'base64');
+  return pair.subarray(pair.indexOf(':') + 1);
+}
+
+function listenError(host: string, port: number, error: unknown): ListenError {
   const why = codeOf(error) === 'EADDRINUSE' ? 'is taken by another program' : `can't be opened (${String(error)})`;
   return new ListenError(
-    `Port ${port} on ${HOST}, asked for as the metrics port, ${why}. Give another by --metrics-port, or off for none.`,
+    `Port ${port} on ${host}, asked for as the metrics port, ${why}. Give another by --metrics-port or --metrics-host, or the port off for none.`,
     { cause: error },
   );
 }

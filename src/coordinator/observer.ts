@@ -35,11 +35,16 @@ export interface StepRecord {
   readonly chain?: string;
 }
 
-/** Seconds. */
+/** Seconds, but for `at`. */
 export interface StepTimings {
+  /**
+   * When the step was done: Unix milliseconds, an integer that rises by at least 1 from step to step, also across clock changes and
+   * resumes. Undefined in the log of an older version.
+   */
+  readonly at?: number;
   /** From drawing the samples to the updated weights, without evaluation and checkpoint. */
   readonly total: number;
-  /** Parts of it by name, such as compute, reduce, update. */
+  /** Each of the slowest worker, by name (docs/metrics.md); `evaluate` and `checkpoint` come after it. */
   readonly phases?: Readonly<Record<string, number>>;
 }
 
@@ -61,9 +66,16 @@ export interface CheckpointRecord {
 /** `starting`: also where a thread was lost and another takes its place. */
 export type WorkerState = 'starting' | 'ready';
 
+/** left: the node said so; lost: a crash, silence or a broken connection; closed: by the coordinator, for what the node did. */
+export const LEAVE_REASONS = ['left', 'lost', 'closed'] as const;
+export type LeaveReason = (typeof LEAVE_REASONS)[number];
+
 export type RunEvent =
   /** How many workers of a node are in each state now. */
   | { readonly kind: 'workers'; readonly node: string; readonly counts: Readonly<Record<WorkerState, number>> }
+  /** A remote node has become ready to take part, or one that was no longer does. */
+  | { readonly kind: 'joined'; readonly node: string }
+  | { readonly kind: 'gone'; readonly node: string; readonly reason: LeaveReason }
   /** A sentence for the person who watches the run. `level`: default info; `node`: whom it is about. */
   | {
       readonly kind: 'notice';

@@ -91,7 +91,7 @@ function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boole
 /** Fills in what depends on other options or on the machine. */
 function decide(options: Options, env: Sources['env']): TrainConfig {
   const shards = Math.max(1, Math.floor(options.batch / options.shardSize));
-  const { out, data, init, tokenFile, tlsCert, tlsKey, logFile } = options;
+  const { out, data, init, tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile } = options;
   return {
     ...options,
     // More workers than shards would have nothing to do.
@@ -101,11 +101,11 @@ function decide(options: Options, env: Sources['env']): TrainConfig {
     ...(out === undefined ? {} : { out: callerPath(out, env) }),
     ...(data === undefined ? {} : { data: data === SYNTHETIC ? data : callerPath(data, env) }),
     ...(init === undefined ? {} : { init: callerPath(init, env) }),
-    ...filePaths({ tokenFile, tlsCert, tlsKey, logFile }, env),
+    ...filePaths({ tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile }, env),
   };
 }
 
-type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey' | 'logFile';
+type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey' | 'metricsTokenFile' | 'remoteWriteTokenFile' | 'logFile';
 
 function filePaths(files: Partial<Pick<Options, FileKey>>, env: Sources['env']): Pick<Options, FileKey> {
   const given = Object.entries(files).filter((entry): entry is [FileKey, string] => entry[1] !== undefined);
@@ -137,14 +137,25 @@ export function resolveTalkConfig(sources: Sources): TalkConfig {
   return { ...talk, ...filePaths({ logFile }, sources.env) };
 }
 
-/** Where a command serves the page. @throws UsageError as `resolveTrainConfig` */
-export function resolvePageConfig(sources: Sources): { readonly port: number; readonly explicit: boolean } {
-  const given = readSources(sources, ['metricsPort']);
-  const { metricsPort: port } = trainSchema.pick({ metricsPort: true }).parse(valuesOf(given));
-  if (port !== 'off') return { port, explicit: given.metricsPort !== undefined };
-  throw new UsageError(
-    `${given.metricsPort?.from}: the page needs a port, but this says off. Leave it out, or give one.`,
-  );
+const PAGE = { metricsPort: true, metricsHost: true, metricsTokenFile: true } as const;
+
+/** Where the page and the metrics are served, and to whom. */
+export interface ResolvedPageConfig {
+  readonly config: Pick<TrainConfig, keyof typeof PAGE>;
+  readonly explicit: ReadonlySet<OptionKey>;
+}
+
+/** Of a command that serves the page alone. @throws UsageError as `resolveTrainConfig` */
+export function resolvePageConfig(sources: Sources): ResolvedPageConfig {
+  const given = readSources(sources, Object.keys(PAGE) as OptionKey[]);
+  const { metricsTokenFile, ...config } = trainSchema.pick(PAGE).parse(valuesOf(given));
+  if (config.metricsPort === 'off') {
+    throw new UsageError(
+      `${given.metricsPort?.from}: the page needs a port, but this says off. Give one, or leave it out.`,
+    );
+  }
+  const files = filePaths({ metricsTokenFile }, sources.env);
+  return { config: { ...config, ...files }, explicit: new Set(Object.keys(given) as OptionKey[]) };
 }
 
 function valuesOf(given: GivenOptions): Record<string, unknown> {

@@ -6,6 +6,7 @@ import { type EvaluatedChunks, joinChunks } from '../shared/evaluation.ts';
 import type {
   Evaluation,
   Executor,
+  GradientPhases,
   Partial,
   StepResult,
   StepUnderWay,
@@ -17,6 +18,7 @@ import { planKernel } from '../shared/kernel/plan.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import { Dealer } from '../shared/reduction/deal.ts';
 import { addLosses } from '../shared/reduction/losses.ts';
+import type { DealCounts } from '../shared/reduction/round.ts';
 import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
 import { cover, depthOf, type TreeNode, unitCount } from '../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../shared/update.ts';
@@ -97,8 +99,15 @@ export interface GradientWork {
  */
 export class LocalPool implements Executor {
   readonly depth = DEPTH;
-  /** What became of the shards that workers were given. */
+  /** What became of the shards that workers were given, and why they were. */
   readonly shardCounts = { done: 0, late: 0, lost: 0 };
+  readonly dealCounts: DealCounts = { first: 0, retry: 0, duplicate: 0 };
+  /** [workers]: samples that each computed gradients of. */
+  readonly workerSamples: number[];
+  /** Of the last call of `gradient`. */
+  gradientPhases: GradientPhases = { sample: 0, compute: 0, reduce: 0 };
+  /** Threads that died. */
+  workersLost = 0;
   readonly #options: LocalPoolOptions;
   readonly #crew: Crew;
   readonly #bell: Bell;
@@ -123,6 +132,7 @@ export class LocalPool implements Executor {
     this.#options = options;
     if (options.backend === 'tfjs') prepareTfjs();
     const { workers, memory, layout } = options;
+    this.workerSamples = Array.from({ length: workers }, () => 0);
     this.#bell = new Bell(memory.int32(BELL_WORDS));
     this.#barriers = new StepBarriers(memory.int32(BARRIER_WORDS));
     this.#patrol = setInterval(() => this.#bell.ring(), PATROL_MS).unref();
@@ -140,6 +150,11 @@ export class LocalPool implements Executor {
     });
   }
 
+  /** Threads that are up. */
+  get ready(): number {
+    return this.#crew.ready;
+  }
+
   get workers(): number {
     return this.#options.workers;
   }
@@ -152,13 +167,15 @@ export class LocalPool implements Executor {
     if (this.#open.length === DEPTH) throw new Error(`${DEPTH} steps are under way already.`);
     const lane = this.#steps++ % DEPTH;
     const step = new StepJob({ ...work, shards: this.#shards, blocks: this.#blocks, lane });
-    this.#startTogether(step, this.#open.at(-1));
+    this.#dispatch(step, () => this.#startTogether(step, this.#open.at(-1)));
     this.#open.push(step);
     return { finish: () => this.#finishStep(step) };
   }
 
   async #finishStep(step: StepJob): Promise<StepResult> {
-    for (const [i, open] of this.#open.entries()) if (open.team === 0) this.#startTogether(open, this.#open[i - 1]);
+    for (const [i, open] of this.#open.entries()) {
+      if (open.team === 0) this.#dispatch(open, () => this.#startTogether(open, this.#open[i - 1]));
+    }
     const partials = (await this.#finish(step)).map((assignment) => this.#partialOf(assignment));
     await this.#settled(step.blocks);
     const record = this.#recordOf(step);
@@ -167,7 +184,10 @@ export class LocalPool implements Executor {
       await this.#apply(step.blocks, step.lane);
     }
     this.#open.shift();
-    return { ...addLosses(partials), squares: record.squares(), seconds: step.seconds };
+    const { total, ...phases } = step.seconds;
+    // Dispatching goes on beside the steps before.
+    const wait = Math.max(0, total - phases.sample - phases.compute - phases.reduce - phases.update);
+    return { ...addLosses(partials), squares: record.squares(), seconds: total, phases: { ...phases, wait } };
   }
 
   async update(update: Update): Promise<void> {
@@ -184,6 +204,7 @@ export class LocalPool implements Executor {
   async gradient({ t, weights, nodes, keeps = false }: GradientWork): Promise<readonly Partial[]> {
     const job = new Job({ kind: 'gradient', t, weights, units: this.#shards, nodes });
     const assignments = await this.#finish(job, keeps);
+    this.gradientPhases = job.seconds;
     return assignments.map((assignment) => this.#partialOf(assignment));
   }
 
@@ -262,11 +283,17 @@ export class LocalPool implements Executor {
     }
   }
 
+  #dispatch({ seconds }: Job, deal: () => void): void {
+    const start = performance.now();
+    deal();
+    seconds.dispatch += (performance.now() - start) / 1000;
+  }
+
   /** Works on a job until it is complete; its results' regions stay lent until the next job is. */
   async #finish(job: Job, keeps = false): Promise<Assignment[]> {
     await this.#until(
       () => job.round.complete,
-      () => this.#assign(job),
+      () => this.#dispatch(job, () => this.#assign(job)),
     );
     job.closed = true;
     if (!keeps) this.#regions.reclaim();
@@ -359,7 +386,7 @@ export class LocalPool implements Executor {
     };
     const nodes = command.assignments.map(({ node }) => node);
     if (job !== undefined) job.weights.readers++;
-    job?.round.hold(nodes);
+    job?.round.hold(nodes, job.kind === 'gradient' ? this.dealCounts : undefined);
     this.#bell.arm();
     const sequence = slot.mailbox.send(command);
     const work = blocks?.range && blocks.work;
@@ -385,23 +412,28 @@ export class LocalPool implements Executor {
         // It was counted out when it was given up, and again when it finished.
         if (first.abandoned) this.#bell.arm();
         const answer = slot.mailbox.answer(first.sequence);
-        if (answer.computed) this.#crew.measure(slot, first, answer.compute);
+        if (answer.computed) this.#crew.measure(slot, first, answer.work);
+        if (answer.computed && first.job?.kind === 'gradient') this.#countSamples(slot, first);
         this.#settle(first, answer);
       }
     }
   }
 
+  #countSamples({ worker }: Slot, { nodes }: Attempt): void {
+    const before = this.workerSamples[worker] as number;
+    this.workerSamples[worker] = before + unitCount(nodes) * this.#options.shardSize;
+  }
+
   /** Nothing of the attempt runs any more. What it has of a job that is still wanted is taken in, its other buffers are free. */
-  #settle(attempt: Attempt, { computed, updated, ...seconds }: Answer): void {
+  #settle(attempt: Attempt, answer: Answer): void {
+    const { computed, updated } = answer;
     const { command, nodes, job, blocks, abandoned } = attempt;
     stopReading(attempt);
     if (updated) blocks?.applied();
     else blocks?.giveBack(command.blocks);
     if (job === undefined) return;
     if (!abandoned) job.round.abandon(nodes);
-    job.seconds.total = Math.max(job.seconds.total, seconds.total);
-    job.seconds.compute = Math.max(job.seconds.compute, seconds.compute);
-    job.seconds.update = Math.max(job.seconds.update, seconds.update);
+    job.took(answer);
     const wanted = computed && job.accepts;
     if (computed && job.kind === 'gradient') this.shardCounts[wanted ? 'done' : 'late'] += unitCount(nodes);
     // Even if it isn't wanted: others may still be at their slices of the update, which read the regions of the whole team.
@@ -427,7 +459,7 @@ export class LocalPool implements Executor {
         continue;
       }
       if (!attempt.abandoned) {
-        for (const each of slot.queue) this.#abandon(each);
+        for (const each of slot.queue) this.#abandon(each, each === attempt);
         // The barriers send it away before it begins on any of these.
         for (const behind of slot.queue.slice(1)) stopReading(behind);
       }
@@ -457,9 +489,10 @@ export class LocalPool implements Executor {
     }
   }
 
-  #abandon(attempt: Attempt): void {
+  #abandon(attempt: Attempt, goesOn: boolean): void {
     attempt.abandoned = true;
-    attempt.job?.round.abandon(attempt.nodes);
+    if (goesOn) attempt.job?.round.giveUp(attempt.nodes);
+    else attempt.job?.round.abandon(attempt.nodes);
     attempt.blocks?.giveBack(attempt.command.blocks);
     attempt.blocks = undefined;
     this.#bell.count();
@@ -480,6 +513,7 @@ export class LocalPool implements Executor {
       if (unit !== undefined) this.#fatal = this.#hopeless(command, unit, cause);
       else if (job === undefined && blocks?.fail()) this.#fatal = this.#hopeless(command, command.blocks.begin, cause);
     }
+    this.workersLost++;
     this.#options.onLost?.(slot.worker, cause);
     this.#bell.ring();
   }

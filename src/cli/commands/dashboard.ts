@@ -6,6 +6,7 @@ import { resolvePageConfig } from '../../shared/config.ts';
 import { UsageError } from '../../shared/errors.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { findRun } from '../runs/find.ts';
+import { type MetricsAddress, metricsAddressOf } from '../runs/metrics-address.ts';
 import { SavedFeed } from '../runs/saved-feed.ts';
 import { shownPath } from '../shown-path.ts';
 import { stopOnSignals } from '../signals.ts';
@@ -18,7 +19,7 @@ const MOST_RUNS = 6;
  * @throws UsageError where one isn't a run; RunDirectoryError where one can't be read; ListenError where the port is taken
  */
 export async function dashboard(named: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { port, explicit } = resolvePageConfig({ flags, env: process.env });
+  const address = await metricsAddressOf(resolvePageConfig({ flags, env: process.env }), process.env);
   if (named.length > MOST_RUNS) {
     throw new UsageError(`${named.length} runs: expected at most ${MOST_RUNS}, for as many colours. Name fewer.`);
   }
@@ -32,7 +33,7 @@ export async function dashboard(named: readonly string[], flags: Readonly<Record
   // What can't be read is told here, not on the page.
   await feed.beginning();
   const stop = stopOnSignals(() => {});
-  const http = await startHttp({ port, explicit, feed });
+  const http = await startHttp({ ...(address as MetricsAddress), feed });
   process.stderr.write(`${paths.map(shownPath).join(', ')}: ${http.url}/ (Ctrl-C ends it)\n`);
   if (!stop.signal.aborted) await once(stop.signal, 'abort');
   await http.close();

@@ -3,8 +3,9 @@
 // lockstep train --resume latest
 import { basename } from 'node:path';
 import { Registry } from 'prom-client';
-import { type HttpOptions, type HttpServer, startHttp } from '../../coordinator/http.ts';
-import { RunMetrics } from '../../coordinator/metrics.ts';
+import { startHttp } from '../../coordinator/http.ts';
+import { processIn } from '../../coordinator/metrics/process-families.ts';
+import { RunMetrics } from '../../coordinator/metrics/run-metrics.ts';
 import { LiveFeed } from '../../coordinator/page/live-feed.ts';
 import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
 import { prepareTfjs } from '../../shared/backends/tfjs/load.ts';
@@ -18,7 +19,9 @@ import { openDataset } from '../dataset.ts';
 import type { Terminal } from '../progress/terminal.ts';
 import { listeningOf } from '../runs/listening.ts';
 import { manifestJson, readManifest } from '../runs/manifest.ts';
+import { metricsAddressOf } from '../runs/metrics-address.ts';
 import { configShown } from '../runs/page.ts';
+import { remoteWriteOf } from '../runs/remote-write.ts';
 import { type Resumed, refuseOtherData, resumedRun } from '../runs/resume.ts';
 import { goOn, initialState, start } from '../runs/start.ts';
 import { type Summary, summaryText } from '../runs/summary.ts';
@@ -57,6 +60,8 @@ async function trainTold({ started, resumed, resolved, terminal }: Told): Promis
 
   const { config } = resolved;
   const listening = await listeningOf(config, process.env);
+  const remoteWrite = await remoteWriteOf(config, process.env);
+  const address = await metricsAddressOf(resolved, process.env);
   if (config.backend === 'tfjs') prepareTfjs();
   const initial = resumed === undefined ? await initialState(config) : undefined;
   const memory = new SharedMemory();
@@ -67,13 +72,13 @@ async function trainTold({ started, resumed, resolved, terminal }: Told): Promis
     ...(resumed === undefined ? {} : { trainedOn: resumed.manifest.digests.dataset }),
   });
   if (resumed !== undefined) refuseOtherData(resumed, dataset.sha256);
-  const name =
-    resumed?.manifest.name ?? (config.out === undefined ? runName(started, config.seed) : basename(config.out));
+  const name = resumed?.manifest.name ?? (config.out ? basename(config.out) : runName(started, config.seed));
   terminal.setContext({ run: name });
-  const metrics = metricsOf(name, config, dataset);
-  // Bound before the run directory is made: a port that is taken leaves nothing behind.
+  const registry = new Registry();
+  const metrics = metricsOf(registry, name, config, dataset);
   const feed = feedOf(name, started, config, dataset);
-  const http = await listen(resolved, { metrics, feed });
+  // Bound before the run directory is made: a port that is taken leaves nothing behind.
+  const http = address && (await startHttp({ ...address, metrics, feed }));
   try {
     const options = { say, forceUnlock: config.forceUnlock };
     const directory = await (resumed === undefined
@@ -81,9 +86,11 @@ async function trainTold({ started, resumed, resolved, terminal }: Told): Promis
       : openUnchanged(resumed, options));
     const stop = stopOnSignals(say);
     try {
-      const surroundings = { memory, dataset, metrics, feed, http, listening, stop, terminal };
+      const surroundings = { memory, dataset, registry, metrics, feed, http, listening, remoteWrite, stop, terminal };
       const context = { directory, resolved, dataset, started, say, metricsUrl: http?.url };
       const beginning = await (resumed === undefined ? start(initial, context) : goOn(resumed, context));
+      // The directory has another name where another run took that one in the same second.
+      registry.setDefaultLabels({ run: beginning.manifest.name });
       return await runTraining(beginning, { directory, ...surroundings });
     } finally {
       stop.release();
@@ -119,10 +126,11 @@ async function openUnchanged(
   }
 }
 
-function metricsOf(run: string, config: TrainConfig, dataset: Dataset): RunMetrics {
+function metricsOf(registry: Registry, run: string, config: TrainConfig, dataset: Dataset): RunMetrics {
   const { backend, optimizer, seed, batch } = config;
   const info = { run, model: 'lenet5', dataset: dataset.name, backend, optimizer, seed, batch, version: version() };
-  return new RunMetrics(new Registry(), info);
+  processIn(registry);
+  return new RunMetrics(registry, info);
 }
 
 function feedOf(name: string, started: Date, config: TrainConfig, dataset: Dataset): LiveFeed {
@@ -130,12 +138,4 @@ function feedOf(name: string, started: Date, config: TrainConfig, dataset: Datas
   const digests = { dataset: dataset.sha256, numerics: numericsDigest() };
   const shown = { config: configShown(config), digests, dataset: dataset.name };
   return new LiveFeed({ name, started: started.getTime(), iterations, batch, shardSize, ...shown });
-}
-
-async function listen(
-  { config, explicit }: ResolvedTrainConfig,
-  shown: Pick<HttpOptions, 'metrics' | 'feed'>,
-): Promise<HttpServer | undefined> {
-  const port = config.metricsPort;
-  return port === 'off' ? undefined : startHttp({ port, explicit: explicit.has('metricsPort'), ...shown });
 }

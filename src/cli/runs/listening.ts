@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
 import type { Cluster } from '../../coordinator/cluster/cluster.ts';
+import type { Guest } from '../../coordinator/cluster/guest-book.ts';
 import { Hub } from '../../coordinator/cluster/hub.ts';
 import type { RunEvent } from '../../coordinator/observer.ts';
 import { canary } from '../../shared/canary.ts';
@@ -10,6 +10,7 @@ import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { partsOf } from '../../shared/dataset/parts.ts';
 import { UsageError } from '../../shared/errors.ts';
 import { numericsDigest } from '../../shared/kernel/exports.ts';
+import { isLoopback } from '../../shared/loopback.ts';
 import { readToken, type Token } from '../../shared/protocol/token.ts';
 import { CHUNK_SIZE } from '../../worker/pool.ts';
 
@@ -69,7 +70,7 @@ export interface HubOptions {
   readonly run: string;
   readonly onEvent: (event: RunEvent) => void;
   /** Told of each node that has become a member, and of each whose name is free again. */
-  readonly onReady: (node: string) => void;
+  readonly onReady: (node: Guest) => void;
   readonly onForget: (node: string) => void;
 }
 
@@ -108,13 +109,18 @@ export function openHub({
       canary: canary().sha256,
       dataParts,
     },
-    onJoin: ({ name, threads }) => {
-      onReady(name);
+    onJoin: (guest) => {
+      const { name, threads } = guest;
+      onReady(guest);
+      onEvent({ kind: 'joined', node: name });
       notice(name, `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.`);
       onEvent({ kind: 'workers', node: name, counts: { ready: threads, starting: 0 } });
     },
-    onLeave: ({ name }, reason) => {
-      notice(name, `Node ${name} is gone (${reason}); its work goes to others.`, 'warn');
+    onWorkers: ({ name, threads }, ready) =>
+      onEvent({ kind: 'workers', node: name, counts: { ready, starting: threads - ready } }),
+    onLeave: ({ name }, reason, why) => {
+      onEvent({ kind: 'gone', node: name, reason });
+      notice(name, `Node ${name} is gone (${why}); its work goes to others.`, 'warn');
       onEvent({ kind: 'workers', node: name, counts: { ready: 0, starting: 0 } });
     },
   });
@@ -126,10 +132,6 @@ function addressOf(listen: string): { host: string; port: number } {
   const port = Number(digits);
   if (host !== undefined && port <= 65_535) return { host, port };
   throw new UsageError(`--listen: expected HOST:PORT, such as 127.0.0.1:9465 or [::1]:0, but got "${listen}".`);
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 async function fileOf(key: 'tlsCert' | 'tlsKey', path: string): Promise<Buffer> {

@@ -1,18 +1,26 @@
+import type { Registry } from 'prom-client';
 import { CheckpointWriter } from '../../coordinator/checkpoint-writer.ts';
 import type { Cluster } from '../../coordinator/cluster/cluster.ts';
+import type { Guest } from '../../coordinator/cluster/guest-book.ts';
 import type { Hub } from '../../coordinator/cluster/hub.ts';
 import { HashChain } from '../../coordinator/hash-chain.ts';
 import type { HttpServer } from '../../coordinator/http.ts';
-import type { NodeCounts, RunMetrics, WireCounts } from '../../coordinator/metrics.ts';
+import type { WireCounts } from '../../coordinator/metrics/cluster-families.ts';
+import type { NodeCounts } from '../../coordinator/metrics/node-families.ts';
+import type { RunMetrics } from '../../coordinator/metrics/run-metrics.ts';
 import { type StepObserver, type StepRecord, together } from '../../coordinator/observer.ts';
 import type { LiveFeed } from '../../coordinator/page/live-feed.ts';
+import type { Destination } from '../../coordinator/remote-write/delivery.ts';
+import type { RemoteWriter } from '../../coordinator/remote-write/remote-writer.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError, WriteError } from '../../shared/errors.ts';
+import { EventLoopLag } from '../../shared/event-loop-lag.ts';
 import type { Executor } from '../../shared/executor.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
+import type { LocalPool } from '../../worker/pool.ts';
 import { type Engine, startClusterEngine, startEngine } from '../engine.ts';
 import { commandLine } from '../npm.ts';
 import { progressOf } from '../progress/progress.ts';
@@ -21,9 +29,11 @@ import { typedPath } from '../shown-path.ts';
 import type { StopSignals } from '../signals.ts';
 import { type HubOptions, type Listening, openHub } from './listening.ts';
 import { ended, type Manifest, manifestJson } from './manifest.ts';
+import { localCounts, remoteCounts } from './node-counts.ts';
 import { recall } from './page.ts';
+import { startRemoteWrite } from './remote-write.ts';
 import type { Beginning } from './start.ts';
-import { announcement, summaryOf, summaryText } from './summary.ts';
+import { announcement, samplesText, summaryOf, summaryText } from './summary.ts';
 
 /** Samples of a step from which on another machine saves more time than it costs (docs/scaling.md). */
 const BATCH_FOR_NODES = 512;
@@ -32,11 +42,15 @@ export interface Surroundings {
   readonly directory: RunDirectory;
   readonly memory: SharedMemory;
   readonly dataset: Dataset;
+  readonly registry: Registry;
+  /** In the registry. */
   readonly metrics: RunMetrics;
   readonly feed: LiveFeed;
   readonly http: HttpServer | undefined;
   /** Undefined: this machine trains alone. */
   readonly listening: Listening | undefined;
+  /** Undefined: steps aren't sent anywhere. */
+  readonly remoteWrite: Destination | undefined;
   readonly stop: StopSignals;
   readonly terminal: Terminal;
 }
@@ -47,12 +61,16 @@ export interface Surroundings {
  */
 export async function runTraining(beginning: Beginning, surroundings: Surroundings): Promise<number> {
   const { manifest, from } = beginning;
-  const { directory, feed, http, stop, terminal } = surroundings;
+  const { directory, metrics, feed, http, stop, terminal, remoteWrite, registry } = surroundings;
   const { config, dataset } = manifest;
   const run = directory.path;
   await directory.writeManifest(manifestJson(manifest));
+  const { iterations } = config;
+  const begun = Date.parse(manifest.attempts.at(-1)?.started ?? manifest.started);
+  metrics.begin({ attempt: manifest.attempts.length, startedAt: begun, step: from.step, iterations });
   for (const line of announcement({ run, config, dataset, http, from: from.step })) terminal.say(line);
   if (http !== undefined) await recall(directory, from.step, feed);
+  const writer = await startRemoteWrite(remoteWrite, manifest, { registry, say: (line) => terminal.say(line) });
   const chain = new HashChain(beginning.chain);
   let steps = from.step;
   const follow = ({ step }: StepRecord): void => {
@@ -60,9 +78,9 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
     terminal.setContext({ step });
   };
   try {
-    const { result, network } = await trainIn(beginning, { ...surroundings, chain, follow });
-    const started = new Date(manifest.attempts.at(-1)?.started ?? manifest.started);
-    const summary = summaryOf({ run, config, dataset, result, started, network });
+    const { result, network } = await trainIn(beginning, { ...surroundings, chain, follow, writer });
+    const samples = await writer?.finish(stop.signal);
+    const summary = summaryOf({ run, config, dataset, result, started: new Date(begun), network, samples });
     const state = steps === config.iterations ? 'finished' : 'stopped';
     const [first = '', ...others] = summaryText(summary, config);
     terminal.say(first, { ...summary });
@@ -77,6 +95,8 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
     // It may be the directory that failed: then the first error is the one to tell.
     await feed.end('failed');
     await directory.writeManifest(manifestJson(ended(manifest, ending))).catch(() => {});
+    const samples = await writer?.finish(AbortSignal.abort());
+    if (samples !== undefined && samples.dropped > 0) terminal.say(samplesText(samples));
     throw error;
   }
 }
@@ -98,6 +118,7 @@ interface Watched extends Surroundings {
   readonly chain: HashChain;
   /** Told of each step after the log. */
   readonly follow: (record: StepRecord) => void;
+  readonly writer: RemoteWriter | undefined;
 }
 
 interface Trained {
@@ -108,14 +129,14 @@ interface Trained {
 
 async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Trained> {
   const { manifest, from, state: initial } = beginning;
-  const { directory, memory, dataset, metrics, feed, stop, terminal, chain, follow } = surroundings;
+  const { directory, memory, dataset, metrics, feed, stop, terminal, chain, follow, writer } = surroundings;
   const { config, digests, attempts } = manifest;
   const { iterations: steps, batch } = config;
   const progress = progressOf({ terminal, steps, batch, now: () => performance.now() });
   const log: StepObserver = { onStep: (record) => directory.appendStep(record) };
-  const watchers = together([metrics, feed, progress, log, { onStep: follow }]);
+  const watchers = together([metrics, feed, progress, log, { onStep: follow }, ...(writer ? [writer] : [])]);
   const notice = (message: string): void => watchers.onEvent({ kind: 'notice', level: 'warn', node: 'local', message });
-  const { engine, cluster, executor, localCounts, close } = startComputing(surroundings.listening !== undefined, {
+  const { engine, cluster, executor, pool, close } = startComputing(surroundings.listening !== undefined, {
     ...{ config, memory, dataset, stop: stop.signal },
     onLonely: () => notice('No worker is there; waiting for a node to connect.'),
     onLost: (worker, { message }) => notice(`Worker ${worker} was lost (${message}); another takes its place.`),
@@ -123,7 +144,10 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
       watchers.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   });
   const { layout, kernel, state, optimizer, testLabels } = engine;
-  if (localCounts !== undefined) for (const watcher of [metrics, feed]) watcher.watchNode('local', localCounts);
+  const lag = new EventLoopLag();
+  const local = (): NodeCounts => localCounts(pool, cluster, lag);
+  metrics.watchNode('local', local);
+  if (config.workers > 0) feed.watchNode('local', local);
   const lockLost = new AbortController();
   const checkpoints = new CheckpointWriter({
     ...{ folder: directory.checkpoints, files: directory.files, layout, config, digests, from: from.step },
@@ -156,6 +180,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
     terminal.clear();
     await hub?.close(stop.signal.aborted ? 'stopping' : 'runOver');
     await close();
+    lag.close();
   }
 }
 
@@ -164,8 +189,8 @@ interface Computing {
   /** Undefined: the threads of this process alone. */
   readonly cluster: Cluster | undefined;
   readonly executor: Executor;
-  /** What became of the shards of this process's own threads, where it has any. */
-  readonly localCounts: NodeCounts | undefined;
+  /** The threads of this process, where it has any. */
+  readonly pool: LocalPool | undefined;
   close(): Promise<void>;
 }
 
@@ -173,7 +198,7 @@ function startComputing(listens: boolean, options: Parameters<typeof startCluste
   if (!listens) {
     const engine = startEngine(options);
     const { pool } = engine;
-    return { engine, cluster: undefined, executor: pool, localCounts: pool.shardCounts, close: () => pool.close() };
+    return { engine, cluster: undefined, executor: pool, pool, close: () => pool.close() };
   }
   const engine = startClusterEngine(options);
   const { cluster, pool } = engine;
@@ -181,7 +206,7 @@ function startComputing(listens: boolean, options: Parameters<typeof startCluste
     await cluster.close();
     await pool?.close();
   };
-  return { engine, cluster, executor: cluster, localCounts: cluster.shardCounts.get('local'), close };
+  return { engine, cluster, executor: cluster, pool, close };
 }
 
 /** Lets nodes in, where this run listens for them. */
@@ -191,9 +216,10 @@ async function openDoor(
   options: Omit<HubOptions, 'listening' | 'cluster' | 'onReady' | 'onForget'>,
 ): Promise<Hub | undefined> {
   if (cluster === undefined || listening === undefined) return undefined;
-  const onReady = (node: string): void => {
-    const counts = cluster.shardCounts.get(node);
-    if (counts !== undefined) for (const watcher of [metrics, feed]) watcher.watchNode(node, counts);
+  const onReady = ({ name, figures }: Guest): void => {
+    const counts = cluster.shardCounts.get(name);
+    if (counts === undefined) return;
+    for (const watcher of [metrics, feed]) watcher.watchNode(name, () => remoteCounts(counts, figures));
   };
   const onForget = (node: string): void => {
     for (const watcher of [metrics, feed]) watcher.forgetNode(node);

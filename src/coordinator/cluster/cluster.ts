@@ -4,7 +4,9 @@ import {
   AbandonedError,
   type Evaluation,
   type Executor,
+  type GradientPhases,
   type Partial,
+  type StepPhases,
   type StepResult,
   type StepUnderWay,
   type StepWork,
@@ -20,7 +22,7 @@ import { GradientBuffers } from './buffers.ts';
 import { Dealing, type Share } from './dealing.ts';
 import { Job } from './job.ts';
 import { type Member, MemberGoneError, type PieceResult, type RemotePartial, type ShardCounts } from './member.ts';
-import { Seat } from './seat.ts';
+import { type Attempt, Seat } from './seat.ts';
 
 /** How long the cluster may be without members before it says so again. */
 const LONELY_MS = 10_000;
@@ -82,7 +84,10 @@ export class Cluster implements Executor {
   join(member: Member): void {
     this.#seats.add(new Seat(member));
     if (!this.shardCounts.has(member.name)) {
-      this.shardCounts.set(member.name, { done: 0, late: 0, lost: 0, partials: 0 });
+      this.shardCounts.set(member.name, {
+        ...{ done: 0, late: 0, lost: 0, partials: 0 },
+        dealt: { first: 0, retry: 0, duplicate: 0 },
+      });
     }
     this.#wake();
   }
@@ -93,7 +98,7 @@ export class Cluster implements Executor {
       if (seat.member !== member) continue;
       this.#seats.delete(seat);
       // Nobody watches any more whether it is slow.
-      seat.giveUp();
+      seat.leave();
     }
     this.#wake();
   }
@@ -109,6 +114,7 @@ export class Cluster implements Executor {
     const job = new Job<Delivered>('gradient', { t, weights: current, whole });
     let partials = await this.#complete(job);
     const computed = performance.now();
+    this.#updater.reducing.take();
     const apply = (): void => {
       this.#record.write({ ...update, current, next, partials });
       this.#apply();
@@ -120,12 +126,20 @@ export class Cluster implements Executor {
       apply();
     }
     const end = performance.now();
-    const seconds = {
-      total: (end - start) / 1000,
-      compute: (computed - start) / 1000,
-      update: (end - computed) / 1000,
+    const times = { seconds: (end - start) / 1000, phases: this.#phasesOf(job, computed - start, end - computed) };
+    return { ...addLosses(partials), squares: this.#record.squares(), ...times };
+  }
+
+  /** @param gradient @param update milliseconds of each part of the step */
+  #phasesOf({ seconds: spent }: Job<unknown>, gradient: number, update: number): StepPhases {
+    const { dispatch, sample, compute, reduce } = spent;
+    const inBlocks = this.#updater.reducing.take();
+    return {
+      ...{ dispatch, sample, compute, reduce: reduce + inBlocks },
+      update: Math.max(0, update / 1000 - inBlocks),
+      // On the way, and for the slowest.
+      wait: Math.max(0, gradient / 1000 - dispatch - sample - compute - reduce),
     };
-    return { ...addLosses(partials), squares: this.#record.squares(), seconds };
   }
 
   async update(update: Update): Promise<void> {
@@ -159,7 +173,7 @@ export class Cluster implements Executor {
         if (this.#options.stop?.aborted && this.#seats.size === 0) throw new AbandonedError('Nobody is there.');
         for (const seat of this.#seats) seat.giveUpSlow();
         const idle = [...this.#seats].filter(({ attempt, sitsOut }) => attempt === undefined && sitsOut !== job);
-        for (const share of this.#dealing.deal(job, idle)) void this.#give(share, job);
+        this.#dispatch(job, idle);
         await this.#change();
       }
     } finally {
@@ -167,18 +181,26 @@ export class Cluster implements Executor {
     }
   }
 
+  #dispatch(job: Job<unknown>, idle: readonly Seat[]): void {
+    const start = performance.now();
+    for (const share of this.#dealing.deal(job, idle)) void this.#give(share, job);
+    job.seconds.dispatch += (performance.now() - start) / 1000;
+  }
+
   async #give<Result>({ seat, nodes, isProbe }: Share, job: Job<Result>): Promise<void> {
-    const attempt = seat.begin(job, nodes, isProbe);
     const { kind, t, weights } = job;
-    const counts = this.shardCounts.get(seat.member.name);
+    const counts = kind === 'gradient' ? this.shardCounts.get(seat.member.name) : undefined;
+    const attempt = seat.begin(job, nodes, { isProbe, counts: counts?.dealt });
     const count = (outcome: 'done' | 'late' | 'lost'): void => {
-      if (kind === 'gradient' && counts !== undefined) counts[outcome] += unitCount(nodes);
+      if (counts !== undefined) counts[outcome] += unitCount(nodes);
     };
     try {
       const result = await seat.member.work({ kind, t, weights, nodes });
       seat.end(attempt, { seconds: result.seconds });
       if (result.kind === 'gradient' && counts !== undefined) counts.partials += result.partials.length;
-      count(this.#accept(seat.member, job, result) ? 'done' : 'late');
+      const isOfUse = this.#accept(seat.member, job, result);
+      if (isOfUse && result.kind === 'gradient') job.took(result.phases ?? allComputing(attempt));
+      count(isOfUse ? 'done' : 'late');
     } catch (error) {
       seat.end(attempt, { failure: error as Error });
       count('lost');
@@ -243,4 +265,9 @@ export class Cluster implements Executor {
     });
     if (allFailed) for (const seat of this.#seats) seat.sitsOut = undefined;
   }
+}
+
+/** Of a member that doesn't tell. */
+function allComputing({ startedAt }: Attempt): GradientPhases {
+  return { sample: 0, compute: (performance.now() - startedAt) / 1000, reduce: 0 };
 }

@@ -13,7 +13,7 @@ const RATE = { points: 500, duration: 10 };
  * for how long each may prove nothing, whether it speaks TLS, HTTP, WebSocket or not at all.
  */
 export class Doorway {
-  readonly #unknown = new Map<string, NodeJS.Timeout>();
+  readonly #unknown = new Map<string, { readonly socket: Socket; readonly patience: NodeJS.Timeout }>();
   readonly #rate = new RateLimiterMemory(RATE);
 
   constructor(server: Server) {
@@ -35,8 +35,9 @@ export class Doorway {
     this.#forget(keyOf(socket));
   }
 
+  /** Drops all that are open: the server, once closed, would wait for what they have to say. */
   close(): void {
-    for (const key of this.#unknown.keys()) this.#forget(key);
+    for (const { socket } of this.#unknown.values()) socket.destroy();
   }
 
   #enter(socket: Socket): void {
@@ -45,12 +46,13 @@ export class Doorway {
       return;
     }
     const key = keyOf(socket);
-    this.#unknown.set(key, setTimeout(() => socket.destroy(), 2 * HANDSHAKE_MS).unref());
+    const patience = setTimeout(() => socket.destroy(), 2 * HANDSHAKE_MS).unref();
+    this.#unknown.set(key, { socket, patience });
     socket.once('close', () => this.#forget(key));
   }
 
   #forget(key: string): void {
-    clearTimeout(this.#unknown.get(key));
+    clearTimeout(this.#unknown.get(key)?.patience);
     this.#unknown.delete(key);
   }
 }

@@ -1,6 +1,7 @@
 import type { LossSum } from '../../shared/backends/backend.ts';
 import type { EvaluatedChunks } from '../../shared/evaluation.ts';
-import type { Partial, WeightsVersion } from '../../shared/executor.ts';
+import type { GradientPhases, Partial, WeightsVersion } from '../../shared/executor.ts';
+import type { DealCounts } from '../../shared/reduction/round.ts';
 import type { TreeNode } from '../../shared/tree.ts';
 
 /** Work for one member: disjoint nodes of a step's reduction tree, or ranges of the test set's chunks. */
@@ -19,16 +20,22 @@ export interface RemotePartial extends LossSum {
   copyTo(target: Float32Array): void;
 }
 
-/** `seconds`: of computing alone; all of the time where it isn't told. */
+/** `seconds`: of computing alone; all of the time where it isn't told. `phases`: what they were spent on; on computing where it isn't told. */
 export type PieceResult =
-  | { readonly kind: 'gradient'; readonly partials: readonly (Partial | RemotePartial)[]; readonly seconds?: number }
+  | {
+      readonly kind: 'gradient';
+      readonly partials: readonly (Partial | RemotePartial)[];
+      readonly seconds?: number;
+      readonly phases?: GradientPhases;
+    }
   | { readonly kind: 'evaluate'; readonly chunks: readonly EvaluatedChunks[]; readonly seconds?: number };
 
 /** A member left, or its connection was lost: no fault of the piece that it was at. */
 export class MemberGoneError extends Error {}
 
-/** What became of the shards that a member was given, and how many partials it sent for them. */
+/** What became of the shards that a member was given, why it was given them, and how many partials it sent for them. */
 export interface ShardCounts {
+  readonly dealt: DealCounts;
   done: number;
   late: number;
   lost: number;

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteShorthandOptions } from 'fastify';
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -13,6 +13,8 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 export interface PageOptions {
   /** The page compiles WebAssembly. */
   readonly wasm?: boolean;
+  /** Of each file's route: who may have it. */
+  readonly guarded?: RouteShorthandOptions;
 }
 
 /** A page takes everything from its own server, and nothing from anywhere else. */
@@ -30,7 +32,7 @@ export function pageHeaders({ wasm = false }: PageOptions = {}): Record<string, 
 export function addFiles(app: FastifyInstance, folder: URL, options: PageOptions = {}): void {
   const headers = pageHeaders(options);
   for (const [path, { type, bytes }] of filesOf(folder)) {
-    app.get(path, async (_request, reply) => reply.headers(headers).type(type).send(bytes));
+    app.get(path, options.guarded ?? {}, async (_request, reply) => reply.headers(headers).type(type).send(bytes));
   }
 }
 

@@ -1,8 +1,15 @@
 import { basename } from 'node:path';
 import type { FeedMessage, NodeState, NodeView, RunState, RunView, StatusView } from '../../shared/live/feed.ts';
 import type { Point } from '../../shared/live/series.ts';
-import type { NodeCounts } from '../metrics.ts';
-import type { CheckpointRecord, EvaluationRecord, RunEvent, StepObserver, StepRecord } from '../observer.ts';
+import type { NodeReader } from '../metrics/node-families.ts';
+import type {
+  CheckpointRecord,
+  EvaluationRecord,
+  LeaveReason,
+  RunEvent,
+  StepObserver,
+  StepRecord,
+} from '../observer.ts';
 import { Audience } from './audience.ts';
 import { History } from './history.ts';
 
@@ -52,11 +59,11 @@ export class LiveFeed implements StepObserver {
     return { ...heading, state: this.#state, ...this.#history.view, weightsSha256: this.#weightsSha256 };
   }
 
-  /** Takes a node's counts from where they are kept, whenever pages are told. */
-  watchNode(name: string, counts: NodeCounts): void {
+  /** Reads a node's counts whenever pages are told. */
+  watchNode(name: string, read: NodeReader): void {
     const node = this.#nodes.get(name);
-    if (node === undefined) this.#nodes.set(name, new Node(name, counts));
-    else node.counts = counts;
+    if (node === undefined) this.#nodes.set(name, new Node(name, read));
+    else node.read = read;
   }
 
   forgetNode(name: string): void {
@@ -90,12 +97,13 @@ export class LiveFeed implements StepObserver {
       const happening = { at: Date.now(), message: event.message };
       this.#history.happening(happening);
       this.audience.tell({ type: 'happening', happening });
-    } else if (event.kind === 'workers') {
-      const none = { done: 0, late: 0, lost: 0 };
-      if (!this.#nodes.has(event.node)) this.#nodes.set(event.node, new Node(event.node, none));
-      Object.assign(this.#nodes.get(event.node) as Node, event.counts);
-      this.#tellStatus();
+      return;
     }
+    const node = this.#nodes.get(event.node);
+    if (node === undefined) return;
+    if (event.kind === 'workers') Object.assign(node, event.counts);
+    else node.gone = event.kind === 'gone' ? event.reason : undefined;
+    this.#tellStatus();
   }
 
   /** Says how it ended, and lets the pages go. */
@@ -158,27 +166,29 @@ class Pace {
 
 class Node {
   readonly name: string;
-  counts: NodeCounts;
+  read: NodeReader;
   ready = 0;
   starting = 0;
+  /** Why it takes no part any more. */
+  gone: LeaveReason | undefined;
   readonly #pace = new Pace();
   #seen = 0;
 
-  constructor(name: string, counts: NodeCounts) {
+  constructor(name: string, read: NodeReader) {
     this.name = name;
-    this.counts = counts;
+    this.read = read;
   }
 
   view(shardSize: number): NodeView {
     const { name, ready, starting } = this;
-    const { done, late, lost } = this.counts;
+    const { done, late, lost } = this.read().shards;
     this.#pace.count((done + late - this.#seen) * shardSize);
     this.#seen = done + late;
     return { name, state: this.#state, ready, starting, speed: this.#pace.perSecond, done, late, lost };
   }
 
   get #state(): NodeState {
-    if (this.ready > 0) return 'ready';
-    return this.starting > 0 ? 'starting' : 'lost';
+    if (this.gone !== undefined) return this.gone === 'left' ? 'left' : 'lost';
+    return this.ready > 0 ? 'ready' : 'starting';
   }
 }

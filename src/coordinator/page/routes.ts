@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, RouteShorthandOptions } from 'fastify';
 import { FEED_PATH, type FeedMessage } from '../../shared/live/feed.ts';
 import type { Audience } from './audience.ts';
 import { addFiles } from './files.ts';
@@ -16,9 +16,9 @@ export interface Feed {
 }
 
 /** Adds the page at / with its files, and the feed that it draws. */
-export function addPage(app: FastifyInstance, feed: Feed): void {
-  addFiles(app, FILES);
-  app.get(FEED_PATH, async (_request, reply) => {
+export function addPage(app: FastifyInstance, feed: Feed, guarded: RouteShorthandOptions): void {
+  addFiles(app, FILES, { guarded });
+  app.get(FEED_PATH, guarded, async (_request, reply) => {
     if (feed.audience.size >= MOST_PAGES) return reply.code(503).send('Too many pages watch this run.\n');
     const beginning = await feed.beginning();
     reply.hijack();

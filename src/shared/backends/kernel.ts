@@ -1,6 +1,7 @@
 import type { KernelExports } from '../kernel/exports.ts';
 import { ForwardPass } from '../kernel/forward.ts';
 import { type ConvPlan, type DensePlan, type KernelPlan, LANES } from '../kernel/plan.ts';
+import type { Stopwatch } from '../stopwatch.ts';
 import { treeSum } from '../tree.ts';
 import type { Backend, LossSum, SampleBatch } from './backend.ts';
 
@@ -10,6 +11,7 @@ import type { Backend, LossSum, SampleBatch } from './backend.ts';
  */
 export class KernelBackend implements Backend {
   readonly name = 'kernel';
+  readonly sampling: Stopwatch;
   readonly #kernel: KernelExports;
   readonly #plan: KernelPlan;
   readonly #pass: ForwardPass;
@@ -23,6 +25,7 @@ export class KernelBackend implements Backend {
     this.#kernel = kernel;
     this.#plan = plan;
     this.#pass = new ForwardPass(kernel, plan);
+    this.sampling = this.#pass.sampling;
     this.#indices = new Int32Array(memory.buffer, plan.input.indices, LANES);
     this.#shifts = new Int8Array(memory.buffer, plan.input.shifts, 2 * LANES);
     this.#labels = new Int32Array(memory.buffer, plan.labels, LANES);

@@ -188,9 +188,28 @@ export const trainSchema = z.strictObject({
     .union([z.literal('off'), z.int().min(0).max(65_535)])
     .default(9464)
     .register(optionNotes, {
-      help: 'port of the live page and /metrics on 127.0.0.1; 0: any free one; off: none. Where the default is taken, a free one is used',
+      help: 'port of the live page and /metrics; 0: any free one; off: none. Where the default is taken, a free one is used',
       value: 'port',
     }),
+  metricsHost: z.string().min(1).default('127.0.0.1').register(optionNotes, {
+    help: 'address that the live page and /metrics listen on; beyond loopback they demand a token',
+    value: 'host',
+  }),
+  metricsTokenFile: z.string().min(1).optional().register(optionNotes, {
+    help: 'file of the token that the live page and /metrics demand, as `lockstep token` prints one',
+    value: 'file',
+    fallback: '$LOCKSTEP_METRICS_TOKEN',
+  }),
+  remoteWrite: z.string().min(1).optional().register(optionNotes, {
+    help: 'send every single step to a Prometheus remote write receiver, such as http://127.0.0.1:9090/api/v1/write',
+    value: 'url',
+    fallback: 'not sent',
+  }),
+  remoteWriteTokenFile: z.string().min(1).optional().register(optionNotes, {
+    help: "file of the receiver's bearer token",
+    value: 'file',
+    fallback: '$LOCKSTEP_REMOTE_WRITE_TOKEN',
+  }),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').register(optionNotes, {
     help: 'least weight of the lines that are said and logged',
   }),
@@ -200,7 +219,7 @@ export const trainSchema = z.strictObject({
   logFile: z.string().min(1).optional().register(optionNotes, {
     help: 'file to which each line is appended as JSON too',
     value: 'file',
-    fallback: 'none',
+    fallback: 'no file',
   }),
   json: z.boolean().default(false).register(optionNotes, {
     help: 'print the result as one JSON object on stdout',

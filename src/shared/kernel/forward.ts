@@ -1,3 +1,4 @@
+import { Stopwatch } from '../stopwatch.ts';
 import type { InspectorExports } from './inspector-exports.ts';
 import type { ConvPlan, KernelPlan } from './plan.ts';
 
@@ -9,6 +10,8 @@ export type ForwardExports = Pick<
 
 /** The plan's layers, forward, up to the head's logits or its input. One serves one thread. */
 export class ForwardPass {
+  /** Of drawing and decoding samples. */
+  readonly sampling = new Stopwatch();
   readonly #kernel: ForwardExports;
   readonly #plan: KernelPlan;
   #weights = 0;
@@ -56,6 +59,7 @@ export class ForwardPass {
 
   #decode(images: number, count: number, sums: number): void {
     const { input } = this.#plan;
+    this.sampling.start();
     this.#kernel.decode(
       images,
       input.indices,
@@ -69,6 +73,7 @@ export class ForwardPass {
       input.scratch,
       sums,
     );
+    this.sampling.stop();
   }
 
   #conv(conv: ConvPlan): void {
