@@ -24,6 +24,8 @@ describe('help', () => {
     ['--help'],
     ['train', '--help'],
     ['evaluate', '--help'],
+    ['predict', '--help'],
+    ['draw', '--help'],
     ['verify', '--help'],
     ['bench', '--help'],
     ['doctor', '--help'],

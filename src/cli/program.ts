@@ -18,6 +18,13 @@ const EXAMPLES = {
     'LOCKSTEP_METRICS_PORT=off lockstep train',
   ],
   evaluate: ['lockstep evaluate', 'lockstep evaluate runs/first/checkpoints/step-00010000.safetensors --json'],
+  predict: [
+    'lockstep predict seven.png',
+    'lockstep predict scans/ --json --run runs/first',
+    'lockstep predict seven.png --layers seven',
+    'lockstep predict t10k-images-idx3-ubyte --index 7',
+  ],
+  draw: ['lockstep draw', 'lockstep draw --run runs/first --port 8080'],
   verify: ['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json'],
   doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
   worker: [
@@ -80,6 +87,8 @@ function lockstep(done: (exitCode: number) => void): Command {
       done(await (await import('./commands/evaluate.ts')).evaluate(checkpoint, flags));
     });
 
+  addPredict(program, done);
+  addDraw(program, done);
   addVerify(program, done);
 
   const worker = program.command('worker').description("compute for another machine's run until it ends");
@@ -117,6 +126,35 @@ function lockstep(done: (exitCode: number) => void): Command {
   addDiff(program, done);
   addMetrics(program, done);
   return program;
+}
+
+function addPredict(program: Command, done: (exitCode: number) => void): void {
+  const predict = program.command('predict').description('which digits pictures show');
+  predict.argument('<images...>', 'PNG or JPEG pictures, folders of them, or one IDX file with --index');
+  predict.option('--index <number>', 'which image of the IDX file, from 0 on');
+  addModelOptions(predict);
+  predict.option('--layers [folder]', "write every layer's maps as PNG files (default folder: layers)");
+  addOptions(predict, ['json']);
+  predict.addHelpText('after', examples('predict')).action(async (images: string[], flags: Record<string, unknown>) => {
+    done(await (await import('./commands/predict.ts')).predict(images, flags));
+  });
+}
+
+function addDraw(program: Command, done: (exitCode: number) => void): void {
+  const draw = program.command('draw').description('a page to draw digits on, with every layer of the network');
+  addModelOptions(draw);
+  draw
+    .option('--port <number>', 'on loopback; 0: any (default: 9466, or any where that is taken)')
+    .addHelpText('after', examples('draw'))
+    .action(async (flags: Record<string, string | undefined>) => {
+      done(await (await import('./commands/draw.ts')).draw(flags));
+    });
+}
+
+/** Which weights: of a run or of one checkpoint. */
+function addModelOptions(command: Command): void {
+  const run = new Option('--run <folder>', 'the run whose last checkpoint predicts (default: the newest under runs/)');
+  command.addOption(run.conflicts('checkpoint')).option('--checkpoint <file>', 'a .safetensors file in its place');
 }
 
 function addVerify(program: Command, done: (exitCode: number) => void): void {

@@ -1,20 +1,16 @@
-import { z } from 'zod';
-import { type Checkpoint, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
-import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
-import { trainSchema } from '../../shared/config/schema.ts';
+import { type Checkpoint, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
 import type { Dataset, Split } from '../../shared/dataset/dataset.ts';
-import { CheckpointError } from '../../shared/errors.ts';
 import type { Evaluation } from '../../shared/executor.ts';
 import { compileKernel, numericsDigest } from '../../shared/kernel/exports.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
-import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
 import { callerPath } from '../../shared/paths.ts';
 import type { BackendName } from '../../worker/backend.ts';
 import { LocalPool } from '../../worker/pool.ts';
 import { openDataset } from '../dataset.ts';
 import { findCheckpoint } from '../runs/find.ts';
+import { openModel } from '../runs/saved-model.ts';
 import { datasetText } from '../runs/summary.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -39,9 +35,7 @@ const CLASSES = 10;
 export async function evaluate(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { backend, data, json } = resolveReadConfig({ flags, env: process.env });
   const named = path === undefined ? undefined : callerPath(path, process.env);
-  const checkpoint = await readCheckpoint(await findCheckpoint(named, callerPath('runs', process.env)));
-  const layout = layoutOf(modelOf(checkpoint));
-  const { weights } = trainingStateOf(checkpoint, layout);
+  const { checkpoint, layout, weights } = await openModel(await findCheckpoint(named, callerPath('runs', process.env)));
   const trainedOn = checkpoint.digests.dataset;
   const dataset = await openDataset({ flag: data, env: process.env, say, trainedOn });
   for (const line of differences(checkpoint, dataset, backend)) say(line);
@@ -60,16 +54,6 @@ export async function evaluate(path: string | undefined, flags: Readonly<Record<
   };
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report, dataset.test.count));
   return 0;
-}
-
-function modelOf({ file, config }: Checkpoint) {
-  const parsed = z.object({ head: trainSchema.shape.head, rbfJ: trainSchema.shape.rbfJ }).safeParse(config);
-  if (parsed.success) return lenet5(parsed.data.head, parsed.data.rbfJ);
-  throw new CheckpointError(
-    `The checkpoint ${file} has a config that this version can't use (${parsed.error.issues[0]?.path.join('.')}). ` +
-      'Use the version of Lockstep that wrote it.',
-    { file, cause: parsed.error },
-  );
 }
 
 /** What makes the figures others than the run's own. */

@@ -126,7 +126,8 @@ export class Terminal {
   }
 }
 
-function showsUnicode({ LC_ALL, LC_CTYPE, LANG, TERM }: TerminalOptions['env']): boolean {
+/** Whether a terminal of this environment draws more than ASCII. */
+export function showsUnicode({ LC_ALL, LC_CTYPE, LANG, TERM }: TerminalOptions['env']): boolean {
   if (TERM === 'linux') return false;
   const locale = LC_ALL || LC_CTYPE || LANG;
   // Containers set none, and the terminal around them is a modern one.
