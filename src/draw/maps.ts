@@ -1,5 +1,5 @@
 import type { LayerActivation, Passage } from '../shared/inspect/inspector.ts';
-import { mapsPicture, scaleOf } from '../shared/inspect/map-picture.ts';
+import { columnsOf, mapsPicture, scaleOf } from '../shared/inspect/map-picture.ts';
 import type { ModelLayout, Shape } from '../shared/model/layout.ts';
 import { context } from './element.ts';
 
@@ -10,7 +10,8 @@ export class LayerPanels {
   constructor(parent: HTMLElement, layout: ModelLayout) {
     this.#canvases = layout.layers.map(({ spec, output }) => {
       const canvas = document.createElement('canvas');
-      canvas.className = 'map';
+      // Units stacked in a block would be taller than any map.
+      canvas.className = columnsOf(output) < output.maps && output.height * output.width === 1 ? 'map units' : 'map';
       canvas.id = spec.name;
       canvas.setAttribute('role', 'img');
       canvas.setAttribute('aria-label', `${spec.name}: ${sizeOf(output)}`);
