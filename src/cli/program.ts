@@ -1,4 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
+import type { ExportFlags } from './commands/export.ts';
+import type { ImportFlags } from './commands/import.ts';
 import { reportFailure } from './failure.ts';
 import { refuseSwallowedFlags } from './npm.ts';
 import { addOptions, addTrainOptions } from './options.ts';
@@ -17,6 +19,15 @@ const EXAMPLES = {
     'LOCKSTEP_METRICS_PORT=off lockstep train',
   ],
   evaluate: ['lockstep evaluate', 'lockstep evaluate runs/first/checkpoints/step-00010000.safetensors --json'],
+  export: [
+    'lockstep export --format onnx --out lenet5.onnx',
+    'lockstep export runs/first --format tfjs --out web/lenet5',
+    'lockstep export runs/first/checkpoints/step-00000100.safetensors --format safetensors --out weights.safetensors',
+  ],
+  import: [
+    'lockstep import weights.safetensors',
+    'lockstep import weights.safetensors --out imported.safetensors && lockstep train --init imported.safetensors',
+  ],
   verify: ['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json'],
   doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
   worker: [
@@ -70,6 +81,8 @@ function lockstep(done: (exitCode: number) => void): Command {
       done(await (await import('./commands/evaluate.ts')).evaluate(checkpoint, flags));
     });
 
+  addExport(program, done);
+  addImport(program, done);
   addVerify(program, done);
 
   const worker = program.command('worker').description("compute for another machine's run until it ends");
@@ -105,6 +118,34 @@ function lockstep(done: (exitCode: number) => void): Command {
   addRuns(program, done);
   addDiff(program, done);
   return program;
+}
+
+function addExport(program: Command, done: (exitCode: number) => void): void {
+  const command = program.command('export').description("a checkpoint's network for other programs");
+  command.argument('[checkpoint]', "a .safetensors file or a run (default: the newest run's last, under runs/)");
+  command
+    .addOption(
+      new Option('--format <format>', 'ONNX, a tfjs layers model, or the weights alone')
+        .choices(['onnx', 'tfjs', 'safetensors'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--out <path>', 'the new file; with tfjs, a new or empty folder');
+  addOptions(command, ['json']);
+  command
+    .addHelpText('after', examples('export'))
+    .action(async (checkpoint: string | undefined, flags: ExportFlags) => {
+      done(await (await import('./commands/export.ts')).exportNetwork(checkpoint, flags));
+    });
+}
+
+function addImport(program: Command, done: (exitCode: number) => void): void {
+  const command = program.command('import').description('a checkpoint from weights that another program wrote');
+  command.argument('<file>', 'a .safetensors file of float32 tensors, named as `export --format safetensors` does');
+  command.option('--out <file>', 'the new checkpoint (default: NAME-checkpoint.safetensors, in this folder)');
+  addOptions(command, ['json']);
+  command.addHelpText('after', examples('import')).action(async (file: string, flags: ImportFlags) => {
+    done(await (await import('./commands/import.ts')).importWeights(file, flags));
+  });
 }
 
 function addVerify(program: Command, done: (exitCode: number) => void): void {

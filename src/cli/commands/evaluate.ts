@@ -1,19 +1,16 @@
-import { z } from 'zod';
-import { type Checkpoint, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import { type Checkpoint, trainingStateOf, UNKNOWN, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
-import { trainSchema } from '../../shared/config/schema.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
 import type { Dataset, Split } from '../../shared/dataset/dataset.ts';
-import { CheckpointError } from '../../shared/errors.ts';
 import type { Evaluation } from '../../shared/executor.ts';
 import { compileKernel, numericsDigest } from '../../shared/kernel/exports.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
 import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
 import { callerPath } from '../../shared/paths.ts';
 import type { BackendName } from '../../worker/backend.ts';
 import { LocalPool } from '../../worker/pool.ts';
 import { openDataset } from '../dataset.ts';
+import { modelOf } from '../model.ts';
 import { findCheckpoint } from '../runs/find.ts';
 import { datasetText } from '../runs/summary.ts';
 import { shownPath } from '../shown-path.ts';
@@ -62,19 +59,12 @@ export async function evaluate(path: string | undefined, flags: Readonly<Record<
   return 0;
 }
 
-function modelOf({ file, config }: Checkpoint) {
-  const parsed = z.object({ head: trainSchema.shape.head, rbfJ: trainSchema.shape.rbfJ }).safeParse(config);
-  if (parsed.success) return lenet5(parsed.data.head, parsed.data.rbfJ);
-  throw new CheckpointError(
-    `The checkpoint ${file} has a config that this version can't use (${parsed.error.issues[0]?.path.join('.')}). ` +
-      'Use the version of Lockstep that wrote it.',
-    { file, cause: parsed.error },
-  );
-}
-
 /** What makes the figures others than the run's own. */
 function differences({ config, digests }: Checkpoint, dataset: Dataset, backend: BackendName): string[] {
   const trainedBy = config.backend ?? backend;
+  if (digests.dataset === UNKNOWN) {
+    return ['Note: the weights were imported; what they were trained on, and by what, is not known.'];
+  }
   return [
     ...(trainedBy === backend
       ? []
