@@ -17,6 +17,11 @@ export const PRODUCER = 'lockstep';
 /** Pooling gives the mean of a window's four inputs, where a subsampling layer takes their sum. Exact: a power of two. */
 export const WINDOW = 4;
 
+/** The first layer that takes a vector in place of a map stack. */
+export function firstVectorLayer({ layers }: ModelLayout): LayerLayout | undefined {
+  return layers.find(({ spec }) => spec.kind !== 'conv' && spec.kind !== 'subsample');
+}
+
 /** A layer's two tensors: kernels or weight, or a subsampling layer's coefficient, and the bias. */
 export function parametersOf(
   { tensors, spec }: LayerLayout,

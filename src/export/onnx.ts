@@ -1,6 +1,6 @@
 import type { LayerLayout } from '../shared/model/layout.ts';
 import { type DenseSpec, type RbfHeadSpec, TANH_AMPLITUDE, TANH_SLOPE } from '../shared/model/spec.ts';
-import { denseKernels, type Network, PRODUCER, parametersOf, WINDOW } from './network.ts';
+import { denseKernels, firstVectorLayer, type Network, PRODUCER, parametersOf, WINDOW } from './network.ts';
 import { OnnxGraph } from './onnx-graph.ts';
 import { ModelProto } from './onnx-schema.ts';
 
@@ -54,7 +54,12 @@ class OnnxWriter {
     // Images, maps, rows, columns: before each, then behind each.
     const sides = this.graph.integers('padded.sides', [0, 0, padding, padding, 0, 0, padding, padding]);
     const padded = this.graph.add('padded', 'Pad', [image, sides]);
-    return layers.reduce((x, layer) => this.#addLayer(layer, x), padded);
+    const vectors = firstVectorLayer(this.#network.layout);
+    return layers.reduce((x, layer) => {
+      // Map by map, as the weights behind it have it.
+      const input = layer === vectors ? this.graph.add('flat', 'Flatten', [x], { axis: 1 }) : x;
+      return this.#addLayer(layer, input);
+    }, padded);
   }
 
   addProbabilities(values: string, name: string): void {
@@ -101,13 +106,12 @@ class OnnxWriter {
     return this.graph.add(name, 'Relu', [scaled]);
   }
 
-  /** A map stack is flattened map by map, as the weights have it; a vector stays as it is. */
   #addDense(layer: LayerLayout, x: string, output: string): string {
     const { name } = layer.spec;
     const units = layer.output.maps;
     const [weight, bias] = parametersOf(layer, this.#network);
     const inputs = [
-      this.graph.add(`${name}.inputs`, 'Flatten', [x], { axis: 1 }),
+      x,
       this.graph.floats(`${name}.weight`, [units, weight.length / units], weight),
       this.graph.floats(`${name}.bias`, [units], bias),
     ];
@@ -127,8 +131,7 @@ class OnnxWriter {
   #addDistances({ name, targets, classes }: RbfHeadSpec, x: string): string {
     const shape = [classes, targets[0]?.length ?? 0];
     const bitmaps = this.graph.floats(`${name}.targets`, shape, Float32Array.from(targets.flat()));
-    const vector = this.graph.add(`${name}.inputs`, 'Flatten', [x], { axis: 1 });
-    const inputs = this.graph.add(`${name}.row`, 'Unsqueeze', [vector, this.graph.integers(`${name}.axis`, [1])]);
+    const inputs = this.graph.add(`${name}.inputs`, 'Unsqueeze', [x, this.graph.integers(`${name}.axis`, [1])]);
     const differences = this.graph.add(`${name}.differences`, 'Sub', [inputs, bitmaps]);
     const squares = this.graph.add(`${name}.squares`, 'Mul', [differences, differences]);
     return this.graph.add('distances', 'ReduceSum', [squares, this.graph.integers(`${name}.units`, [2])], {

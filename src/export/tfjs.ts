@@ -2,7 +2,7 @@ import { tfjsParameters, valuesOf } from '../shared/backends/tfjs/weights.ts';
 import { littleEndianBytes } from '../shared/checkpoint/safetensors.ts';
 import type { LayerLayout, ModelLayout } from '../shared/model/layout.ts';
 import { type DenseSpec, type RbfHeadSpec, TANH_AMPLITUDE, TANH_SLOPE } from '../shared/model/spec.ts';
-import { type Network, PRODUCER, parametersOf, WINDOW } from './network.ts';
+import { firstVectorLayer, type Network, PRODUCER, parametersOf, WINDOW } from './network.ts';
 
 export const MODEL_FILE = 'model.json';
 export const WEIGHTS_FILE = 'weights.bin';
@@ -35,7 +35,7 @@ const CHANNELS_LAST = { data_format: 'channels_last', dilation_rate: [1, 1], pad
  */
 export function encodeTfjs(network: Network): TfjsFiles {
   const { layout, version, metadata } = network;
-  const vectors = layout.layers.find(({ spec }) => spec.kind !== 'conv' && spec.kind !== 'subsample');
+  const vectors = firstVectorLayer(layout);
   const layers = [
     ...inputLayers(layout),
     // tfjs flattens row by row, column by column, the maps last: kernelOf follows.
