@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { compileKernel, instantiateKernel, LANES } from '#src/shared/kernel/exports.js';
+import { compileKernel, instantiateKernel } from '#src/shared/kernel/exports.js';
 import { SharedMemory } from '#src/shared/kernel/memory.js';
+import { LANES } from '#src/shared/kernel/plan.js';
 import { at } from './reference/arrays.ts';
 
 const CLASSES = 10;

@@ -11,21 +11,16 @@ const dist = join(root, 'dist');
 const require = createRequire(import.meta.url);
 
 const KERNEL_FLAGS = [
-  ...['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--enable', 'threads'],
-  ...[
-    '--importMemory',
-    '--sharedMemory',
-    '--initialMemory',
-    '1',
-    '--maximumMemory',
-    '65536',
-    '--use',
-    'abort=',
-    '--disableWarning',
-    '112',
-  ],
+  ...['-O3', '--noAssert', '--runtime', 'stub', '--enable', 'simd', '--importMemory'],
+  ...['--use', 'abort=', '--disableWarning', '112'],
   // Writes kernel.d.ts beside the wasm: the functions' signatures for TypeScript.
   ...['--bindings', 'raw'],
+];
+const SHARED_MEMORY = ['--enable', 'threads', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'];
+const MODULES = [
+  ['index.ts', 'kernel.wasm', SHARED_MEMORY],
+  ['peak.ts', 'peak.wasm', SHARED_MEMORY],
+  ['inspect.ts', 'inspector.wasm', []],
 ];
 
 function filesBelow(folder) {
@@ -68,11 +63,8 @@ export function build() {
   const changed = [
     whenChanged('kernel', [...common, ...kernel], () => {
       const asc = join(require.resolve('assemblyscript/package.json'), '..', 'bin', 'asc.js');
-      for (const [entry, out] of [
-        ['index.ts', 'kernel.wasm'],
-        ['peak.ts', 'peak.wasm'],
-      ]) {
-        node(asc, [join('src/kernel', entry), '-o', join('dist/kernel', out), ...KERNEL_FLAGS]);
+      for (const [entry, out, memory] of MODULES) {
+        node(asc, [join('src/kernel', entry), '-o', join('dist/kernel', out), ...KERNEL_FLAGS, ...memory]);
       }
     }),
     whenChanged(

@@ -12,7 +12,7 @@ export class PartialRegion {
   readonly #losses: Float64Array;
   readonly #correct: Int32Array;
 
-  constructor(buffer: SharedArrayBuffer, region: number, parameters: number) {
+  constructor(buffer: ArrayBufferLike, region: number, parameters: number) {
     this.#losses = new Float64Array(buffer, region, 1);
     this.#correct = new Int32Array(buffer, region + 8, 1);
     this.gradient = new Float32Array(buffer, region + HEADER, parameters);
@@ -40,7 +40,7 @@ export class EvaluationRegion {
   readonly #classes: Uint8Array;
   readonly #chunkSize: number;
 
-  constructor(buffer: SharedArrayBuffer, region: number, node: TreeNode, chunkSize: number) {
+  constructor(buffer: ArrayBufferLike, region: number, node: TreeNode, chunkSize: number) {
     const chunks = node.end - node.begin;
     this.node = node;
     this.losses = new Float64Array(buffer, region, chunks);

@@ -1,17 +1,16 @@
-import { type Checkpoint, trainingStateOf, UNKNOWN, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
-import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { type Checkpoint, UNKNOWN, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
 import type { Dataset, Split } from '../../shared/dataset/dataset.ts';
 import type { Evaluation } from '../../shared/executor.ts';
 import { compileKernel, numericsDigest } from '../../shared/kernel/exports.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
-import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
 import { callerPath } from '../../shared/paths.ts';
 import type { BackendName } from '../../worker/backend.ts';
 import { LocalPool } from '../../worker/pool.ts';
 import { openDataset } from '../dataset.ts';
-import { modelOf } from '../model.ts';
 import { findCheckpoint } from '../runs/find.ts';
+import { openModel } from '../runs/saved-model.ts';
 import { datasetText } from '../runs/summary.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -36,9 +35,7 @@ const CLASSES = 10;
 export async function evaluate(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { backend, data, json } = resolveReadConfig({ flags, env: process.env });
   const named = path === undefined ? undefined : callerPath(path, process.env);
-  const checkpoint = await readCheckpoint(await findCheckpoint(named, callerPath('runs', process.env)));
-  const layout = layoutOf(modelOf(checkpoint));
-  const { weights } = trainingStateOf(checkpoint, layout);
+  const { checkpoint, layout, weights } = await openModel(await findCheckpoint(named, callerPath('runs', process.env)));
   const trainedOn = checkpoint.digests.dataset;
   const dataset = await openDataset({ flag: data, env: process.env, say, trainedOn });
   for (const line of differences(checkpoint, dataset, backend)) say(line);

@@ -7,13 +7,11 @@ import { type Network, refuseNotFinite } from '../../export/network.ts';
 import { encodeOnnx } from '../../export/onnx.ts';
 import { encodeWeights } from '../../export/safetensors.ts';
 import { encodeTfjs, MODEL_FILE, WEIGHTS_FILE } from '../../export/tfjs.ts';
-import { trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
-import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
-import { layoutOf } from '../../shared/model/layout.ts';
 import { callerPath } from '../../shared/paths.ts';
-import { modelOf } from '../model.ts';
 import { findCheckpoint } from '../runs/find.ts';
+import { openModel } from '../runs/saved-model.ts';
 import { shownPath } from '../shown-path.ts';
 import { version } from '../version.ts';
 
@@ -44,9 +42,7 @@ export async function exportNetwork(path: string | undefined, flags: ExportFlags
   const named = path === undefined ? undefined : callerPath(path, process.env);
   const out = callerPath(flags.out, process.env);
   await (format === 'tfjs' ? newFolder(out) : newFile(out));
-  const checkpoint = await readCheckpoint(await findCheckpoint(named, callerPath('runs', process.env)));
-  const layout = layoutOf(modelOf(checkpoint));
-  const { weights } = trainingStateOf(checkpoint, layout);
+  const { checkpoint, layout, weights } = await openModel(await findCheckpoint(named, callerPath('runs', process.env)));
   refuseNotFinite(layout, weights, checkpoint.file);
   const run = runOf(checkpoint.file);
   const source = { layout, weights, version: version() };

@@ -1,5 +1,6 @@
-import { type KernelExports, LANES } from '../kernel/exports.ts';
-import type { ConvPlan, DensePlan, KernelPlan } from '../kernel/plan.ts';
+import type { KernelExports } from '../kernel/exports.ts';
+import { ForwardPass } from '../kernel/forward.ts';
+import { type ConvPlan, type DensePlan, type KernelPlan, LANES } from '../kernel/plan.ts';
 import { treeSum } from '../tree.ts';
 import type { Backend, LossSum, SampleBatch } from './backend.ts';
 
@@ -11,6 +12,7 @@ export class KernelBackend implements Backend {
   readonly name = 'kernel';
   readonly #kernel: KernelExports;
   readonly #plan: KernelPlan;
+  readonly #pass: ForwardPass;
   readonly #indices: Int32Array;
   readonly #shifts: Int8Array;
   readonly #labels: Int32Array;
@@ -20,6 +22,7 @@ export class KernelBackend implements Backend {
   constructor(kernel: KernelExports, plan: KernelPlan, memory: WebAssembly.Memory) {
     this.#kernel = kernel;
     this.#plan = plan;
+    this.#pass = new ForwardPass(kernel, plan);
     this.#indices = new Int32Array(memory.buffer, plan.input.indices, LANES);
     this.#shifts = new Int8Array(memory.buffer, plan.input.shifts, 2 * LANES);
     this.#labels = new Int32Array(memory.buffer, plan.labels, LANES);
@@ -27,21 +30,8 @@ export class KernelBackend implements Backend {
   }
 
   setWeights(weights: Float32Array): void {
-    const w = weights.byteOffset;
-    this.#weights = w;
-    for (const conv of this.#plan.convs) {
-      this.#kernel.foldSubsample(
-        w + conv.weightOffset,
-        w + conv.biasOffset,
-        w + conv.coefficientOffset,
-        w + conv.subsampleBiasOffset,
-        conv.starts,
-        conv.taps,
-        conv.maps,
-        conv.folded,
-        conv.foldedBias,
-      );
-    }
+    this.#weights = weights.byteOffset;
+    this.#pass.setWeights(this.#weights);
   }
 
   get shardsAtOnce(): number {
@@ -59,7 +49,7 @@ export class KernelBackend implements Backend {
       for (let block = 0; block < blocks; block++) {
         const first = shard * shardSize + block * LANES;
         const count = this.#load(samples, first, Math.min(first + LANES, (shard + 1) * shardSize));
-        this.#forward(samples, count);
+        this.#pass.run(samples.images.byteOffset, count);
         const kept = shard * blocks + block;
         losses[shard] = (losses[shard] as number) + this.#head(count);
         correct += this.#countCorrect(count);
@@ -76,7 +66,7 @@ export class KernelBackend implements Backend {
     let correct = 0;
     for (let first = 0; first < samples.indices.length; first += LANES) {
       const count = this.#load(samples, first, Math.min(first + LANES, samples.indices.length));
-      this.#forward(samples, count);
+      this.#pass.run(samples.images.byteOffset, count);
       lossSum += this.#head(count);
       correct += this.#countCorrect(count);
       predictions.set(this.#predictions.subarray(0, count), first);
@@ -96,48 +86,6 @@ export class KernelBackend implements Backend {
     }
     this.#labels.fill(-1, count);
     return count;
-  }
-
-  #forward({ images }: SampleBatch, count: number): void {
-    const { input, convs, denses } = this.#plan;
-    for (const [layer, conv] of convs.entries()) {
-      if (layer === 0) {
-        this.#kernel.decode(
-          images.byteOffset,
-          input.indices,
-          input.shifts,
-          count,
-          input.width,
-          input.height,
-          input.padding,
-          input.stride,
-          input.side,
-          input.scratch,
-          conv.sums,
-        );
-      } else {
-        const before = convs[layer - 1] as ConvPlan;
-        this.#kernel.boxSum(before.out, before.maps, before.height, before.width, conv.sums);
-      }
-      this.#kernel.convForward(
-        conv.sums,
-        conv.plane,
-        conv.row,
-        conv.starts,
-        conv.inputs,
-        conv.folded,
-        conv.foldedBias,
-        conv.size,
-        conv.maps,
-        conv.height,
-        conv.width,
-        conv.out,
-      );
-    }
-    const w = this.#weights;
-    for (const { weightOffset, biasOffset, x, inputs, outputs, activation, out } of denses) {
-      this.#kernel.denseForward(w + weightOffset, w + biasOffset, x, inputs, outputs, activation, out);
-    }
   }
 
   /** Computes losses, predictions and the last layer's deltas; returns the loss sum. */

@@ -8,14 +8,15 @@ import type { instantiate } from '#kernel';
  */
 const NUMERICS_VERSION = 1;
 
-/** Samples per kernel call: two registers of four lanes (src/kernel/math.ts). */
-export const LANES = 8;
-
 /** The kernel's functions (src/kernel), as its compiler declares them; pointers are byte offsets into its memory. */
 export type KernelExports = Awaited<ReturnType<typeof instantiate>>;
 
 function kernelBytes(): Uint8Array {
-  return readFileSync(new URL('../../kernel/kernel.wasm', import.meta.url));
+  return moduleBytes('kernel.wasm');
+}
+
+function moduleBytes(file: string): Uint8Array {
+  return readFileSync(new URL(`../../kernel/${file}`, import.meta.url));
 }
 
 /** Compiled once a process; threads share it, and so its optimised code. */
@@ -25,6 +26,15 @@ export function compileKernel(): WebAssembly.Module {
 
 export function instantiateKernel(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as KernelExports;
+}
+
+/** What `Inspector` runs (src/kernel/inspect.ts): apart from the kernel, so that it is no part of the numerics digest. */
+export function compileInspector(): WebAssembly.Module {
+  return new WebAssembly.Module(inspectorBytes());
+}
+
+export function inspectorBytes(): Uint8Array {
+  return moduleBytes('inspector.wasm');
 }
 
 /** SHA-256 over what decides the bits: nodes with different digests must not train together. */

@@ -1,20 +1,23 @@
 const PAGE = 65_536;
 /** 2 GiB: a ceiling for address space; only pages that were written take memory. */
 const MAXIMUM_PAGES = 32_768;
+/** 4 MiB, of which LeNet-5's plan takes about a half. */
+const PRIVATE_PAGES = 64;
 /** A cache line, so that threads don't share one by accident. */
 const ALIGNMENT = 64;
 
-/**
- * The process's one shared WebAssembly memory: data set, weights, partials and every worker's scratch. Only the main thread
- * allocates; other threads are handed pointers (byte offsets). Nothing is freed: a run allocates what it needs at its start.
- */
-export class SharedMemory {
-  readonly memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared: true });
+/** A WebAssembly memory laid out from its start; pointers are byte offsets into it. Nothing is freed. */
+export class KernelMemory {
+  readonly memory: WebAssembly.Memory;
   // Pointer 0 stays unused, so that a zero in a table or command is a mistake that shows.
   #next = ALIGNMENT;
   #sealed = false;
   /** Every object that has stood for the memory: growing makes a new one. */
   readonly #buffers = new WeakSet<ArrayBufferLike>();
+
+  constructor(memory: WebAssembly.Memory) {
+    this.memory = memory;
+  }
 
   /** Ends allocation: a thread that holds the memory need not see it grow. */
   seal(): void {
@@ -66,10 +69,27 @@ export class SharedMemory {
     return held;
   }
 
-  #buffer(): SharedArrayBuffer {
+  #buffer(): ArrayBufferLike {
     const { buffer } = this.memory;
     this.#buffers.add(buffer);
     return buffer;
+  }
+}
+
+/**
+ * The process's one shared WebAssembly memory: data set, weights, partials and every worker's scratch. Only the main thread
+ * allocates; other threads are handed pointers. A run allocates what it needs at its start.
+ */
+export class SharedMemory extends KernelMemory {
+  constructor() {
+    super(new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared: true }));
+  }
+}
+
+/** One thread's memory, as browsers give it to any page. Of a fixed size: growing would detach every view of it. */
+export class PrivateMemory extends KernelMemory {
+  constructor() {
+    super(new WebAssembly.Memory({ initial: PRIVATE_PAGES, maximum: PRIVATE_PAGES }));
   }
 }
 

@@ -2,8 +2,10 @@ import { ModelError } from '../errors.ts';
 import { type LayerLayout, type ModelLayout, shapeSize } from '../model/layout.ts';
 import type { Activation, ConvSpec, DenseSpec, RbfHeadSpec, SoftmaxHeadSpec } from '../model/spec.ts';
 import { depthOf } from '../tree.ts';
-import { LANES } from './exports.ts';
-import { padded, type SharedMemory } from './memory.ts';
+import { type KernelMemory, padded } from './memory.ts';
+
+/** Samples per kernel call: two registers of four lanes (src/kernel/math.ts). */
+export const LANES = 8;
 
 /** Bytes of one feature in all lanes. */
 const BLOCK = 4 * LANES;
@@ -13,7 +15,7 @@ const ACTIVATIONS = { linear: 0, relu: 1, 'scaled-tanh': 2 } as const;
 
 /**
  * Where one worker's kernel finds its tables, activations and deltas: plain numbers, made by the main thread and sent to the
- * worker. Pointers are byte offsets into the shared memory; names ending in `Offset` count bytes from the start of the
+ * worker. Pointers are byte offsets into the memory; names ending in `Offset` count bytes from the start of the
  * weights or the gradient.
  */
 export interface KernelPlan {
@@ -125,7 +127,7 @@ const STACK_LEVEL = 128;
  * Lays out one worker's scratch memory for a model and shards of at most `shardSize` samples.
  * @throws ModelError where the spec isn't (conv, subsample) pairs, then dense layers, then a head
  */
-export function planKernel(layout: ModelLayout, shardSize: number, memory: SharedMemory): KernelPlan {
+export function planKernel(layout: ModelLayout, shardSize: number, memory: KernelMemory): KernelPlan {
   const blocks = Math.ceil(shardSize / LANES);
   let shardsAtOnce = 1;
   while (2 * shardsAtOnce * blocks * LANES <= SAMPLES_AT_ONCE) shardsAtOnce *= 2;
@@ -174,7 +176,7 @@ export function planKernel(layout: ModelLayout, shardSize: number, memory: Share
   };
 }
 
-function planInput(layout: ModelLayout, memory: SharedMemory): InputPlan {
+function planInput(layout: ModelLayout, memory: KernelMemory): InputPlan {
   const { width, height, padding } = layout.spec.input;
   const side = height + 2 * padding;
   // `place` in src/kernel/input.ts moves 16 bytes at a time.
@@ -201,7 +203,7 @@ function planConv(
   spec: ConvSpec,
   conv: LayerLayout,
   subsample: LayerLayout,
-  memory: SharedMemory,
+  memory: KernelMemory,
   stride: number | undefined,
 ): ConvPlan {
   const { maps: inputMaps, height: inputHeight, width: inputWidth } = conv.input;
@@ -234,7 +236,7 @@ function planConv(
 function planTable(
   conv: LayerLayout,
   outputPlane: number,
-  memory: SharedMemory,
+  memory: KernelMemory,
 ): Pick<ConvPlan, 'starts' | 'inputs' | 'feeds' | 'feedStarts'> {
   const kernels = conv.inputsOf.flatMap((inputs, output) => inputs.map((input) => ({ input, output })));
   const kernelBytes = (4 * (conv.tensors[0]?.size ?? 0)) / kernels.length;
@@ -272,7 +274,7 @@ function planDense(
   layer: LayerLayout,
   before: Before,
   kept: number,
-  memory: SharedMemory,
+  memory: KernelMemory,
 ): DensePlan {
   const inputs = shapeSize(layer.input);
   const outputs = shapeSize(layer.output);
@@ -296,7 +298,7 @@ function rowBytes(features: number): number {
   return 4 * Math.ceil(features / 16) * 16;
 }
 
-function planHead(spec: SoftmaxHeadSpec | RbfHeadSpec, before: Before, memory: SharedMemory): HeadPlan {
+function planHead(spec: SoftmaxHeadSpec | RbfHeadSpec, before: Before, memory: KernelMemory): HeadPlan {
   const { classes } = spec;
   if (spec.kind === 'softmax') return { kind: 'softmax', classes, logits: before.x, delta: before.delta };
   const flat = spec.targets.flat();

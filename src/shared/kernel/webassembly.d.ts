@@ -8,8 +8,8 @@ declare namespace WebAssembly {
     readonly exports: Record<string, unknown>;
   }
   class Memory {
-    constructor(descriptor: { initial: number; maximum: number; shared: true });
-    readonly buffer: SharedArrayBuffer;
+    constructor(descriptor: { initial: number; maximum?: number; shared?: true });
+    readonly buffer: ArrayBufferLike;
     grow(pages: number): number;
   }
 }
