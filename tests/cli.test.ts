@@ -24,6 +24,8 @@ describe('help', () => {
     ['--help'],
     ['train', '--help'],
     ['evaluate', '--help'],
+    ['export', '--help'],
+    ['import', '--help'],
     ['verify', '--help'],
     ['bench', '--help'],
     ['doctor', '--help'],

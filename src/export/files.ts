@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { replaceFile } from '../shared/checkpoint/replace-file.ts';
 import { UsageError } from '../shared/errors.ts';
@@ -45,12 +45,10 @@ export function inFolder(folder: string, files: Readonly<Record<string, Uint8Arr
 /** How many entries a folder has; undefined where nothing is there. */
 async function contentsOf(path: string): Promise<number | 'file' | undefined> {
   try {
-    return (await readdir(path)).length;
+    return (await stat(path)).isDirectory() ? (await readdir(path)).length : 'file';
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
-    // A file on the way to it, or the path itself.
-    if (code === 'ENOTDIR') return 'file';
-    throw new UsageError(`--out: ${path} can't be looked at: ${message}. Name another place.`, { cause: error });
+    throw new UsageError(`--out: ${path} can't be used: ${message}. Name another place.`, { cause: error });
   }
 }
