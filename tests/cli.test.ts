@@ -26,6 +26,8 @@ describe('help', () => {
     ['evaluate', '--help'],
     ['predict', '--help'],
     ['draw', '--help'],
+    ['export', '--help'],
+    ['import', '--help'],
     ['verify', '--help'],
     ['bench', '--help'],
     ['doctor', '--help'],

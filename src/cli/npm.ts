@@ -12,7 +12,7 @@ const NPM_SETTINGS: ReadonlySet<string> = new Set(['json']);
  */
 export function refuseSwallowedFlags(command: string | undefined, env: Environment): void {
   if (scriptOf(env) === undefined) return;
-  const flags = [...OPTION_KEYS, 'config', 'preset']
+  const flags = [...OPTION_KEYS, 'config', 'preset', 'format']
     .filter((key) => !NPM_SETTINGS.has(key))
     .map(flagOf)
     .filter((flag) => env[`npm_config_${flag.slice(2).replaceAll('-', '_')}`] !== undefined);

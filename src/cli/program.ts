@@ -1,4 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
+import type { ExportFlags } from './commands/export.ts';
+import type { ImportFlags } from './commands/import.ts';
 import { reportFailure } from './failure.ts';
 import { refuseSwallowedFlags } from './npm.ts';
 import { addOptions, addTrainOptions } from './options.ts';
@@ -25,6 +27,15 @@ const EXAMPLES = {
     'lockstep predict t10k-images-idx3-ubyte --index 7',
   ],
   draw: ['lockstep draw', 'lockstep draw --run runs/first --port 8080'],
+  export: [
+    'lockstep export --format onnx --out lenet5.onnx',
+    'lockstep export runs/first --format tfjs --out web/lenet5',
+    'lockstep export runs/first/checkpoints/step-00000100.safetensors --format safetensors --out weights.safetensors',
+  ],
+  import: [
+    'lockstep import weights.safetensors',
+    'lockstep import weights.safetensors --out imported.safetensors && lockstep train --init imported.safetensors',
+  ],
   verify: ['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json'],
   doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
   worker: [
@@ -89,6 +100,8 @@ function lockstep(done: (exitCode: number) => void): Command {
 
   addPredict(program, done);
   addDraw(program, done);
+  addExport(program, done);
+  addImport(program, done);
   addVerify(program, done);
 
   const worker = program.command('worker').description("compute for another machine's run until it ends");
@@ -155,6 +168,34 @@ function addDraw(program: Command, done: (exitCode: number) => void): void {
 function addModelOptions(command: Command): void {
   const run = new Option('--run <folder>', 'the run whose last checkpoint predicts (default: the newest under runs/)');
   command.addOption(run.conflicts('checkpoint')).option('--checkpoint <file>', 'a .safetensors file in its place');
+}
+
+function addExport(program: Command, done: (exitCode: number) => void): void {
+  const command = program.command('export').description("a checkpoint's network for other programs");
+  command.argument('[checkpoint]', "a .safetensors file or a run (default: the newest run's last, under runs/)");
+  command
+    .addOption(
+      new Option('--format <format>', 'ONNX, a tfjs layers model, or the weights alone')
+        .choices(['onnx', 'tfjs', 'safetensors'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--out <path>', 'the new file; with tfjs, a new or empty folder');
+  addOptions(command, ['json']);
+  command
+    .addHelpText('after', examples('export'))
+    .action(async (checkpoint: string | undefined, flags: ExportFlags) => {
+      done(await (await import('./commands/export.ts')).exportNetwork(checkpoint, flags));
+    });
+}
+
+function addImport(program: Command, done: (exitCode: number) => void): void {
+  const command = program.command('import').description('a checkpoint from weights that another program wrote');
+  command.argument('<file>', 'a .safetensors file of float32 tensors, named as `export --format safetensors` does');
+  command.option('--out <file>', 'the new checkpoint (default: NAME-checkpoint.safetensors, in this folder)');
+  addOptions(command, ['json']);
+  command.addHelpText('after', examples('import')).action(async (file: string, flags: ImportFlags) => {
+    done(await (await import('./commands/import.ts')).importWeights(file, flags));
+  });
 }
 
 function addVerify(program: Command, done: (exitCode: number) => void): void {

@@ -1,4 +1,4 @@
-import { type Checkpoint, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import { type Checkpoint, UNKNOWN, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
 import type { Dataset, Split } from '../../shared/dataset/dataset.ts';
 import type { Evaluation } from '../../shared/executor.ts';
@@ -59,6 +59,9 @@ export async function evaluate(path: string | undefined, flags: Readonly<Record<
 /** What makes the figures others than the run's own. */
 function differences({ config, digests }: Checkpoint, dataset: Dataset, backend: BackendName): string[] {
   const trainedBy = config.backend ?? backend;
+  if (digests.dataset === UNKNOWN) {
+    return ['Note: the weights were imported; what they were trained on, and by what, is not known.'];
+  }
   return [
     ...(trainedBy === backend
       ? []

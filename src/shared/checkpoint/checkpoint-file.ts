@@ -56,23 +56,39 @@ export async function writeCheckpoint(
 
 /** @throws CheckpointError where the file is missing, unreadable or damaged */
 export async function readCheckpoint(file: string): Promise<Checkpoint> {
-  return decodeCheckpoint(await readBytes(file), file);
+  const advice = "Name a file from a run's checkpoints folder.";
+  return decodeCheckpoint(await readBytes(file, { what: 'checkpoint', advice }), file);
 }
 
-async function readBytes(file: string): Promise<Uint8Array> {
+export interface ReadOptions {
+  /** What errors call the file, and what they advise. */
+  readonly what: string;
+  readonly advice: string;
+  /** More is not read. */
+  readonly maxBytes?: number;
+}
+
+/** @throws CheckpointError where the file is missing, unreadable, larger than allowed, or no plain file */
+export async function readBytes(
+  file: string,
+  { what, advice, maxBytes = Number.POSITIVE_INFINITY }: ReadOptions,
+): Promise<Uint8Array> {
+  let problem = "isn't a file";
   try {
+    const found = await stat(file);
     // Opening a named pipe would wait for a writer for ever.
-    if ((await stat(file)).isFile()) return await readFile(file);
+    if (found.isFile()) {
+      if (found.size <= maxBytes) return await readFile(file);
+      problem = `holds ${found.size} bytes, where at most ${maxBytes} were expected`;
+    }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const problem = code === 'ENOENT' ? "doesn't exist" : `can't be read (${message})`;
-    throw new CheckpointError(`The checkpoint ${file} ${problem}. Name a file from a run's checkpoints folder.`, {
+    const reason = code === 'ENOENT' ? "doesn't exist" : `can't be read (${message})`;
+    throw new CheckpointError(`The ${what} ${file} ${reason}. ${advice}`, {
       file,
       cause: error,
       isUnreadable: code !== 'ENOENT',
     });
   }
-  throw new CheckpointError(`The checkpoint ${file} isn't a file. Name a file from a run's checkpoints folder.`, {
-    file,
-  });
+  throw new CheckpointError(`The ${what} ${file} ${problem}. ${advice}`, { file });
 }

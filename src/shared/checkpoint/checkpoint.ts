@@ -50,11 +50,15 @@ export interface Checkpoint extends CheckpointInfo {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
+/** As a digest: of weights that were imported from elsewhere. */
+export const UNKNOWN = 'unknown';
+
 const NO_DIGEST = '0'.repeat(64);
 // Quotes inside JSON strings are escaped, so no value or tensor name can contain this text.
 const DIGEST_KEY = '"sha256":"';
 
-const Metadata = z.object({
+/** What a checkpoint's metadata hold, as texts by name. */
+export const CheckpointMetadata = z.object({
   step: z
     .string()
     .regex(/^(0|[1-9]\d{0,14})$/)
@@ -101,7 +105,7 @@ export function encodeCheckpoint(state: CheckpointInfo & TrainingState & { reado
 export function decodeCheckpoint(bytes: Uint8Array, file: string): Checkpoint {
   const sha256 = verify(bytes, file);
   const { metadata, tensors } = decodeSafetensors(bytes, file);
-  const parsed = Metadata.safeParse(metadata);
+  const parsed = CheckpointMetadata.safeParse(metadata);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw damaged(file, `its metadata's ${issue?.path.join('.')}: ${issue?.message}`, parsed.error);
@@ -136,7 +140,8 @@ export function weightsSha256(weights: Float32Array): string {
   return createHash('sha256').update(littleEndianBytes(weights)).digest('hex');
 }
 
-function tensorsOf(layout: ModelLayout, prefix: string, values: Float32Array): Tensor[] {
+/** A flat vector's parts by name, behind a prefix; views, no copies. @throws RangeError where its length isn't the layout's */
+export function tensorsOf(layout: ModelLayout, prefix: string, values: Float32Array): Tensor[] {
   if (values.length !== layout.parameters) {
     throw new RangeError(`${prefix}*: expected ${layout.parameters} parameters, but got ${values.length}.`);
   }

@@ -22,7 +22,7 @@ const MAX_HEADER_BYTES = 1 << 20;
 
 const Count = z.int().nonnegative();
 const TensorEntry = z.strictObject({
-  dtype: z.literal('F32'),
+  dtype: z.literal('F32', { error: ({ input }) => `expected F32, but it is ${JSON.stringify(input)?.slice(0, 40)}` }),
   shape: z.array(Count).max(8),
   data_offsets: z.tuple([Count, Count]),
 });
@@ -48,13 +48,16 @@ export function encodeSafetensors(tensors: readonly Tensor[], metadata: Readonly
   return Buffer.concat([length, header, padding, ...tensors.map((tensor) => littleEndianBytes(tensor.data))]);
 }
 
+/** Makes the error that names a file and what is wrong with it. */
+type Refusal = (file: string, problem: string, cause?: unknown) => CheckpointError;
+
 /**
  * Reads a safetensors file of float32 tensors, whatever the alignment of `bytes`; `file` is the name that errors give.
- * @throws CheckpointError where anything in it contradicts the format
+ * @throws CheckpointError where anything in it contradicts the format, as `refusal` words it
  */
-export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
-  const header = headerOf(bytes, file);
-  const { __metadata__: metadata = {}, ...entries } = parseHeader(header, file);
+export function decodeSafetensors(bytes: Uint8Array, file: string, refusal: Refusal = damaged): TensorFile {
+  const header = headerOf(bytes, file, refusal);
+  const { __metadata__: metadata = {}, ...entries } = parseHeader(header, file, refusal);
   const data = bytes.subarray(LENGTH_BYTES + header.length);
   const tensors = new Map<string, Tensor>();
   let next = 0;
@@ -63,7 +66,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
     const [begin, end] = data_offsets;
     const size = shape.reduce((product, side) => product * side, 1);
     if (begin !== next || end - begin !== 4 * size || end > data.length) {
-      throw damaged(
+      throw refusal(
         file,
         `tensor ${name} of ${shape.join('x')} can't lie at ${begin} to ${end} of ${data.length} bytes`,
       );
@@ -71,7 +74,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
     tensors.set(name, { name, shape, data: float32From(data.subarray(begin, end)) });
     next = end;
   }
-  if (next !== data.length) throw damaged(file, `expected ${next} bytes of tensors, but it holds ${data.length}`);
+  if (next !== data.length) throw refusal(file, `expected ${next} bytes of tensors, but it holds ${data.length}`);
   return { metadata, tensors };
 }
 
@@ -79,12 +82,12 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): TensorFile {
  * The header's bytes, padding included: a view that begins 8 bytes into the file.
  * @throws CheckpointError where its length is impossible
  */
-export function headerOf(bytes: Uint8Array, file: string): Buffer {
+export function headerOf(bytes: Uint8Array, file: string, refusal: Refusal = damaged): Buffer {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.length < LENGTH_BYTES) throw damaged(file, `expected a header, but it holds ${view.length} bytes`);
+  if (view.length < LENGTH_BYTES) throw refusal(file, `expected a header, but it holds ${view.length} bytes`);
   const length = view.readBigUInt64LE();
   const limit = Math.min(view.length - LENGTH_BYTES, MAX_HEADER_BYTES);
-  if (length > limit) throw damaged(file, `expected a header of at most ${limit} bytes, but it claims ${length}`);
+  if (length > limit) throw refusal(file, `expected a header of at most ${limit} bytes, but it claims ${length}`);
   return view.subarray(LENGTH_BYTES, LENGTH_BYTES + Number(length));
 }
 
@@ -105,15 +108,15 @@ function float32From(bytes: Uint8Array): Float32Array {
   return new Float32Array(copy.buffer);
 }
 
-function parseHeader(header: Buffer, file: string): z.infer<typeof Header> {
+function parseHeader(header: Buffer, file: string, refusal: Refusal): z.infer<typeof Header> {
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(header));
   } catch (error) {
-    throw damaged(file, 'its header is not JSON', error);
+    throw refusal(file, 'its header is not JSON', error);
   }
   const parsed = Header.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw damaged(file, `its header's ${issue?.path.join('.')}: ${issue?.message}`, parsed.error);
+  throw refusal(file, `its header's ${issue?.path.join('.')}: ${issue?.message}`, parsed.error);
 }

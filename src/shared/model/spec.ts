@@ -19,6 +19,10 @@ export interface InputSpec {
 export type LayerSpec = ConvSpec | SubsampleSpec | DenseSpec;
 export type Activation = 'relu' | 'scaled-tanh';
 
+/** LeCun et al. 1998, appendix A: f(a) = A tanh(S a). */
+export const TANH_AMPLITUDE = 1.7159;
+export const TANH_SLOPE = 2 / 3;
+
 /** A square convolution of stride 1 without padding or activation; always followed by a subsampling layer. */
 export interface ConvSpec {
   readonly kind: 'conv';

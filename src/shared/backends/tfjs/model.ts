@@ -1,10 +1,6 @@
 import type { LayerLayout, ModelLayout } from '../../model/layout.ts';
-import type { Activation, HeadSpec, RbfHeadSpec } from '../../model/spec.ts';
+import { type Activation, type HeadSpec, type RbfHeadSpec, TANH_AMPLITUDE, TANH_SLOPE } from '../../model/spec.ts';
 import type { Tensor, Tfjs } from './api.ts';
-
-/** LeCun et al. 1998, appendix A: f(a) = A tanh(S a). */
-const TANH_AMPLITUDE = 1.7159;
-const TANH_SLOPE = 2 / 3;
 
 /** Columns of the head's scores: the classes, and with the RBF head one for what is no digit. */
 export function columnsOf(head: HeadSpec): number {

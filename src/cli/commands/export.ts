@@ -1,0 +1,99 @@
+// lockstep export runs/first --format onnx --out lenet5.onnx
+import { createHash } from 'node:crypto';
+import { basename, dirname } from 'node:path';
+import { inFolder, type NewFile, newFile, newFolder, writeFiles } from '../../export/files.ts';
+import { metadataOf } from '../../export/metadata.ts';
+import { type Network, refuseNotFinite } from '../../export/network.ts';
+import { encodeOnnx } from '../../export/onnx.ts';
+import { encodeWeights } from '../../export/safetensors.ts';
+import { encodeTfjs, MODEL_FILE, WEIGHTS_FILE } from '../../export/tfjs.ts';
+import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import { resolveReadConfig } from '../../shared/config.ts';
+import { callerPath } from '../../shared/paths.ts';
+import { findCheckpoint } from '../runs/find.ts';
+import { openModel } from '../runs/saved-model.ts';
+import { shownPath } from '../shown-path.ts';
+import { version } from '../version.ts';
+
+export interface ExportFlags {
+  readonly format: 'onnx' | 'tfjs' | 'safetensors';
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+/** What the command prints with --json. */
+interface Report {
+  readonly format: ExportFlags['format'];
+  readonly files: readonly { readonly file: string; readonly bytes: number; readonly sha256: string }[];
+  readonly checkpoint: string;
+  /** The run's name, where the checkpoint lies in one. */
+  readonly run: string | undefined;
+  readonly step: number;
+  readonly head: string;
+  readonly weightsSha256: string;
+  /** Of the metadata: digits that were drawn, where the run had no others. */
+  readonly trainedOn: string | undefined;
+}
+
+/** `lockstep export [CHECKPOINT] --format FORMAT --out PATH` */
+export async function exportNetwork(path: string | undefined, flags: ExportFlags): Promise<number> {
+  const { format } = flags;
+  const { json } = resolveReadConfig({ flags: { json: flags.json }, env: process.env });
+  const named = path === undefined ? undefined : callerPath(path, process.env);
+  const out = callerPath(flags.out, process.env);
+  await (format === 'tfjs' ? newFolder(out) : newFile(out));
+  const { checkpoint, layout, weights } = await openModel(await findCheckpoint(named, callerPath('runs', process.env)));
+  refuseNotFinite(layout, weights, checkpoint.file);
+  const run = runOf(checkpoint.file);
+  const source = { layout, weights, version: version() };
+  const metadata = metadataOf(source, checkpoint, run);
+  const files = filesOf(format, { ...source, metadata }, out);
+  await writeFiles(files);
+  const report: Report = {
+    format,
+    files: files.map(({ path, bytes }) => ({ file: path, bytes: bytes.length, sha256: sha256(bytes) })),
+    checkpoint: checkpoint.file,
+    run,
+    step: checkpoint.step,
+    head: layout.spec.head.kind,
+    weightsSha256: weightsSha256(weights),
+    trainedOn: metadata.trainedOn,
+  };
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
+  return 0;
+}
+
+function filesOf(format: ExportFlags['format'], network: Network, out: string): NewFile[] {
+  switch (format) {
+    case 'onnx':
+      return [{ path: out, bytes: encodeOnnx(network) }];
+    case 'safetensors':
+      return [{ path: out, bytes: encodeWeights(network) }];
+    case 'tfjs': {
+      const { model, weights } = encodeTfjs(network);
+      // The model last: where it is, so are its weights.
+      return inFolder(out, { [WEIGHTS_FILE]: weights, [MODEL_FILE]: model });
+    }
+  }
+}
+
+/** The name of the run in whose directory a checkpoint lies. */
+function runOf(file: string): string | undefined {
+  const folder = dirname(file);
+  return basename(folder) === 'checkpoints' ? basename(dirname(folder)) : undefined;
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function reportText({ files, checkpoint, step, head, weightsSha256, trainedOn }: Report): string {
+  return [
+    `checkpoint  ${shownPath(checkpoint)}`,
+    `step        ${step}, head ${head}`,
+    ...(trainedOn === undefined ? [] : [`data        ${trainedOn}`]),
+    `weights     sha256 ${weightsSha256}`,
+    ...files.map(({ file, bytes }) => `wrote       ${shownPath(file)} (${(bytes / 1000).toFixed(0)} KB)`),
+    '',
+  ].join('\n');
+}

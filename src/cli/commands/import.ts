@@ -1,0 +1,63 @@
+// lockstep import weights.safetensors --out imported.safetensors
+import { basename } from 'node:path';
+import { newFile, writeFiles } from '../../export/files.ts';
+import { decodeWeights, type ImportedWeights, importedCheckpoint, MAX_FILE_BYTES } from '../../export/import.ts';
+import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import { readBytes } from '../../shared/checkpoint/checkpoint-file.ts';
+import { resolveReadConfig } from '../../shared/config.ts';
+import { callerPath } from '../../shared/paths.ts';
+import { commandLine } from '../npm.ts';
+import { shownPath, typedPath } from '../shown-path.ts';
+
+export interface ImportFlags {
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+/** What the command prints with --json. */
+interface Report {
+  readonly checkpoint: string;
+  /** 0 where the weights aren't those of a checkpoint that the file names. */
+  readonly step: number;
+  readonly head: string;
+  readonly weightsSha256: string;
+  readonly origin: ImportedWeights['origin'];
+}
+
+const ORIGINS: Readonly<Record<ImportedWeights['origin'], string>> = {
+  kept: 'weights that Lockstep exported, unchanged',
+  changed: 'other weights than those that were exported; they begin at step 0',
+  none: 'not known; they begin at step 0',
+};
+
+/** `lockstep import FILE [--out CHECKPOINT]` */
+export async function importWeights(path: string, flags: ImportFlags): Promise<number> {
+  const { json } = resolveReadConfig({ flags: { json: flags.json }, env: process.env });
+  const file = callerPath(path, process.env);
+  const name = `${basename(file).replace(/\.safetensors$/, '')}-checkpoint.safetensors`;
+  const out = await newFile(callerPath(flags.out ?? name, process.env));
+  const advice = 'Name a safetensors file with the weights of a LeNet-5.';
+  const bytes = await readBytes(file, { what: 'file', advice, maxBytes: MAX_FILE_BYTES });
+  const imported = decodeWeights(bytes, file);
+  await writeFiles([{ path: out, bytes: importedCheckpoint(imported) }]);
+  const report: Report = {
+    checkpoint: out,
+    step: imported.step,
+    head: imported.layout.spec.head.kind,
+    weightsSha256: weightsSha256(imported.weights),
+    origin: imported.origin,
+  };
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
+  return 0;
+}
+
+function reportText({ checkpoint, step, head, weightsSha256, origin }: Report): string {
+  return [
+    `origin      ${ORIGINS[origin]}`,
+    `step        ${step}, head ${head}`,
+    `weights     sha256 ${weightsSha256}`,
+    `wrote       ${shownPath(checkpoint)}`,
+    `Next: ${commandLine(`evaluate ${typedPath(checkpoint)}`, process.env)}`,
+    '',
+  ].join('\n');
+}
