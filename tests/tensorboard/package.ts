@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('../../../tests/tensorboard/read-events.py', import.meta.url));
-const python = process.env.LOCKSTEP_TENSORBOARD_PYTHON ?? 'python3';
+const python = process.env.TENSORBOARD_PYTHON ?? 'python3';
 /** Reading goes by the C++ and Python of other people: time enough for a busy machine. */
 const DEADLINE_MS = 120_000;
 
@@ -13,7 +13,7 @@ const DEADLINE_MS = 120_000;
 export const skip =
   process.env.CI === 'true' || spawnSync(python, ['-c', 'import tensorboard']).status === 0
     ? false
-    : `${python} has no package tensorboard: pip install it in a venv, and name that one's python by $LOCKSTEP_TENSORBOARD_PYTHON`;
+    : `${python} has no package tensorboard: pip install it in a venv, and name that one's python by $TENSORBOARD_PYTHON`;
 
 export interface Histogram {
   readonly step: number;
