@@ -29,6 +29,7 @@ describe('help', () => {
     ['doctor', '--help'],
     ['runs', '--help'],
     ['diff', '--help'],
+    ['metrics', '--help'],
     ['help', 'train'],
   ]) {
     test(`lockstep ${args.join(' ')} shows examples`, () => {

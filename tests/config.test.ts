@@ -218,7 +218,7 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointEvery data evaluateEvery forceUnlock json keep listen metricsPort out plaintext resume tlsCert tlsKey tokenFile workers'.split(
+    'checkpointEvery data evaluateEvery forceUnlock json keep listen metricsPort out plaintext remoteWrite remoteWriteTokenFile resume tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );

@@ -107,7 +107,7 @@ test('a run that goes on: its log is cut, half-written files are removed', async
   await run.close();
   await writeFile(join(run.checkpoints, 'step-00000003.safetensors.tmp'), 'half');
   const again = await RunDirectory.open(run.path, options);
-  assert.deepEqual(await again.resume(2), record(2));
+  assert.deepEqual(await again.resume(2), { record: record(2), at: undefined });
   again.appendStep(record(3));
   await again.syncSteps();
   const lines = (await readFile(join(run.path, 'steps.jsonl'), 'utf8')).trim().split('\n');

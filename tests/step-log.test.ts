@@ -148,12 +148,12 @@ function resumeOn({ openFile }: FakeDisk, step: number): ReturnType<typeof StepL
 
 test('a line has fixed keys in a fixed order, and is read back', () => {
   const taken = { chain: 'c'.repeat(64), weightsSha256: 'd'.repeat(64), testLoss: 0.5, testAccuracy: 0.75 };
-  const whole = { ...taken, ...record(1), timings: { phases: { compute: 0.125, 'é\n': 0 }, total: 0.25 } };
+  const whole = { ...taken, ...record(1), timings: { phases: { compute: 0.125, 'é\n': 0 }, total: 0.25, at: 7 } };
   const line = stepLine(whole);
   assert.equal(
     line,
     '{"step":1,"loss":2.5,"accuracy":0.125,"learningRate":0.003,"gradientNorm":1.5,' +
-      '"timings":{"total":0.25,"phases":{"compute":0.125,"é\\n":0}},"testAccuracy":0.75,"testLoss":0.5,' +
+      '"timings":{"at":7,"total":0.25,"phases":{"compute":0.125,"é\\n":0}},"testAccuracy":0.75,"testLoss":0.5,' +
       `"weightsSha256":"${taken.weightsSha256}","chain":"${taken.chain}"}\n`,
   );
   assert.deepEqual(parseStepLine(line), whole);
@@ -177,6 +177,8 @@ test('what is no line of ours is not read', () => {
     [/2\.5/, '"2.5"'],
     [/2\.5/, 'null'],
     [/"timings":.*\}/, '"timings":1}'],
+    [/"timings":\{/, '"timings":{"at":1.5,'],
+    [/"timings":\{/, '"timings":{"at":"1",'],
   ];
   for (const text of [...wrong, ...fields.map(([from, to]) => line.replace(from, to))]) {
     assert.equal(parseStepLine(text), undefined, text);
@@ -562,7 +564,17 @@ test('a log resumed at step 0 is empty', async () => {
   const disk = new FakeDisk();
   disk.content = lines(1, 3);
   await resumeOn(disk, 0);
-  assert.deepEqual([disk.content, disk.readFrom], ['', []]);
+  assert.equal(disk.content, '');
+});
+
+test('a resumed log knows the latest timestamp of what it cuts, also where older lines have none', async () => {
+  const timed = (step: number): string => stepLine({ ...record(step), timings: { at: 1000 + step, total: 0.25 } });
+  for (const step of [0, 1, 2, 3]) {
+    const path = await fileOf(`${lines(1, 1)}${timed(2)}${timed(3)}${timed(4).slice(0, 70)}`);
+    const { last, at } = await StepLog.resume(path, step, quiet);
+    assert.deepEqual([last?.step, last?.timings.at, at], [step || undefined, step < 2 ? undefined : 1000 + step, 1003]);
+  }
+  assert.equal((await StepLog.resume(await fileOf(lines(1, 3)), 2, quiet)).at, undefined);
 });
 
 test('what a crash left at the end is cut', async () => {

@@ -13,6 +13,7 @@ const EXAMPLES = {
     'lockstep train --iterations 1000 --workers 4 --out runs/first',
     'lockstep train --backend tfjs --shard-size 64',
     'lockstep train --listen 0.0.0.0:9465 --token-file token --tls-cert cert.pem --tls-key key.pem',
+    'lockstep train --remote-write http://127.0.0.1:9090/api/v1/write',
     'lockstep train --config settings.json --seed 2 --json > result.json',
     'LOCKSTEP_METRICS_PORT=off lockstep train',
   ],
@@ -26,6 +27,10 @@ const EXAMPLES = {
   token: ['lockstep token > token'],
   bench: ['lockstep bench', 'lockstep bench --json > bench.json', 'lockstep bench --backends'],
   runs: ['lockstep runs', 'lockstep runs elsewhere --json', 'lockstep runs --remove first second'],
+  metrics: [
+    'lockstep metrics runs/first --openmetrics --out first.om',
+    'promtool tsdb create-blocks-from openmetrics first.om prometheus-data/',
+  ],
   diff: ['lockstep diff runs/first runs/second', 'lockstep diff runs/first runs/second --json'],
 };
 
@@ -104,6 +109,7 @@ function lockstep(done: (exitCode: number) => void): Command {
   });
   addRuns(program, done);
   addDiff(program, done);
+  addMetrics(program, done);
   return program;
 }
 
@@ -141,6 +147,18 @@ function addDiff(program: Command, done: (exitCode: number) => void): void {
     .addHelpText('after', examples('diff'))
     .action(async (run: string, other: string, flags: Record<string, unknown>) => {
       done(await (await import('./commands/diff.ts')).diff([run, other], flags));
+    });
+}
+
+function addMetrics(program: Command, done: (exitCode: number) => void): void {
+  const metrics = program.command('metrics').description("a run's every single step as time series for Prometheus");
+  metrics.argument('[run]', 'run directory (default: the newest under runs/)');
+  metrics
+    .option('--openmetrics', 'as OpenMetrics text, for promtool tsdb create-blocks-from openmetrics')
+    .option('--out <file>', 'file to write (default: stdout)')
+    .addHelpText('after', examples('metrics'))
+    .action(async (run: string | undefined, flags: Record<string, unknown>) => {
+      done(await (await import('./commands/metrics.ts')).metrics(run, flags));
     });
 }
 

@@ -35,8 +35,13 @@ export interface StepRecord {
   readonly chain?: string;
 }
 
-/** Seconds. */
+/** Seconds, but for `at`. */
 export interface StepTimings {
+  /**
+   * When the step was done: Unix milliseconds, an integer that rises by at least 1 from step to step, also across clock changes and
+   * resumes. Undefined in the log of an older version.
+   */
+  readonly at?: number;
   /** From drawing the samples to the updated weights, without evaluation and checkpoint. */
   readonly total: number;
   /** Parts of it by name, such as compute, reduce, update. */

@@ -93,17 +93,17 @@ export class RunDirectory {
   /**
    * Makes the directory that of a run that has come to `step`: cuts steps.jsonl behind it, and sets later checkpoints, which
    * can only be damaged ones, aside as *.damaged, so that they don't count among those to keep.
-   * @returns the record of that step; undefined where the log lacks it
+   * @returns the record of that step, undefined where the log lacks it, and the latest timestamp that a step had
    * @throws RunDirectoryError where it can't be written
    */
-  async resume(step: number): Promise<StepRecord | undefined> {
+  async resume(step: number): Promise<{ record: StepRecord | undefined; at: number | undefined }> {
     const path = join(this.path, 'steps.jsonl');
     try {
       await mkdir(this.checkpoints, { recursive: true });
       await clear(this.checkpoints, step);
-      const { log, last } = await StepLog.resume(path, step, this.#logOptions);
+      const { log, last: record, at } = await StepLog.resume(path, step, this.#logOptions);
       this.#steps = log;
-      return last;
+      return { record, at };
     } catch (error) {
       throw error instanceof LockstepError ? error : writeFailure(path, error as Error);
     }

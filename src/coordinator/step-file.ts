@@ -22,13 +22,19 @@ const NEWLINE = 0x0a;
 
 /**
  * Cuts what follows the last line of a step up to `step`: lines of later steps and garbage; all where there is no such line.
- * Gives that line's record and the byte after it. Reads backwards, a chunk at a time, as far as that line.
+ * Gives that line's record and the byte after it, and the timestamp of the last line that was there. Reads backwards, a chunk at
+ * a time, as far as that line.
  */
-export async function cutAfter(file: LogFile, step: number): Promise<{ end: number; record?: StepRecord }> {
+export async function cutAfter(
+  file: LogFile,
+  step: number,
+): Promise<{ end: number; record?: StepRecord; at: number | undefined }> {
+  // Steps that are computed again get later timestamps than they had.
+  const at = (await findLast(file, Number.POSITIVE_INFINITY)).record?.timings.at;
   const found = step > 0 ? await findLast(file, step) : { end: 0 };
   await file.truncate(found.end);
   await file.sync();
-  return found;
+  return { ...found, at };
 }
 
 /** Lines that were on the disk are gone: somebody cut or replaced the file. */

@@ -18,7 +18,11 @@ const stepRecord = z.object({
   accuracy: z.number(),
   learningRate: z.number(),
   gradientNorm: z.number(),
-  timings: z.object({ total: seconds, phases: z.record(z.string(), seconds).exactOptional() }),
+  timings: z.object({
+    at: z.int().positive().exactOptional(),
+    total: seconds,
+    phases: z.record(z.string(), seconds).exactOptional(),
+  }),
   testAccuracy: z.number().exactOptional(),
   // JSON has no NaN and no infinity: a test loss that overflowed is written as null.
   testLoss: z
@@ -33,7 +37,7 @@ const stepRecord = z.object({
 /** The line of a step, with its line feed; the keys in the order of the documentation, whatever the order in the record. */
 export function stepLine(record: StepRecord): string {
   const { step, loss, accuracy, learningRate, gradientNorm } = record;
-  const timings = { total: record.timings.total, phases: record.timings.phases };
+  const timings = { at: record.timings.at, total: record.timings.total, phases: record.timings.phases };
   const { testAccuracy, testLoss, weightsSha256, chain } = record;
   const required = { step, loss, accuracy, learningRate, gradientNorm, timings };
   return `${JSON.stringify({ ...required, testAccuracy, testLoss, weightsSha256, chain })}\n`;

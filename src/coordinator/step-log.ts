@@ -65,21 +65,21 @@ export class StepLog {
 
   /**
    * Goes on after `step` updates: cuts the lines past it and what a crash left at the end, and gives the record of `step`,
-   * undefined where the file lacks it. Where the file is missing, it is made anew.
+   * undefined where the file lacks it, and the latest timestamp that a step had. Where the file is missing, it is made anew.
    * @throws RunDirectoryError where the file can't be read or written
    */
   static async resume(
     path: string,
     step: number,
     options: StepLogOptions,
-  ): Promise<{ log: StepLog; last: StepRecord | undefined }> {
+  ): Promise<{ log: StepLog; last: StepRecord | undefined; at: number | undefined }> {
     try {
-      const { end, record } = await withLogFile(path, (file) => cutAfter(file, step), options.openFile);
+      const { end, record, at } = await withLogFile(path, (file) => cutAfter(file, step), options.openFile);
       const log = new StepLog(path, end, options);
       const from = (record?.step ?? 0) + 1;
       if (from <= step)
         log.#tell(`lacks ${from < step ? `the steps ${from} to ${step}` : `step ${step}`}; training goes on`);
-      return { log, last: from > step ? record : undefined };
+      return { log, last: from > step ? record : undefined, at };
     } catch (error) {
       throw writeFailure(path, error as Error);
     }

@@ -13,6 +13,7 @@ import type { StepObserver, StepRecord, StepTimings } from './observer.ts';
 import type { Optimizer } from './optimizer.ts';
 import { dueAt } from './schedule.ts';
 import type { StateStore } from './state.ts';
+import { StepClock } from './step-clock.ts';
 
 /** Steps are begun ahead of the one that is awaited as far as they take no longer than this. */
 const AHEAD_SECONDS = 0.02;
@@ -36,6 +37,8 @@ export interface Training {
   readonly checkpointAsked?: () => boolean;
   /** Aborted: the run ends after the steps under way, with a checkpoint. */
   readonly stop: AbortSignal;
+  /** Unix milliseconds (default: the system's clock). */
+  readonly now?: () => number;
 }
 
 /** Where a run begins, or goes on. */
@@ -44,6 +47,8 @@ export interface StartingPoint {
   readonly step: number;
   /** Of the last of them. */
   readonly record?: StepRecord | undefined;
+  /** The latest timestamp that a step was given, also one that is computed again: Unix milliseconds. */
+  readonly at?: number | undefined;
 }
 
 export interface CheckpointState {
@@ -99,7 +104,8 @@ export async function train(training: Training): Promise<TrainingResult> {
 }
 
 async function trainSteps(training: Training, course: Course): Promise<void> {
-  const { config, state, optimizer, executor, stop, until = config.iterations } = training;
+  const { config, state, optimizer, executor, stop, until = config.iterations, now = Date.now } = training;
+  const clock = new StepClock(now, training.from.at);
   const underWay: Step[] = [];
   for (let t = course.steps; t < until && (underWay.length > 0 || !stop.aborted); t++) {
     const start = performance.now();
@@ -118,7 +124,7 @@ async function trainSteps(training: Training, course: Course): Promise<void> {
     state.publish(step.next);
 
     const seconds = (performance.now() - start) / 1000;
-    const [learningRate, timings] = [optimizer.learningRate(t), timingsOf(result)];
+    const [learningRate, timings] = [optimizer.learningRate(t), timingsOf(result, clock.next())];
     course.advance({ step: t + 1, ...meansOf(result, config), learningRate, gradientNorm, timings }, seconds);
     await takeStock(training, course);
   }
@@ -190,9 +196,9 @@ function meansOf({ lossSum, correct }: LossSum, { batch }: TrainConfig): Pick<St
 }
 
 /** What the slowest worker spent neither computing nor updating, it waited: for the others, or to be told. */
-function timingsOf({ seconds: { total, compute, update } }: StepResult): StepTimings {
+function timingsOf({ seconds: { total, compute, update } }: StepResult, at: number): StepTimings {
   const wait = Math.max(0, Math.round(1e6 * (total - compute - update)) / 1e6);
-  return { total, phases: { compute, update, wait } };
+  return { at, total, phases: { compute, update, wait } };
 }
 
 type Stock = Pick<StepRecord, 'testAccuracy' | 'testLoss' | 'weightsSha256' | 'chain'>;

@@ -15,6 +15,7 @@ import { openDataset } from '../dataset.ts';
 import { Terminal } from '../progress/terminal.ts';
 import { listeningOf } from '../runs/listening.ts';
 import { manifestJson, readManifest } from '../runs/manifest.ts';
+import { remoteWriteOf } from '../runs/remote-write.ts';
 import { type Resumed, refuseOtherData, resumedRun } from '../runs/resume.ts';
 import { goOn, initialState, start } from '../runs/start.ts';
 import { type Summary, summaryText } from '../runs/summary.ts';
@@ -36,6 +37,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const resolved = resumed ?? resolveTrainConfig(sources);
   const { config } = resolved;
   const listening = await listeningOf(config, process.env);
+  const remoteWrite = await remoteWriteOf(config, process.env);
   if (config.backend === 'tfjs') prepareTfjs();
   const initial = resumed === undefined ? await initialState(config) : undefined;
   const memory = new SharedMemory();
@@ -47,7 +49,8 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   });
   if (resumed !== undefined) refuseOtherData(resumed, dataset.sha256);
   const name = resumed?.manifest.name ?? runName(started, config.seed);
-  const metrics = metricsOf(name, config, dataset);
+  const registry = new Registry();
+  const metrics = metricsOf(registry, name, config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
   const http = await listen(resolved, metrics);
   try {
@@ -57,7 +60,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
       : openUnchanged(resumed, options));
     const stop = stopOnSignals(say);
     try {
-      const surroundings = { memory, dataset, metrics, http, listening, stop, terminal };
+      const surroundings = { memory, dataset, registry, metrics, http, listening, remoteWrite, stop, terminal };
       const context = { directory, resolved, dataset, started, say, metricsUrl: http?.url };
       const beginning = await (resumed === undefined ? start(initial, context) : goOn(resumed, context));
       return await runTraining(beginning, { directory, ...surroundings });
@@ -95,10 +98,10 @@ async function openUnchanged(
   }
 }
 
-function metricsOf(run: string, config: TrainConfig, dataset: Dataset): RunMetrics {
+function metricsOf(registry: Registry, run: string, config: TrainConfig, dataset: Dataset): RunMetrics {
   const { backend, optimizer, seed, batch } = config;
   const info = { run, model: 'lenet5', dataset: dataset.name, backend, optimizer, seed, batch, version: version() };
-  return new RunMetrics(new Registry(), info);
+  return new RunMetrics(registry, info);
 }
 
 async function listen({ config, explicit }: ResolvedTrainConfig, metrics: RunMetrics): Promise<HttpServer | undefined> {

@@ -60,11 +60,11 @@ export async function goOn(resumed: Resumed, options: StartOptions): Promise<Beg
   const layout = layoutFor(resumed.config);
   const checkpoint = await newestSound(resumed, layout, options.say);
   const step = checkpoint?.step ?? 0;
-  const record = await options.directory.resume(step);
+  const { record, at } = await options.directory.resume(step);
   const { name, digests } = previous;
   const manifest = await manifestOf({ ...manifestOptions(options), name, digests, from: step, previous });
   const state = checkpoint === undefined ? undefined : trainingStateOf(checkpoint, layout);
-  return { manifest, from: { step, record }, chain: checkpoint?.chain ?? CHAIN_START, state };
+  return { manifest, from: { step, record, at }, chain: checkpoint?.chain ?? CHAIN_START, state };
 }
 
 /**

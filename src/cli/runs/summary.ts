@@ -34,6 +34,8 @@ export const SummarySchema = z.object({
   seconds: z.number(),
   /** Exchanged with remote nodes, a step of the last attempt. */
   networkBytesPerStep: z.object({ sent: z.number(), received: z.number() }).optional(),
+  /** Samples of single steps that the remote write receiver took, and that it didn't get; of the last attempt. */
+  remoteWrite: z.object({ sent: z.int(), dropped: z.int() }).optional(),
   workers: z.int(),
   backend: z.string(),
   dataset: z.string(),
@@ -50,15 +52,18 @@ export interface SummaryOptions {
   readonly started: Date;
   /** Bytes exchanged with remote nodes; undefined where the run listened for none. */
   readonly network: Readonly<Record<'sent' | 'received', number>> | undefined;
+  /** For the remote write receiver; undefined where there was none. */
+  readonly samples: Summary['remoteWrite'];
 }
 
-export function summaryOf({ run, config, dataset, result, started, network }: SummaryOptions): Summary {
+export function summaryOf({ run, config, dataset, result, started, network, samples }: SummaryOptions): Summary {
   const { steps, testedAt, testAccuracy, testLoss, trainLoss, weightsSha256, chain, trained } = result;
   return {
     ...{ run, steps, testedAt, testAccuracy, testLoss, trainLoss, weightsSha256, chain },
     samplesPerSecond: trained.seconds === 0 ? 0 : Math.round((trained.steps * config.batch) / trained.seconds),
     seconds: (Date.now() - started.getTime()) / 1000,
     ...(network && { networkBytesPerStep: bytesPerStep(network, trained.steps) }),
+    ...(samples && { remoteWrite: samples }),
     workers: config.workers,
     backend: config.backend,
     dataset,
@@ -100,6 +105,13 @@ export function announcement({ run, config, dataset, http, from }: AnnouncementO
   return lines;
 }
 
+/** What became of the samples for the remote write receiver. */
+export function samplesText({ sent, dropped }: NonNullable<Summary['remoteWrite']>): string {
+  const [taken, lost] = [sent, dropped].map((count) => count.toLocaleString('en-US'));
+  const rest = dropped === 0 ? '' : `, ${lost} DROPPED: steps.jsonl has them (lockstep metrics --openmetrics)`;
+  return `Remote write: ${taken} samples sent${rest}.`;
+}
+
 /** What a person reads behind the last step. */
 export function summaryText(summary: Summary, config: TrainConfig): string[] {
   const { run, steps, testedAt, testAccuracy, trainLoss, weightsSha256, samplesPerSecond, seconds } = summary;
@@ -118,6 +130,7 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
     const [sent, received] = [network.sent, network.received].map((bytes) => `${(bytes / 1000).toFixed(0)} KB`);
     lines.push(`Network: ${sent} sent and ${received} received a step.`);
   }
+  if (summary.remoteWrite !== undefined) lines.push(samplesText(summary.remoteWrite));
   const expectation = isDone ? expectationText(summary, config) : undefined;
   if (expectation !== undefined) lines.push(expectation);
   const checkpoint = typedPath(join(run, 'checkpoints', checkpointName(steps)));

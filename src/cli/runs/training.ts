@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client';
 import { CheckpointWriter } from '../../coordinator/checkpoint-writer.ts';
 import type { Cluster } from '../../coordinator/cluster/cluster.ts';
 import type { Hub } from '../../coordinator/cluster/hub.ts';
@@ -5,6 +6,8 @@ import { HashChain } from '../../coordinator/hash-chain.ts';
 import type { HttpServer } from '../../coordinator/http.ts';
 import type { NodeCounts, RunMetrics, WireCounts } from '../../coordinator/metrics.ts';
 import { type StepObserver, type StepRecord, together } from '../../coordinator/observer.ts';
+import type { Destination } from '../../coordinator/remote-write/delivery.ts';
+import type { RemoteWriter } from '../../coordinator/remote-write/remote-writer.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
@@ -20,8 +23,9 @@ import { typedPath } from '../shown-path.ts';
 import type { StopSignals } from '../signals.ts';
 import { type HubOptions, type Listening, openHub } from './listening.ts';
 import { ended, type Manifest, manifestJson } from './manifest.ts';
+import { startRemoteWrite } from './remote-write.ts';
 import type { Beginning } from './start.ts';
-import { announcement, summaryOf, summaryText } from './summary.ts';
+import { announcement, samplesText, summaryOf, summaryText } from './summary.ts';
 
 /** Samples of a step from which on another machine saves more time than it costs (docs/scaling.md). */
 const BATCH_FOR_NODES = 512;
@@ -30,10 +34,14 @@ export interface Surroundings {
   readonly directory: RunDirectory;
   readonly memory: SharedMemory;
   readonly dataset: Dataset;
+  readonly registry: Registry;
+  /** In the registry. */
   readonly metrics: RunMetrics;
   readonly http: HttpServer | undefined;
   /** Undefined: this machine trains alone. */
   readonly listening: Listening | undefined;
+  /** Undefined: steps aren't sent anywhere. */
+  readonly remoteWrite: Destination | undefined;
   readonly stop: StopSignals;
   readonly terminal: Terminal;
 }
@@ -44,20 +52,22 @@ export interface Surroundings {
  */
 export async function runTraining(beginning: Beginning, surroundings: Surroundings): Promise<number> {
   const { manifest, from } = beginning;
-  const { directory, http, stop, terminal } = surroundings;
+  const { directory, http, stop, terminal, remoteWrite, registry } = surroundings;
   const { config, dataset } = manifest;
   const run = directory.path;
   await directory.writeManifest(manifestJson(manifest));
   for (const line of announcement({ run, config, dataset, http, from: from.step })) terminal.say(line);
+  const writer = await startRemoteWrite(remoteWrite, manifest, { registry, say: (line) => terminal.say(line) });
   const chain = new HashChain(beginning.chain);
   let steps = from.step;
   const follow = ({ step }: StepRecord): void => {
     steps = step;
   };
   try {
-    const { result, network } = await trainIn(beginning, { ...surroundings, chain, follow });
+    const { result, network } = await trainIn(beginning, { ...surroundings, chain, follow, writer });
+    const samples = await writer?.finish(stop.signal);
     const started = new Date(manifest.attempts.at(-1)?.started ?? manifest.started);
-    const summary = summaryOf({ run, config, dataset, result, started, network });
+    const summary = summaryOf({ run, config, dataset, result, started, network, samples });
     const state = steps === config.iterations ? 'finished' : 'stopped';
     for (const line of summaryText(summary, config)) terminal.say(line);
     if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
@@ -68,6 +78,8 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
     const ending = { state: 'failed', steps, chain: chain.value, failure } as const;
     // It may be the directory that failed: then the first error is the one to tell.
     await directory.writeManifest(manifestJson(ended(manifest, ending))).catch(() => {});
+    const samples = await writer?.finish(AbortSignal.abort());
+    if (samples !== undefined && samples.dropped > 0) terminal.say(samplesText(samples));
     throw error;
   }
 }
@@ -89,6 +101,7 @@ interface Watched extends Surroundings {
   readonly chain: HashChain;
   /** Told of each step after the log. */
   readonly follow: (record: StepRecord) => void;
+  readonly writer: RemoteWriter | undefined;
 }
 
 interface Trained {
@@ -99,12 +112,12 @@ interface Trained {
 
 async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Trained> {
   const { manifest, from, state: initial } = beginning;
-  const { directory, memory, dataset, metrics, stop, terminal, chain, follow } = surroundings;
+  const { directory, memory, dataset, metrics, stop, terminal, chain, follow, writer } = surroundings;
   const { config, digests, attempts } = manifest;
   const { iterations: steps, batch } = config;
   const progress = progressOf({ terminal, steps, batch, now: () => performance.now() });
   const log: StepObserver = { onStep: (record) => directory.appendStep(record) };
-  const watchers = together([metrics, progress, log, { onStep: follow }]);
+  const watchers = together([metrics, progress, log, { onStep: follow }, ...(writer ? [writer] : [])]);
   const { engine, cluster, executor, localCounts, close } = startComputing(surroundings.listening !== undefined, {
     ...{ config, memory, dataset, stop: stop.signal },
     onLonely: () => watchers.onEvent({ kind: 'notice', message: 'No worker is there; waiting for a node to connect.' }),

@@ -191,6 +191,16 @@ export const trainSchema = z.strictObject({
       help: 'port of /metrics on 127.0.0.1; 0: any free one; off: none. Where the default is taken, a free one is used',
       value: 'port',
     }),
+  remoteWrite: z.string().min(1).optional().register(optionNotes, {
+    help: 'send every single step to a Prometheus remote write receiver, such as http://127.0.0.1:9090/api/v1/write',
+    value: 'url',
+    fallback: 'not sent',
+  }),
+  remoteWriteTokenFile: z.string().min(1).optional().register(optionNotes, {
+    help: "file of the receiver's bearer token",
+    value: 'file',
+    fallback: '$LOCKSTEP_REMOTE_WRITE_TOKEN',
+  }),
   json: z.boolean().default(false).register(optionNotes, {
     help: 'print the result as one JSON object on stdout',
   }),

@@ -1,0 +1,84 @@
+import { readFile } from 'node:fs/promises';
+import type { Registry } from 'prom-client';
+import type { Destination } from '../../coordinator/remote-write/delivery.ts';
+import { remoteWriteIn } from '../../coordinator/remote-write/metrics.ts';
+import type { RemoteWriter } from '../../coordinator/remote-write/remote-writer.ts';
+import type { TrainConfig } from '../../shared/config.ts';
+import { UsageError } from '../../shared/errors.ts';
+import { Token } from '../../shared/protocol/token.ts';
+import { version } from '../version.ts';
+import type { Manifest } from './manifest.ts';
+
+const TOKEN_VARIABLE = 'LOCKSTEP_REMOTE_WRITE_TOKEN';
+const TOKEN_SOURCES = `--remote-write-token-file FILE or ${TOKEN_VARIABLE}`;
+
+/**
+ * Where --remote-write sends steps; undefined where it wasn't given. Read before anything else is begun.
+ * @throws UsageError, which shows neither token nor password, where the URL or the token can't be used
+ */
+export async function remoteWriteOf(
+  { remoteWrite, remoteWriteTokenFile: file }: TrainConfig,
+  env: NodeJS.ProcessEnv,
+): Promise<Destination | undefined> {
+  if (remoteWrite === undefined) return undefined;
+  const { href } = urlOf(remoteWrite);
+  if (file !== undefined) return { url: href, token: tokenOf(await textOf(file), `The token in ${file}`) };
+  const text = env[TOKEN_VARIABLE];
+  return text ? { url: href, token: tokenOf(text, `The token in ${TOKEN_VARIABLE}`) } : { url: href };
+}
+
+/** Begins to send a run's steps, where that was asked for. */
+export async function startRemoteWrite(
+  destination: Destination | undefined,
+  { name, attempts }: Manifest,
+  { registry, say }: { readonly registry: Registry; readonly say: (line: string) => void },
+): Promise<RemoteWriter | undefined> {
+  if (destination === undefined) return undefined;
+  const [{ RemoteWriter }, { placeOf }] = await Promise.all([
+    import('../../coordinator/remote-write/remote-writer.ts'),
+    import('../../coordinator/remote-write/delivery.ts'),
+  ]);
+  say(`Every step goes to ${placeOf(destination.url)} by remote write.`);
+  const labels = { run: name, attempt: attempts.length };
+  const writer = new RemoteWriter({ ...destination, labels, userAgent: `lockstep/${version()}`, onNotice: say });
+  remoteWriteIn(registry, writer);
+  return writer;
+}
+
+function urlOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    // What stands before an @ may be a password.
+    const shown = text.includes('@') ? 'another text' : `"${text}"`;
+    throw new UsageError(
+      `--remote-write: expected a URL with http or https, such as http://127.0.0.1:9090/api/v1/write, but got ${shown}.`,
+    );
+  }
+  if (url.username === '' && url.password === '') return url;
+  throw new UsageError(
+    '--remote-write: the URL holds a name or a password, which run.json and logs would show. Leave them out, and give the ' +
+      `receiver's bearer token by ${TOKEN_SOURCES}.`,
+  );
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `--remote-write-token-file: ${file} can't be read (${code}). Name a file with the token alone.`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function tokenOf(untrimmed: string, what: string): Token {
+  const text = untrimmed.trim();
+  if (/^[\x21-\x7e]+$/.test(text)) return new Token(text);
+  throw new UsageError(
+    `${what} can't be sent: expected one line of visible ASCII characters without spaces. Give the receiver's by ${TOKEN_SOURCES}.`,
+  );
+}

@@ -1,0 +1,124 @@
+import type { StepObserver, StepRecord } from '../observer.ts';
+import { Delivery, type DeliveryOptions } from './delivery.ts';
+import type { SampleCounts } from './metrics.ts';
+import { StepQueue } from './step-queue.ts';
+import type { StepLabels } from './step-series.ts';
+import { encodeBatch } from './write-request.ts';
+
+/** A step waits no longer to be sent. */
+const FLUSH_MS = 1000;
+/** What the last samples are waited for at a run's end, and where it was stopped. */
+const FINISH_MS = 10_000;
+const STOPPED_MS = 3000;
+
+export interface RemoteWriterOptions extends DeliveryOptions {
+  readonly labels: StepLabels;
+  /** The most that waits for the receiver, in bytes. */
+  readonly queueBytes?: number;
+}
+
+/**
+ * Sends the samples of every single step to a Prometheus remote write receiver: beside the steps, batched, in order, one request at
+ * a time. Steps never wait: where the receiver is away for longer than the queue lasts, the oldest samples are dropped.
+ */
+export class RemoteWriter implements StepObserver, SampleCounts {
+  readonly #options: RemoteWriterOptions;
+  readonly #delivery: Delivery;
+  readonly #queue: StepQueue;
+  #sent = 0;
+  #dropped = 0;
+  /** Of the batch under way. */
+  #underWay = 0;
+  #sending: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** A batch that isn't full is sent too. */
+  #due = false;
+  #closed = false;
+  #toldOfQueue = false;
+
+  constructor(options: RemoteWriterOptions) {
+    this.#options = options;
+    this.#delivery = new Delivery(options);
+    this.#queue = new StepQueue(options.queueBytes);
+  }
+
+  /** Samples that the receiver took. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  get pending(): number {
+    return this.#queue.samples + this.#underWay;
+  }
+
+  /** Never throws, never waits. */
+  onStep(record: StepRecord): void {
+    if (this.#closed) return;
+    const dropped = this.#queue.add(record);
+    if (dropped > 0) this.#gaveWay(dropped);
+    if (this.#queue.hasFullBatch) this.#send();
+    this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
+  }
+
+  /**
+   * Sends what waits, for some seconds at most, fewer after a stop; the rest is dropped. Steps that come later are ignored.
+   * @param stop may be aborted meanwhile
+   */
+  async finish(stop: AbortSignal): Promise<{ readonly sent: number; readonly dropped: number }> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    const give = (milliseconds: number) => setTimeout(() => this.#delivery.end(), milliseconds);
+    const timers = [give(stop.aborted ? STOPPED_MS : FINISH_MS)];
+    const hasten = (): void => {
+      timers.push(give(STOPPED_MS));
+    };
+    stop.addEventListener('abort', hasten);
+    this.#delivery.hurry();
+    await this.#sending;
+    this.#due = true;
+    this.#send();
+    await this.#sending;
+    stop.removeEventListener('abort', hasten);
+    for (const timer of timers) clearTimeout(timer);
+    return { sent: this.#sent, dropped: this.#dropped };
+  }
+
+  #flush(): void {
+    this.#timer = undefined;
+    this.#due = true;
+    this.#send();
+  }
+
+  #send(): void {
+    this.#sending ??= this.#sendWaiting().finally(() => {
+      this.#sending = undefined;
+    });
+  }
+
+  async #sendWaiting(): Promise<void> {
+    const { labels } = this.#options;
+    while (this.#queue.hasFullBatch || this.#due) {
+      const batch = this.#queue.take();
+      if (batch?.full !== true) this.#due = false;
+      if (batch === undefined) return;
+      this.#underWay = batch.samples;
+      const isTaken = await this.#delivery.deliver(() => encodeBatch(batch, labels));
+      this.#underWay = 0;
+      if (isTaken) this.#sent += batch.samples;
+      else this.#dropped += batch.samples;
+    }
+  }
+
+  #gaveWay(samples: number): void {
+    this.#dropped += samples;
+    if (this.#toldOfQueue) return;
+    this.#toldOfQueue = true;
+    this.#options.onNotice(
+      'Remote write: too many samples wait for the receiver; the oldest are DROPPED from here on.',
+    );
+  }
+}
