@@ -77,7 +77,7 @@ export function build() {
     }),
     whenChanged(
       'typescript',
-      [...common, ...['src', 'tests', 'benchmarks'].flatMap(filesBelow), 'tsconfig.base.json'],
+      [...common, ...['src', 'tests', 'benchmarks', 'dashboards/src'].flatMap(filesBelow), 'tsconfig.base.json'],
       () => {
         const tsc = join(require.resolve('typescript/package.json'), '..', 'bin', 'tsc');
         node(tsc, ['--build']);

@@ -66,9 +66,16 @@ export interface CheckpointRecord {
 /** `starting`: also where a thread was lost and another takes its place. */
 export type WorkerState = 'starting' | 'ready';
 
+/** left: the node said so; lost: a crash, silence or a broken connection; closed: by the coordinator, for what the node did. */
+export const LEAVE_REASONS = ['left', 'lost', 'closed'] as const;
+export type LeaveReason = (typeof LEAVE_REASONS)[number];
+
 export type RunEvent =
   /** How many workers of a node are in each state now. */
   | { readonly kind: 'workers'; readonly node: string; readonly counts: Readonly<Record<WorkerState, number>> }
+  /** A remote node has become ready to take part, or one that was no longer does. */
+  | { readonly kind: 'joined'; readonly node: string }
+  | { readonly kind: 'gone'; readonly node: string; readonly reason: LeaveReason }
   /** A sentence for the person who watches the run. */
   | { readonly kind: 'notice'; readonly message: string };
 

@@ -17,6 +17,7 @@ import { planKernel } from '../shared/kernel/plan.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import { Dealer } from '../shared/reduction/deal.ts';
 import { addLosses } from '../shared/reduction/losses.ts';
+import type { DealCounts } from '../shared/reduction/round.ts';
 import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
 import { cover, depthOf, type TreeNode, unitCount } from '../shared/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../shared/update.ts';
@@ -97,8 +98,13 @@ export interface GradientWork {
  */
 export class LocalPool implements Executor {
   readonly depth = DEPTH;
-  /** What became of the shards that workers were given. */
+  /** What became of the shards that workers were given, and why they were. */
   readonly shardCounts = { done: 0, late: 0, lost: 0 };
+  readonly dealCounts: DealCounts = { first: 0, retry: 0, duplicate: 0 };
+  /** [workers]: samples that each computed gradients of. */
+  readonly workerSamples: number[];
+  /** Threads that died. */
+  workersLost = 0;
   readonly #options: LocalPoolOptions;
   readonly #crew: Crew;
   readonly #bell: Bell;
@@ -123,6 +129,7 @@ export class LocalPool implements Executor {
     this.#options = options;
     if (options.backend === 'tfjs') prepareTfjs();
     const { workers, memory, layout } = options;
+    this.workerSamples = Array.from({ length: workers }, () => 0);
     this.#bell = new Bell(memory.int32(BELL_WORDS));
     this.#barriers = new StepBarriers(memory.int32(BARRIER_WORDS));
     this.#patrol = setInterval(() => this.#bell.ring(), PATROL_MS).unref();
@@ -359,7 +366,7 @@ export class LocalPool implements Executor {
     };
     const nodes = command.assignments.map(({ node }) => node);
     if (job !== undefined) job.weights.readers++;
-    job?.round.hold(nodes);
+    job?.round.hold(nodes, job.kind === 'gradient' ? this.dealCounts : undefined);
     this.#bell.arm();
     const sequence = slot.mailbox.send(command);
     const work = blocks?.range && blocks.work;
@@ -386,9 +393,15 @@ export class LocalPool implements Executor {
         if (first.abandoned) this.#bell.arm();
         const answer = slot.mailbox.answer(first.sequence);
         if (answer.computed) this.#crew.measure(slot, first, answer.compute);
+        if (answer.computed && first.job?.kind === 'gradient') this.#countSamples(slot, first);
         this.#settle(first, answer);
       }
     }
+  }
+
+  #countSamples({ worker }: Slot, { nodes }: Attempt): void {
+    const before = this.workerSamples[worker] as number;
+    this.workerSamples[worker] = before + unitCount(nodes) * this.#options.shardSize;
   }
 
   /** Nothing of the attempt runs any more. What it has of a job that is still wanted is taken in, its other buffers are free. */
@@ -427,7 +440,7 @@ export class LocalPool implements Executor {
         continue;
       }
       if (!attempt.abandoned) {
-        for (const each of slot.queue) this.#abandon(each);
+        for (const each of slot.queue) this.#abandon(each, each === attempt);
         // The barriers send it away before it begins on any of these.
         for (const behind of slot.queue.slice(1)) stopReading(behind);
       }
@@ -457,9 +470,10 @@ export class LocalPool implements Executor {
     }
   }
 
-  #abandon(attempt: Attempt): void {
+  #abandon(attempt: Attempt, goesOn: boolean): void {
     attempt.abandoned = true;
-    attempt.job?.round.abandon(attempt.nodes);
+    if (goesOn) attempt.job?.round.giveUp(attempt.nodes);
+    else attempt.job?.round.abandon(attempt.nodes);
     attempt.blocks?.giveBack(attempt.command.blocks);
     attempt.blocks = undefined;
     this.#bell.count();
@@ -480,6 +494,7 @@ export class LocalPool implements Executor {
       if (unit !== undefined) this.#fatal = this.#hopeless(command, unit, cause);
       else if (job === undefined && blocks?.fail()) this.#fatal = this.#hopeless(command, command.blocks.begin, cause);
     }
+    this.workersLost++;
     this.#options.onLost?.(slot.worker, cause);
     this.#bell.ring();
   }

@@ -3,7 +3,8 @@
 // lockstep train --resume latest
 import { Registry } from 'prom-client';
 import { type HttpServer, startHttp } from '../../coordinator/http.ts';
-import { RunMetrics } from '../../coordinator/metrics.ts';
+import { processIn } from '../../coordinator/metrics/process-families.ts';
+import { RunMetrics } from '../../coordinator/metrics/run-metrics.ts';
 import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
 import { prepareTfjs } from '../../shared/backends/tfjs/load.ts';
 import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
@@ -101,6 +102,7 @@ async function openUnchanged(
 function metricsOf(registry: Registry, run: string, config: TrainConfig, dataset: Dataset): RunMetrics {
   const { backend, optimizer, seed, batch } = config;
   const info = { run, model: 'lenet5', dataset: dataset.name, backend, optimizer, seed, batch, version: version() };
+  processIn(registry);
   return new RunMetrics(registry, info);
 }
 

@@ -109,11 +109,13 @@ export function openHub({
     },
     onJoin: ({ name, threads }) => {
       onReady(name);
+      onEvent({ kind: 'joined', node: name });
       notice(`Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.`);
       onEvent({ kind: 'workers', node: name, counts: { ready: threads, starting: 0 } });
     },
-    onLeave: ({ name }, reason) => {
-      notice(`Node ${name} is gone (${reason}); its work goes to others.`);
+    onLeave: ({ name }, reason, why) => {
+      onEvent({ kind: 'gone', node: name, reason });
+      notice(`Node ${name} is gone (${why}); its work goes to others.`);
       onEvent({ kind: 'workers', node: name, counts: { ready: 0, starting: 0 } });
     },
   });

@@ -4,7 +4,8 @@ import type { Cluster } from '../../coordinator/cluster/cluster.ts';
 import type { Hub } from '../../coordinator/cluster/hub.ts';
 import { HashChain } from '../../coordinator/hash-chain.ts';
 import type { HttpServer } from '../../coordinator/http.ts';
-import type { NodeCounts, RunMetrics, WireCounts } from '../../coordinator/metrics.ts';
+import type { WireCounts } from '../../coordinator/metrics/cluster-families.ts';
+import type { RunMetrics } from '../../coordinator/metrics/run-metrics.ts';
 import { type StepObserver, type StepRecord, together } from '../../coordinator/observer.ts';
 import type { Destination } from '../../coordinator/remote-write/delivery.ts';
 import type { RemoteWriter } from '../../coordinator/remote-write/remote-writer.ts';
@@ -12,9 +13,11 @@ import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError, WriteError } from '../../shared/errors.ts';
+import { EventLoopLag } from '../../shared/event-loop-lag.ts';
 import type { Executor } from '../../shared/executor.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
+import type { LocalPool } from '../../worker/pool.ts';
 import { type Engine, startClusterEngine, startEngine } from '../engine.ts';
 import { commandLine } from '../npm.ts';
 import { progressOf } from '../progress/progress.ts';
@@ -22,6 +25,7 @@ import type { Terminal } from '../progress/terminal.ts';
 import { typedPath } from '../shown-path.ts';
 import type { StopSignals } from '../signals.ts';
 import { type HubOptions, type Listening, openHub } from './listening.ts';
+import { localCounts } from './local-counts.ts';
 import { ended, type Manifest, manifestJson } from './manifest.ts';
 import { startRemoteWrite } from './remote-write.ts';
 import type { Beginning } from './start.ts';
@@ -52,10 +56,13 @@ export interface Surroundings {
  */
 export async function runTraining(beginning: Beginning, surroundings: Surroundings): Promise<number> {
   const { manifest, from } = beginning;
-  const { directory, http, stop, terminal, remoteWrite, registry } = surroundings;
+  const { directory, metrics, http, stop, terminal, remoteWrite, registry } = surroundings;
   const { config, dataset } = manifest;
   const run = directory.path;
   await directory.writeManifest(manifestJson(manifest));
+  const { iterations } = config;
+  const begun = Date.parse(manifest.attempts.at(-1)?.started ?? manifest.started);
+  metrics.begin({ attempt: manifest.attempts.length, startedAt: begun, step: from.step, iterations });
   for (const line of announcement({ run, config, dataset, http, from: from.step })) terminal.say(line);
   const writer = await startRemoteWrite(remoteWrite, manifest, { registry, say: (line) => terminal.say(line) });
   const chain = new HashChain(beginning.chain);
@@ -66,8 +73,7 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
   try {
     const { result, network } = await trainIn(beginning, { ...surroundings, chain, follow, writer });
     const samples = await writer?.finish(stop.signal);
-    const started = new Date(manifest.attempts.at(-1)?.started ?? manifest.started);
-    const summary = summaryOf({ run, config, dataset, result, started, network, samples });
+    const summary = summaryOf({ run, config, dataset, result, started: new Date(begun), network, samples });
     const state = steps === config.iterations ? 'finished' : 'stopped';
     for (const line of summaryText(summary, config)) terminal.say(line);
     if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
@@ -118,7 +124,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   const progress = progressOf({ terminal, steps, batch, now: () => performance.now() });
   const log: StepObserver = { onStep: (record) => directory.appendStep(record) };
   const watchers = together([metrics, progress, log, { onStep: follow }, ...(writer ? [writer] : [])]);
-  const { engine, cluster, executor, localCounts, close } = startComputing(surroundings.listening !== undefined, {
+  const { engine, cluster, executor, pool, close } = startComputing(surroundings.listening !== undefined, {
     ...{ config, memory, dataset, stop: stop.signal },
     onLonely: () => watchers.onEvent({ kind: 'notice', message: 'No worker is there; waiting for a node to connect.' }),
     onLost: (worker, { message }) =>
@@ -127,7 +133,8 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
       watchers.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   });
   const { layout, kernel, state, optimizer, testLabels } = engine;
-  if (localCounts !== undefined) metrics.watchNode('local', localCounts);
+  const lag = new EventLoopLag();
+  metrics.watchNode('local', () => localCounts(pool, cluster, lag));
   const lockLost = new AbortController();
   const checkpoints = new CheckpointWriter({
     ...{ folder: directory.checkpoints, files: directory.files, layout, config, digests, from: from.step },
@@ -160,6 +167,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
     terminal.clear();
     await hub?.close(stop.signal.aborted ? 'stopping' : 'runOver');
     await close();
+    lag.close();
   }
 }
 
@@ -168,8 +176,8 @@ interface Computing {
   /** Undefined: the threads of this process alone. */
   readonly cluster: Cluster | undefined;
   readonly executor: Executor;
-  /** What became of the shards of this process's own threads, where it has any. */
-  readonly localCounts: NodeCounts | undefined;
+  /** The threads of this process, where it has any. */
+  readonly pool: LocalPool | undefined;
   close(): Promise<void>;
 }
 
@@ -177,7 +185,7 @@ function startComputing(listens: boolean, options: Parameters<typeof startCluste
   if (!listens) {
     const engine = startEngine(options);
     const { pool } = engine;
-    return { engine, cluster: undefined, executor: pool, localCounts: pool.shardCounts, close: () => pool.close() };
+    return { engine, cluster: undefined, executor: pool, pool, close: () => pool.close() };
   }
   const engine = startClusterEngine(options);
   const { cluster, pool } = engine;
@@ -185,7 +193,7 @@ function startComputing(listens: boolean, options: Parameters<typeof startCluste
     await cluster.close();
     await pool?.close();
   };
-  return { engine, cluster, executor: cluster, localCounts: cluster.shardCounts.get('local'), close };
+  return { engine, cluster, executor: cluster, pool, close };
 }
 
 /** Lets nodes in, where this run listens for them. */
@@ -197,7 +205,15 @@ async function openDoor(
   if (cluster === undefined || listening === undefined) return undefined;
   const onReady = (node: string): void => {
     const counts = cluster.shardCounts.get(node);
-    if (counts !== undefined) metrics.watchNode(node, counts);
+    if (counts === undefined) return;
+    const { dealt } = counts;
+    metrics.watchNode(node, () => ({
+      shards: counts,
+      dealt,
+      partials: counts.partials,
+      workersLost: 0,
+      workerSamples: [],
+    }));
   };
   const onForget = (node: string): void => metrics.forgetNode(node);
   const hub = await openHub({ ...options, listening, cluster, onReady, onForget });

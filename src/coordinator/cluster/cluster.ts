@@ -82,7 +82,10 @@ export class Cluster implements Executor {
   join(member: Member): void {
     this.#seats.add(new Seat(member));
     if (!this.shardCounts.has(member.name)) {
-      this.shardCounts.set(member.name, { done: 0, late: 0, lost: 0, partials: 0 });
+      this.shardCounts.set(member.name, {
+        ...{ done: 0, late: 0, lost: 0, partials: 0 },
+        dealt: { first: 0, retry: 0, duplicate: 0 },
+      });
     }
     this.#wake();
   }
@@ -93,7 +96,7 @@ export class Cluster implements Executor {
       if (seat.member !== member) continue;
       this.#seats.delete(seat);
       // Nobody watches any more whether it is slow.
-      seat.giveUp();
+      seat.leave();
     }
     this.#wake();
   }
@@ -168,11 +171,11 @@ export class Cluster implements Executor {
   }
 
   async #give<Result>({ seat, nodes, isProbe }: Share, job: Job<Result>): Promise<void> {
-    const attempt = seat.begin(job, nodes, isProbe);
     const { kind, t, weights } = job;
-    const counts = this.shardCounts.get(seat.member.name);
+    const counts = kind === 'gradient' ? this.shardCounts.get(seat.member.name) : undefined;
+    const attempt = seat.begin(job, nodes, { isProbe, counts: counts?.dealt });
     const count = (outcome: 'done' | 'late' | 'lost'): void => {
-      if (kind === 'gradient' && counts !== undefined) counts[outcome] += unitCount(nodes);
+      if (counts !== undefined) counts[outcome] += unitCount(nodes);
     };
     try {
       const result = await seat.member.work({ kind, t, weights, nodes });

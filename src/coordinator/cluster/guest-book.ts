@@ -7,6 +7,7 @@ import { encode } from '../../shared/protocol/frames.ts';
 import type { Meter } from '../../shared/protocol/link.ts';
 import type { CoordinatorMessage } from '../../shared/protocol/messages.ts';
 import type { Seal } from '../../shared/protocol/seal.ts';
+import type { LeaveReason } from '../observer.ts';
 import type { Cluster } from './cluster.ts';
 import { CrashBudget } from './crash-budget.ts';
 import type { Piece } from './member.ts';
@@ -46,7 +47,8 @@ export interface GuestBookOptions {
   readonly cluster: Cluster;
   readonly run: RunDescription;
   readonly onJoin: (guest: Guest) => void;
-  readonly onLeave: (guest: Guest, reason: string) => void;
+  /** `why` in words. */
+  readonly onLeave: (guest: Guest, reason: LeaveReason, why: string) => void;
   /** It has been gone for minutes: its name is free again. */
   readonly onForget: (name: string) => void;
 }

@@ -1,6 +1,7 @@
 import type { LossSum } from '../../shared/backends/backend.ts';
 import type { EvaluatedChunks } from '../../shared/evaluation.ts';
 import type { Partial, WeightsVersion } from '../../shared/executor.ts';
+import type { DealCounts } from '../../shared/reduction/round.ts';
 import type { TreeNode } from '../../shared/tree.ts';
 
 /** Work for one member: disjoint nodes of a step's reduction tree, or ranges of the test set's chunks. */
@@ -27,8 +28,9 @@ export type PieceResult =
 /** A member left, or its connection was lost: no fault of the piece that it was at. */
 export class MemberGoneError extends Error {}
 
-/** What became of the shards that a member was given, and how many partials it sent for them. */
+/** What became of the shards that a member was given, why it was given them, and how many partials it sent for them. */
 export interface ShardCounts {
+  readonly dealt: DealCounts;
   done: number;
   late: number;
   lost: number;

@@ -1,4 +1,5 @@
 import type { Cost } from '../../shared/reduction/portions.ts';
+import type { DealCounts, Round } from '../../shared/reduction/round.ts';
 import { type TreeNode, unitCount } from '../../shared/tree.ts';
 import type { Member, Piece } from './member.ts';
 
@@ -15,7 +16,7 @@ const FIRST_MS = 2000;
 /** Of a job, what a seat has to do with. */
 interface Work {
   readonly kind: Piece['kind'];
-  readonly round: { hold(nodes: readonly TreeNode[]): void; abandon(nodes: readonly TreeNode[]): void };
+  readonly round: Pick<Round<unknown>, 'hold' | 'abandon' | 'giveUp'>;
   isUntouched: boolean;
 }
 
@@ -31,6 +32,11 @@ export interface Attempt {
 interface AttemptEnd {
   readonly seconds?: number | undefined;
   readonly failure?: Error;
+}
+
+interface BeginOptions {
+  readonly isProbe?: boolean;
+  readonly counts?: DealCounts | undefined;
 }
 
 /** A member's place in the cluster: what it is at, and how fast it is. */
@@ -49,10 +55,11 @@ export class Seat {
     this.member = member;
   }
 
-  /** @param isProbe nobody waits for it */
-  begin(job: Work, nodes: readonly TreeNode[], isProbe = false): Attempt {
+  /** @param isProbe nobody waits for it @param counts counts the units by why they were dealt */
+  begin(job: Work, nodes: readonly TreeNode[], { isProbe = false, counts }: BeginOptions = {}): Attempt {
     job.isUntouched = false;
-    if (!isProbe) job.round.hold(nodes);
+    if (!isProbe) job.round.hold(nodes, counts);
+    else if (counts !== undefined) counts.duplicate += unitCount(nodes);
     const attempt = { job, nodes, startedAt: performance.now(), givenUp: isProbe };
     this.attempt = attempt;
     return attempt;
@@ -93,14 +100,18 @@ export class Seat {
 
   /** Lets others have what it is slow at. */
   giveUpSlow(): void {
-    if (performance.now() >= this.slowAt) this.giveUp();
+    if (performance.now() >= this.slowAt) this.#giveUp('giveUp');
   }
 
-  /** Lets others have what it is at. */
-  giveUp(): void {
+  /** Lets others have what it is at: it goes. */
+  leave(): void {
+    this.#giveUp('abandon');
+  }
+
+  #giveUp(how: 'giveUp' | 'abandon'): void {
     const { attempt } = this;
     if (attempt === undefined || attempt.givenUp) return;
     attempt.givenUp = true;
-    attempt.job.round.abandon(attempt.nodes);
+    attempt.job.round[how](attempt.nodes);
   }
 }

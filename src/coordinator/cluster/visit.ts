@@ -170,8 +170,15 @@ export class Visit {
       if (wasReady && !this.#isLeaving && rule !== 'replaced') this.#acquaintance?.budget.spend();
     }
     this.#options.onGone(node?.identity, rule);
-    if (node !== undefined && wasReady) this.#options.onLeave(node, this.#isLeaving ? 'it left' : printable(reason));
+    if (node === undefined || !wasReady) return;
+    if (this.#isLeaving) this.#options.onLeave(node, 'left', 'it left');
+    else this.#options.onLeave(node, isForItsDeeds(rule) ? 'closed' : 'lost', printable(reason));
   }
+}
+
+/** Whether this side closed it for what it did: not where it was silent, or is here anew. */
+function isForItsDeeds(rule: CloseCode | undefined): boolean {
+  return rule !== undefined && rule !== 'timeout' && rule !== 'replaced';
 }
 
 function otherNumerics(what: string, came: string, expected: string): ProtocolError {

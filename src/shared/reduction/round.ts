@@ -3,11 +3,17 @@ import { splitOf, type TreeNode } from '../tree.ts';
 /** Tries of one unit before the round is given up. */
 const MAXIMUM_TRIES = 5;
 
+/** Why a unit is dealt: nobody had it; somebody failed at it or was lost with it; somebody slow is still at it. */
+export type DealReason = 'first' | 'retry' | 'duplicate';
+export type DealCounts = Record<DealReason, number>;
+
 interface Unit {
   done: boolean;
   /** Attempts under way. */
   held: number;
   failures: number;
+  /** Of the next time that it is dealt. */
+  reason: DealReason;
 }
 
 /**
@@ -25,17 +31,19 @@ export class Round<Result> {
   constructor(units: number, wanted: readonly TreeNode[]) {
     this.units = units;
     this.#wanted = wanted;
-    this.#states = Array.from({ length: units }, () => ({ done: true, held: 0, failures: 0 }));
+    this.#states = Array.from({ length: units }, () => ({ done: true, held: 0, failures: 0, reason: 'first' }) as Unit);
     this.#each(wanted, (unit) => {
       unit.done = false;
       this.#left++;
     });
   }
 
-  /** An attempt at these nodes has begun. */
-  hold(nodes: readonly TreeNode[]): void {
+  /** An attempt at these nodes has begun. @param counts counts the units by why they were dealt */
+  hold(nodes: readonly TreeNode[], counts?: DealCounts): void {
     this.#each(nodes, (unit) => {
       unit.held++;
+      if (counts !== undefined) counts[unit.reason]++;
+      unit.reason = 'retry';
     });
   }
 
@@ -43,6 +51,14 @@ export class Round<Result> {
   abandon(nodes: readonly TreeNode[]): void {
     this.#each(nodes, (unit) => {
       unit.held--;
+    });
+  }
+
+  /** As `abandon`, of an attempt that is slow and goes on. */
+  giveUp(nodes: readonly TreeNode[]): void {
+    this.abandon(nodes);
+    this.#each(nodes, (unit) => {
+      unit.reason = 'duplicate';
     });
   }
 
@@ -58,6 +74,7 @@ export class Round<Result> {
   fail(nodes: readonly TreeNode[]): number | undefined {
     let hopeless: number | undefined;
     this.#each(nodes, (unit, index) => {
+      unit.reason = 'retry';
       if (++unit.failures >= MAXIMUM_TRIES) hopeless ??= index;
     });
     return hopeless;

@@ -1,0 +1,14 @@
+import type { Dashboard, Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard';
+import { clusterDashboard } from './cluster.ts';
+import { trainingDashboard } from './training.ts';
+
+/** What lies in dashboards/grafana: the text of each file. */
+export function dashboardFiles(): Readonly<Record<string, string>> {
+  return { 'training.json': textOf(trainingDashboard()), 'cluster.json': textOf(clusterDashboard()) };
+}
+
+/** Panels are numbered in their order: links to one of them name the number. */
+function textOf(dashboard: Dashboard): string {
+  const panels = (dashboard.panels ?? []).map((panel: Panel | RowPanel, index) => ({ ...panel, id: index + 1 }));
+  return `${JSON.stringify({ ...dashboard, panels }, null, 2)}\n`;
+}

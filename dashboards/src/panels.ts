@@ -1,0 +1,232 @@
+import * as common from '@grafana/grafana-foundation-sdk/common';
+import type { DataTransformerConfig, Threshold } from '@grafana/grafana-foundation-sdk/dashboard';
+import { ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard';
+import * as heatmap from '@grafana/grafana-foundation-sdk/heatmap';
+import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat';
+import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table';
+import { PanelBuilder as TimeSeriesPanel } from '@grafana/grafana-foundation-sdk/timeseries';
+import * as xychart from '@grafana/grafana-foundation-sdk/xychart';
+import { type Curve, DATA_SOURCE, heatmapQuery, rangeQuery, refIds, stepTableQuery, tableQuery } from './queries.ts';
+
+export interface Panel {
+  readonly title: string;
+  /** For someone who hasn't trained a network yet. */
+  readonly description: string;
+  /** Grafana's name of it; ratios are percentunit. */
+  readonly unit: string;
+  /** Of 24. */
+  readonly columns: number;
+}
+
+const STAT_HEIGHT = 4;
+const GRAPH_HEIGHT = 8;
+
+/** From a value on, a color; the first holds below. */
+export type Levels = readonly [below: string, ...(readonly [from: number, color: string])[]];
+
+function thresholds([below, ...above]: Levels): ThresholdsConfigBuilder {
+  const steps: Threshold[] = [{ value: null, color: below }, ...above.map(([value, color]) => ({ value, color }))];
+  return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps);
+}
+
+interface Stat extends Panel {
+  readonly levels?: Levels;
+  readonly decimals?: number;
+  /** What it says where nothing was measured. */
+  readonly none?: string;
+  /** As high as the graphs beside it. */
+  readonly tall?: boolean;
+}
+
+/** The last value that is known in the time shown: that of a run that has ended, too. */
+export function stat({ title, description, unit, columns, levels = ['blue'], ...more }: Stat, of: Curve): StatPanel {
+  const panel = new StatPanel()
+    .title(title)
+    .description(description)
+    .datasource(DATA_SOURCE)
+    .span(columns)
+    .height(more.tall ? GRAPH_HEIGHT : STAT_HEIGHT)
+    .unit(unit)
+    .noValue(more.none ?? '–')
+    .thresholds(thresholds(levels))
+    .colorMode(common.BigValueColorMode.Value)
+    .graphMode(common.BigValueGraphMode.None)
+    .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']))
+    .withTarget(rangeQuery(of, 'A'));
+  return more.decimals === undefined ? panel : panel.decimals(more.decimals);
+}
+
+interface Graph extends Panel {
+  readonly log?: boolean;
+  readonly stack?: 'normal' | 'percent';
+  readonly min?: number;
+  readonly max?: number;
+  /** Drawn as a line where it gets bad. */
+  readonly levels?: Levels;
+  /** By their names: rare values are drawn as points too. */
+  readonly points?: RegExp;
+}
+
+/** Curves over time. */
+export function graph(
+  { title, description, unit, columns, ...more }: Graph,
+  ...curves: readonly Curve[]
+): TimeSeriesPanel {
+  const panel = new TimeSeriesPanel()
+    .title(title)
+    .description(description)
+    .datasource(DATA_SOURCE)
+    .span(columns)
+    .height(GRAPH_HEIGHT)
+    .unit(unit)
+    .lineWidth(1)
+    .fillOpacity(more.stack ? 30 : 0)
+    .showPoints(common.VisibilityMode.Never)
+    .spanNulls(true)
+    .legend(legend())
+    .tooltip(tooltip());
+  const next = refIds();
+  for (const each of curves) panel.withTarget(rangeQuery(each, next()));
+  return drawn(panel, more);
+}
+
+function drawn(panel: TimeSeriesPanel, { log, stack, min, max, levels, points }: Partial<Graph>): TimeSeriesPanel {
+  if (log) panel.scaleDistribution(logarithmic());
+  if (stack) panel.stacking(new common.StackingConfigBuilder().mode(stack as common.StackingMode).group('A'));
+  if (min !== undefined) panel.min(min);
+  if (max !== undefined) panel.max(max);
+  if (levels) {
+    const style = new common.GraphThresholdsStyleConfigBuilder().mode(common.GraphThresholdsStyleMode.Dashed);
+    panel.thresholds(thresholds(levels)).thresholdsStyle(style);
+  }
+  if (points) {
+    panel.overrideByRegexp(String(points), [
+      { id: 'custom.showPoints', value: 'always' },
+      { id: 'custom.pointSize', value: 6 },
+    ]);
+  }
+  return panel;
+}
+
+function legend(): common.VizLegendOptionsBuilder {
+  return new common.VizLegendOptionsBuilder()
+    .showLegend(true)
+    .displayMode(common.LegendDisplayMode.List)
+    .placement(common.LegendPlacement.Bottom);
+}
+
+function tooltip(): common.VizTooltipOptionsBuilder {
+  return new common.VizTooltipOptionsBuilder().mode(common.TooltipDisplayMode.Multi).sort(common.SortOrder.Descending);
+}
+
+function logarithmic(): common.ScaleDistributionConfigBuilder {
+  return new common.ScaleDistributionConfigBuilder().type(common.ScaleDistribution.Log).log(10);
+}
+
+interface AgainstStep extends Panel {
+  readonly log?: boolean;
+  readonly max?: number;
+  /** Expression of the step, by run and attempt. */
+  readonly step: string;
+  /** By name: expressions with the same labels. */
+  readonly values: Readonly<Record<string, string>>;
+}
+
+/** Curves over the step, a run beside the other: their values at the same moments, put together by run and attempt. */
+export function againstStep({ title, description, unit, columns, ...more }: AgainstStep): xychart.PanelBuilder {
+  const next = refIds();
+  const [x, ...columnsOfValues] = [more.step, ...Object.values(more.values)].map((expression) => ({
+    refId: next(),
+    expression,
+  })) as [{ refId: string; expression: string }, ...{ refId: string; expression: string }[]];
+  const panel = new xychart.PanelBuilder()
+    .title(title)
+    .description(description)
+    .datasource(DATA_SOURCE)
+    .span(columns)
+    .height(GRAPH_HEIGHT + 2)
+    .unit(unit)
+    .mapping(xychart.SeriesMapping.Auto)
+    .show(xychart.XYShowMode.PointsAndLines)
+    .pointSize({ fixed: 2 })
+    .lineWidth(1)
+    .legend(legend())
+    .tooltip(new common.VizTooltipOptionsBuilder().mode(common.TooltipDisplayMode.Single))
+    .series([new xychart.XYSeriesConfigBuilder().x(byName(`Value #${x.refId}`))]);
+  if (more.log) panel.scaleDistribution(logarithmic());
+  if (more.max !== undefined) panel.max(more.max);
+  panel.overrideByName(`Value #${x.refId}`, [
+    { id: 'unit', value: 'short' },
+    { id: 'custom.axisLabel', value: 'Step' },
+    { id: 'custom.scaleDistribution', value: { type: 'linear' } },
+    { id: 'max', value: null },
+  ]);
+  const renames = Object.fromEntries(
+    columnsOfValues.map(({ refId }, index) => [`Value #${refId}`, Object.keys(more.values)[index] as string]),
+  );
+  for (const { refId, expression } of [x, ...columnsOfValues]) panel.withTarget(stepTableQuery(expression, refId));
+  return panel.transformations(stepTable(`Value #${x.refId}`, renames));
+}
+
+function byName(name: string) {
+  return { matcher: { id: 'byName', options: name } };
+}
+
+/** One table of all values, its rows in the order of steps, then a frame for each attempt of a run. */
+function stepTable(step: string, renames: Readonly<Record<string, string>>): DataTransformerConfig[] {
+  return [
+    { id: 'merge', options: {} },
+    { id: 'sortBy', options: { fields: {}, sort: [{ field: step }] } },
+    { id: 'organize', options: { excludeByName: {}, indexByName: {}, renameByName: renames } },
+    { id: 'partitionByValues', options: { fields: ['run', 'attempt'], keepFields: false, naming: { asLabels: true } } },
+  ];
+}
+
+interface Table extends Panel {
+  /** By heading: an expression of the values now, all with one label in common. */
+  readonly values: Readonly<Record<string, string>>;
+  readonly hidden?: readonly string[];
+  readonly units?: Readonly<Record<string, string>>;
+}
+
+/** A row for each label set, joined by what the expressions' labels have in common. */
+export function table({ title, description, unit, columns, values, hidden = [], units = {} }: Table): TablePanel {
+  const panel = new TablePanel()
+    .title(title)
+    .description(description)
+    .datasource(DATA_SOURCE)
+    .span(columns)
+    .height(GRAPH_HEIGHT)
+    .unit(unit);
+  const next = refIds();
+  const named = Object.entries(values).map(([heading, expression]) => ({ heading, expression, refId: next() }));
+  for (const { expression, refId } of named) panel.withTarget(tableQuery(expression, refId));
+  for (const [heading, value] of Object.entries(units)) panel.overrideByName(heading, [{ id: 'unit', value }]);
+  const renames = Object.fromEntries(named.map(({ refId, heading }) => [`Value #${refId}`, heading]));
+  const excluded = Object.fromEntries(['Time', ...hidden].map((name) => [name, true]));
+  return panel.transformations([
+    { id: 'merge', options: {} },
+    { id: 'organize', options: { excludeByName: excluded, indexByName: {}, renameByName: renames } },
+  ]);
+}
+
+/** Of a Prometheus histogram: how many fell into each bucket. */
+export function buckets({ title, description, unit, columns }: Panel, expression: string): heatmap.PanelBuilder {
+  const color = new heatmap.HeatmapColorOptionsBuilder()
+    .mode(heatmap.HeatmapColorMode.Scheme)
+    .scheme('Blues')
+    .steps(32);
+  return new heatmap.PanelBuilder()
+    .title(title)
+    .description(description)
+    .datasource(DATA_SOURCE)
+    .span(columns)
+    .height(GRAPH_HEIGHT)
+    .unit('short')
+    .calculate(false)
+    .color(color)
+    .cellGap(0)
+    .hideLegend()
+    .yAxis(new heatmap.YAxisConfigBuilder().unit(unit))
+    .withTarget(heatmapQuery(expression));
+}

@@ -1,0 +1,104 @@
+// PromQL over the variables that frame.ts declares. /metrics has no label `attempt`; what --remote-write sends has no other than
+// `run` and `attempt`, and holds every step.
+import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
+
+export const DATA_SOURCE = { type: 'prometheus', uid: '$datasource' } as const;
+
+const OF_RUN = 'run=~"$run"';
+
+/** A series of /metrics. */
+export function scraped(name: string, ...matchers: readonly string[]): string {
+  return `${name}{${['job=~"$job"', 'instance=~"$instance"', OF_RUN, ...matchers].join(', ')}}`;
+}
+
+/** A series with a sample for every step. */
+export function everyStep(name: string): string {
+  return `${name}{${OF_RUN}, attempt!=""}`;
+}
+
+/** A series that both have. */
+export function either(name: string): string {
+  return `${name}{${OF_RUN}}`;
+}
+
+export function rate(name: string, ...matchers: readonly string[]): string {
+  return `rate(${scraped(name, ...matchers)}[$__rate_interval])`;
+}
+
+/** How often something happened in the time that is shown. */
+export function countInRange(name: string, ...matchers: readonly string[]): string {
+  return `sum by (run) (increase(${scraped(name, ...matchers)}[$__range]))`;
+}
+
+type OverTime = 'avg' | 'max' | 'min' | 'last';
+
+/**
+ * What happened to every step between two points of the graph; of a run without such series, what the scrapes saw.
+ * The test for those looks back five minutes, as Prometheus does for any instant: a gap between steps doesn't end it.
+ */
+export function perRun(name: string, over: OverTime): string {
+  return fallback({ name, over, by: 'run', scrapes: `max by (run) (${scraped(name)})` });
+}
+
+/** As `perRun`, an attempt of a run for itself: a resumed run does the steps after its checkpoint again. */
+export function perAttempt(name: string, over: OverTime): string {
+  const scrapes = `label_replace(max by (run) (${scraped(name)}), "attempt", "scraped", "", "")`;
+  return fallback({ name, over, by: 'run, attempt', scrapes });
+}
+
+interface Fallback {
+  readonly name: string;
+  readonly over: OverTime;
+  readonly by: string;
+  readonly scrapes: string;
+}
+
+function fallback({ name, over, by, scrapes }: Fallback): string {
+  const steps = `${over === 'last' ? 'max' : over} by (${by}) (${over}_over_time(${everyStep(name)}[$__interval]))`;
+  return `${steps} or (${scrapes} unless on (run) ${everyStep('lockstep_step')})`;
+}
+
+/** Finer than scrapes come: a graph of a short time shows each step. */
+const STEP_INTERVAL = '10ms';
+
+export interface Curve {
+  readonly expression: string;
+  /** Of the legend, with {{label}}. */
+  readonly name: string;
+  readonly everyStep?: boolean;
+}
+
+export function curve(expression: string, name: string): Curve {
+  return { expression, name };
+}
+
+/** A curve of `perRun`. */
+export function stepCurve(expression: string, name: string): Curve {
+  return { expression, name, everyStep: true };
+}
+
+export function rangeQuery({ expression, name, everyStep }: Curve, refId: string): DataqueryBuilder {
+  const query = new DataqueryBuilder().datasource(DATA_SOURCE).expr(expression).legendFormat(name).refId(refId).range();
+  return everyStep ? query.interval(STEP_INTERVAL) : query;
+}
+
+/** A table over the graph's points, with a column a label. */
+export function stepTableQuery(expression: string, refId: string): DataqueryBuilder {
+  return rangeQuery({ expression, name: '__auto', everyStep: true }, refId).format(PromQueryFormat.Table);
+}
+
+/** A table of the values now. */
+export function tableQuery(expression: string, refId: string): DataqueryBuilder {
+  const query = new DataqueryBuilder().datasource(DATA_SOURCE).expr(expression).refId(refId);
+  return query.instant().format(PromQueryFormat.Table);
+}
+
+export function heatmapQuery(expression: string): DataqueryBuilder {
+  return rangeQuery(curve(expression, '{{le}}'), 'A').format(PromQueryFormat.Heatmap);
+}
+
+/** A, B, C … */
+export function refIds(): () => string {
+  let next = 'A'.charCodeAt(0);
+  return () => String.fromCharCode(next++);
+}

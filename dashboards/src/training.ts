@@ -1,0 +1,247 @@
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
+import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import { frame } from './frame.ts';
+import { againstStep, buckets, graph, stat, table } from './panels.ts';
+import { curve, either, everyStep, perAttempt, perRun, rate, scraped, stepCurve } from './queries.ts';
+
+const EVERY_STEP = 'With --remote-write every step counts; without, the values that happened to be there at a scrape.';
+
+/** Is it learning, how fast is it, when is it done: one run, or several side by side. */
+export function trainingDashboard(): Dashboard {
+  const dashboard = frame({
+    title: 'Lockstep / Training',
+    uid: 'lockstep-training',
+    description:
+      'Loss, accuracy, speed and progress of training runs, live or afterwards, one or several side by side.',
+    runs: 'many',
+  });
+  const rows = {
+    Now: now(),
+    'Loss and accuracy': learning(),
+    'The optimizer': optimizer(),
+    Speed: speed(),
+    Runs: [runs()],
+  };
+  for (const [title, panels] of Object.entries(rows)) {
+    dashboard.withRow(new RowBuilder(title));
+    for (const panel of panels) dashboard.withPanel(panel);
+  }
+  return dashboard.build();
+}
+
+const STEPS_A_SECOND = `sum by (run) (${rate('lockstep_steps_total')})`;
+const ITERATIONS = `max by (run) (${scraped('lockstep_iterations')})`;
+
+function now() {
+  const toDo = `${ITERATIONS} - max by (run) (${scraped('lockstep_step')})`;
+  return [
+    stat(
+      {
+        title: 'Progress',
+        description: 'Share of the steps that the run is to do which are done. A resumed run goes on where it was.',
+        ...{ unit: 'percentunit', columns: 4, decimals: 1 },
+      },
+      curve(`(${perRun('lockstep_step', 'max')}) / on (run) ${ITERATIONS}`, '{{run}}'),
+    ),
+    stat(
+      {
+        title: 'Time left',
+        description: 'The steps that are left at the speed of now. It is the last known value where a run has ended.',
+        ...{ unit: 'dtdurations', columns: 4, decimals: 0 },
+      },
+      curve(`(${toDo}) / (${STEPS_A_SECOND} > 0)`, '{{run}}'),
+    ),
+    stat(
+      {
+        title: 'Training loss',
+        description: `How wrong the network is on the images it learns from; 2.3 is guessing, 0 is perfect. ${EVERY_STEP}`,
+        ...{ unit: 'none', columns: 4, decimals: 4 },
+      },
+      curve(perRun('lockstep_train_loss', 'avg'), '{{run}}'),
+    ),
+    stat(
+      {
+        title: 'Test accuracy',
+        description:
+          'Share of the test images, which it never learns from, that it classified right at the last evaluation.',
+        ...{ unit: 'percentunit', columns: 4, decimals: 2, none: 'none yet' },
+      },
+      curve(perRun('lockstep_test_accuracy_ratio', 'last'), '{{run}}'),
+    ),
+    stat(
+      {
+        title: 'Throughput',
+        description: 'Training samples used a second. It is the last known value where a run has ended.',
+        ...{ unit: 'short', columns: 4, decimals: 1 },
+      },
+      curve(`sum by (run) (${rate('lockstep_samples_total')})`, '{{run}}'),
+    ),
+    stat(
+      {
+        title: 'Workers',
+        description:
+          'Threads that are ready to compute, here and on all nodes. More of them change the speed, never the result.',
+        ...{ unit: 'none', columns: 4, levels: ['red', [1, 'green']] },
+      },
+      curve(`sum by (run) (${scraped('lockstep_workers', 'state="ready"')})`, '{{run}}'),
+    ),
+  ];
+}
+
+function learning() {
+  const step = perAttempt('lockstep_step', 'max');
+  return [
+    graph(
+      {
+        title: 'Loss',
+        description:
+          'Mean loss over time, on a logarithmic scale; it should fall. Training: on the images that it learns from, the mean of all ' +
+          'steps between two points. Test: at each evaluation. A test loss that rises while the training loss falls is overfitting. ' +
+          EVERY_STEP,
+        ...{ unit: 'none', columns: 12, log: true, points: /^Test/ },
+      },
+      stepCurve(perRun('lockstep_train_loss', 'avg'), 'Training {{run}}'),
+      stepCurve(perRun('lockstep_test_loss', 'last'), 'Test {{run}}'),
+    ),
+    graph(
+      {
+        title: 'Accuracy',
+        description: `Share of images classified right over time; it should rise. Training: of the steps' own batches. Test: at each evaluation. ${EVERY_STEP}`,
+        ...{ unit: 'percentunit', columns: 12, max: 1, points: /^Test/ },
+      },
+      stepCurve(perRun('lockstep_train_accuracy_ratio', 'avg'), 'Training {{run}}'),
+      stepCurve(perRun('lockstep_test_accuracy_ratio', 'last'), 'Test {{run}}'),
+    ),
+    againstStep({
+      title: 'Loss by step',
+      description:
+        'The same by the number of steps done: runs of different speed, or from different hours, become comparable. A resumed run has a curve ' +
+        'for each attempt; where two attempts did the same step, they lie on each other.',
+      ...{ unit: 'none', columns: 12, log: true, step },
+      values: { Training: perAttempt('lockstep_train_loss', 'avg'), Test: perAttempt('lockstep_test_loss', 'last') },
+    }),
+    againstStep({
+      title: 'Accuracy by step',
+      description: 'The same by the number of steps done, a curve for each attempt of a run.',
+      ...{ unit: 'percentunit', columns: 12, max: 1, step },
+      values: {
+        Training: perAttempt('lockstep_train_accuracy_ratio', 'avg'),
+        Test: perAttempt('lockstep_test_accuracy_ratio', 'last'),
+      },
+    }),
+  ];
+}
+
+function optimizer() {
+  return [
+    graph(
+      {
+        title: 'Learning rate',
+        description:
+          'How far a step moves the weights. It warms up in the first steps, then follows the schedule of the run.',
+        ...{ unit: 'none', columns: 8, min: 0 },
+      },
+      stepCurve(perRun('lockstep_learning_rate', 'last'), '{{run}}'),
+    ),
+    graph(
+      {
+        title: 'Gradient norm',
+        description:
+          'Length of the gradient before any clipping, on a logarithmic scale: the mean and the largest of all steps between two points. Growth over ' +
+          `powers of ten means that the run diverges: lower --learning-rate, or set --clip-norm. ${EVERY_STEP}`,
+        ...{ unit: 'none', columns: 8, log: true },
+      },
+      stepCurve(perRun('lockstep_gradient_norm', 'avg'), 'Mean {{run}}'),
+      stepCurve(perRun('lockstep_gradient_norm', 'max'), 'Largest {{run}}'),
+    ),
+    graph(
+      {
+        title: 'Spread of the loss',
+        description:
+          'The best and the worst batch between two points, on a logarithmic scale. Single batches are noisy; a wide spread late in a run is ordinary, a ' +
+          `rising upper edge is not. ${EVERY_STEP}`,
+        ...{ unit: 'none', columns: 8, log: true },
+      },
+      stepCurve(perRun('lockstep_train_loss', 'min'), 'Lowest {{run}}'),
+      stepCurve(perRun('lockstep_train_loss', 'max'), 'Highest {{run}}'),
+    ),
+  ];
+}
+
+function speed() {
+  const stepBuckets = `sum by (run, le) (${rate('lockstep_step_duration_seconds_bucket')})`;
+  const longest = `max by (run) (max_over_time(${everyStep('lockstep_last_step_duration_seconds')}[$__interval]))`;
+  return [
+    graph(
+      {
+        title: 'Samples a second',
+        description:
+          'Training samples used a second, evaluations and checkpoints included. Joins and crashes of nodes show here.',
+        ...{ unit: 'short', columns: 8, min: 0 },
+      },
+      curve(`sum by (run) (${rate('lockstep_samples_total')})`, '{{run}}'),
+    ),
+    graph(
+      {
+        title: 'Steps a second',
+        description: 'Updates of the weights a second.',
+        ...{ unit: 'short', columns: 8, min: 0 },
+      },
+      curve(STEPS_A_SECOND, '{{run}}'),
+    ),
+    graph(
+      {
+        title: 'Where a step spends its time',
+        description:
+          'Mean seconds of a step by phase, over the runs chosen: compute (gradients), reduce (adding them up), update (the optimizer), wait (for ' +
+          'whoever is last), and its share of evaluations and checkpoints.',
+        ...{ unit: 's', columns: 8, stack: 'normal', min: 0 },
+      },
+      curve(
+        `sum by (phase) (${rate('lockstep_phase_duration_seconds_sum')}) / on () group_left () sum(${rate('lockstep_steps_total')})`,
+        '{{phase}}',
+      ),
+    ),
+    graph(
+      {
+        title: 'Step duration',
+        description:
+          'Half of the steps take less than p50, all but one in a hundred less than p99. Longest: the slowest single step between two ' +
+          'points, known with --remote-write only.',
+        ...{ unit: 's', columns: 12, log: true },
+      },
+      curve(`histogram_quantile(0.5, ${stepBuckets})`, 'p50 {{run}}'),
+      curve(`histogram_quantile(0.99, ${stepBuckets})`, 'p99 {{run}}'),
+      curve(longest, 'Longest {{run}}'),
+    ),
+    buckets(
+      {
+        title: 'Steps by duration',
+        description:
+          'How many steps took how long: the darker, the more. A second dark band shows steps that waited for someone.',
+        ...{ unit: 's', columns: 12 },
+      },
+      `sum by (le) (increase(${scraped('lockstep_step_duration_seconds_bucket')}[$__rate_interval]))`,
+    ),
+  ];
+}
+
+function runs() {
+  const labels = 'run, model, dataset, backend, optimizer, seed, batch, version';
+  const inRange = (name: string, over: string): string => `${over} by (run) (${over}_over_time(${name}[$__range]))`;
+  return table({
+    title: 'Runs in this time',
+    description:
+      'Each run that was there in the time shown: what it trains, how far it got and the best that its evaluations found.',
+    ...{ unit: 'none', columns: 24, hidden: ['Value #A'] },
+    values: {
+      Info: `max by (${labels}) (max_over_time(${scraped('lockstep_run_info')}[$__range]))`,
+      Attempts: inRange(scraped('lockstep_attempt'), 'max'),
+      Step: inRange(either('lockstep_step'), 'max'),
+      'Steps to do': inRange(scraped('lockstep_iterations'), 'max'),
+      'Lowest test loss': inRange(either('lockstep_test_loss'), 'min'),
+      'Best test accuracy': inRange(either('lockstep_test_accuracy_ratio'), 'max'),
+    },
+    units: { 'Best test accuracy': 'percentunit' },
+  });
+}

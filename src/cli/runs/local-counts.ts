@@ -1,0 +1,33 @@
+import type { Cluster } from '../../coordinator/cluster/cluster.ts';
+import type { NodeCounts } from '../../coordinator/metrics/node-families.ts';
+import type { EventLoopLag } from '../../shared/event-loop-lag.ts';
+import type { LocalPool } from '../../worker/pool.ts';
+
+const NONE = { done: 0, late: 0, lost: 0, first: 0, retry: 0, duplicate: 0 };
+
+/**
+ * What the metrics say of this process as a node, which it is without threads too. In a cluster, shards are dealt to its threads
+ * as a whole, and by them among each other: what they did again there counts besides.
+ */
+export function localCounts(pool: LocalPool | undefined, cluster: Cluster | undefined, lag: EventLoopLag): NodeCounts {
+  const own = { shards: pool?.shardCounts ?? NONE, dealt: pool?.dealCounts ?? NONE };
+  const given = cluster?.shardCounts.get('local');
+  const { shards, dealt } =
+    given === undefined
+      ? own
+      : {
+          shards: { done: given.done, late: given.late, lost: given.lost + own.shards.lost },
+          dealt: {
+            first: given.dealt.first,
+            retry: given.dealt.retry + own.dealt.retry,
+            duplicate: given.dealt.duplicate + own.dealt.duplicate,
+          },
+        };
+  return {
+    ...{ shards, dealt, partials: given?.partials },
+    workersLost: pool?.workersLost ?? 0,
+    workerSamples: pool?.workerSamples ?? [],
+    memoryBytes: process.memoryUsage.rss(),
+    eventLoopLagSeconds: lag.take(),
+  };
+}

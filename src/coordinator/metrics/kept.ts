@@ -1,0 +1,34 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+/** A family whose values are kept elsewhere and taken from there at each scrape. */
+export interface Kept {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: readonly string[];
+  readonly samples: () => readonly Sample[];
+}
+
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export function keptCounter(registry: Registry, { name, help, labelNames, samples }: Kept): void {
+  new Counter({
+    ...{ name, help, labelNames: [...labelNames], registers: [registry] },
+    collect() {
+      this.reset();
+      for (const { labels, value } of samples()) this.inc(labels, value);
+    },
+  });
+}
+
+export function keptGauge(registry: Registry, { name, help, labelNames, samples }: Kept): void {
+  new Gauge({
+    ...{ name, help, labelNames: [...labelNames], registers: [registry] },
+    collect() {
+      this.reset();
+      for (const { labels, value } of samples()) this.set(labels, value);
+    },
+  });
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { parse } from 'yaml';
+import { skip } from '../prometheus/server.ts';
+import { pathOf, textOf } from './read.ts';
+
+interface Rule {
+  readonly record?: string;
+  readonly alert?: string;
+  readonly expr: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+function rulesOf(file: string): readonly Rule[] {
+  const { groups } = parse(textOf(`prometheus/${file}`)) as { groups: readonly { rules: readonly Rule[] }[] };
+  return groups.flatMap(({ rules }) => rules);
+}
+
+function promtool(...args: readonly string[]): void {
+  const { status, stdout, stderr, error } = spawnSync('promtool', args, { encoding: 'utf8' });
+  assert.ifError(error);
+  assert.equal(status, 0, stdout + stderr);
+}
+
+describe('Prometheus takes them', { skip }, () => {
+  test('the configuration and its rules', () => promtool('check', 'config', pathOf('prometheus/prometheus.yaml')));
+  for (const file of ['rules', 'alerts']) {
+    test(`the cases of ${file}.yaml`, () => promtool('test', 'rules', pathOf(`prometheus/${file}.test.yaml`)));
+  }
+});
+
+test('recording rules are named level:metric:operations, and each has a case', () => {
+  const cases = textOf('prometheus/rules.test.yaml');
+  for (const { record = '' } of rulesOf('rules.yaml')) {
+    assert.match(record, /^[a-z_]+:lockstep_[a-z_]+:[a-z0-9_]+$/);
+    assert.ok(cases.includes(`expr: '${record}'`), record);
+  }
+});
+
+test('each alert says how bad it is, what it is and what to do, and has a case where it fires', () => {
+  const cases = textOf('prometheus/alerts.test.yaml');
+  for (const { alert = '', labels, annotations } of rulesOf('alerts.yaml')) {
+    assert.match(alert, /^Lockstep[A-Z]\w+$/);
+    assert.match(labels?.severity ?? '', /^(critical|warning)$/, alert);
+    assert.ok((annotations?.summary ?? '').length > 20, alert);
+    assert.ok((annotations?.description ?? '').length > 100, alert);
+    const fires =
+      cases.includes(`alertname="${alert}",alertstate="firing",severity`) || cases.includes(`alertname: ${alert}\n`);
+    assert.ok(fires, alert);
+  }
+});
