@@ -61,6 +61,7 @@ describe('resolveTrainConfig', () => {
       forceUnlock: false,
       plaintext: false,
       metricsPort: 9464,
+      metricsHost: '127.0.0.1',
       json: false,
     });
     assert.equal(explicit.size, 0);
@@ -218,7 +219,7 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointEvery data evaluateEvery forceUnlock json keep listen metricsPort out plaintext remoteWrite remoteWriteTokenFile resume tlsCert tlsKey tokenFile workers'.split(
+    'checkpointEvery data evaluateEvery forceUnlock json keep listen metricsHost metricsPort metricsTokenFile out plaintext remoteWrite remoteWriteTokenFile resume tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { Registry } from 'prom-client';
 import { startHttp } from '#src/coordinator/http.js';
 import type { NodeCounts } from '#src/coordinator/metrics/node-families.js';
 import { RunMetrics } from '#src/coordinator/metrics/run-metrics.js';
 import type { StepRecord } from '#src/coordinator/observer.js';
-import { ListenError } from '#src/shared/errors.js';
-import { takenPort } from './taken-port.ts';
 
 const info = {
   run: 'first',
@@ -174,49 +170,4 @@ test('promtool has nothing to say', {
   assert.ifError(error);
   assert.equal(stdout + stderr, '');
   assert.equal(status, 0);
-});
-
-describe('startHttp', () => {
-  const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'lockstep_steps_total 1\n' };
-
-  test('serves metrics and health', async (t) => {
-    const server = await startHttp({ port: 0, explicit: true, metrics });
-    t.after(() => server.close());
-    const response = await fetch(`${server.url}/metrics`);
-    assert.equal(response.headers.get('content-type'), metrics.contentType);
-    assert.equal(await response.text(), 'lockstep_steps_total 1\n');
-    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
-    assert.equal((await fetch(`${server.url}/other`)).status, 404);
-    assert.equal(server.moved, false);
-  });
-
-  test('takes a free port where the default is taken, and says that it moved', async (t) => {
-    const port = await takenPort(t);
-    const server = await startHttp({ port, explicit: false, metrics });
-    t.after(() => server.close());
-    assert.equal(server.moved, true);
-    assert.notEqual(new URL(server.url).port, String(port));
-    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
-  });
-
-  test('refuses to start where the given port is taken', async (t) => {
-    const port = await takenPort(t);
-    await assert.rejects(startHttp({ port, explicit: true, metrics }), (error) => {
-      assert.ok(error instanceof ListenError);
-      assert.equal(error.exitCode, 2);
-      assert.match(error.message, new RegExp(`Port ${port} .* is taken`));
-      return true;
-    });
-  });
-
-  test('closes while a connection is kept open', async () => {
-    const server = await startHttp({ port: 0, explicit: true, metrics });
-    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
-    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    const [answer] = await once(socket, 'data');
-    assert.match(String(answer), /200 OK.*keep-alive/is);
-    const ended = once(socket, 'close');
-    await server.close();
-    await ended;
-  });
 });

@@ -96,7 +96,7 @@ function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boole
 /** Fills in what depends on other options or on the machine. */
 function decide(options: Options, env: Sources['env']): TrainConfig {
   const shards = Math.max(1, Math.floor(options.batch / options.shardSize));
-  const { out, data, init, tokenFile, tlsCert, tlsKey, remoteWriteTokenFile } = options;
+  const { out, data, init, tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile } = options;
   return {
     ...options,
     // More workers than shards would have nothing to do.
@@ -106,11 +106,11 @@ function decide(options: Options, env: Sources['env']): TrainConfig {
     ...(out === undefined ? {} : { out: callerPath(out, env) }),
     ...(data === undefined ? {} : { data: data === SYNTHETIC ? data : callerPath(data, env) }),
     ...(init === undefined ? {} : { init: callerPath(init, env) }),
-    ...filePaths({ tokenFile, tlsCert, tlsKey, remoteWriteTokenFile }, env),
+    ...filePaths({ tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile }, env),
   };
 }
 
-type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey' | 'remoteWriteTokenFile';
+type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey' | 'metricsTokenFile' | 'remoteWriteTokenFile';
 
 function filePaths(files: Pick<Options, FileKey>, env: Sources['env']): Pick<Options, FileKey> {
   const given = Object.entries(files).filter((entry): entry is [FileKey, string] => entry[1] !== undefined);

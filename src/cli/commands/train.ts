@@ -2,12 +2,12 @@
 // lockstep train --workers 4 --out runs/first
 // lockstep train --resume latest
 import { Registry } from 'prom-client';
-import { type HttpServer, startHttp } from '../../coordinator/http.ts';
+import { startHttp } from '../../coordinator/http.ts';
 import { processIn } from '../../coordinator/metrics/process-families.ts';
 import { RunMetrics } from '../../coordinator/metrics/run-metrics.ts';
 import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
 import { prepareTfjs } from '../../shared/backends/tfjs/load.ts';
-import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
+import { resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError } from '../../shared/errors.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
@@ -16,6 +16,7 @@ import { openDataset } from '../dataset.ts';
 import { Terminal } from '../progress/terminal.ts';
 import { listeningOf } from '../runs/listening.ts';
 import { manifestJson, readManifest } from '../runs/manifest.ts';
+import { metricsAddressOf } from '../runs/metrics-address.ts';
 import { remoteWriteOf } from '../runs/remote-write.ts';
 import { type Resumed, refuseOtherData, resumedRun } from '../runs/resume.ts';
 import { goOn, initialState, start } from '../runs/start.ts';
@@ -39,6 +40,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const { config } = resolved;
   const listening = await listeningOf(config, process.env);
   const remoteWrite = await remoteWriteOf(config, process.env);
+  const address = await metricsAddressOf(resolved, process.env);
   if (config.backend === 'tfjs') prepareTfjs();
   const initial = resumed === undefined ? await initialState(config) : undefined;
   const memory = new SharedMemory();
@@ -53,7 +55,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const registry = new Registry();
   const metrics = metricsOf(registry, name, config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
-  const http = await listen(resolved, metrics);
+  const http = address && (await startHttp({ ...address, metrics }));
   try {
     const options = { say, forceUnlock: config.forceUnlock };
     const directory = await (resumed === undefined
@@ -104,9 +106,4 @@ function metricsOf(registry: Registry, run: string, config: TrainConfig, dataset
   const info = { run, model: 'lenet5', dataset: dataset.name, backend, optimizer, seed, batch, version: version() };
   processIn(registry);
   return new RunMetrics(registry, info);
-}
-
-async function listen({ config, explicit }: ResolvedTrainConfig, metrics: RunMetrics): Promise<HttpServer | undefined> {
-  const port = config.metricsPort;
-  return port === 'off' ? undefined : startHttp({ port, explicit: explicit.has('metricsPort'), metrics });
 }

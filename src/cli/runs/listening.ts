@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
 import type { Cluster } from '../../coordinator/cluster/cluster.ts';
 import { Hub } from '../../coordinator/cluster/hub.ts';
 import type { RunEvent } from '../../coordinator/observer.ts';
@@ -12,6 +11,7 @@ import { UsageError } from '../../shared/errors.ts';
 import { numericsDigest } from '../../shared/kernel/exports.ts';
 import { readToken, type Token } from '../../shared/protocol/token.ts';
 import { CHUNK_SIZE } from '../../worker/pool.ts';
+import { isLoopback } from './loopback.ts';
 
 /** Where and how a coordinator listens for nodes. */
 export interface Listening {
@@ -127,10 +127,6 @@ function addressOf(listen: string): { host: string; port: number } {
   const port = Number(digits);
   if (host !== undefined && port <= 65_535) return { host, port };
   throw new UsageError(`--listen: expected HOST:PORT, such as 127.0.0.1:9465 or [::1]:0, but got "${listen}".`);
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 async function fileOf(key: 'tlsCert' | 'tlsKey', path: string): Promise<Buffer> {

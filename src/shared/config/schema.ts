@@ -188,7 +188,7 @@ export const trainSchema = z.strictObject({
     .union([z.literal('off'), z.int().min(0).max(65_535)])
     .default(9464)
     .register(optionNotes, {
-      help: 'port of /metrics on 127.0.0.1; 0: any free one; off: none. Where the default is taken, a free one is used',
+      help: 'port of /metrics; 0: any free one; off: none. Where the default is taken, a free one is used',
       value: 'port',
     }),
   remoteWrite: z.string().min(1).optional().register(optionNotes, {
@@ -200,6 +200,15 @@ export const trainSchema = z.strictObject({
     help: "file of the receiver's bearer token",
     value: 'file',
     fallback: '$LOCKSTEP_REMOTE_WRITE_TOKEN',
+  }),
+  metricsHost: z.string().min(1).default('127.0.0.1').register(optionNotes, {
+    help: 'address that /metrics listens on; beyond loopback it demands a token',
+    value: 'host',
+  }),
+  metricsTokenFile: z.string().min(1).optional().register(optionNotes, {
+    help: 'file of the bearer token that /metrics demands, as `lockstep token` prints one',
+    value: 'file',
+    fallback: '$LOCKSTEP_METRICS_TOKEN',
   }),
   json: z.boolean().default(false).register(optionNotes, {
     help: 'print the result as one JSON object on stdout',

@@ -23,7 +23,9 @@ export type GivenOptions = Partial<Record<OptionKey, Given>>;
 
 /** LOCKSTEP_* variables that are no options. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(
-  ['DEBUG', 'CONFIG', 'PRESET', 'MNIST_MIRRORS', 'TOKEN', 'REMOTE_WRITE_TOKEN'].map((name) => `LOCKSTEP_${name}`),
+  ['DEBUG', 'CONFIG', 'PRESET', 'MNIST_MIRRORS', 'TOKEN', 'METRICS_TOKEN', 'REMOTE_WRITE_TOKEN'].map(
+    (name) => `LOCKSTEP_${name}`,
+  ),
 );
 const VARIABLES: ReadonlyMap<string, OptionKey> = new Map(OPTION_KEYS.map((key) => [variableOf(key), key]));
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { UsageError } from '../errors.ts';
@@ -13,7 +13,7 @@ const MIN_CHARACTERS = 22;
 const HIDDEN = '[token]';
 const ADVICE = '`lockstep token` prints a new one.';
 
-/** The secret that coordinator and nodes of a run share. It can be neither printed nor logged. */
+/** A secret, such as the one that coordinator and nodes of a run share. It can be neither printed nor logged. */
 export class Token {
   readonly #key: Buffer;
 
@@ -24,6 +24,12 @@ export class Token {
 
   get key(): Uint8Array {
     return this.#key;
+  }
+
+  /** Whether these bytes are the key, found out in a time that tells nothing of it. */
+  equals(shown: Uint8Array): boolean {
+    const digest = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
+    return timingSafeEqual(digest(shown), digest(this.#key));
   }
 
   toString(): string {
@@ -45,18 +51,20 @@ export function newToken(): string {
 }
 
 /**
- * The token in the file, else in the variable LOCKSTEP_TOKEN, without the space around it; undefined where neither is given.
+ * The token in the file, else in the variable, without the space around it; undefined where neither is given.
  * @throws UsageError, which never shows the token, where the file can't be read or the token is too short or not one line of text
  */
-export async function readToken({ file, env }: TokenSources): Promise<Token | undefined> {
+export async function readToken({ file, env, variable = TOKEN_VARIABLE }: TokenSources): Promise<Token | undefined> {
   if (file !== undefined) return tokenOf(await textOf(file), `The token in ${file}`);
-  const text = env[TOKEN_VARIABLE];
-  return text === undefined || text === '' ? undefined : tokenOf(text, `The token in ${TOKEN_VARIABLE}`);
+  const text = env[variable];
+  return text === undefined || text === '' ? undefined : tokenOf(text, `The token in ${variable}`);
 }
 
 export interface TokenSources {
   readonly file?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Its name in `env`. */
+  readonly variable?: string;
 }
 
 async function textOf(file: string): Promise<string> {
