@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Program, startProgram } from '../training/program.ts';
 import type { Compose, Image, Service } from './file.ts';
@@ -35,7 +35,6 @@ export interface Container {
 export class Containers {
   readonly #options: ContainersOptions;
   readonly #running = new Map<string, Container[]>();
-  #count = 0;
 
   constructor(options: ContainersOptions) {
     this.#options = options;
@@ -83,7 +82,7 @@ export class Containers {
 
   #start(name: string, service: Service): Container {
     const { folder, image, ports } = this.#options;
-    const place = new Place(join(folder, `${name}-${++this.#count}`), this.#mounts(service), ports);
+    const place = new Place(mkdtempSync(join(folder, `${name}-`)), this.#mounts(service), ports);
     const isOurs = service.build !== undefined;
     const command = [...(isOurs ? image.entrypoint : [name]), ...(service.command ?? [])].map((word) =>
       // Nobody else's business: this service asks for no token.

@@ -1,6 +1,7 @@
 // lockstep train                                  all cores of this machine, 10,000 steps
 // lockstep train --workers 4 --out runs/first
 // lockstep train --resume latest
+import { basename } from 'node:path';
 import { Registry } from 'prom-client';
 import { startHttp } from '../../coordinator/http.ts';
 import { processIn } from '../../coordinator/metrics/process-families.ts';
@@ -51,7 +52,8 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
     ...(resumed === undefined ? {} : { trainedOn: resumed.manifest.digests.dataset }),
   });
   if (resumed !== undefined) refuseOtherData(resumed, dataset.sha256);
-  const name = resumed?.manifest.name ?? runName(started, config.seed);
+  const name =
+    resumed?.manifest.name ?? (config.out === undefined ? runName(started, config.seed) : basename(config.out));
   const registry = new Registry();
   const metrics = metricsOf(registry, name, config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
