@@ -63,7 +63,7 @@ async function stepsDone(url: string): Promise<number> {
     (response) => response.text(),
     () => '',
   );
-  return Number(/^lockstep_steps_total (\d+)/m.exec(text)?.[1] ?? 0);
+  return Number(/^lockstep_steps_total\{[^}]*\} (\d+)/m.exec(text)?.[1] ?? 0);
 }
 
 function report(steps: number, rate: string): void {

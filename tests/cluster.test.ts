@@ -1,6 +1,8 @@
 // Members of a cluster come, go, fail and hang: the bits stay.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Cluster } from '#src/coordinator/cluster/cluster.js';
+import type { DealReason } from '#src/shared/reduction/round.js';
 import { unitCount } from '#src/shared/tree.js';
 import { DirectMember, SHARDS, STEPS, trained, undisturbed } from './training/cluster.ts';
 
@@ -41,7 +43,10 @@ describe('a cluster has the bits of one worker', () => {
     });
     await c.close();
     assert.deepEqual(outcome, undisturbed);
-    assert.ok((cluster.shardCounts.get('a')?.lost ?? 0) > 0);
+    const { lost = 0 } = cluster.shardCounts.get('a') ?? {};
+    assert.ok(lost > 0);
+    assert.ok(dealt(cluster, 'retry') >= lost, 'what was lost was dealt again');
+    assert.equal(dealt(cluster, 'first'), STEPS * SHARDS);
     assert.ok(c.pieces.length > 10);
     assert.equal(
       c.pieces.some(({ t }) => t >= 95),
@@ -84,5 +89,12 @@ describe('a cluster has the bits of one worker', () => {
     assert.deepEqual(outcome, undisturbed);
     const hung = member.pieces.find(({ t, kind }) => t === 30 && kind === 'gradient');
     assert.equal(cluster.shardCounts.get('slow')?.late, unitCount(hung?.nodes ?? []));
+    assert.ok(dealt(cluster, 'duplicate') >= unitCount(hung?.nodes ?? []));
+    assert.equal(dealt(cluster, 'first'), STEPS * SHARDS);
   });
 });
+
+/** Shards that were dealt for a reason, to any member. */
+function dealt({ shardCounts }: Cluster, reason: DealReason): number {
+  return [...shardCounts.values()].reduce((sum, { dealt }) => sum + dealt[reason], 0);
+}

@@ -138,6 +138,23 @@ describe('work that fails', () => {
   });
 });
 
+/** What the metrics show of the pool agrees with itself. */
+function assertCounted({ engine, config, lost: losses }: Session): void {
+  const { shardCounts, dealCounts, workerSamples, workersLost } = engine.pool;
+  const { done, late, lost } = shardCounts;
+  assert.equal(workersLost, losses.length);
+  assert.equal(
+    workerSamples.reduce((sum, samples) => sum + samples, 0),
+    (done + late) * config.shardSize,
+  );
+  assert.ok(workerSamples.every((samples) => samples > 0));
+  const { first, retry, duplicate } = dealCounts;
+  // Of each step and rally every shard is dealt first once, and done at least once.
+  assert.ok(first >= 100 * (config.batch / config.shardSize) && first <= done);
+  assert.ok(first + retry + duplicate >= done + late + lost);
+  assert.ok(retry >= lost, 'whatever was lost was dealt again');
+}
+
 describe('a worker that dies or stalls in its slice of an update', () => {
   const update = { t: 20, phase: 'update' } as const;
   const cases: readonly (readonly [string, readonly Fault[]])[] = [
@@ -174,6 +191,7 @@ describe('a worker that dies or stalls in its slice of an update', () => {
         const { done, lost } = session.engine.pool.shardCounts;
         assert.ok(done >= 100 * session.root.end, 'every shard of every step was done, and those of the rallies');
         assert.equal(lost > 0, deadly.length > 0);
+        assertCounted(session);
       });
     });
   }

@@ -122,6 +122,27 @@ describe('a round', () => {
     assert.deepEqual(round.results(), ['0-4', '4-8']);
   });
 
+  test('knows why a unit is dealt', () => {
+    const round = new Round<string>(8, [{ begin: 0, end: 8 }]);
+    const counts = { first: 0, retry: 0, duplicate: 0 };
+    const [left, right] = [[{ begin: 0, end: 4 }], [{ begin: 4, end: 8 }]] as const;
+    round.hold(left, counts);
+    round.hold(right, counts);
+    assert.deepEqual(counts, { first: 8, retry: 0, duplicate: 0 });
+    round.abandon(left);
+    round.fail(left);
+    round.hold(left, counts);
+    assert.deepEqual(counts, { first: 8, retry: 4, duplicate: 0 });
+    round.giveUp(right);
+    assert.deepEqual(round.missing(), right);
+    round.hold([{ begin: 4, end: 6 }], counts);
+    assert.deepEqual(counts, { first: 8, retry: 4, duplicate: 2 });
+    // The slow one failed before others had all of it.
+    round.fail(right);
+    round.hold([{ begin: 6, end: 8 }], counts);
+    assert.deepEqual(counts, { first: 8, retry: 6, duplicate: 2 });
+  });
+
   test('is given up when a unit has failed five times, however it was dealt', () => {
     const round = new Round<string>(8, [{ begin: 0, end: 8 }]);
     const attempts = [

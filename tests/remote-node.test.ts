@@ -18,7 +18,16 @@ it('a result that is refused leaves the piece to be given back when the connecti
   const piece = node.work({ kind: 'gradient', t: 5, weights, nodes: [{ begin: 0, end: 4 }] });
   const nodes = [{ begin: 0, end: 2, lossSum: 1, correct: 1 }];
   assert.throws(
-    () => node.receive({ type: 'partials', step: 5, seconds: 1, nodes, body: new Uint8Array(8) }),
+    () =>
+      node.receive({
+        type: 'partials',
+        step: 5,
+        seconds: 1,
+        sampleSeconds: 0,
+        reduceSeconds: 0,
+        nodes,
+        body: new Uint8Array(8),
+      }),
     (error) => error instanceof ProtocolError && error.closeCode === 'badResult',
   );
   node.lost();

@@ -87,16 +87,30 @@ export class Session {
   }
 
   async metrics(): Promise<Map<string, number>> {
+    const lines = (await this.#scrape()).split('\n').filter((line) => /^lockstep/.test(line));
+    // The run's name is a label of all of them.
+    const named = lines.map((line) => line.replace(/run="[^"]*",|,?run="[^"]*"(?=})/, '').replace('{}', ''));
+    return new Map(named.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
+  }
+
+  async metricsBytes(): Promise<number> {
+    return (await this.#scrape()).length;
+  }
+
+  async #scrape(): Promise<string> {
     const { found } = await this.said(/^Metrics: (\S+)/);
-    const lines = (await (await fetch(found)).text()).split('\n').filter((line) => /^lockstep/.test(line));
-    return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
+    return (await fetch(found)).text();
+  }
+
+  /** Waits until so many more steps are done. */
+  async steps(count: number): Promise<void> {
+    const until = stepsAt(await this.metrics()) + count;
+    while (stepsAt(await this.metrics()) < until) await sleep(POLL_MS);
   }
 
   /** Waits for so many steps, then measures over so many seconds. */
   async measure({ warmup, seconds }: { readonly warmup: number; readonly seconds: number }): Promise<Window> {
-    const stepsAt = (metrics: Map<string, number>): number => metrics.get('lockstep_steps_total') ?? 0;
-    const until = stepsAt(await this.metrics()) + warmup;
-    while (stepsAt(await this.metrics()) < until) await sleep(POLL_MS);
+    await this.steps(warmup);
     const [before, begin] = [await this.metrics(), performance.now()];
     await sleep(1000 * seconds);
     const [after, end] = [await this.metrics(), performance.now()];
@@ -144,6 +158,10 @@ export interface Joined {
   /** Seconds from the start of its process. */
   readonly joined: number;
   readonly firstResult: number;
+}
+
+function stepsAt(metrics: Map<string, number>): number {
+  return metrics.get('lockstep_steps_total') ?? 0;
 }
 
 function start(place: Place, args: readonly string[], imports: readonly string[] = []): ChildProcess {

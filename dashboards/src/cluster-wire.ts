@@ -3,6 +3,10 @@ import { countInRange, curve, rate, scraped } from './queries.ts';
 
 /** What was computed twice and compared, and who was turned away. */
 export function trust() {
+  return [...mismatches(), ...doors()];
+}
+
+function mismatches() {
   return [
     stat(
       {
@@ -22,6 +26,11 @@ export function trust() {
       },
       curve(countInRange('lockstep_reconnects_total'), 'reconnects'),
     ),
+  ];
+}
+
+function doors() {
+  return [
     graph(
       {
         title: 'Audits',

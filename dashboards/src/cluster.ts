@@ -15,8 +15,8 @@ export function clusterDashboard(): Dashboard {
     runs: 'one',
   });
   const rows = {
-    'Who is there': members(),
-    'Who does what': work(),
+    'Who is there': [...members(), ...comings()],
+    'Who does what': [...work(), ...workAgain()],
     Trust: trust(),
     Network: network(),
     Checkpoints: checkpoints(),
@@ -57,6 +57,11 @@ function members() {
       },
       curve(workers('starting'), 'starting'),
     ),
+  ];
+}
+
+function comings() {
+  return [
     stat(
       {
         title: 'Joins',
@@ -90,10 +95,6 @@ const BY_NODE = '{{node}}';
 
 function work() {
   const samples = `sum by (node) (${rate('lockstep_worker_samples_total')})`;
-  const shards = (outcome: string): string =>
-    `sum by (node) (${rate('lockstep_shards_total', `outcome="${outcome}"`)})`;
-  const dealt = (reason: string): string =>
-    `sum by (node) (${rate('lockstep_shards_dealt_total', `reason="${reason}"`)})`;
   return [
     graph(
       {
@@ -128,6 +129,15 @@ function work() {
       },
       curve(`sum by (node, worker) (${rate('lockstep_worker_samples_total')})`, '{{node}} {{worker}}'),
     ),
+  ];
+}
+
+function workAgain() {
+  const shards = (outcome: string): string =>
+    `sum by (node) (${rate('lockstep_shards_total', `outcome="${outcome}"`)})`;
+  const dealt = (reason: string): string =>
+    `sum by (node) (${rate('lockstep_shards_dealt_total', `reason="${reason}"`)})`;
+  return [
     graph(
       {
         title: 'Stragglers and losses',

@@ -156,6 +156,7 @@ export function againstStep({ title, description, unit, columns, ...more }: Agai
   if (more.log) panel.scaleDistribution(logarithmic());
   if (more.max !== undefined) panel.max(more.max);
   panel.overrideByName(`Value #${x.refId}`, [
+    { id: 'displayName', value: 'Step' },
     { id: 'unit', value: 'short' },
     { id: 'custom.axisLabel', value: 'Step' },
     { id: 'custom.scaleDistribution', value: { type: 'linear' } },

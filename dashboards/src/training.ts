@@ -16,10 +16,10 @@ export function trainingDashboard(): Dashboard {
     runs: 'many',
   });
   const rows = {
-    Now: now(),
-    'Loss and accuracy': learning(),
+    Now: [...progress(), ...results(), ...pace()],
+    'Loss and accuracy': [...overTime(), ...overSteps()],
     'The optimizer': optimizer(),
-    Speed: speed(),
+    Speed: [...throughput(), ...durations()],
     Runs: [runs()],
   };
   for (const [title, panels] of Object.entries(rows)) {
@@ -32,7 +32,7 @@ export function trainingDashboard(): Dashboard {
 const STEPS_A_SECOND = `sum by (run) (${rate('lockstep_steps_total')})`;
 const ITERATIONS = `max by (run) (${scraped('lockstep_iterations')})`;
 
-function now() {
+function progress() {
   const toDo = `${ITERATIONS} - max by (run) (${scraped('lockstep_step')})`;
   return [
     stat(
@@ -51,6 +51,11 @@ function now() {
       },
       curve(`(${toDo}) / (${STEPS_A_SECOND} > 0)`, '{{run}}'),
     ),
+  ];
+}
+
+function results() {
+  return [
     stat(
       {
         title: 'Training loss',
@@ -68,6 +73,11 @@ function now() {
       },
       curve(perRun('lockstep_test_accuracy_ratio', 'last'), '{{run}}'),
     ),
+  ];
+}
+
+function pace() {
+  return [
     stat(
       {
         title: 'Throughput',
@@ -88,8 +98,7 @@ function now() {
   ];
 }
 
-function learning() {
-  const step = perAttempt('lockstep_step', 'max');
+function overTime() {
   return [
     graph(
       {
@@ -112,6 +121,12 @@ function learning() {
       stepCurve(perRun('lockstep_train_accuracy_ratio', 'avg'), 'Training {{run}}'),
       stepCurve(perRun('lockstep_test_accuracy_ratio', 'last'), 'Test {{run}}'),
     ),
+  ];
+}
+
+function overSteps() {
+  const step = perAttempt('lockstep_step', 'max');
+  return [
     againstStep({
       title: 'Loss by step',
       description:
@@ -168,9 +183,7 @@ function optimizer() {
   ];
 }
 
-function speed() {
-  const stepBuckets = `sum by (run, le) (${rate('lockstep_step_duration_seconds_bucket')})`;
-  const longest = `max by (run) (max_over_time(${everyStep('lockstep_last_step_duration_seconds')}[$__interval]))`;
+function throughput() {
   return [
     graph(
       {
@@ -193,8 +206,8 @@ function speed() {
       {
         title: 'Where a step spends its time',
         description:
-          'Mean seconds of a step by phase, over the runs chosen: compute (gradients), reduce (adding them up), update (the optimizer), wait (for ' +
-          'whoever is last), and its share of evaluations and checkpoints.',
+          'Mean seconds of a step by phase, over the runs chosen: sample (drawing the images), dispatch (dealing the work), compute (gradients), ' +
+          'wait (for whoever is last), reduce (adding them up), update (the optimizer), and its share of evaluations and checkpoints.',
         ...{ unit: 's', columns: 8, stack: 'normal', min: 0 },
       },
       curve(
@@ -202,6 +215,13 @@ function speed() {
         '{{phase}}',
       ),
     ),
+  ];
+}
+
+function durations() {
+  const stepBuckets = `sum by (run, le) (${rate('lockstep_step_duration_seconds_bucket')})`;
+  const longest = `max by (run) (max_over_time(${everyStep('lockstep_last_step_duration_seconds')}[$__interval]))`;
+  return [
     graph(
       {
         title: 'Step duration',

@@ -44,7 +44,7 @@ export interface StepTimings {
   readonly at?: number;
   /** From drawing the samples to the updated weights, without evaluation and checkpoint. */
   readonly total: number;
-  /** Parts of it by name, such as compute, reduce, update. */
+  /** Each of the slowest worker, by name (docs/metrics.md); `evaluate` and `checkpoint` come after it. */
   readonly phases?: Readonly<Record<string, number>>;
 }
 

@@ -9,7 +9,7 @@ import {
   type StepUnderWay,
 } from '../shared/executor.ts';
 import type { HashChain } from './hash-chain.ts';
-import type { StepObserver, StepRecord, StepTimings } from './observer.ts';
+import type { EvaluationRecord, StepObserver, StepRecord, StepTimings } from './observer.ts';
 import type { Optimizer } from './optimizer.ts';
 import { dueAt } from './schedule.ts';
 import type { StateStore } from './state.ts';
@@ -120,11 +120,14 @@ async function trainSteps(training: Training, course: Course): Promise<void> {
     const result = await step.finish();
     const gradientNorm = optimizer.gradientNorm(t, result);
     const clipped = optimizer.clipped(t, gradientNorm);
+    const before = performance.now();
     if (clipped !== undefined) await executor.update(clipped);
+    const after = performance.now();
     state.publish(step.next);
 
-    const seconds = (performance.now() - start) / 1000;
-    const [learningRate, timings] = [optimizer.learningRate(t), timingsOf(result, clock.next())];
+    const seconds = (after - start) / 1000;
+    const timings = timingsOf(result, { clipping: (after - before) / 1000, at: clock.next() });
+    const learningRate = optimizer.learningRate(t);
     course.advance({ step: t + 1, ...meansOf(result, config), learningRate, gradientNorm, timings }, seconds);
     await takeStock(training, course);
   }
@@ -165,6 +168,14 @@ class Course {
     if (stock.testAccuracy !== undefined) this.evaluated = this.record;
   }
 
+  /** What was done after the last step, and how long it took. */
+  spent(phase: 'evaluate' | 'checkpoint', seconds: number): void {
+    const { timings } = this.record as StepRecord;
+    const phases = { ...timings.phases, [phase]: round(seconds) };
+    this.record = { ...(this.record as StepRecord), timings: { ...timings, phases } };
+    this.#untold = this.record;
+  }
+
   /** Tells the observer of the last step, once. */
   tell(): void {
     const record = this.#untold;
@@ -195,10 +206,20 @@ function meansOf({ lossSum, correct }: LossSum, { batch }: TrainConfig): Pick<St
   return { loss: lossSum / batch, accuracy: correct / batch };
 }
 
-/** What the slowest worker spent neither computing nor updating, it waited: for the others, or to be told. */
-function timingsOf({ seconds: { total, compute, update } }: StepResult, at: number): StepTimings {
-  const wait = Math.max(0, Math.round(1e6 * (total - compute - update)) / 1e6);
-  return { at, total, phases: { compute, update, wait } };
+/** `clipping`: seconds of updating once more. */
+function timingsOf(
+  { seconds, phases: before }: StepResult,
+  { clipping, at }: { readonly clipping: number; readonly at: number },
+): StepTimings {
+  const { sample, dispatch, compute, reduce, update, wait } = before;
+  const phases = { sample, dispatch, compute, reduce, update: update + clipping, wait };
+  const rounded = Object.entries(phases).map(([phase, time]) => [phase, round(time)] as const);
+  return { at, total: round(seconds + clipping), phases: Object.fromEntries(rounded) };
+}
+
+/** To the microsecond. */
+function round(seconds: number): number {
+  return Math.round(1e6 * seconds) / 1e6;
 }
 
 type Stock = Pick<StepRecord, 'testAccuracy' | 'testLoss' | 'weightsSha256' | 'chain'>;
@@ -214,11 +235,17 @@ async function takeStock(training: Training, course: Course): Promise<void> {
     const link = due.link ? { chain: chain.link({ step, loss, weightsSha256: sha256 }) } : undefined;
     course.found({ weightsSha256: sha256, ...link });
     // Last: where it fails, the step is saved with all else that belongs to it.
-    if (due.evaluation) course.found(await evaluate(training, step));
+    if (due.evaluation) {
+      const { seconds, ...tested } = await evaluate(training, step);
+      course.found(tested);
+      course.spent('evaluate', seconds);
+    }
   }
   if (checkpointAsked?.() || due.checkpoint) {
+    const start = performance.now();
     checkpoint(stateAfter(step, training));
     course.saved = step;
+    course.spent('checkpoint', (performance.now() - start) / 1000);
   }
 }
 
@@ -231,11 +258,12 @@ function stateAfter(step: number, { state, chain }: Training): CheckpointState {
 async function evaluate(
   { executor, state, testLabels, observer }: Training,
   step: number,
-): Promise<{ testAccuracy: number; testLoss: number }> {
+): Promise<Omit<EvaluationRecord, 'step'>> {
   const start = performance.now();
   const { lossSum, predictions } = await executor.evaluate(state.current);
   const correct = predictions.reduce((sum, guess, i) => sum + (guess === testLabels[i] ? 1 : 0), 0);
-  const result = { testAccuracy: correct / testLabels.length, testLoss: lossSum / testLabels.length };
-  observer.onEvaluation({ step, ...result, seconds: (performance.now() - start) / 1000 });
+  const seconds = (performance.now() - start) / 1000;
+  const result = { testAccuracy: correct / testLabels.length, testLoss: lossSum / testLabels.length, seconds };
+  observer.onEvaluation({ step, ...result });
   return result;
 }

@@ -31,8 +31,27 @@ export interface StepWork {
 export interface StepResult extends LossSum {
   /** The mean gradient's sum of squares. Where it isn't finite, `next` is worth nothing. */
   readonly squares: number;
-  /** Of the slowest worker: in all, from when it came to the step, and in each phase. */
-  readonly seconds: { readonly total: number; readonly compute: number; readonly update: number };
+  /** From when the slowest worker came to the step to its end. */
+  readonly seconds: number;
+  readonly phases: StepPhases;
+}
+
+/** Of computing gradients, in seconds; each of the slowest worker. */
+export interface GradientPhases {
+  /** Drawing samples, decoding and shifting them. */
+  readonly sample: number;
+  readonly compute: number;
+  /** Adding partials. */
+  readonly reduce: number;
+}
+
+/** Of a step, likewise. */
+export interface StepPhases extends GradientPhases {
+  /** Telling the workers what to do. */
+  readonly dispatch: number;
+  readonly update: number;
+  /** What is left of the step. */
+  readonly wait: number;
 }
 
 /** The run is to stop, and nobody is there who could finish the step or the evaluation: it is as if it hadn't been begun. */

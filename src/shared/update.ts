@@ -1,6 +1,7 @@
 import type { KernelExports } from './kernel/exports.ts';
 import { padded, type SharedMemory } from './kernel/memory.ts';
 import { reduceTree } from './reduction/reduce.ts';
+import { Stopwatch } from './stopwatch.ts';
 import { depthOf, type TreeNode } from './tree.ts';
 
 /** Parameters that are reduced and updated together; their squares are summed apart (docs/determinism.md). */
@@ -126,6 +127,8 @@ export class UpdateRecord {
 
 /** Applies blocks of the record that the coordinator wrote last; one per thread. */
 export class BlockUpdater {
+  /** Runs while partials are added. */
+  readonly reducing = new Stopwatch();
   readonly #kernel: KernelExports;
   readonly #plan: UpdateRecordPlan;
   /** A block each, one a level of the tree and one more. */
@@ -147,7 +150,9 @@ export class BlockUpdater {
     for (let block = begin; block < end; block++) {
       const first = block * UPDATE_BLOCK;
       const count = Math.min(UPDATE_BLOCK, padded(this.#plan.parameters) - first);
+      this.reducing.start();
       const sum = this.#reduce(4 * first, count);
+      this.reducing.stop();
       const mean = (this.#scratch[0] as Float32Array).byteOffset;
       this.#plan.squares[block] = this.#kernel.meanAndSquares(mean, sum, count, scalars.scale);
       this.#update(4 * first, mean, count, scalars);

@@ -3,7 +3,7 @@ import { Round } from '../shared/reduction/round.ts';
 import type { TreeNode } from '../shared/tree.ts';
 import type { Update } from '../shared/update.ts';
 import { BlockWork } from './block-work.ts';
-import type { Assignment } from './mailbox.ts';
+import type { Answer, Assignment } from './mailbox.ts';
 
 export interface JobOptions {
   readonly kind: 'gradient' | 'evaluate';
@@ -23,8 +23,8 @@ export class Job {
   readonly round: Round<Assignment>;
   /** Regions of the results. */
   readonly regions: number[] = [];
-  /** The slowest worker's seconds. */
-  readonly seconds = { total: 0, compute: 0, update: 0 };
+  /** The slowest worker's seconds; of `dispatch` the pool's own. */
+  readonly seconds = { total: 0, sample: 0, dispatch: 0, compute: 0, reduce: 0, update: 0 };
   /** What comes now comes too late. */
   closed = false;
 
@@ -33,6 +33,12 @@ export class Job {
     this.t = t;
     this.weights = weights;
     this.round = new Round(units, nodes);
+  }
+
+  took(answer: Answer): void {
+    for (const name of ['total', 'sample', 'compute', 'reduce', 'update'] as const) {
+      this.seconds[name] = Math.max(this.seconds[name], answer[name]);
+    }
   }
 
   get accepts(): boolean {

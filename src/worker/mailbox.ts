@@ -1,3 +1,4 @@
+import type { GradientPhases } from '../shared/executor.ts';
 import type { TreeNode } from '../shared/tree.ts';
 
 /** Most nodes that one command carries: a run of shards covers at most two nodes a level of the tree. */
@@ -19,17 +20,18 @@ const TICKET = 3;
 const AFTER = 4;
 const RECORD = 5;
 const BLOCKS = 6;
-const TOTAL = 8;
-const COMPUTE = 9;
-const UPDATE = 10;
-const OUTCOME = 11;
-const COUNT = 12;
-const NODES = 13;
+const SECONDS = 8;
+const OUTCOME = 14;
+const COUNT = 15;
+const NODES = 16;
 const NODE_WORDS = 3;
 const ENTRY_WORDS = NODES + NODE_WORDS * MAXIMUM_NODES;
 
 /** 32-bit words of one mailbox. */
 export const MAILBOX_WORDS = ENTRIES + DEPTH * ENTRY_WORDS;
+
+/** Of an answer, in the order of their words. */
+const TIMES = ['total', 'work', 'sample', 'compute', 'reduce', 'update'] as const;
 
 const KINDS = ['gradient', 'step', 'update', 'evaluate'] as const;
 
@@ -59,13 +61,12 @@ export interface Command {
   readonly blocks: TreeNode;
 }
 
-/** What became of a command. */
-export interface Answer {
-  /** Seconds from when the worker came to it to its end, waiting for the others included. */
+/** What became of a command, and the seconds that it took. */
+export interface Answer extends GradientPhases {
+  /** From when the worker came to it to its end, waiting for the others included. */
   readonly total: number;
-  /** Seconds of computing gradients or evaluating. */
-  readonly compute: number;
-  /** Seconds of reducing and updating. */
+  /** On the assignments, whatever the phase. */
+  readonly work: number;
   readonly update: number;
   /** The regions are filled. Not so where the step before was broken off. */
   readonly computed: boolean;
@@ -74,7 +75,10 @@ export interface Answer {
 }
 
 /** To a command that was broken off, or lost with its worker. */
-export const NOTHING_DONE: Answer = { total: 0, compute: 0, update: 0, computed: false, updated: false };
+export const NOTHING_DONE: Answer = {
+  ...{ total: 0, work: 0, sample: 0, compute: 0, reduce: 0, update: 0 },
+  ...{ computed: false, updated: false },
+};
 
 /**
  * One worker's commands and its answers in shared memory. The pool writes a command, then counts the sequence up; the worker
@@ -126,12 +130,12 @@ export class Mailbox {
   /** To a finished command, until DEPTH others were sent. */
   answer(sequence: number): Answer {
     const at = entryOf(sequence);
-    const word = (index: number): number => this.words[at + index] as number;
-    const outcome = word(OUTCOME);
+    const time = (name: (typeof TIMES)[number]): number =>
+      (this.words[at + SECONDS + TIMES.indexOf(name)] as number) / 1e6;
+    const outcome = this.words[at + OUTCOME] as number;
     return {
-      total: word(TOTAL) / 1e6,
-      compute: word(COMPUTE) / 1e6,
-      update: word(UPDATE) / 1e6,
+      ...{ total: time('total'), work: time('work'), sample: time('sample') },
+      ...{ compute: time('compute'), reduce: time('reduce'), update: time('update') },
       computed: (outcome & 1) !== 0,
       updated: (outcome & 2) !== 0,
     };
@@ -176,13 +180,11 @@ export class Mailbox {
     };
   }
 
-  finish({ total, compute, update, computed, updated }: Answer): void {
+  finish(answer: Answer): void {
     const sequence = (Atomics.load(this.words, FINISHED) + 1) | 0;
     const at = entryOf(sequence);
-    this.words[at + TOTAL] = Math.round(total * 1e6);
-    this.words[at + COMPUTE] = Math.round(compute * 1e6);
-    this.words[at + UPDATE] = Math.round(update * 1e6);
-    this.words[at + OUTCOME] = (computed ? 1 : 0) | (updated ? 2 : 0);
+    for (const [i, name] of TIMES.entries()) this.words[at + SECONDS + i] = Math.round(answer[name] * 1e6);
+    this.words[at + OUTCOME] = (answer.computed ? 1 : 0) | (answer.updated ? 2 : 0);
     Atomics.store(this.words, FINISHED, sequence);
   }
 }

@@ -6,6 +6,7 @@ import { type EvaluatedChunks, joinChunks } from '../shared/evaluation.ts';
 import type {
   Evaluation,
   Executor,
+  GradientPhases,
   Partial,
   StepResult,
   StepUnderWay,
@@ -103,6 +104,8 @@ export class LocalPool implements Executor {
   readonly dealCounts: DealCounts = { first: 0, retry: 0, duplicate: 0 };
   /** [workers]: samples that each computed gradients of. */
   readonly workerSamples: number[];
+  /** Of the last call of `gradient`. */
+  gradientPhases: GradientPhases = { sample: 0, compute: 0, reduce: 0 };
   /** Threads that died. */
   workersLost = 0;
   readonly #options: LocalPoolOptions;
@@ -147,6 +150,11 @@ export class LocalPool implements Executor {
     });
   }
 
+  /** Threads that are up. */
+  get ready(): number {
+    return this.#crew.ready;
+  }
+
   get workers(): number {
     return this.#options.workers;
   }
@@ -159,13 +167,15 @@ export class LocalPool implements Executor {
     if (this.#open.length === DEPTH) throw new Error(`${DEPTH} steps are under way already.`);
     const lane = this.#steps++ % DEPTH;
     const step = new StepJob({ ...work, shards: this.#shards, blocks: this.#blocks, lane });
-    this.#startTogether(step, this.#open.at(-1));
+    this.#dispatch(step, () => this.#startTogether(step, this.#open.at(-1)));
     this.#open.push(step);
     return { finish: () => this.#finishStep(step) };
   }
 
   async #finishStep(step: StepJob): Promise<StepResult> {
-    for (const [i, open] of this.#open.entries()) if (open.team === 0) this.#startTogether(open, this.#open[i - 1]);
+    for (const [i, open] of this.#open.entries()) {
+      if (open.team === 0) this.#dispatch(open, () => this.#startTogether(open, this.#open[i - 1]));
+    }
     const partials = (await this.#finish(step)).map((assignment) => this.#partialOf(assignment));
     await this.#settled(step.blocks);
     const record = this.#recordOf(step);
@@ -174,7 +184,10 @@ export class LocalPool implements Executor {
       await this.#apply(step.blocks, step.lane);
     }
     this.#open.shift();
-    return { ...addLosses(partials), squares: record.squares(), seconds: step.seconds };
+    const { total, ...phases } = step.seconds;
+    // Dispatching goes on beside the steps before.
+    const wait = Math.max(0, total - phases.sample - phases.compute - phases.reduce - phases.update);
+    return { ...addLosses(partials), squares: record.squares(), seconds: total, phases: { ...phases, wait } };
   }
 
   async update(update: Update): Promise<void> {
@@ -191,6 +204,7 @@ export class LocalPool implements Executor {
   async gradient({ t, weights, nodes, keeps = false }: GradientWork): Promise<readonly Partial[]> {
     const job = new Job({ kind: 'gradient', t, weights, units: this.#shards, nodes });
     const assignments = await this.#finish(job, keeps);
+    this.gradientPhases = job.seconds;
     return assignments.map((assignment) => this.#partialOf(assignment));
   }
 
@@ -269,11 +283,17 @@ export class LocalPool implements Executor {
     }
   }
 
+  #dispatch({ seconds }: Job, deal: () => void): void {
+    const start = performance.now();
+    deal();
+    seconds.dispatch += (performance.now() - start) / 1000;
+  }
+
   /** Works on a job until it is complete; its results' regions stay lent until the next job is. */
   async #finish(job: Job, keeps = false): Promise<Assignment[]> {
     await this.#until(
       () => job.round.complete,
-      () => this.#assign(job),
+      () => this.#dispatch(job, () => this.#assign(job)),
     );
     job.closed = true;
     if (!keeps) this.#regions.reclaim();
@@ -392,7 +412,7 @@ export class LocalPool implements Executor {
         // It was counted out when it was given up, and again when it finished.
         if (first.abandoned) this.#bell.arm();
         const answer = slot.mailbox.answer(first.sequence);
-        if (answer.computed) this.#crew.measure(slot, first, answer.compute);
+        if (answer.computed) this.#crew.measure(slot, first, answer.work);
         if (answer.computed && first.job?.kind === 'gradient') this.#countSamples(slot, first);
         this.#settle(first, answer);
       }
@@ -405,16 +425,15 @@ export class LocalPool implements Executor {
   }
 
   /** Nothing of the attempt runs any more. What it has of a job that is still wanted is taken in, its other buffers are free. */
-  #settle(attempt: Attempt, { computed, updated, ...seconds }: Answer): void {
+  #settle(attempt: Attempt, answer: Answer): void {
+    const { computed, updated } = answer;
     const { command, nodes, job, blocks, abandoned } = attempt;
     stopReading(attempt);
     if (updated) blocks?.applied();
     else blocks?.giveBack(command.blocks);
     if (job === undefined) return;
     if (!abandoned) job.round.abandon(nodes);
-    job.seconds.total = Math.max(job.seconds.total, seconds.total);
-    job.seconds.compute = Math.max(job.seconds.compute, seconds.compute);
-    job.seconds.update = Math.max(job.seconds.update, seconds.update);
+    job.took(answer);
     const wanted = computed && job.accepts;
     if (computed && job.kind === 'gradient') this.shardCounts[wanted ? 'done' : 'late'] += unitCount(nodes);
     // Even if it isn't wanted: others may still be at their slices of the update, which read the regions of the whole team.

@@ -104,11 +104,19 @@ class Worker {
     if (updated) this.#updaters[record]?.apply(blocks);
     if (updated && kind === 'step') this.#barriers.updated(ticket);
     const end = performance.now();
+    const [work, update] = [(computed - start) / 1000, (end - entered) / 1000];
+    return { total: (end - begin) / 1000, work, ...this.#phases(work, update, record), computed: true, updated };
+  }
+
+  /** Of a command: what its parts took, of what it took to work and to update. */
+  #phases(work: number, update: number, record: number): Pick<Answer, 'sample' | 'compute' | 'reduce' | 'update'> {
+    const sample = this.#backend.sampling.take();
+    const [inTree, inBlocks] = [this.#tree.reducing.take(), this.#updaters[record]?.reducing.take() ?? 0];
     return {
-      total: (end - begin) / 1000,
-      compute: (computed - start) / 1000,
-      update: (end - entered) / 1000,
-      ...{ computed: true, updated },
+      sample,
+      compute: Math.max(0, work - sample - inTree),
+      reduce: inTree + inBlocks,
+      update: Math.max(0, update - inBlocks),
     };
   }
 

@@ -28,7 +28,7 @@ const partials = fc.array(sums, { minLength: 1, maxLength: MAX_NODES }).chain((n
   fc.record({
     type: fc.constant('partials' as const),
     step: uint32,
-    seconds,
+    ...{ seconds, sampleSeconds: seconds, reduceSeconds: seconds },
     nodes: fc.constant(nodes),
     body: bytes(4 * limits.parameters * nodes.length),
   }),
@@ -69,7 +69,14 @@ export const fromNode: { readonly [Type in FromNode['type']]: fc.Arbitrary<Extra
   evaluated,
   failed: ofType('failed', { kind, id: uint32, message: text }),
   leaving: fc.constant({ type: 'leaving' }),
-  pong: ofType('pong', { nonce: uint32 }),
+  pong: ofType('pong', {
+    nonce: uint32,
+    memoryBytes: fc.maxSafeNat(),
+    eventLoopLagSeconds: seconds,
+    workersReady: fc.nat(1024),
+    workersLost: uint32,
+    workerSamples: fc.array(fc.maxSafeNat(), { minLength: 1, maxLength: 1024 }),
+  }),
 };
 
 const scalar = fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null));

@@ -90,7 +90,7 @@ for (const [type, any, decode] of all) {
 test('losses that are not finite arrive', () => {
   const losses = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0.1, 3, 2 ** 60];
   const nodes = losses.map((lossSum, i) => ({ begin: i, end: i + 1, lossSum, correct: 0 }));
-  const decoded = decodeNode(encode({ type: 'partials', step: 1, seconds: 0, nodes, body: Buffer.alloc(12 * 6) }));
+  const decoded = decodeNode(encode({ type: 'partials', step: 1, ...NO_TIME, nodes, body: Buffer.alloc(12 * 6) }));
   assert.ok(decoded.type === 'partials');
   assert.deepEqual(
     decoded.nodes.map(({ lossSum }) => lossSum),
@@ -143,6 +143,11 @@ const welcome: CoordinatorMessage<'welcome'> = {
   parameters: 5,
   heartbeatSeconds: 1,
 };
+const NO_TIME = { seconds: 0, sampleSeconds: 0, reduceSeconds: 0 };
+const pong: NodeMessage<'pong'> = {
+  ...{ type: 'pong', nonce: 1, memoryBytes: 1, eventLoopLagSeconds: 0 },
+  ...{ workersReady: 1, workersLost: 0, workerSamples: [8] },
+};
 const evaluated = { type: 'evaluated', id: 0, seconds: 1, chunks: { begin: 0, end: 1 }, losses: [1] } as const;
 const nodes = (count: number) => Array.from({ length: count }, (_, i) => ({ begin: i, end: i + 1 }));
 const options = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`o${i}`, i]));
@@ -164,9 +169,18 @@ const BAD: readonly (readonly [string, object])[] = [
   ['an infinite speed', { ...hello, samplesPerSecond: Number.POSITIVE_INFINITY }],
   ['a pid beyond 32 bits', { ...hello, pid: 2 ** 32 }],
   ['a field in a message without any', { type: 'ready', more: 1 }],
-  ['a negative nonce', { type: 'pong', nonce: -1 }],
-  ['a text for a number', { type: 'pong', nonce: '1' }],
-  ['a nonce of 64 bits', { type: 'pong', nonce: 2n ** 64n - 1n }],
+  ['a negative nonce', { ...pong, nonce: -1 }],
+  ['a text for a number', { ...pong, nonce: '1' }],
+  ['a nonce of 64 bits', { ...pong, nonce: 2n ** 64n - 1n }],
+  ['a pong of no threads', { ...pong, workerSamples: [] }],
+  ['a pong of too many threads', { ...pong, workerSamples: Array.from({ length: 1025 }, () => 0) }],
+  ['too many threads that are ready', { ...pong, workersReady: 1025 }],
+  ['a fraction of a sample', { ...pong, workerSamples: [0.5] }],
+  ['samples below zero', { ...pong, workerSamples: [-1] }],
+  ['samples beyond 2^53', { ...pong, workerSamples: [2 ** 53] }],
+  ['samples without end', { ...pong, workerSamples: [Number.POSITIVE_INFINITY] }],
+  ['memory that is no number', { ...pong, memoryBytes: Number.NaN }],
+  ['a lag below zero', { ...pong, eventLoopLagSeconds: -1e-9 }],
   ['an unknown order', { type: 'failed', kind: 'x', id: 1, message: '' }],
   ['a long message', { type: 'failed', kind: 'step', id: 1, message: 'm'.repeat(1001) }],
   ['no losses', { ...evaluated, losses: [], body: Buffer.alloc(4) }],
@@ -176,13 +190,13 @@ const BAD: readonly (readonly [string, object])[] = [
   ['a prediction too many', { ...evaluated, body: Buffer.alloc(5) }],
   ['chunks beyond the test set', { ...evaluated, chunks: { begin: 7, end: 8 }, body: Buffer.alloc(0) }],
   ['chunks that run backwards', { ...evaluated, chunks: { begin: 1, end: 0 }, body: Buffer.alloc(0) }],
-  ['partials of no node', { type: 'partials', step: 1, seconds: 1, nodes: [], body: Buffer.alloc(0) }],
+  ['partials of no node', { type: 'partials', step: 1, ...NO_TIME, nodes: [], body: Buffer.alloc(0) }],
   [
     'a gradient too few',
     {
       type: 'partials',
       step: 1,
-      seconds: 1,
+      ...NO_TIME,
       nodes: [{ begin: 0, end: 1, lossSum: 1, correct: 1 }],
       body: Buffer.alloc(8),
     },
@@ -192,7 +206,7 @@ const BAD: readonly (readonly [string, object])[] = [
     {
       type: 'partials',
       step: 1,
-      seconds: 1,
+      ...NO_TIME,
       nodes: [{ begin: 1, end: 1, lossSum: 1, correct: 1 }],
       body: Buffer.alloc(12),
     },
@@ -202,6 +216,7 @@ const BAD: readonly (readonly [string, object])[] = [
     {
       type: 'partials',
       step: 1,
+      ...NO_TIME,
       seconds: -1,
       nodes: [{ begin: 0, end: 1, lossSum: 1, correct: 1 }],
       body: Buffer.alloc(12),
@@ -235,6 +250,15 @@ test('the messages that the bad ones were made of are sound', () => {
   assert.deepEqual(decodeCoordinator(encode({ ...welcome, config: options(64) })), { ...welcome, config: options(64) });
   assert.equal(decodeNode(encode({ ...evaluated, body: Buffer.alloc(4) })).type, 'evaluated');
   decodeCoordinator(encode({ type: 'work', step: 1, version: 1, nodes: nodes(MAX_NODES) }));
+  const workerSamples = Array.from({ length: 1024 }, () => Number.MAX_SAFE_INTEGER);
+  assert.deepEqual(decodeNode(encode({ ...pong, workerSamples })), { ...pong, workerSamples });
+  const partials = {
+    type: 'partials',
+    step: 1,
+    ...NO_TIME,
+    nodes: [{ begin: 0, end: 1, lossSum: 1, correct: 1 }],
+  } as const;
+  assert.equal(decodeNode(encode({ ...partials, body: Buffer.alloc(12) })).type, 'partials');
 });
 
 test("a frame larger than its type may be is refused by its lengths alone, and isn't encoded", () => {
@@ -246,7 +270,7 @@ test("a frame larger than its type may be is refused by its lengths alone, and i
     [4, 4096],
     [5, 65_536],
     [6, 8192],
-    [8, 256],
+    [8, 16_384],
   ] as const) {
     assertRefused('tooLarge', () => decodeNode(frameOf(tag, junk(headerBytes + 1))), `${tag}`);
     assertRefused('malformed', () => decodeNode(frameOf(tag, junk(headerBytes))), `${tag}`);

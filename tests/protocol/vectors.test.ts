@@ -44,6 +44,11 @@ test("the handshake's bytes are those of the specification", () => {
   assert.equal(hexOf(tls.welcome), vector('welcome over TLS'));
 });
 
+const pong = {
+  ...({ type: 'pong', nonce: 7, memoryBytes: 50_000_000, eventLoopLagSeconds: 0.5 } as const),
+  ...{ workersReady: 2, workersLost: 1, workerSamples: [128, 2 ** 33] },
+};
+
 test('the keys and sealed frames are those of the specification', () => {
   const keys = frameKeys({ token, coordinatorNonce, nodeNonce });
   assert.equal(hexOf(keys.toNode), vector('key to node'));
@@ -53,7 +58,7 @@ test('the keys and sealed frames are those of the specification', () => {
   assert.equal(hexOf(ping), vector('ping'));
   assert.equal(hexOf(coordinator.seal(ping)), vector('first sealed frame to node'));
   assert.equal(hexOf(coordinator.seal(ping)), vector('second sealed frame to node'));
-  assert.equal(hexOf(node.seal(encode({ type: 'pong', nonce: 7 }))), vector('first sealed frame to coordinator'));
+  assert.equal(hexOf(node.seal(encode(pong))), vector('first sealed frame to coordinator'));
 });
 
 const limits = { parameters: 2, testSamples: 3, chunkSize: 2 };
@@ -61,7 +66,7 @@ const limits = { parameters: 2, testSamples: 3, chunkSize: 2 };
 test('the frames of messages are those of the specification', () => {
   const body = bytesOf(Float32Array.of(1, -2));
   const partials = {
-    ...({ type: 'partials', step: 300, seconds: 0.5 } as const),
+    ...({ type: 'partials', step: 300, seconds: 0.5, sampleSeconds: 0.0625, reduceSeconds: 0.125 } as const),
     ...{ nodes: [{ begin: 0, end: 4, lossSum: 2.25, correct: 31 }], body },
   };
   assert.equal(hexOf(encode(partials)), vector('partials'));

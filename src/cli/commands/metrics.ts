@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { resolveReadConfig } from '../../shared/config.ts';
 import { RunDirectoryError, UsageError } from '../../shared/errors.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { openMetricsOf } from '../metrics/openmetrics.ts';
@@ -16,7 +17,8 @@ import { shownPath } from '../shown-path.ts';
  * @throws UsageError where no format is named, RunDirectoryError where the run or the file can't be used
  */
 export async function metrics(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { openmetrics, out } = flags;
+  const { openmetrics, out, ...others } = flags;
+  resolveReadConfig({ flags: others, env: process.env });
   if (openmetrics !== true) {
     throw new UsageError('lockstep metrics: expected a format. Add --openmetrics, the one that there is.');
   }

@@ -52,8 +52,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
     ...(resumed === undefined ? {} : { trainedOn: resumed.manifest.digests.dataset }),
   });
   if (resumed !== undefined) refuseOtherData(resumed, dataset.sha256);
-  const name =
-    resumed?.manifest.name ?? (config.out === undefined ? runName(started, config.seed) : basename(config.out));
+  const name = resumed?.manifest.name ?? (config.out ? basename(config.out) : runName(started, config.seed));
   const registry = new Registry();
   const metrics = metricsOf(registry, name, config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
@@ -68,6 +67,8 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
       const surroundings = { memory, dataset, registry, metrics, http, listening, remoteWrite, stop, terminal };
       const context = { directory, resolved, dataset, started, say, metricsUrl: http?.url };
       const beginning = await (resumed === undefined ? start(initial, context) : goOn(resumed, context));
+      // The directory has another name where another run took that one in the same second.
+      registry.setDefaultLabels({ run: beginning.manifest.name });
       return await runTraining(beginning, { directory, ...surroundings });
     } finally {
       stop.release();

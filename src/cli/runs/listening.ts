@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Cluster } from '../../coordinator/cluster/cluster.ts';
+import type { Guest } from '../../coordinator/cluster/guest-book.ts';
 import { Hub } from '../../coordinator/cluster/hub.ts';
 import type { RunEvent } from '../../coordinator/observer.ts';
 import { canary } from '../../shared/canary.ts';
@@ -69,7 +70,7 @@ export interface HubOptions {
   readonly run: string;
   readonly onEvent: (event: RunEvent) => void;
   /** Told of each node that has become a member, and of each whose name is free again. */
-  readonly onReady: (node: string) => void;
+  readonly onReady: (node: Guest) => void;
   readonly onForget: (node: string) => void;
 }
 
@@ -107,12 +108,15 @@ export function openHub({
       canary: canary().sha256,
       dataParts,
     },
-    onJoin: ({ name, threads }) => {
-      onReady(name);
+    onJoin: (guest) => {
+      const { name, threads } = guest;
+      onReady(guest);
       onEvent({ kind: 'joined', node: name });
       notice(`Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.`);
       onEvent({ kind: 'workers', node: name, counts: { ready: threads, starting: 0 } });
     },
+    onWorkers: ({ name, threads }, ready) =>
+      onEvent({ kind: 'workers', node: name, counts: { ready, starting: threads - ready } }),
     onLeave: ({ name }, reason, why) => {
       onEvent({ kind: 'gone', node: name, reason });
       notice(`Node ${name} is gone (${why}); its work goes to others.`);

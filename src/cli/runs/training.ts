@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import { CheckpointWriter } from '../../coordinator/checkpoint-writer.ts';
 import type { Cluster } from '../../coordinator/cluster/cluster.ts';
+import type { Guest } from '../../coordinator/cluster/guest-book.ts';
 import type { Hub } from '../../coordinator/cluster/hub.ts';
 import { HashChain } from '../../coordinator/hash-chain.ts';
 import type { HttpServer } from '../../coordinator/http.ts';
@@ -25,8 +26,8 @@ import type { Terminal } from '../progress/terminal.ts';
 import { typedPath } from '../shown-path.ts';
 import type { StopSignals } from '../signals.ts';
 import { type HubOptions, type Listening, openHub } from './listening.ts';
-import { localCounts } from './local-counts.ts';
 import { ended, type Manifest, manifestJson } from './manifest.ts';
+import { localCounts, remoteCounts } from './node-counts.ts';
 import { startRemoteWrite } from './remote-write.ts';
 import type { Beginning } from './start.ts';
 import { announcement, samplesText, summaryOf, summaryText } from './summary.ts';
@@ -203,17 +204,9 @@ async function openDoor(
   options: Omit<HubOptions, 'listening' | 'cluster' | 'onReady' | 'onForget'>,
 ): Promise<Hub | undefined> {
   if (cluster === undefined || listening === undefined) return undefined;
-  const onReady = (node: string): void => {
-    const counts = cluster.shardCounts.get(node);
-    if (counts === undefined) return;
-    const { dealt } = counts;
-    metrics.watchNode(node, () => ({
-      shards: counts,
-      dealt,
-      partials: counts.partials,
-      workersLost: 0,
-      workerSamples: [],
-    }));
+  const onReady = ({ name, figures }: Guest): void => {
+    const counts = cluster.shardCounts.get(name);
+    if (counts !== undefined) metrics.watchNode(name, () => remoteCounts(counts, figures));
   };
   const onForget = (node: string): void => metrics.forgetNode(node);
   const hub = await openHub({ ...options, listening, cluster, onReady, onForget });

@@ -4,7 +4,9 @@ import {
   AbandonedError,
   type Evaluation,
   type Executor,
+  type GradientPhases,
   type Partial,
+  type StepPhases,
   type StepResult,
   type StepUnderWay,
   type StepWork,
@@ -20,7 +22,7 @@ import { GradientBuffers } from './buffers.ts';
 import { Dealing, type Share } from './dealing.ts';
 import { Job } from './job.ts';
 import { type Member, MemberGoneError, type PieceResult, type RemotePartial, type ShardCounts } from './member.ts';
-import { Seat } from './seat.ts';
+import { type Attempt, Seat } from './seat.ts';
 
 /** How long the cluster may be without members before it says so again. */
 const LONELY_MS = 10_000;
@@ -112,6 +114,7 @@ export class Cluster implements Executor {
     const job = new Job<Delivered>('gradient', { t, weights: current, whole });
     let partials = await this.#complete(job);
     const computed = performance.now();
+    this.#updater.reducing.take();
     const apply = (): void => {
       this.#record.write({ ...update, current, next, partials });
       this.#apply();
@@ -123,12 +126,20 @@ export class Cluster implements Executor {
       apply();
     }
     const end = performance.now();
-    const seconds = {
-      total: (end - start) / 1000,
-      compute: (computed - start) / 1000,
-      update: (end - computed) / 1000,
+    const times = { seconds: (end - start) / 1000, phases: this.#phasesOf(job, computed - start, end - computed) };
+    return { ...addLosses(partials), squares: this.#record.squares(), ...times };
+  }
+
+  /** @param gradient @param update milliseconds of each part of the step */
+  #phasesOf({ seconds: spent }: Job<unknown>, gradient: number, update: number): StepPhases {
+    const { dispatch, sample, compute, reduce } = spent;
+    const inBlocks = this.#updater.reducing.take();
+    return {
+      ...{ dispatch, sample, compute, reduce: reduce + inBlocks },
+      update: Math.max(0, update / 1000 - inBlocks),
+      // On the way, and for the slowest.
+      wait: Math.max(0, gradient / 1000 - dispatch - sample - compute - reduce),
     };
-    return { ...addLosses(partials), squares: this.#record.squares(), seconds };
   }
 
   async update(update: Update): Promise<void> {
@@ -162,12 +173,18 @@ export class Cluster implements Executor {
         if (this.#options.stop?.aborted && this.#seats.size === 0) throw new AbandonedError('Nobody is there.');
         for (const seat of this.#seats) seat.giveUpSlow();
         const idle = [...this.#seats].filter(({ attempt, sitsOut }) => attempt === undefined && sitsOut !== job);
-        for (const share of this.#dealing.deal(job, idle)) void this.#give(share, job);
+        this.#dispatch(job, idle);
         await this.#change();
       }
     } finally {
       job.closed = true;
     }
+  }
+
+  #dispatch(job: Job<unknown>, idle: readonly Seat[]): void {
+    const start = performance.now();
+    for (const share of this.#dealing.deal(job, idle)) void this.#give(share, job);
+    job.seconds.dispatch += (performance.now() - start) / 1000;
   }
 
   async #give<Result>({ seat, nodes, isProbe }: Share, job: Job<Result>): Promise<void> {
@@ -181,7 +198,9 @@ export class Cluster implements Executor {
       const result = await seat.member.work({ kind, t, weights, nodes });
       seat.end(attempt, { seconds: result.seconds });
       if (result.kind === 'gradient' && counts !== undefined) counts.partials += result.partials.length;
-      count(this.#accept(seat.member, job, result) ? 'done' : 'late');
+      const isOfUse = this.#accept(seat.member, job, result);
+      if (isOfUse && result.kind === 'gradient') job.took(result.phases ?? allComputing(attempt));
+      count(isOfUse ? 'done' : 'late');
     } catch (error) {
       seat.end(attempt, { failure: error as Error });
       count('lost');
@@ -246,4 +265,9 @@ export class Cluster implements Executor {
     });
     if (allFailed) for (const seat of this.#seats) seat.sitsOut = undefined;
   }
+}
+
+/** Of a member that doesn't tell. */
+function allComputing({ startedAt }: Attempt): GradientPhases {
+  return { sample: 0, compute: (performance.now() - startedAt) / 1000, reduce: 0 };
 }

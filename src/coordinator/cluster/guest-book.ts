@@ -13,6 +13,7 @@ import { CrashBudget } from './crash-budget.ts';
 import type { Piece } from './member.ts';
 import { printable } from './printable.ts';
 import type { OutgoingFrame } from './remote-node.ts';
+import { type NodeFigures, newFigures } from './self-report.ts';
 import { HEARTBEAT_SECONDS, Visit } from './visit.ts';
 
 /** How long a node that is gone keeps its name, and those that are remembered at the most. */
@@ -32,6 +33,7 @@ export interface RunDescription {
 export interface Guest {
   readonly name: string;
   readonly threads: number;
+  readonly figures: NodeFigures;
 }
 
 /** What went over the wire so far. */
@@ -49,14 +51,19 @@ export interface GuestBookOptions {
   readonly onJoin: (guest: Guest) => void;
   /** `why` in words. */
   readonly onLeave: (guest: Guest, reason: LeaveReason, why: string) => void;
+  /** It has told how many of its threads are up, and they are others than before. */
+  readonly onWorkers: (guest: Guest, ready: number) => void;
   /** It has been gone for minutes: its name is free again. */
   readonly onForget: (name: string) => void;
+  /** Milliseconds. */
+  readonly now?: () => number;
 }
 
 /** What is kept of a node while it is gone. */
 export interface Acquaintance {
   readonly name: string;
   readonly budget: CrashBudget;
+  readonly figures: NodeFigures;
   /** Since when; undefined while it is here. */
   goneAt: number | undefined;
 }
@@ -69,10 +76,12 @@ export class GuestBook {
   readonly #known = new Map<string, Acquaintance>();
   readonly #heartbeat: NodeJS.Timeout;
   readonly #buffers = new FrameBuffers();
+  readonly #now: () => number;
   #frame: WeightsFrame | undefined;
 
   constructor(options: GuestBookOptions) {
     this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
     this.#heartbeat = setInterval(() => {
       for (const visit of this.#visits) visit.beat();
       this.#forget();
@@ -98,7 +107,9 @@ export class GuestBook {
         if (rule !== undefined) this.reject(rule);
         const isElsewhere = [...this.#visits].some((other) => other.identity === identity);
         const acquaintance = identity === undefined ? undefined : this.#known.get(identity);
-        if (acquaintance !== undefined && !isElsewhere) acquaintance.goneAt = performance.now();
+        if (acquaintance === undefined || isElsewhere) return;
+        acquaintance.goneAt = this.#now();
+        acquaintance.figures.vitals = undefined;
       },
     });
     this.#visits.add(visit);
@@ -125,7 +136,7 @@ export class GuestBook {
     const plain = printable(host);
     let name = plain;
     for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`;
-    const met: Acquaintance = { name, budget: new CrashBudget(), goneAt: performance.now() };
+    const met: Acquaintance = { name, budget: new CrashBudget(), figures: newFigures(), goneAt: this.#now() };
     this.#known.set(identity, met);
     return met;
   }
@@ -135,7 +146,7 @@ export class GuestBook {
     const surplus = gone.length - MOST_REMEMBERED;
     // Maps keep the order in which nodes were met: the oldest go first.
     for (const [index, [identity, { name, goneAt = 0 }]] of gone.entries()) {
-      if (index >= surplus && performance.now() - goneAt < FORGET_MS) continue;
+      if (index >= surplus && this.#now() - goneAt < FORGET_MS) continue;
       this.#known.delete(identity);
       this.#options.cluster.shardCounts.delete(name);
       this.#options.onForget(name);

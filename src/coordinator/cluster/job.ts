@@ -1,4 +1,4 @@
-import type { WeightsVersion } from '../../shared/executor.ts';
+import type { GradientPhases, WeightsVersion } from '../../shared/executor.ts';
 import { Round } from '../../shared/reduction/round.ts';
 import type { TreeNode } from '../../shared/tree.ts';
 
@@ -10,6 +10,8 @@ export class Job<Result> {
   readonly round: Round<Result>;
   /** Nobody has begun. */
   isUntouched = true;
+  /** Seconds of telling members; and of the one that took longest with its pieces of use, in each. */
+  readonly seconds = { dispatch: 0, sample: 0, compute: 0, reduce: 0 };
   /** What comes now comes too late. */
   closed = false;
 
@@ -21,6 +23,12 @@ export class Job<Result> {
     this.t = t;
     this.weights = weights;
     this.round = new Round(whole.end, [whole]);
+  }
+
+  took(phases: GradientPhases): void {
+    for (const name of ['sample', 'compute', 'reduce'] as const) {
+      this.seconds[name] = Math.max(this.seconds[name], phases[name]);
+    }
   }
 
   get accepts(): boolean {

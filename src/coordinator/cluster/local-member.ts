@@ -1,6 +1,6 @@
 import { WorkerError } from '../../shared/errors.ts';
 import type { EvaluatedChunks } from '../../shared/evaluation.ts';
-import type { Partial, WeightsVersion } from '../../shared/executor.ts';
+import type { GradientPhases, Partial, WeightsVersion } from '../../shared/executor.ts';
 import type { TreeNode } from '../../shared/tree.ts';
 import type { Member, Piece, PieceResult } from './member.ts';
 
@@ -13,6 +13,8 @@ export interface Threads {
     readonly nodes: readonly TreeNode[];
     readonly keeps?: boolean;
   }): Promise<readonly Partial[]>;
+  /** Of the last gradient. */
+  readonly gradientPhases: GradientPhases;
   evaluateChunks(weights: WeightsVersion, nodes: readonly TreeNode[]): Promise<readonly EvaluatedChunks[]>;
 }
 
@@ -36,7 +38,8 @@ export class LocalMember implements Member {
     if (kind === 'evaluate') return { kind, chunks: await this.#pool.evaluateChunks(weights, nodes) };
     const keeps = this.#t === t;
     this.#t = t;
-    return { kind, partials: await this.#pool.gradient({ t, weights, nodes, keeps }) };
+    const partials = await this.#pool.gradient({ t, weights, nodes, keeps });
+    return { kind, partials, phases: this.#pool.gradientPhases };
   }
 
   /** @throws WorkerError: nobody can be trusted then */

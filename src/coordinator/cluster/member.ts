@@ -1,6 +1,6 @@
 import type { LossSum } from '../../shared/backends/backend.ts';
 import type { EvaluatedChunks } from '../../shared/evaluation.ts';
-import type { Partial, WeightsVersion } from '../../shared/executor.ts';
+import type { GradientPhases, Partial, WeightsVersion } from '../../shared/executor.ts';
 import type { DealCounts } from '../../shared/reduction/round.ts';
 import type { TreeNode } from '../../shared/tree.ts';
 
@@ -20,9 +20,14 @@ export interface RemotePartial extends LossSum {
   copyTo(target: Float32Array): void;
 }
 
-/** `seconds`: of computing alone; all of the time where it isn't told. */
+/** `seconds`: of computing alone; all of the time where it isn't told. `phases`: what they were spent on; on computing where it isn't told. */
 export type PieceResult =
-  | { readonly kind: 'gradient'; readonly partials: readonly (Partial | RemotePartial)[]; readonly seconds?: number }
+  | {
+      readonly kind: 'gradient';
+      readonly partials: readonly (Partial | RemotePartial)[];
+      readonly seconds?: number;
+      readonly phases?: GradientPhases;
+    }
   | { readonly kind: 'evaluate'; readonly chunks: readonly EvaluatedChunks[]; readonly seconds?: number };
 
 /** A member left, or its connection was lost: no fault of the piece that it was at. */

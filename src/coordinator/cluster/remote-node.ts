@@ -109,7 +109,8 @@ export class RemoteNode implements Member {
     return pending;
   }
 
-  #partials({ piece }: Pending, { step, nodes, seconds, body }: NodeMessage<'partials'>): PieceResult {
+  #partials({ piece }: Pending, message: NodeMessage<'partials'>): PieceResult {
+    const { step, nodes, seconds, sampleSeconds: sample, reduceSeconds: reduce, body } = message;
     const { parameters } = this.#options;
     if (step !== piece.t || !areSame(nodes, piece.nodes)) {
       throw badResult(`of step ${step} and the nodes ${JSON.stringify(nodes)}`);
@@ -118,7 +119,8 @@ export class RemoteNode implements Member {
       ...{ node: { begin, end }, lossSum, correct },
       copyTo: (target: Float32Array) => floatsOf(body, i * parameters, target),
     }));
-    return { kind: 'gradient', partials, seconds };
+    const phases = { sample, compute: Math.max(0, seconds - sample - reduce), reduce };
+    return { kind: 'gradient', partials, seconds, phases };
   }
 
   #chunks(

@@ -5,9 +5,10 @@ import { decodeFromNode, encode } from '../../shared/protocol/frames.ts';
 import { Link, type Meter } from '../../shared/protocol/link.ts';
 import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/protocol/messages.ts';
 import type { Seal } from '../../shared/protocol/seal.ts';
-import type { Acquaintance, GuestBookOptions } from './guest-book.ts';
+import type { Acquaintance, Guest, GuestBookOptions } from './guest-book.ts';
 import { printable } from './printable.ts';
 import { RemoteNode, type RemoteNodeOptions } from './remote-node.ts';
+import { SelfReport } from './self-report.ts';
 
 export const HEARTBEAT_SECONDS = 1;
 /** Without a word from a node it is taken for dead. */
@@ -33,6 +34,10 @@ export class Visit {
   readonly #link: Link<FromNode, FromCoordinator>;
   #node: RemoteNode | undefined;
   #acquaintance: Acquaintance | undefined;
+  #guest: Guest | undefined;
+  #report: SelfReport | undefined;
+  /** As it was told last. */
+  #workersReady = 0;
   /** It has said so, or has asked for them. */
   #hasData = false;
   #isReady = false;
@@ -97,6 +102,7 @@ export class Visit {
         this.#options.cluster.leave(this.#expectNode());
         break;
       case 'pong':
+        this.#pong(message);
     }
   }
 
@@ -109,6 +115,9 @@ export class Visit {
     if (acquaintance.budget.isSpent) throw unreliable();
     const { parameters, testSamples, chunkSize } = run.welcome;
     this.#acquaintance = acquaintance;
+    this.#guest = { name: acquaintance.name, threads, figures: acquaintance.figures };
+    this.#workersReady = threads;
+    this.#report = new SelfReport(acquaintance.figures, threads);
     this.#node = new RemoteNode({
       ...{ name: acquaintance.name, identity: node, threads, parameters, testSamples },
       ...{ chunkSize, link: this.#link, weightsFrame },
@@ -140,7 +149,16 @@ export class Visit {
     clearTimeout(this.#deadline);
     this.#options.onReady(node);
     if (!this.#isLeaving) this.#options.cluster.join(node);
-    this.#options.onJoin(node);
+    this.#options.onJoin(this.#guest as Guest);
+  }
+
+  #pong(message: NodeMessage<'pong'>): void {
+    this.#expectNode();
+    this.#report?.take(message);
+    const { workersReady } = message;
+    if (!this.#isReady || workersReady === this.#workersReady) return;
+    this.#workersReady = workersReady;
+    this.#options.onWorkers(this.#guest as Guest, workersReady);
   }
 
   #expectNode(): RemoteNode {
@@ -170,9 +188,10 @@ export class Visit {
       if (wasReady && !this.#isLeaving && rule !== 'replaced') this.#acquaintance?.budget.spend();
     }
     this.#options.onGone(node?.identity, rule);
-    if (node === undefined || !wasReady) return;
-    if (this.#isLeaving) this.#options.onLeave(node, 'left', 'it left');
-    else this.#options.onLeave(node, isForItsDeeds(rule) ? 'closed' : 'lost', printable(reason));
+    const guest = this.#guest;
+    if (guest === undefined || !wasReady) return;
+    if (this.#isLeaving) this.#options.onLeave(guest, 'left', 'it left');
+    else this.#options.onLeave(guest, isForItsDeeds(rule) ? 'closed' : 'lost', printable(reason));
   }
 }
 

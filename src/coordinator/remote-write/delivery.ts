@@ -108,8 +108,9 @@ export class Delivery {
       ...{ minTimeout: pace.retry, maxTimeout: pace.maximumRetry, signal: patience.signal },
       onFailedAttempt: async (error) => {
         failed(error);
-        if (this.#end.signal.aborted || this.#pace !== pace) throw error;
+        if (this.#end.signal.aborted) throw error;
         this.#failed(error);
+        if (this.#pace !== pace) throw error;
         const later = error instanceof TriedInVain ? error.retryAfter : 0;
         if (later > 0) await wait(later, undefined, { signal: patience.signal });
       },

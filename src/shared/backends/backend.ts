@@ -1,3 +1,5 @@
+import type { Stopwatch } from '../stopwatch.ts';
+
 /** Samples by reference: the data set's own arrays, which of its samples, and how far to shift each. */
 export interface SampleBatch {
   /** Bytes [sample][height][width]. */
@@ -21,6 +23,8 @@ export interface Backend {
   readonly name: string;
   /** Most shards that one call of `gradient` takes; a power of two. */
   readonly shardsAtOnce: number;
+  /** Runs while samples are decoded and shifted. */
+  readonly sampling: Stopwatch;
   /** Reads the weights, [parameters] in flat order; they hold until the next call. */
   setWeights(weights: Float32Array): void;
   /**

@@ -1,5 +1,6 @@
 import { type KernelExports, LANES } from '../kernel/exports.ts';
 import type { ConvPlan, DensePlan, KernelPlan } from '../kernel/plan.ts';
+import { Stopwatch } from '../stopwatch.ts';
 import { treeSum } from '../tree.ts';
 import type { Backend, LossSum, SampleBatch } from './backend.ts';
 
@@ -9,6 +10,7 @@ import type { Backend, LossSum, SampleBatch } from './backend.ts';
  */
 export class KernelBackend implements Backend {
   readonly name = 'kernel';
+  readonly sampling = new Stopwatch();
   readonly #kernel: KernelExports;
   readonly #plan: KernelPlan;
   readonly #indices: Int32Array;
@@ -98,23 +100,30 @@ export class KernelBackend implements Backend {
     return count;
   }
 
-  #forward({ images }: SampleBatch, count: number): void {
-    const { input, convs, denses } = this.#plan;
+  #decode({ images }: SampleBatch, count: number, sums: number): void {
+    const { input } = this.#plan;
+    this.sampling.start();
+    this.#kernel.decode(
+      images.byteOffset,
+      input.indices,
+      input.shifts,
+      count,
+      input.width,
+      input.height,
+      input.padding,
+      input.stride,
+      input.side,
+      input.scratch,
+      sums,
+    );
+    this.sampling.stop();
+  }
+
+  #forward(samples: SampleBatch, count: number): void {
+    const { convs, denses } = this.#plan;
     for (const [layer, conv] of convs.entries()) {
       if (layer === 0) {
-        this.#kernel.decode(
-          images.byteOffset,
-          input.indices,
-          input.shifts,
-          count,
-          input.width,
-          input.height,
-          input.padding,
-          input.stride,
-          input.side,
-          input.scratch,
-          conv.sums,
-        );
+        this.#decode(samples, count, conv.sums);
       } else {
         const before = convs[layer - 1] as ConvPlan;
         this.#kernel.boxSum(before.out, before.maps, before.height, before.width, conv.sums);

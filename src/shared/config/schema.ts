@@ -191,6 +191,15 @@ export const trainSchema = z.strictObject({
       help: 'port of /metrics; 0: any free one; off: none. Where the default is taken, a free one is used',
       value: 'port',
     }),
+  metricsHost: z.string().min(1).default('127.0.0.1').register(optionNotes, {
+    help: 'address that /metrics listens on; beyond loopback it demands a token',
+    value: 'host',
+  }),
+  metricsTokenFile: z.string().min(1).optional().register(optionNotes, {
+    help: 'file of the bearer token that /metrics demands, as `lockstep token` prints one',
+    value: 'file',
+    fallback: '$LOCKSTEP_METRICS_TOKEN',
+  }),
   remoteWrite: z.string().min(1).optional().register(optionNotes, {
     help: 'send every single step to a Prometheus remote write receiver, such as http://127.0.0.1:9090/api/v1/write',
     value: 'url',
@@ -200,15 +209,6 @@ export const trainSchema = z.strictObject({
     help: "file of the receiver's bearer token",
     value: 'file',
     fallback: '$LOCKSTEP_REMOTE_WRITE_TOKEN',
-  }),
-  metricsHost: z.string().min(1).default('127.0.0.1').register(optionNotes, {
-    help: 'address that /metrics listens on; beyond loopback it demands a token',
-    value: 'host',
-  }),
-  metricsTokenFile: z.string().min(1).optional().register(optionNotes, {
-    help: 'file of the bearer token that /metrics demands, as `lockstep token` prints one',
-    value: 'file',
-    fallback: '$LOCKSTEP_METRICS_TOKEN',
   }),
   json: z.boolean().default(false).register(optionNotes, {
     help: 'print the result as one JSON object on stdout',

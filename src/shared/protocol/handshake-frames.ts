@@ -3,7 +3,7 @@ import { ProtocolError } from '../errors.ts';
 import type { Token } from './token.ts';
 
 /** Raised with any change after which an old peer would misread a new one. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 export const RUN_ID_BYTES = 16;
 export const NONCE_BYTES = 32;
 export const EXPORTER_BYTES = 32;

@@ -11,6 +11,7 @@ export const MAX_TEXT = 1000;
 /** Characters of the name of a run or node. */
 export const MAX_NAME = 255;
 
+const MAX_THREADS = 1024;
 const MAX_OPTIONS = 64;
 
 /** The sizes that bodies depend on; a node learns them from `welcome`. */
@@ -41,6 +42,9 @@ const Uint32 = z
   .int()
   .min(0)
   .max(2 ** 32 - 1);
+/** Up to 2^53 - 1. */
+const Count = z.int().min(0);
+const Threads = z.int().min(0).max(MAX_THREADS);
 const Digest = z.string().regex(/^[0-9a-f]{64}$/);
 const Name = z.string().min(1).max(MAX_NAME);
 const Seconds = z.number().min(0).max(1e9);
@@ -74,7 +78,7 @@ export const nodeMessages = {
       /** For people: its host's. */
       name: Name,
       pid: Uint32,
-      threads: z.int().min(1).max(1024),
+      threads: Threads.min(1),
       numerics: Digest,
       canary: Digest,
       /** Measured, of all threads together. */
@@ -86,7 +90,14 @@ export const nodeMessages = {
   partials: {
     tag: 4,
     headerBytes: 4096,
-    header: z.strictObject({ step: Uint32, seconds: Seconds, nodes: nodesOf(Sums) }),
+    header: z.strictObject({
+      step: Uint32,
+      seconds: Seconds,
+      /** Parts of them: of its slowest thread. */
+      sampleSeconds: Seconds,
+      reduceSeconds: Seconds,
+      nodes: nodesOf(Sums),
+    }),
     /** The gradient sum of each node in order, float32 [parameters] each. */
     maxBody: ({ parameters }: Limits) => 4 * MAX_NODES * parameters,
   },
@@ -105,7 +116,22 @@ export const nodeMessages = {
   },
   failed: { tag: 6, headerBytes: 8192, header: z.strictObject({ ...Order, message: z.string().max(MAX_TEXT) }) },
   leaving: { tag: 7, headerBytes: SMALL, header: Empty },
-  pong: { tag: 8, headerBytes: SMALL, header: Nonce },
+  pong: {
+    tag: 8,
+    headerBytes: 1 << 14,
+    header: z.strictObject({
+      nonce: Uint32,
+      /** Resident, of its process. */
+      memoryBytes: Count,
+      /** Mean since the last pong. */
+      eventLoopLagSeconds: Seconds,
+      workersReady: Threads,
+      /** Since the hello, as the next. */
+      workersLost: Uint32,
+      /** [threads]: samples that each computed gradients of. */
+      workerSamples: z.array(Count).min(1).max(MAX_THREADS).readonly(),
+    }),
+  },
 } as const satisfies Definitions;
 
 export const coordinatorMessages = {

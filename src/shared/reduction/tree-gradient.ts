@@ -2,6 +2,7 @@ import type { Backend, LossSum, SampleBatch } from '../backends/backend.ts';
 import type { KernelExports } from '../kernel/exports.ts';
 import { padded } from '../kernel/memory.ts';
 import type { Sampler } from '../sampler.ts';
+import { Stopwatch } from '../stopwatch.ts';
 import { splitOf, type TreeNode } from '../tree.ts';
 
 export interface TreeGradientOptions {
@@ -17,6 +18,8 @@ export interface TreeGradientOptions {
 
 /** Samples, computes and reduces what lies under a node of a step's tree, in the calling thread, with the backend's weights. */
 export class TreeGradient {
+  /** Runs while partials are added. */
+  readonly reducing = new Stopwatch();
   readonly #options: TreeGradientOptions;
   readonly #indices: Int32Array;
   readonly #shifts: Int8Array;
@@ -36,7 +39,9 @@ export class TreeGradient {
     const right = levels[level] as Float32Array;
     const a = this.sum(t, { begin: node.begin, end: split }, target, level + 1);
     const b = this.sum(t, { begin: split, end: node.end }, right, level + 1);
+    this.reducing.start();
     kernel.add(target.byteOffset, target.byteOffset, right.byteOffset, padded(target.length));
+    this.reducing.stop();
     return { lossSum: a.lossSum + b.lossSum, correct: a.correct + b.correct };
   }
 
@@ -45,7 +50,9 @@ export class TreeGradient {
     const count = (end - begin) * shardSize;
     const indices = this.#indices.subarray(0, count);
     const shifts = this.#shifts.subarray(0, 2 * count);
+    backend.sampling.start();
     sampler.fill(t, begin * shardSize, count, indices, shifts);
+    backend.sampling.stop();
     return backend.gradient({ ...train, indices, shifts }, end - begin, target);
   }
 }

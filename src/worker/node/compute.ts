@@ -1,11 +1,12 @@
 import type { EvaluatedChunks } from '../../shared/evaluation.ts';
-import type { Partial, WeightsVersion } from '../../shared/executor.ts';
+import type { GradientPhases, Partial, WeightsVersion } from '../../shared/executor.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/kernel/exports.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
 import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
 import { addPartials } from '../../shared/reduction/partials.ts';
 import type { SamplerOptions } from '../../shared/sampler.ts';
+import { Stopwatch } from '../../shared/stopwatch.ts';
 import { cover, type TreeNode } from '../../shared/tree.ts';
 import { LocalPool } from '../pool.ts';
 import type { SampleSet } from '../thread.ts';
@@ -48,6 +49,8 @@ export class Compute {
   readonly #kernel: KernelExports;
   readonly #pool: LocalPool;
   readonly #versions: readonly Version[];
+  readonly #reducing = new Stopwatch();
+  #reduced = 0;
   #current: Version;
 
   constructor({ config, threads, train, test, memory, ...hooks }: ComputeOptions) {
@@ -93,13 +96,36 @@ export class Compute {
     return this.#current.age;
   }
 
+  get workersReady(): number {
+    return this.#pool.ready;
+  }
+
+  get workersLost(): number {
+    return this.#pool.workersLost;
+  }
+
+  /** [threads] */
+  get workerSamples(): readonly number[] {
+    return this.#pool.workerSamples;
+  }
+
+  /** Of the last gradient. */
+  get phases(): GradientPhases {
+    const { sample, compute, reduce } = this.#pool.gradientPhases;
+    return { sample, compute, reduce: reduce + this.#reduced };
+  }
+
   /**
    * The gradient sum of each node, with the weights that were set last. They hold until the next gradient.
    * @throws WorkerError where the same shards failed again and again
    */
   async gradient(t: number, nodes: readonly TreeNode[]): Promise<Partial[]> {
     const partials = await this.#pool.gradient({ t, weights: this.#current, nodes });
-    return nodes.map((node) => addPartials(this.#kernel, partials, node));
+    this.#reducing.start();
+    const sums = nodes.map((node) => addPartials(this.#kernel, partials, node));
+    this.#reducing.stop();
+    this.#reduced = this.#reducing.take();
+    return sums;
   }
 
   /** Computes something, so that the threads are up and their code is compiled when real work comes. */

@@ -20,6 +20,7 @@ import {
 } from '../../shared/protocol/messages.ts';
 import type { Token } from '../../shared/protocol/token.ts';
 import type { Compute } from './compute.ts';
+import { Vitals } from './vitals.ts';
 
 const CONNECT_MS = 5000;
 /** Without a word from the coordinator, whose heart beats every second, it is taken for dead. */
@@ -97,6 +98,7 @@ class Session {
   #limits: Limits = BEFORE_WELCOME;
   readonly #parts: Uint8Array[] = [];
   readonly #buffers = new FrameBuffers();
+  readonly #vitals: Vitals;
   #finished = false;
   /** One piece after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -105,6 +107,7 @@ class Session {
     this.#socket = socket;
     this.#seal = seal;
     this.#options = options;
+    this.#vitals = new Vitals(options.threads);
   }
 
   async run(): Promise<Ending> {
@@ -134,6 +137,7 @@ class Session {
       return await ending;
     } finally {
       clearInterval(watch);
+      this.#vitals.close();
       leave.removeEventListener('abort', goodbye);
       await this.#work;
     }
@@ -169,7 +173,7 @@ class Session {
         this.#queue(() => this.#evaluate(message), { kind: 'evaluation', id: message.id });
         break;
       case 'ping':
-        this.#send({ type: 'pong', nonce: message.nonce });
+        this.#send({ type: 'pong', nonce: message.nonce, ...this.#vitals.report() });
         break;
       case 'end':
         this.#finished = message.reason === 'runOver';
@@ -190,6 +194,7 @@ class Session {
     if (this.#welcome === undefined) throw unexpected('data before a welcome');
     this.#compute = await this.#options.prepare(this.#welcome, received);
     if (this.#compute === undefined) return this.#send({ type: 'needData' });
+    this.#vitals.begin(this.#compute);
     this.#send({ type: 'ready' });
     this.#options.onReady();
   }
@@ -212,8 +217,15 @@ class Session {
     const compute = this.#ready();
     if (compute.age !== step) throw unexpected(`work of step ${step} without its weights`);
     const partials = await compute.gradient(step, nodes);
+    const { sample: sampleSeconds, reduce: reduceSeconds } = compute.phases;
     const message = {
-      ...({ type: 'partials', step, seconds: (performance.now() - start) / 1000 } as const),
+      ...({
+        type: 'partials',
+        step,
+        seconds: (performance.now() - start) / 1000,
+        sampleSeconds,
+        reduceSeconds,
+      } as const),
       nodes: partials.map(({ node, lossSum, correct }) => ({ ...node, lossSum, correct })),
       body: bytesOf(...partials.map(({ gradient }) => gradient)),
     };

@@ -100,7 +100,7 @@ function damaged(
 
 function partialsOf(step: number, nodes: readonly TreeNode[], { parameters }: Welcome): NodeMessage<'partials'> {
   return {
-    ...{ type: 'partials', step, seconds: 0 },
+    ...{ type: 'partials', step, seconds: 0, sampleSeconds: 0, reduceSeconds: 0 },
     nodes: nodes.map(({ begin, end }) => ({ begin, end, lossSum: 0, correct: 0 })),
     body: Buffer.alloc(4 * parameters * nodes.length),
   };

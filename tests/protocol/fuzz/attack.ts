@@ -18,6 +18,8 @@ const LAST_WORD = Buffer.of(0xc1);
 const STRANGER = new Token(newToken());
 const { sha256: CANARY } = canary();
 const RECORDED = 50;
+/** Of a node of one thread that has done nothing. */
+const WELL = { memoryBytes: 1, eventLoopLagSeconds: 0, workersReady: 1, workersLost: 0, workerSamples: [0] };
 
 export interface Outcome {
   /** Frames that were sent, or what stands for them below the protocol. */
@@ -136,7 +138,7 @@ export class Attacker {
       if (message.type === 'welcome') {
         welcome = message;
         send(encode({ type: 'ready' }));
-      } else if (message.type === 'ping') send(encode({ type: 'pong', nonce: message.nonce }));
+      } else if (message.type === 'ping') send(encode({ type: 'pong', nonce: message.nonce, ...WELL }));
       else if (!worked && welcome !== undefined && (message.type === 'work' || message.type === 'evaluate')) {
         worked = true;
         clearTimeout(timer);

@@ -1,4 +1,5 @@
 import type { ModelLayout } from '../../model/layout.ts';
+import { Stopwatch } from '../../stopwatch.ts';
 import type { Backend, LossSum, SampleBatch } from '../backend.ts';
 import type { Tensor, Tfjs } from './api.ts';
 import { decode, oneHot } from './images.ts';
@@ -12,6 +13,7 @@ import { putGradient, type TfjsParameter, tfjsParameters, valuesOf } from './wei
 export class TfjsBackend implements Backend {
   readonly name = 'tfjs';
   readonly shardsAtOnce = 1;
+  readonly sampling = new Stopwatch();
   readonly #tf: Tfjs;
   readonly #layout: ModelLayout;
   readonly #parameters: readonly TfjsParameter[];
@@ -66,10 +68,13 @@ export class TfjsBackend implements Backend {
     const { height, width, padding } = input;
     const shape = [count, height + 2 * padding, width + 2 * padding, 1];
     const columns = columnsOf(head);
-    return {
+    this.sampling.start();
+    const inputs = {
       images: this.#tf.tensor(decode(input, samples), shape),
       hot: this.#tf.tensor(oneHot(samples, columns), [count, columns]),
     };
+    this.sampling.stop();
+    return inputs;
   }
 
   #lossSum(

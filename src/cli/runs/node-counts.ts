@@ -1,4 +1,6 @@
 import type { Cluster } from '../../coordinator/cluster/cluster.ts';
+import type { ShardCounts } from '../../coordinator/cluster/member.ts';
+import type { NodeFigures } from '../../coordinator/cluster/self-report.ts';
 import type { NodeCounts } from '../../coordinator/metrics/node-families.ts';
 import type { EventLoopLag } from '../../shared/event-loop-lag.ts';
 import type { LocalPool } from '../../worker/pool.ts';
@@ -30,4 +32,9 @@ export function localCounts(pool: LocalPool | undefined, cluster: Cluster | unde
     memoryBytes: process.memoryUsage.rss(),
     eventLoopLagSeconds: lag.take(),
   };
+}
+
+/** What the metrics say of a remote node: what it was given, and what it tells of itself. */
+export function remoteCounts(shards: ShardCounts, { workersLost, workerSamples, vitals }: NodeFigures): NodeCounts {
+  return { shards, dealt: shards.dealt, partials: shards.partials, workersLost, workerSamples, ...vitals };
 }

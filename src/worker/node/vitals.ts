@@ -1,0 +1,39 @@
+import { EventLoopLag } from '../../shared/event-loop-lag.ts';
+import type { NodeMessage } from '../../shared/protocol/messages.ts';
+import type { Compute } from './compute.ts';
+
+/** How this node is, for the coordinator it is connected to: its counts begin with the connection. */
+export class Vitals {
+  readonly #threads: number;
+  readonly #lag = new EventLoopLag();
+  #compute: Compute | undefined;
+  #before: { readonly workersLost: number; readonly workerSamples: readonly number[] } | undefined;
+
+  constructor(threads: number) {
+    this.#threads = threads;
+  }
+
+  /** This is what computes; what it did so far, it did for others, or to warm up. */
+  begin(compute: Compute): void {
+    this.#compute = compute;
+    this.#before = { workersLost: compute.workersLost, workerSamples: [...compute.workerSamples] };
+  }
+
+  report(): Omit<NodeMessage<'pong'>, 'type' | 'nonce'> {
+    const { workersReady = 0, workersLost = 0, workerSamples = [] } = this.#compute ?? {};
+    return {
+      memoryBytes: process.memoryUsage.rss(),
+      eventLoopLagSeconds: this.#lag.take(),
+      workersReady,
+      workersLost: workersLost - (this.#before?.workersLost ?? 0),
+      workerSamples: Array.from(
+        { length: this.#threads },
+        (_, worker) => (workerSamples[worker] ?? 0) - (this.#before?.workerSamples[worker] ?? 0),
+      ),
+    };
+  }
+
+  close(): void {
+    this.#lag.close();
+  }
+}
