@@ -66,6 +66,20 @@ describe('--resume', () => {
     assert.deepEqual([first?.from, second?.from, second?.steps, second?.workers], [0, 60, 130, 3]);
   });
 
+  it('auto: begins the run in --out, goes on with it by the same command, and tells its result once it is done', () => {
+    const command = [...FLAGS, '--iterations', '130', '--resume', 'auto', '--out'];
+    const begun = join(folder, 'auto');
+    assertSame(begun, trained([...command, begun]));
+    assertSame(begun, trained([...command, begun]));
+    assert.equal((manifestOf(begun).attempts as unknown[]).length, 1);
+    const killed = killedAfter(60);
+    assertSame(killed, trained([...command, killed]));
+    assert.equal((manifestOf(killed).attempts as unknown[]).length, 2);
+    assertRefused([...command, killedAfter(60), '--seed', '2'], /--seed: the run has 1, but this says 2/);
+  });
+
+  it('auto: wants to know where', () => assertRefused(['train', '--resume', 'auto'], /Name its directory by --out/));
+
   it('starts at step 0 where no checkpoint was written', () => {
     const run = killedAfter(0);
     assertSame(run, trained(['train', '--resume', run, ...QUIET]));

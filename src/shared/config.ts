@@ -10,6 +10,9 @@ type Options = z.output<typeof trainSchema>;
 /** As --data: the drawn digits, no folder. */
 export const SYNTHETIC = 'synthetic';
 
+/** As --resume: the run in --out where there is one, else a new run there. */
+export const AUTO = 'auto';
+
 /** A run's options, all decided. Paths are absolute. */
 export type TrainConfig = Readonly<
   Omit<Options, 'workers' | 'warmup' | 'weightDecay'> & {
@@ -67,10 +70,12 @@ export function resumeTrainConfig(
   kept.delete('json');
   const base = Object.fromEntries(Object.entries(own).filter(([key]) => kept.has(key as OptionKey)));
   const { out, resume, forceUnlock, ...values } = valuesOf(given);
-  if (sources.flags.preset !== undefined || sources.env.LOCKSTEP_PRESET) {
+  // The same command begins the run and goes on with it: its preset is held against the run's options as flags are.
+  const isAuto = resume === AUTO;
+  if (!isAuto && (sources.flags.preset !== undefined || sources.env.LOCKSTEP_PRESET)) {
     throw new UsageError('--preset: a resumed run has its options already. Leave it out.');
   }
-  if (out !== undefined) {
+  if (!isAuto && out !== undefined) {
     throw new UsageError(`${given.out?.from}: a resumed run stays in its directory. Leave it out.`);
   }
   const config = decide(trainSchema.parse({ ...base, ...values, resume, forceUnlock }), sources.env);

@@ -42,11 +42,15 @@ export function startLockstep(
   more: NodeJS.ProcessEnv = {},
   inside: readonly string[] = [],
 ): Program {
-  const [command, ...rest] = [...inside, process.execPath, CLI, ...args] as [string, ...string[]];
-  const child = spawn(command, rest, {
-    env: { ...env, ...more },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  return startProgram([...inside, process.execPath, CLI, ...args], { env: { ...env, ...more } });
+}
+
+export function startProgram(
+  commandLine: readonly string[],
+  options: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string },
+): Program {
+  const [command, ...args] = commandLine as [string, ...string[]];
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     stderr += chunk;

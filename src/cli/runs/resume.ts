@@ -1,8 +1,9 @@
+import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Checkpoint, type Digests, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName, checkpointsIn, readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
-import { type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config.ts';
+import { AUTO, type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config.ts';
 import { CheckpointError, UsageError } from '../../shared/errors.ts';
 import { numericsDigest } from '../../shared/kernel/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
@@ -10,7 +11,7 @@ import { callerPath } from '../../shared/paths.ts';
 import { commandLine } from '../npm.ts';
 import { shortDigest, shownPath, typedPath } from '../shown-path.ts';
 import { findRun } from './find.ts';
-import { type Manifest, readManifest } from './manifest.ts';
+import { MANIFEST, type Manifest, readManifest } from './manifest.ts';
 
 /** A run to go on with. */
 export interface Resumed extends ResumedTrainConfig {
@@ -23,13 +24,8 @@ export interface Resumed extends ResumedTrainConfig {
  * @throws UsageError where there is no such run, or where options or this build would change its bits
  */
 export async function resumedRun(sources: Sources): Promise<Resumed | undefined> {
-  const { resume } = readSources(sources, ['resume']);
-  if (resume === undefined) return undefined;
-  const runs = callerPath('runs', sources.env);
-  const path = await findRun(
-    resume.value === 'latest' ? undefined : callerPath(String(resume.value), sources.env),
-    runs,
-  );
+  const path = await namedRun(sources);
+  if (path === undefined) return undefined;
   const manifest = await readManifest(path);
   const resumed = { path, manifest, ...resumeTrainConfig(sources, manifest) };
   const { numerics } = manifest.digests;
@@ -42,6 +38,23 @@ export async function resumedRun(sources: Sources): Promise<Resumed | undefined>
         ]),
   ]);
   return resumed;
+}
+
+/** The run directory that --resume names; undefined without it, and for auto where --out holds no run yet. */
+async function namedRun(sources: Sources): Promise<string | undefined> {
+  const { resume, out } = readSources(sources, ['resume', 'out']);
+  const runs = callerPath('runs', sources.env);
+  if (resume === undefined) return undefined;
+  if (resume.value === 'latest') return findRun(undefined, runs);
+  if (resume.value !== AUTO) return findRun(callerPath(String(resume.value), sources.env), runs);
+  if (out === undefined) {
+    throw new UsageError(
+      `${resume.from}: auto goes on with the run in --out, or begins it. Name its directory by --out.`,
+    );
+  }
+  const path = callerPath(String(out.value), sources.env);
+  const begun = await stat(join(path, MANIFEST)).catch(() => undefined);
+  return begun === undefined ? undefined : path;
 }
 
 /** @throws UsageError where the data set isn't the run's */

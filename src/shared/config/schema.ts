@@ -144,7 +144,7 @@ export const trainSchema = z.strictObject({
     bits: true,
   }),
   resume: z.string().min(1).optional().register(optionNotes, {
-    help: 'run directory to go on with, or latest: the newest run under runs/',
+    help: 'run directory to go on with; latest: the newest run under runs/; auto: the one of --out, or a new one there',
     value: 'dir',
     fallback: 'a new run',
   }),
