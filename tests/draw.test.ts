@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { type DrawServer, startDrawServer } from '#src/coordinator/page/draw-server.js';
+import { startDrawServer } from '#src/coordinator/page/draw-server.js';
+import type { WebServer } from '#src/coordinator/web-server.js';
 import { ListenError } from '#src/shared/errors.js';
 import { Inspector } from '#src/shared/inspect/inspector.js';
 import { compileInspector } from '#src/shared/kernel/exports.js';
@@ -25,7 +26,7 @@ after(() => {
 const model = { name: 'made', step: 1, rbfJ: 0.1, isForeign: false };
 
 /** Serves random weights of a head. */
-function serve(head: 'softmax' | 'rbf', port = 0, explicit = false): Promise<DrawServer> {
+function serve(head: 'softmax' | 'rbf', port = 0, explicit = false): Promise<WebServer> {
   const weights = randomWeights(layoutOf(lenet5(head, model.rbfJ)), 41);
   return startDrawServer({ port, explicit, model: { ...model, head }, weights });
 }

@@ -1,21 +1,8 @@
-import type { AddressInfo } from 'node:net';
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { ListenError } from '../shared/errors.ts';
-import { isLoopback } from '../shared/loopback.ts';
 import type { Token } from '../shared/protocol/token.ts';
 import { addPage, type Feed } from './page/routes.ts';
+import { guard, startWebServer, type WebServer } from './web-server.ts';
 
 const LOOPBACK = '127.0.0.1';
-const MAX_CONNECTIONS = 64;
-const METHODS = ['GET', 'HEAD'];
-/** Of every answer: nothing here is to be kept, guessed at, framed, or read by other sites. */
-const HEADERS = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-};
 
 export interface HttpOptions {
   /** Default: 127.0.0.1. */
@@ -36,97 +23,21 @@ export interface MetricsSource {
   text(): Promise<string>;
 }
 
-export interface HttpServer {
-  /** Without a path, as http://127.0.0.1:9464 */
-  readonly url: string;
-  /** The port differs from the one in the options. */
-  readonly moved: boolean;
-  /** Ends open connections too. */
-  close(): Promise<void>;
-}
-
 /**
  * Serves the live page, GET /metrics and GET /healthz. Nothing that comes in changes the run.
  * @throws ListenError where the address can't be had
  */
-export async function startHttp(options: HttpOptions): Promise<HttpServer> {
-  const { host = LOOPBACK, port, explicit } = options;
-  let app = build(options);
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    await app.close();
-    if (explicit || codeOf(error) !== 'EADDRINUSE') throw listenError(host, port, error);
-    app = build(options);
-    await app.listen({ host, port: 0 });
-  }
-  const bound = app.server.address() as AddressInfo;
-  const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
-  return {
-    url: `http://${name}:${bound.port}`,
-    moved: port !== 0 && bound.port !== port,
-    close: () => app.close(),
-  };
-}
-
-function build({ metrics, feed, token }: HttpOptions): FastifyInstance {
-  const app = fastify({
-    bodyLimit: 1024,
-    requestTimeout: 10_000,
-    connectionTimeout: 30_000,
-    keepAliveTimeout: 5_000,
-    // A scraper's kept connection would hold up close() until it times out.
-    forceCloseConnections: true,
-    http: { maxHeaderSize: 8192 },
-  });
-  app.server.maxConnections = MAX_CONNECTIONS;
-  // Of paths that aren't there too.
-  app.addHook('onRequest', async ({ method }, reply) => {
-    reply.headers(HEADERS);
-    if (!METHODS.includes(method)) return reply.code(405).header('allow', METHODS.join(', ')).send();
-  });
-  const guarded = { onRequest: guard(token) };
-  if (metrics !== undefined) {
-    app.get('/metrics', guarded, async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
-  }
-  if (feed !== undefined) addPage(app, feed, guarded);
-  app.get('/healthz', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
-  return app;
-}
-
-/**
- * Lets those in who hold the token: programs show it as a bearer, browsers as a password under any name. Where there is none, only
- * those who call this machine by its own names: another site's name that leads here would let that site read along.
- */
-function guard(token: Token | undefined) {
-  return async ({ headers, hostname }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
-    reply.type('text/plain; charset=utf-8');
-    if (token === undefined) {
-      if (isLoopback(hostname)) return;
-      return reply.code(421).send('Only this machine is served: call it 127.0.0.1 or localhost.\n');
+export function startHttp({ host = LOOPBACK, port, explicit, metrics, feed, token }: HttpOptions): Promise<WebServer> {
+  const advice =
+    'Give another one by --metrics-port, another address by --metrics-host, or --metrics-port off for none.';
+  return startWebServer({ host, port, explicit, advice }, (app) => {
+    const guarded = { onRequest: guard(token) };
+    if (metrics !== undefined) {
+      app.get('/metrics', guarded, async (_request, reply) =>
+        reply.type(metrics.contentType).send(await metrics.text()),
+      );
     }
-    if (token.equals(shownIn(headers.authorization ?? ''))) return;
-    reply.code(401).header('www-authenticate', ['Bearer realm="lockstep"', 'Basic realm="lockstep"']);
-    return reply.send('A token is needed, as bearer or as password: the one of --metrics-token-file.\n');
-  };
-}
-
-/** Node reads headers as Latin-1, whatever the bytes are. */
-function shownIn(authorization: string): Uint8Array {
-  const [, scheme = '', shown = ''] = /^(Bearer|Basic) +(.*)$/i.exec(authorization) ?? [];
-  if (scheme.toLowerCase() === 'bearer') return Buffer.from(shown, 'latin1');
-  const pair = Buffer.from(shown, 'base64');
-  return pair.subarray(pair.indexOf(':') + 1);
-}
-
-function listenError(host: string, port: number, error: unknown): ListenError {
-  const why = codeOf(error) === 'EADDRINUSE' ? 'is taken by another program' : `can't be opened (${String(error)})`;
-  return new ListenError(
-    `Port ${port} on ${host}, asked for as the metrics port, ${why}. Give another by --metrics-port or --metrics-host, or the port off for none.`,
-    { cause: error },
-  );
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
+    if (feed !== undefined) addPage(app, feed, guarded);
+    app.get('/healthz', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
+  });
 }

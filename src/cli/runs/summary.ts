@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { HttpServer } from '../../coordinator/http.ts';
 import type { TrainingResult } from '../../coordinator/train.ts';
+import type { WebServer } from '../../coordinator/web-server.ts';
 import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../../shared/config.ts';
 import { commandLine } from '../npm.ts';
@@ -85,7 +85,7 @@ export interface AnnouncementOptions {
   readonly run: string;
   readonly config: TrainConfig;
   readonly dataset: string;
-  readonly http: HttpServer | undefined;
+  readonly http: WebServer | undefined;
   /** Updates done before. */
   readonly from: number;
 }

@@ -4,7 +4,6 @@ import type { Cluster } from '../../coordinator/cluster/cluster.ts';
 import type { Guest } from '../../coordinator/cluster/guest-book.ts';
 import type { Hub } from '../../coordinator/cluster/hub.ts';
 import { HashChain } from '../../coordinator/hash-chain.ts';
-import type { HttpServer } from '../../coordinator/http.ts';
 import type { WireCounts } from '../../coordinator/metrics/cluster-families.ts';
 import type { NodeCounts } from '../../coordinator/metrics/node-families.ts';
 import type { RunMetrics } from '../../coordinator/metrics/run-metrics.ts';
@@ -14,6 +13,7 @@ import type { Destination } from '../../coordinator/remote-write/delivery.ts';
 import type { RemoteWriter } from '../../coordinator/remote-write/remote-writer.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
+import type { WebServer } from '../../coordinator/web-server.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError, WriteError } from '../../shared/errors.ts';
 import { EventLoopLag } from '../../shared/event-loop-lag.ts';
@@ -47,7 +47,7 @@ export interface Surroundings {
   /** In the registry. */
   readonly metrics: RunMetrics;
   readonly feed: LiveFeed;
-  readonly http: HttpServer | undefined;
+  readonly http: WebServer | undefined;
   /** Undefined: this machine trains alone. */
   readonly listening: Listening | undefined;
   /** Undefined: steps aren't sent anywhere. */

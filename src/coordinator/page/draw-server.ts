@@ -1,13 +1,9 @@
-import type { AddressInfo } from 'node:net';
-import { type FastifyInstance, fastify } from 'fastify';
 import { littleEndianBytes } from '../../shared/checkpoint/safetensors.ts';
-import { ListenError } from '../../shared/errors.ts';
 import { type DrawingModel, MODEL_PATH, WASM_PATH, WEIGHTS_PATH } from '../../shared/inspect/drawing.ts';
 import { inspectorBytes } from '../../shared/kernel/exports.ts';
+import { guard, startWebServer, type WebServer } from '../web-server.ts';
 import { addFiles, pageHeaders } from './files.ts';
 
-const HOST = '127.0.0.1';
-const MAX_CONNECTIONS = 64;
 /** What the build made of src/draw. */
 const FILES = new URL('../../draw/', import.meta.url);
 
@@ -20,54 +16,24 @@ export interface DrawServerOptions {
   readonly weights: Float32Array;
 }
 
-export interface DrawServer {
-  /** Without a path. */
-  readonly url: string;
-  close(): Promise<void>;
-}
-
 /**
  * Serves the page that draws digits, on loopback.
  * @throws ListenError where the port can't be had
  */
-export async function startDrawServer(options: DrawServerOptions): Promise<DrawServer> {
-  const { port, explicit } = options;
-  let app = build(options);
-  try {
-    await app.listen({ host: HOST, port });
-  } catch (error) {
-    await app.close();
-    const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-    if (explicit || !isTaken) throw listenError(port, isTaken, error);
-    app = build(options);
-    await app.listen({ host: HOST, port: 0 });
-  }
-  return { url: `http://${HOST}:${(app.server.address() as AddressInfo).port}`, close: () => app.close() };
-}
-
-function build({ model, weights }: DrawServerOptions): FastifyInstance {
-  const app = fastify({
-    bodyLimit: 1024,
-    requestTimeout: 10_000,
-    connectionTimeout: 30_000,
-    keepAliveTimeout: 5_000,
-    forceCloseConnections: true,
-    http: { maxHeaderSize: 8192 },
-  });
-  app.server.maxConnections = MAX_CONNECTIONS;
-  addFiles(app, FILES, { wasm: true });
+export function startDrawServer({ port, explicit, model, weights }: DrawServerOptions): Promise<WebServer> {
   const headers = pageHeaders();
+  const guarded = { onRequest: guard(undefined) };
   const wasm = Buffer.from(inspectorBytes());
   const floats = Buffer.from(littleEndianBytes(weights));
-  app.get(MODEL_PATH, async (_request, reply) => reply.headers(headers).send(model));
-  app.get(WASM_PATH, async (_request, reply) => reply.headers(headers).type('application/wasm').send(wasm));
-  app.get(WEIGHTS_PATH, async (_request, reply) =>
-    reply.headers(headers).type('application/octet-stream').send(floats),
-  );
-  return app;
-}
-
-function listenError(port: number, isTaken: boolean, error: unknown): ListenError {
-  const why = isTaken ? 'is taken by another program' : `can't be opened (${String(error)})`;
-  return new ListenError(`Port ${port} on ${HOST} ${why}. Give another by --port, or 0 for any.`, { cause: error });
+  const advice = 'Give another by --port, or 0 for any.';
+  return startWebServer({ host: '127.0.0.1', port, explicit, advice }, (app) => {
+    addFiles(app, FILES, { wasm: true, guarded });
+    app.get(MODEL_PATH, guarded, async (_request, reply) =>
+      reply.headers(headers).type('application/json; charset=utf-8').send(model),
+    );
+    app.get(WASM_PATH, guarded, async (_request, reply) => reply.headers(headers).type('application/wasm').send(wasm));
+    app.get(WEIGHTS_PATH, guarded, async (_request, reply) =>
+      reply.headers(headers).type('application/octet-stream').send(floats),
+    );
+  });
 }
