@@ -28,6 +28,10 @@ export function duration(seconds: number): string {
   return `${Math.floor(rounded / 3600)} h ${Math.floor((rounded % 3600) / 60)} min`;
 }
 
+/** The time of day, with the date where that isn't today. */
 export function clock(time: number): string {
-  return new Date(time).toLocaleTimeString('en-GB');
+  const date = new Date(time);
+  const isToday = date.toDateString() === new Date().toDateString();
+  const day = isToday ? '' : `${date.toLocaleDateString('en-CA')} `;
+  return `${day}${date.toLocaleTimeString('en-GB')}`;
 }

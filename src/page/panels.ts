@@ -63,6 +63,11 @@ export function showTiles(run: Run, status: StatusView | undefined): void {
     const seconds = run.recent('seconds');
     show('paced', seconds === undefined ? '' : `${duration(seconds)} a step`);
   }
+  if (isOver || status === undefined) {
+    const seconds = run.recent('seconds');
+    show('speed', seconds === undefined ? '–' : count(run.view.batch / seconds));
+    show('paced', 'mean of the last 100 steps');
+  }
   if (isOver) show('left', run.weightsSha256 === undefined ? run.state : `weights ${run.weightsSha256.slice(0, 16)}…`);
 }
 
