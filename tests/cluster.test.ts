@@ -20,10 +20,9 @@ describe('a cluster has the bits of one worker', () => {
       assert.ok(pieces.every(({ kind, nodes }) => kind === 'evaluate' || nodes.length <= 2));
     }
     const counts = [...cluster.shardCounts.values()];
-    assert.equal(
-      counts.reduce((sum, { done }) => sum + done, 0),
-      STEPS * SHARDS,
-    );
+    // More where the machine was so busy that a member was taken for slow, and its piece given to two.
+    assert.ok(counts.reduce((sum, { done }) => sum + done, 0) >= STEPS * SHARDS);
+    assert.equal(dealt(cluster, 'first'), STEPS * SHARDS);
   });
 
   it('where members join and leave, fail and come again', async () => {
@@ -88,7 +87,7 @@ describe('a cluster has the bits of one worker', () => {
     });
     assert.deepEqual(outcome, undisturbed);
     const hung = member.pieces.find(({ t, kind }) => t === 30 && kind === 'gradient');
-    assert.equal(cluster.shardCounts.get('slow')?.late, unitCount(hung?.nodes ?? []));
+    assert.ok((cluster.shardCounts.get('slow')?.late ?? 0) >= unitCount(hung?.nodes ?? []));
     assert.ok(dealt(cluster, 'duplicate') >= unitCount(hung?.nodes ?? []));
     assert.equal(dealt(cluster, 'first'), STEPS * SHARDS);
   });
