@@ -122,7 +122,7 @@ describe('its services side by side', { skip: skipPrometheus }, () => {
   async function workTogether(): Promise<void> {
     const all = containers('long', 100_000);
     const workers = await all.up('worker', 2);
-    await Promise.all(workers.map(({ program }) => program.said(/^Computing for/)));
+    await Promise.all(workers.map(({ program }) => program.said(/"msg":"Computing for/)));
     await shows('up{job="lockstep"}', '1');
     await shows('lockstep_nodes{run="long"}', '2');
     const metrics = `http://127.0.0.1:${ports.get('9464')}/metrics`;
@@ -130,8 +130,8 @@ describe('its services side by side', { skip: skipPrometheus }, () => {
 
     assert.deepEqual(await all.stop('coordinator'), [143]);
     const [again] = (await all.up('coordinator')) as [Container];
-    await again.program.said(/^Training LeNet-5 .*: steps \d+ to 100000/);
-    await again.program.said(/^Node .* joined/);
+    await again.program.said(/"msg":"Training LeNet-5 .*: steps \d+ to 100000/);
+    await again.program.said(/"msg":"Node .* joined/);
     assert.deepEqual(await all.stop('worker'), [143, 143]);
     assert.deepEqual(await all.stop('coordinator'), [143]);
     assert.deepEqual(await all.stop('prometheus'), [0]);
