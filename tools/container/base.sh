@@ -35,5 +35,5 @@ if [ -e "$authorities" ]; then install -D -m 644 "$authorities" "$root$authoriti
 container=$(buildah from scratch)
 cp -a "$root/." "$(buildah mount "$container")"
 buildah umount "$container" >/dev/null
-buildah config --env NODE_EXTRA_CA_CERTS="$authorities" "$container"
+buildah config --env NODE_EXTRA_CA_CERTS="$authorities" --env PIP_CERT="$authorities" "$container"
 buildah commit --quiet --rm "$container" "docker.io/library/$name" >/dev/null
