@@ -28,12 +28,13 @@ tar -xzf "$tarballs"/npm-*.tgz -C "$npm_folder" --strip-components 1
 ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/local/bin/npm"
 ln -sf ../lib/node_modules/npm/bin/npx-cli.js "$root/usr/local/bin/npx"
 
-# What this machine trusts, which a proxy before its registry may have extended.
-authorities=/etc/ssl/certs/ca-certificates.crt
-if [ -e "$authorities" ]; then install -D -m 644 "$authorities" "$root$authorities"; fi
+# What this machine trusts, which a proxy before its registry may have extended. Not under its usual name: the package
+# ca-certificates writes that anew.
+authorities=/etc/ssl/this-machine.crt
+if [ -e /etc/ssl/certs/ca-certificates.crt ]; then install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$root$authorities"; fi
 
 container=$(buildah from scratch)
 cp -a "$root/." "$(buildah mount "$container")"
 buildah umount "$container" >/dev/null
-buildah config --env NODE_EXTRA_CA_CERTS="$authorities" "$container"
+buildah config --env NODE_EXTRA_CA_CERTS="$authorities" --env PIP_CERT="$authorities" "$container"
 buildah commit --quiet --rm "$container" "docker.io/library/$name" >/dev/null
