@@ -52,7 +52,9 @@ const HUNG_SECONDS = 30;
 /** A slice of an update takes far less than a millisecond. */
 const UPDATE_SECONDS = 2;
 /** Longest block of the event loop, and time between its turns: what a metrics request or a signal may wait. */
-const BLOCK_MS = 10;
+const BLOCK_MS = 5;
+/** Of the event loop at a time: a request takes one to be let in, and one to be read and answered. */
+const TURNS = 3;
 /** Longer than the coordinator's work between two steps. */
 const SPIN_MS = 0.3;
 const NO_BLOCKS: TreeNode = { begin: 0, end: 0 };
@@ -355,7 +357,7 @@ export class LocalPool implements Executor {
   /** Lets the event loop turn now and then: work that is waited for by blocking never does by itself. */
   async #breathe(): Promise<void> {
     if (performance.now() - this.#lastTurn < BLOCK_MS) return;
-    await setImmediate();
+    for (let turn = 0; turn < TURNS; turn++) await setImmediate();
     this.#lastTurn = performance.now();
   }
 

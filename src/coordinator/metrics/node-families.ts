@@ -109,7 +109,7 @@ function vitalsIn(registry: Registry, each: Each): void {
     name: 'lockstep_node_event_loop_lag_seconds',
     help:
       "By how much a node's event loop was late, on average since its last report. The coordinator's own lets its workers " +
-      'hold it up, by 10 ms at the most.',
+      'hold it up, by 5 ms at the most.',
     labelNames: ['node'],
     samples: each(({ eventLoopLagSeconds }) => known(eventLoopLagSeconds)),
   });
