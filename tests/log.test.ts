@@ -41,6 +41,7 @@ describe('the log', () => {
     assert.ok((tested?.testAccuracy as number) > 0.05);
     const done = lines.find(({ msg }) => msg.startsWith('Done'));
     assert.equal(done?.step, 120);
+    assert.equal(done?.run, 'json');
     assert.match(String(done?.weightsSha256), /^[0-9a-f]{64}$/);
   });
 

@@ -84,7 +84,9 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
     const summary = summaryOf({ run, config, dataset, result, started: new Date(begun), network, samples });
     const state = steps === config.iterations ? 'finished' : 'stopped';
     const [first = '', ...others] = summaryText(summary, config);
-    terminal.say(first, { ...summary });
+    // In the log, `run` is the run's name, on every line.
+    const { run: path, ...figures } = summary;
+    terminal.say(first, { ...figures, path });
     for (const line of others) terminal.say(line);
     if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
     await feed.end(state);
