@@ -26,7 +26,7 @@ const length =
 const flags = ['--iterations', ...length, '--workers', '2', '--metrics-port', '0', '--out', join(folder, 'run')];
 const run = spawn(process.execPath, [...(killEvery === undefined ? [] : ['--import', kills]), cli, 'train', ...flags], {
   stdio: ['ignore', 'ignore', 'pipe'],
-  env: { ...process.env, KILL_SECONDS: killEvery },
+  env: { ...process.env, LOCKSTEP_LOG_FORMAT: 'text', KILL_SECONDS: killEvery },
 });
 const ended = once(run, 'exit');
 let lost = 0;

@@ -9,7 +9,7 @@ import { DatasetError } from '#src/shared/errors.js';
 
 const main = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 // Without what npm and the caller's shell set for the tests themselves.
-const cleanEnv = { PATH: process.env.PATH, HOME: process.env.HOME };
+const cleanEnv = { PATH: process.env.PATH, HOME: process.env.HOME, LOCKSTEP_LOG_FORMAT: 'text' };
 
 function lockstep(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
@@ -26,6 +26,8 @@ describe('help', () => {
     ['evaluate', '--help'],
     ['export', '--help'],
     ['import', '--help'],
+    ['predict', '--help'],
+    ['draw', '--help'],
     ['verify', '--help'],
     ['bench', '--help'],
     ['doctor', '--help'],

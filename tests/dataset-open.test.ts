@@ -198,7 +198,8 @@ describe('the synthetic set', () => {
 
   test('is named by every output of train and evaluate', async () => {
     const home = await mkdtemp(join(root, 'home-'));
-    const env = { PATH: process.env.PATH, HOME: home, LOCKSTEP_MNIST_MIRRORS: await refusing() };
+    const own = { LOCKSTEP_MNIST_MIRRORS: await refusing(), LOCKSTEP_LOG_FORMAT: 'text' };
+    const env = { PATH: process.env.PATH, HOME: home, ...own };
     const main = fileURLToPath(new URL('../cli/main.js', import.meta.url));
     const lockstep = (...args: string[]) => {
       const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {

@@ -55,7 +55,7 @@ async function makeRun(files: RunFiles = {}): Promise<string> {
 }
 
 function diff(...args: string[]) {
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME };
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, LOCKSTEP_LOG_FORMAT: 'text' };
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'diff', ...args], {
     ...{ cwd: root, encoding: 'utf8', env },
   });
@@ -262,7 +262,7 @@ test('what is no run is bad usage', async () => {
 test('real runs are the same for any number of workers, and part for another learning rate', () => {
   const train = (out: string, ...args: string[]): void => {
     const common = ['--iterations', '5', '--batch', '16', '--data', 'synthetic', '--metrics-port', 'off'];
-    const env = { PATH: process.env.PATH, HOME: process.env.HOME };
+    const env = { PATH: process.env.PATH, HOME: process.env.HOME, LOCKSTEP_LOG_FORMAT: 'text' };
     const options = { cwd: root, encoding: 'utf8', env } as const;
     const { status, stderr } = spawnSync(process.execPath, [main, 'train', ...common, '--out', out, ...args], options);
     assert.equal(status, 0, stderr);

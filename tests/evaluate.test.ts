@@ -80,7 +80,7 @@ test('evaluate finds what the run found', (t) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
       cwd: folder,
       encoding: 'utf8',
-      env: { PATH, HOME, MNIST_DIR },
+      env: { PATH, HOME, MNIST_DIR, LOCKSTEP_LOG_FORMAT: 'text' },
     });
     assert.equal(status, 0, stderr);
     return stdout;

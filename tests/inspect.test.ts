@@ -5,9 +5,10 @@ import { resolveDataFolder } from '#src/shared/dataset/data-folder.js';
 import { loadMnist } from '#src/shared/dataset/mnist.js';
 import { Inspector } from '#src/shared/inspect/inspector.js';
 import { compileInspector, compileKernel, instantiateKernel } from '#src/shared/kernel/exports.js';
+import { ForwardPass } from '#src/shared/kernel/forward.js';
 import { SharedMemory } from '#src/shared/kernel/memory.js';
-import { planKernel } from '#src/shared/kernel/plan.js';
-import { layoutOf, type ModelLayout } from '#src/shared/model/layout.js';
+import { LANES, planKernel } from '#src/shared/kernel/plan.js';
+import { layoutOf, type ModelLayout, shapeSize } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
 import { argmax, at } from './reference/arrays.ts';
 import { randomSamples, randomWeights } from './reference/random.ts';
@@ -39,6 +40,15 @@ for (const head of HEADS) {
 
     it('agrees with the reference in every layer of real images', { skip }, () => {
       for (let i = 0; i < 9; i++) assertShows(inspector, weights, imageOf(mnist?.images, 1111 * i));
+    });
+
+    it('has the bits of the shared-memory kernel wherever both store a layer', () => {
+      for (const { image } of randomSamples(layout, 36, 3)) {
+        const { layers } = inspector.show(image);
+        for (const [name, values] of kernelLayers(layout, weights, image)) {
+          assert.deepEqual(layers.find((layer) => layer.name === name)?.values, values, name);
+        }
+      }
     });
 
     it('is the same whatever was shown before, and after other weights', () => {
@@ -123,4 +133,24 @@ function evaluated(layout: ModelLayout, weights: Float32Array, test: { images: U
   const predictions = new Uint8Array(labels.length);
   backend.evaluate({ images, labels, indices, shifts: new Int8Array(2 * labels.length) }, predictions);
   return predictions;
+}
+
+/** What the kernel in shared memory leaves behind a forward pass: the layers behind convolutions, by name. */
+function kernelLayers(layout: ModelLayout, weights: Float32Array, image: Uint8Array): Map<string, Float32Array> {
+  const memory = new SharedMemory();
+  const plan = planKernel(layout, LANES, memory);
+  const held = memory.parameters(layout.parameters);
+  held.set(weights);
+  const pass = new ForwardPass(instantiateKernel(compileKernel(), memory.memory), plan);
+  pass.setWeights(held.byteOffset);
+  pass.run(memory.hold(image).byteOffset, 1);
+  const places = [...plan.convs, ...plan.denses].map(({ out }) => out);
+  const stored = layout.layers.filter(({ spec }) => spec.kind !== 'conv' && spec.kind !== 'rbf');
+  assert.equal(places.length, stored.length);
+  return new Map(
+    stored.map(({ spec, output }, i) => {
+      const lanes = new Float32Array(memory.memory.buffer, at(places, i), shapeSize(output) * LANES);
+      return [spec.name, Float32Array.from({ length: shapeSize(output) }, (_, v) => at(lanes, v * LANES))];
+    }),
+  );
 }

@@ -92,7 +92,7 @@ async function listOne(files: RunFiles): Promise<ListedRun> {
 }
 
 function lockstep(cwd: string, ...args: string[]) {
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME };
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, LOCKSTEP_LOG_FORMAT: 'text' };
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd, encoding: 'utf8', env });
   return { status, stdout, stderr };
 }

@@ -26,7 +26,7 @@ type Line = Record<string, unknown>;
 type State = Parameters<typeof encodeCheckpoint>[0];
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url));
-const ENV = { PATH: process.env.PATH, HOME: process.env.HOME };
+const ENV = { PATH: process.env.PATH, HOME: process.env.HOME, LOCKSTEP_LOG_FORMAT: 'text' };
 const TRAIN = ['--batch', '16', '--workers', '2', '--data', 'synthetic', '--metrics-port', 'off'];
 const INTERVALS = ['--checkpoint-every', '20', '--evaluate-every', '25', '--hash-every', '10'];
 

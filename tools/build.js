@@ -1,9 +1,9 @@
 // Builds dist/ where the sources changed since the last build: the kernel by asc, the rest by tsc.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -75,6 +75,20 @@ export function build() {
         node(tsc, ['--build']);
       },
     ),
+    whenChanged('page', [...common, ...filesBelow('src/page')], () => {
+      mkdirSync(join(dist, 'page'), { recursive: true });
+      const charts = join(require.resolve('uplot/package.json'), '..', 'dist');
+      const files = ['index.html', 'style.css', 'icon.svg'].map((file) => join(root, 'src/page', file));
+      for (const file of [...files, join(charts, 'uPlot.iife.min.js'), join(charts, 'uPlot.min.css')]) {
+        copyFileSync(file, join(dist, 'page', basename(file)));
+      }
+    }),
+    whenChanged('draw', [...common, ...filesBelow('src/draw'), ...filesBelow('src/page')], () => {
+      mkdirSync(join(dist, 'draw'), { recursive: true });
+      for (const file of ['draw/index.html', 'draw/draw.css', 'page/style.css', 'page/icon.svg']) {
+        copyFileSync(join(root, 'src', file), join(dist, 'draw', basename(file)));
+      }
+    }),
   ];
   return changed.some(Boolean);
 }

@@ -149,5 +149,6 @@ export interface Joined {
 function start(place: Place, args: readonly string[], imports: readonly string[] = []): ChildProcess {
   const preloads = imports.flatMap((file) => ['--import', file]);
   const [command, ...rest] = [...place, process.execPath, ...preloads, CLI, ...args] as [string, ...string[]];
-  return spawn(command, rest, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const env = { ...process.env, LOCKSTEP_LOG_FORMAT: 'text' };
+  return spawn(command, rest, { stdio: ['ignore', 'ignore', 'pipe'], env });
 }

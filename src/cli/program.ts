@@ -28,6 +28,13 @@ const EXAMPLES = {
     'lockstep import weights.safetensors',
     'lockstep import weights.safetensors --out imported.safetensors && lockstep train --init imported.safetensors',
   ],
+  predict: [
+    'lockstep predict seven.png',
+    'lockstep predict scans/ --json --run runs/first',
+    'lockstep predict seven.png --layers seven',
+    'lockstep predict t10k-images-idx3-ubyte --index 7',
+  ],
+  draw: ['lockstep draw', 'lockstep draw --run runs/first --port 8080'],
   verify: ['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json'],
   doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
   worker: [
@@ -37,6 +44,11 @@ const EXAMPLES = {
   token: ['lockstep token > token'],
   bench: ['lockstep bench', 'lockstep bench --json > bench.json', 'lockstep bench --backends'],
   runs: ['lockstep runs', 'lockstep runs elsewhere --json', 'lockstep runs --remove first second'],
+  dashboard: [
+    'lockstep dashboard',
+    'lockstep dashboard runs/first runs/second',
+    'lockstep dashboard runs/first --metrics-port 8000',
+  ],
   diff: ['lockstep diff runs/first runs/second', 'lockstep diff runs/first runs/second --json'],
 };
 
@@ -83,6 +95,8 @@ function lockstep(done: (exitCode: number) => void): Command {
 
   addExport(program, done);
   addImport(program, done);
+  addPredict(program, done);
+  addDraw(program, done);
   addVerify(program, done);
 
   const worker = program.command('worker').description("compute for another machine's run until it ends");
@@ -92,11 +106,11 @@ function lockstep(done: (exitCode: number) => void): Command {
     .option('--token-file <file>', "file of the run's token (default: $LOCKSTEP_TOKEN)")
     .option('--tls-ca <file>', "PEM of the authority that signed the coordinator's certificate (default: the system's)")
     .option('--data <dir>', "folder of the four MNIST files (default: $MNIST_DIR, the user's cache, the coordinator)")
-    .option('--keep', 'wait for the next run when one is over')
-    .addHelpText('after', examples('worker'))
-    .action(async (flags: Record<string, unknown>) => {
-      done(await (await import('./commands/worker.ts')).worker(flags));
-    });
+    .option('--keep', 'wait for the next run when one is over');
+  addOptions(worker, ['logLevel', 'logFormat', 'logFile']);
+  worker.addHelpText('after', examples('worker')).action(async (flags: Record<string, unknown>) => {
+    done(await (await import('./commands/worker.ts')).worker(flags));
+  });
 
   const token = program.command('token').description('print a new token for a coordinator and its nodes');
   token.addHelpText('after', examples('token')).action(async () => {
@@ -116,6 +130,7 @@ function lockstep(done: (exitCode: number) => void): Command {
     done(await (await import('./commands/doctor.ts')).doctor(flags));
   });
   addRuns(program, done);
+  addDashboard(program, done);
   addDiff(program, done);
   return program;
 }
@@ -148,6 +163,35 @@ function addImport(program: Command, done: (exitCode: number) => void): void {
   });
 }
 
+function addPredict(program: Command, done: (exitCode: number) => void): void {
+  const predict = program.command('predict').description('which digits pictures show');
+  predict.argument('<images...>', 'PNG or JPEG pictures, folders of them, or one IDX file with --index');
+  predict.option('--index <number>', 'which image of the IDX file, from 0 on');
+  addModelOptions(predict);
+  predict.option('--layers [folder]', "write every layer's maps as PNG files (default folder: layers)");
+  addOptions(predict, ['json']);
+  predict.addHelpText('after', examples('predict')).action(async (images: string[], flags: Record<string, unknown>) => {
+    done(await (await import('./commands/predict.ts')).predict(images, flags));
+  });
+}
+
+function addDraw(program: Command, done: (exitCode: number) => void): void {
+  const draw = program.command('draw').description('a page to draw digits on, with every layer of the network');
+  addModelOptions(draw);
+  draw
+    .option('--port <number>', 'on loopback; 0: any (default: 9466, or any where that is taken)')
+    .addHelpText('after', examples('draw'))
+    .action(async (flags: Record<string, string | undefined>) => {
+      done(await (await import('./commands/draw.ts')).draw(flags));
+    });
+}
+
+/** Which weights: of a run or of one checkpoint. */
+function addModelOptions(command: Command): void {
+  const run = new Option('--run <folder>', 'the run whose last checkpoint predicts (default: the newest under runs/)');
+  command.addOption(run.conflicts('checkpoint')).option('--checkpoint <file>', 'a .safetensors file in its place');
+}
+
 function addVerify(program: Command, done: (exitCode: number) => void): void {
   const verify = program.command('verify').description('whether a run is what its config makes, by computing it again');
   verify.argument('[run]', 'run directory (default: the newest under runs/)');
@@ -171,6 +215,19 @@ function addRuns(program: Command, done: (exitCode: number) => void): void {
     .addHelpText('after', examples('runs'))
     .action(async (folder: string | undefined, flags: Record<string, unknown>) => {
       done(await (await import('./commands/runs.ts')).runs(folder, flags));
+    });
+}
+
+function addDashboard(program: Command, done: (exitCode: number) => void): void {
+  const dashboard = program
+    .command('dashboard')
+    .description('the live page of runs that are over, or of one from its files');
+  dashboard.argument('[runs...]', 'run directories, one over the other (default: the newest under runs/)');
+  addOptions(dashboard, ['metricsPort']);
+  dashboard
+    .addHelpText('after', examples('dashboard'))
+    .action(async (runs: readonly string[], flags: Record<string, unknown>) => {
+      done(await (await import('./commands/dashboard.ts')).dashboard(runs, flags));
     });
 }
 

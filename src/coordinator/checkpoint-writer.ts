@@ -169,7 +169,7 @@ export class CheckpointWriter implements StepObserver {
   }
 
   #say(message: string): void {
-    this.#context.observer.onEvent({ kind: 'notice', message });
+    this.#context.observer.onEvent({ kind: 'notice', level: 'warn', message });
   }
 
   /** Removes the oldest beyond those to keep. */

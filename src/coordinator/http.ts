@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { type FastifyInstance, fastify } from 'fastify';
 import { ListenError } from '../shared/errors.ts';
+import { addPage, type Feed } from './page/routes.ts';
 
 const HOST = '127.0.0.1';
 const MAX_CONNECTIONS = 64;
@@ -9,7 +10,10 @@ export interface HttpOptions {
   readonly port: number;
   /** The port was asked for: where it is taken, that is an error rather than a reason to take another. */
   readonly explicit: boolean;
-  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  /** Undefined: none are served. */
+  readonly metrics?: { readonly contentType: string; text(): Promise<string> } | undefined;
+  /** What the page at / shows; undefined: there is none. */
+  readonly feed?: Feed | undefined;
 }
 
 export interface HttpServer {
@@ -22,17 +26,17 @@ export interface HttpServer {
 }
 
 /**
- * Serves GET /metrics and GET /healthz on loopback.
+ * Serves the live page, GET /metrics and GET /healthz on loopback.
  * @throws ListenError where the port can't be had
  */
-export async function startHttp({ port, explicit, metrics }: HttpOptions): Promise<HttpServer> {
-  let app = build(metrics);
+export async function startHttp({ port, explicit, ...shown }: HttpOptions): Promise<HttpServer> {
+  let app = build(shown);
   try {
     await app.listen({ host: HOST, port });
   } catch (error) {
     await app.close();
     if (explicit || codeOf(error) !== 'EADDRINUSE') throw listenError(port, error);
-    app = build(metrics);
+    app = build(shown);
     await app.listen({ host: HOST, port: 0 });
   }
   const bound = (app.server.address() as AddressInfo).port;
@@ -43,7 +47,7 @@ export async function startHttp({ port, explicit, metrics }: HttpOptions): Promi
   };
 }
 
-function build(metrics: HttpOptions['metrics']): FastifyInstance {
+function build({ metrics, feed }: Pick<HttpOptions, 'metrics' | 'feed'>): FastifyInstance {
   const app = fastify({
     bodyLimit: 1024,
     requestTimeout: 10_000,
@@ -54,8 +58,11 @@ function build(metrics: HttpOptions['metrics']): FastifyInstance {
     http: { maxHeaderSize: 8192 },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
-  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+  if (metrics !== undefined) {
+    app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+  }
   app.get('/healthz', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
+  if (feed !== undefined) addPage(app, feed);
   return app;
 }
 

@@ -64,8 +64,13 @@ export type WorkerState = 'starting' | 'ready';
 export type RunEvent =
   /** How many workers of a node are in each state now. */
   | { readonly kind: 'workers'; readonly node: string; readonly counts: Readonly<Record<WorkerState, number>> }
-  /** A sentence for the person who watches the run. */
-  | { readonly kind: 'notice'; readonly message: string };
+  /** A sentence for the person who watches the run. `level`: default info; `node`: whom it is about. */
+  | {
+      readonly kind: 'notice';
+      readonly message: string;
+      readonly level?: 'info' | 'warn' | 'error';
+      readonly node?: string;
+    };
 
 /** One observer that passes every call on to each. */
 export function together(observers: readonly StepObserver[]): Required<Omit<StepObserver, 'close'>> {

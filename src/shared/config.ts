@@ -91,7 +91,7 @@ function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boole
 /** Fills in what depends on other options or on the machine. */
 function decide(options: Options, env: Sources['env']): TrainConfig {
   const shards = Math.max(1, Math.floor(options.batch / options.shardSize));
-  const { out, data, init, tokenFile, tlsCert, tlsKey } = options;
+  const { out, data, init, tokenFile, tlsCert, tlsKey, logFile } = options;
   return {
     ...options,
     // More workers than shards would have nothing to do.
@@ -101,13 +101,13 @@ function decide(options: Options, env: Sources['env']): TrainConfig {
     ...(out === undefined ? {} : { out: callerPath(out, env) }),
     ...(data === undefined ? {} : { data: data === SYNTHETIC ? data : callerPath(data, env) }),
     ...(init === undefined ? {} : { init: callerPath(init, env) }),
-    ...filePaths({ tokenFile, tlsCert, tlsKey }, env),
+    ...filePaths({ tokenFile, tlsCert, tlsKey, logFile }, env),
   };
 }
 
-type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey';
+type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey' | 'logFile';
 
-function filePaths(files: Pick<Options, FileKey>, env: Sources['env']): Pick<Options, FileKey> {
+function filePaths(files: Partial<Pick<Options, FileKey>>, env: Sources['env']): Pick<Options, FileKey> {
   const given = Object.entries(files).filter((entry): entry is [FileKey, string] => entry[1] !== undefined);
   return Object.fromEntries(given.map(([key, path]) => [key, callerPath(path, env)]));
 }
@@ -125,6 +125,26 @@ export function resolveReadConfig(sources: Sources): ReadConfig {
     .pick({ backend: true, data: true, json: true })
     .parse(valuesOf(readSources(sources, ['backend', 'data', 'json'])));
   return { backend, data: data === undefined || data === SYNTHETIC ? data : callerPath(data, sources.env), json };
+}
+
+/** How a command that runs for long talks. */
+export type TalkConfig = Pick<TrainConfig, 'logLevel' | 'logFormat' | 'logFile'>;
+
+/** @throws UsageError as `resolveTrainConfig` */
+export function resolveTalkConfig(sources: Sources): TalkConfig {
+  const given = valuesOf(readSources(sources, ['logLevel', 'logFormat', 'logFile']));
+  const { logFile, ...talk } = trainSchema.pick({ logLevel: true, logFormat: true, logFile: true }).parse(given);
+  return { ...talk, ...filePaths({ logFile }, sources.env) };
+}
+
+/** Where a command serves the page. @throws UsageError as `resolveTrainConfig` */
+export function resolvePageConfig(sources: Sources): { readonly port: number; readonly explicit: boolean } {
+  const given = readSources(sources, ['metricsPort']);
+  const { metricsPort: port } = trainSchema.pick({ metricsPort: true }).parse(valuesOf(given));
+  if (port !== 'off') return { port, explicit: given.metricsPort !== undefined };
+  throw new UsageError(
+    `${given.metricsPort?.from}: the page needs a port, but this says off. Leave it out, or give one.`,
+  );
 }
 
 function valuesOf(given: GivenOptions): Record<string, unknown> {

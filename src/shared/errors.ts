@@ -48,17 +48,6 @@ export class CheckpointError extends LockstepError {
   }
 }
 
-/** A picture can't be read, or shows nothing. */
-export class ImageError extends LockstepError {
-  readonly code = 'ERR_IMAGE';
-  readonly file: string;
-
-  constructor(message: string, options: ErrorOptions & { file: string }) {
-    super(message, options);
-    this.file = options.file;
-  }
-}
-
 /** A run directory can't be created or written. */
 export class RunDirectoryError extends LockstepError {
   readonly code = 'ERR_RUN_DIRECTORY';

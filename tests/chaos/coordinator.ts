@@ -109,7 +109,7 @@ async function attempt(
   const fault = kill !== undefined && 'operation' in kill ? { FILE_KILL: `${kill.operation}:${kill.moment}` } : {};
   const { PATH, HOME, MNIST_DIR } = process.env;
   const child = spawn(process.execPath, ['--import', FAULTS, CLI, ...args], {
-    env: { PATH, HOME, ...(MNIST_DIR ? { MNIST_DIR } : {}), ...env, ...fault },
+    env: { PATH, HOME, LOCKSTEP_LOG_FORMAT: 'text', ...(MNIST_DIR ? { MNIST_DIR } : {}), ...env, ...fault },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const timer = setTimeout(() => child.kill('SIGKILL'), kill !== undefined && 'after' in kill ? kill.after : HANG_MS);

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const { PATH, HOME, MNIST_DIR } = process.env;
 // Without what npm and the caller's shell set for the tests themselves.
-const env = { PATH, HOME };
+const env = { PATH, HOME, LOCKSTEP_LOG_FORMAT: 'text' };
 
 /** The real digits where they are at hand. */
 export const DATA: readonly string[] = MNIST_DIR ? ['--data', MNIST_DIR] : ['--data', 'synthetic'];

@@ -1,39 +1,60 @@
 // lockstep train                                  all cores of this machine, 10,000 steps
 // lockstep train --workers 4 --out runs/first
 // lockstep train --resume latest
+import { basename } from 'node:path';
 import { Registry } from 'prom-client';
-import { type HttpServer, startHttp } from '../../coordinator/http.ts';
+import { type HttpOptions, type HttpServer, startHttp } from '../../coordinator/http.ts';
 import { RunMetrics } from '../../coordinator/metrics.ts';
+import { LiveFeed } from '../../coordinator/page/live-feed.ts';
 import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
 import { prepareTfjs } from '../../shared/backends/tfjs/load.ts';
 import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { RunDirectoryError } from '../../shared/errors.ts';
+import { numericsDigest } from '../../shared/kernel/exports.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { openDataset } from '../dataset.ts';
-import { Terminal } from '../progress/terminal.ts';
+import type { Terminal } from '../progress/terminal.ts';
 import { listeningOf } from '../runs/listening.ts';
 import { manifestJson, readManifest } from '../runs/manifest.ts';
+import { configShown } from '../runs/page.ts';
 import { type Resumed, refuseOtherData, resumedRun } from '../runs/resume.ts';
 import { goOn, initialState, start } from '../runs/start.ts';
 import { type Summary, summaryText } from '../runs/summary.ts';
 import { runTraining } from '../runs/training.ts';
 import { stopOnSignals, surviveEarlySignals } from '../signals.ts';
+import { openTalk } from '../talk.ts';
 import { version } from '../version.ts';
 
 /** @returns the exit code */
 export async function train(flags: Record<string, unknown>): Promise<number> {
   surviveEarlySignals();
   const started = new Date();
-  const terminal = new Terminal({ stream: process.stderr, env: process.env, now: () => performance.now() });
-  const say = (line: string): void => terminal.say(line);
   const sources = { flags, env: process.env };
   const resumed = await resumedRun(sources);
+  const resolved = resumed ?? resolveTrainConfig(sources);
+  const terminal = openTalk(resolved.config, process.env);
+  try {
+    return await trainTold({ started, resumed, resolved, terminal });
+  } catch (error) {
+    return terminal.sayFailure(error);
+  }
+}
+
+interface Told {
+  readonly started: Date;
+  /** Undefined: a new run. */
+  readonly resumed: Resumed | undefined;
+  readonly resolved: ResolvedTrainConfig;
+  readonly terminal: Terminal;
+}
+
+async function trainTold({ started, resumed, resolved, terminal }: Told): Promise<number> {
+  const say = (line: string): void => terminal.say(line);
   const result = resumed?.manifest.result;
   if (resumed !== undefined && result?.steps === resumed.config.iterations) return tellResult(result, resumed, say);
 
-  const resolved = resumed ?? resolveTrainConfig(sources);
   const { config } = resolved;
   const listening = await listeningOf(config, process.env);
   if (config.backend === 'tfjs') prepareTfjs();
@@ -46,10 +67,13 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
     ...(resumed === undefined ? {} : { trainedOn: resumed.manifest.digests.dataset }),
   });
   if (resumed !== undefined) refuseOtherData(resumed, dataset.sha256);
-  const name = resumed?.manifest.name ?? runName(started, config.seed);
+  const name =
+    resumed?.manifest.name ?? (config.out === undefined ? runName(started, config.seed) : basename(config.out));
+  terminal.setContext({ run: name });
   const metrics = metricsOf(name, config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
-  const http = await listen(resolved, metrics);
+  const feed = feedOf(name, started, config, dataset);
+  const http = await listen(resolved, { metrics, feed });
   try {
     const options = { say, forceUnlock: config.forceUnlock };
     const directory = await (resumed === undefined
@@ -57,7 +81,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
       : openUnchanged(resumed, options));
     const stop = stopOnSignals(say);
     try {
-      const surroundings = { memory, dataset, metrics, http, listening, stop, terminal };
+      const surroundings = { memory, dataset, metrics, feed, http, listening, stop, terminal };
       const context = { directory, resolved, dataset, started, say, metricsUrl: http?.url };
       const beginning = await (resumed === undefined ? start(initial, context) : goOn(resumed, context));
       return await runTraining(beginning, { directory, ...surroundings });
@@ -101,7 +125,17 @@ function metricsOf(run: string, config: TrainConfig, dataset: Dataset): RunMetri
   return new RunMetrics(new Registry(), info);
 }
 
-async function listen({ config, explicit }: ResolvedTrainConfig, metrics: RunMetrics): Promise<HttpServer | undefined> {
+function feedOf(name: string, started: Date, config: TrainConfig, dataset: Dataset): LiveFeed {
+  const { iterations, batch, shardSize } = config;
+  const digests = { dataset: dataset.sha256, numerics: numericsDigest() };
+  const shown = { config: configShown(config), digests, dataset: dataset.name };
+  return new LiveFeed({ name, started: started.getTime(), iterations, batch, shardSize, ...shown });
+}
+
+async function listen(
+  { config, explicit }: ResolvedTrainConfig,
+  shown: Pick<HttpOptions, 'metrics' | 'feed'>,
+): Promise<HttpServer | undefined> {
   const port = config.metricsPort;
-  return port === 'off' ? undefined : startHttp({ port, explicit: explicit.has('metricsPort'), metrics });
+  return port === 'off' ? undefined : startHttp({ port, explicit: explicit.has('metricsPort'), ...shown });
 }

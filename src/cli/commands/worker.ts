@@ -4,12 +4,16 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { resolveTalkConfig } from '../../shared/config.ts';
 import { UsageError } from '../../shared/errors.ts';
 import { retriesAfter } from '../../shared/protocol/close-codes.ts';
 import { readToken } from '../../shared/protocol/token.ts';
 import { type Ending, takePart } from '../../worker/node/session.ts';
+import type { Entry } from '../log.ts';
 import { NodeData } from '../node-data.ts';
+import type { Terminal } from '../progress/terminal.ts';
 import { stopOnSignals } from '../signals.ts';
+import { openTalk } from '../talk.ts';
 
 const FAILED = 1;
 /** Between two attempts to connect: the first pause, doubled each time up to the last. */
@@ -18,6 +22,21 @@ const LAST_PAUSE_MS = 5000;
 
 /** `lockstep worker`: computes for a coordinator until its run ends. @returns the exit code */
 export async function worker(flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const { logLevel, logFormat, logFile, ...own } = flags;
+  const terminal = openTalk(
+    resolveTalkConfig({ flags: { logLevel, logFormat, logFile }, env: process.env }),
+    process.env,
+  );
+  terminal.setContext({ node: hostname() });
+  try {
+    return await compute(own, terminal);
+  } catch (error) {
+    return terminal.sayFailure(error);
+  }
+}
+
+async function compute(flags: Readonly<Record<string, unknown>>, terminal: Terminal): Promise<number> {
+  const say = (line: string, entry?: Entry): void => terminal.say(line, entry);
   const url = urlOf(String(flags.connect));
   const threads = threadsOf(flags.threads);
   const token = await readToken({ file: textOf(flags.tokenFile), env: process.env });
@@ -30,7 +49,10 @@ export async function worker(flags: Readonly<Record<string, unknown>>): Promise<
     while (!stop.signal.aborted) {
       const ending = await takePart({
         ...node,
-        prepare: (welcome, received) => data.prepare(welcome, received),
+        prepare: (welcome, received) => {
+          terminal.setContext({ run: welcome.run });
+          return data.prepare(welcome, received);
+        },
         onReady: () => {
           pause = FIRST_PAUSE_MS;
           say(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}.`);
@@ -42,10 +64,12 @@ export async function worker(flags: Readonly<Record<string, unknown>>): Promise<
         return 0;
       }
       if (!ending.finished && !retriesAfter(ending.code)) {
-        say(`The coordinator closed the connection: ${ending.reason} (${ending.code}).`);
+        say(`The coordinator closed the connection: ${ending.reason} (${ending.code}).`, { level: 'error' });
         return FAILED;
       }
-      if (pause === FIRST_PAUSE_MS) say(`No connection to ${url} (${ending.reason || ending.code}); trying on.`);
+      if (pause === FIRST_PAUSE_MS) {
+        say(`No connection to ${url} (${ending.reason || ending.code}); trying on.`, { level: 'warn' });
+      }
       await sleep(pause / 2 + randomInt(Math.ceil(pause / 2)), undefined, { signal: stop.signal }).catch(() => {});
       pause = Math.min(LAST_PAUSE_MS, 2 * pause);
     }
@@ -85,8 +109,4 @@ async function authorityOf(file: string | undefined): Promise<Buffer | undefined
 
 function textOf(value: unknown): string | undefined {
   return value === undefined ? undefined : String(value);
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

@@ -2,7 +2,7 @@ import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/obser
 import { Pace, TimeLeft } from './pace.ts';
 import type { ProgressOptions } from './progress.ts';
 import type { Style } from './terminal.ts';
-import { clock, grouped, percent, stepLine, stepOf } from './texts.ts';
+import { clock, entryOf, grouped, percent, stepLine, stepOf } from './texts.ts';
 
 /** Between two readings of the speed: shorter ones flicker. */
 const SPEED_SECONDS = 1;
@@ -39,12 +39,15 @@ export class ProgressBar implements StepObserver {
       this.#recent.reset();
     }
     const { terminal, steps } = this.#options;
-    if (record.testAccuracy !== undefined) terminal.say(stepLine(record, steps, { speed: this.#samplesPerSecond }));
+    const speed = this.#samplesPerSecond;
+    if (record.testAccuracy !== undefined) terminal.say(stepLine(record, steps, { speed }), entryOf(record, speed));
     terminal.show(this.#paint);
   }
 
   onEvent(event: RunEvent): void {
-    if (event.kind === 'notice') this.#options.terminal.say(event.message);
+    if (event.kind !== 'notice') return;
+    const { kind: _, message, ...entry } = event;
+    this.#options.terminal.say(message, entry);
   }
 
   get #samplesPerSecond(): number {

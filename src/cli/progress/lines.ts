@@ -1,7 +1,7 @@
 import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/observer.ts';
 import { Pace, TimeLeft } from './pace.ts';
 import type { ProgressOptions } from './progress.ts';
-import { stepLine } from './texts.ts';
+import { entryOf, stepLine } from './texts.ts';
 
 const INTERVAL_MS = 5000;
 
@@ -28,12 +28,15 @@ export class ProgressLines implements StepObserver {
     if (!due) return;
     const { steps, batch, terminal } = this.#options;
     const speed = this.#recent.speed * batch;
-    terminal.say(stepLine(record, steps, isLast ? { speed } : { speed, left: this.#left.of(steps - record.step) }));
+    const rest = isLast ? { speed } : { speed, left: this.#left.of(steps - record.step) };
+    terminal.say(stepLine(record, steps, rest), entryOf(record, speed));
     this.#lastLine = now;
     this.#recent.reset();
   }
 
   onEvent(event: RunEvent): void {
-    if (event.kind === 'notice') this.#options.terminal.say(event.message);
+    if (event.kind !== 'notice') return;
+    const { kind: _, message, ...entry } = event;
+    this.#options.terminal.say(message, entry);
   }
 }

@@ -1,3 +1,6 @@
+import { reportFailure } from '../failure.ts';
+import type { Entry, Log } from '../log.ts';
+
 /** As much of a stream as talk needs; `process.stderr` is one. */
 export interface TalkStream {
   readonly isTTY?: boolean;
@@ -13,6 +16,10 @@ export interface TerminalOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number;
+  /** Takes each line too, and decides which are heeded; undefined: all of them are, and said as text alone. */
+  readonly log?: Log;
+  /** The lines are the log's alone, which writes to the stream itself. */
+  readonly isLogged?: boolean;
 }
 
 /** How a status line may look. */
@@ -46,22 +53,39 @@ export class Terminal {
   readonly #stream: TalkStream;
   readonly #now: () => number;
   readonly #style: Style;
+  readonly #log: Log | undefined;
+  readonly #isLogged: boolean;
   #painter: Painter | undefined;
   #lastDrawn = 0;
   readonly #redraw = (): void => this.#draw('');
   readonly #leave = (): void => this.clear();
 
-  constructor({ stream, env, now }: TerminalOptions) {
+  constructor({ stream, env, now, log, isLogged = false }: TerminalOptions) {
+    this.#log = log;
+    this.#isLogged = isLogged;
     this.#stream = stream;
     this.#now = now;
-    this.live = stream.isTTY === true && env.TERM !== 'dumb';
+    this.live = !isLogged && stream.isTTY === true && env.TERM !== 'dumb';
     this.#style = { colour: !env.NO_COLOR, unicode: showsUnicode(env) };
   }
 
-  /** Writes a line that stays. */
-  say(line: string): void {
+  /** Says in every line of the log from now on: run, step, node. */
+  setContext(context: Readonly<Record<string, unknown>>): void {
+    Object.assign(this.#log?.context ?? {}, context);
+  }
+
+  /** Writes a line that stays. `entry`: what the log says beside it. */
+  say(line: string, entry: Entry = {}): void {
+    this.#log?.write(line, entry);
+    if (this.#isLogged || this.#log?.takes(entry.level ?? 'info') === false) return;
     if (this.#painter === undefined) this.#stream.write(`${line}\n`);
     else this.#draw(`${line}\n`);
+  }
+
+  /** Tells what ended the command. @returns the exit code */
+  sayFailure(error: unknown): number {
+    const write = (line: string): void => this.say(line, { level: 'error' });
+    return reportFailure(error, { debug: process.env.LOCKSTEP_DEBUG === '1', write });
   }
 
   /** Makes this the status line: drawn now or, if that was done a moment ago, with a later call. */
@@ -102,7 +126,8 @@ export class Terminal {
   }
 }
 
-function showsUnicode({ LC_ALL, LC_CTYPE, LANG, TERM }: TerminalOptions['env']): boolean {
+/** Whether a terminal of this environment draws more than ASCII. */
+export function showsUnicode({ LC_ALL, LC_CTYPE, LANG, TERM }: TerminalOptions['env']): boolean {
   if (TERM === 'linux') return false;
   const locale = LC_ALL || LC_CTYPE || LANG;
   // Containers set none, and the terminal around them is a modern one.

@@ -1,4 +1,5 @@
 import type { StepRecord } from '../../coordinator/observer.ts';
+import type { Entry } from '../log.ts';
 
 export function percent(ratio: number, digits: number): string {
   return `${(100 * ratio).toFixed(digits)} %`;
@@ -40,4 +41,13 @@ export function stepLine(record: StepRecord, steps: number, { speed, left }: { s
     ...(Number.isFinite(speed) ? [`${grouped(speed)} samples/s`] : []),
     ...(left === undefined ? [] : [`${duration(left)} left`]),
   ].join('  ');
+}
+
+/** The same for the log: numbers, in samples per second and ratios. */
+export function entryOf({ step, loss, accuracy, testAccuracy, testLoss }: StepRecord, speed: number): Entry {
+  return {
+    ...{ step, loss, accuracy },
+    ...(testAccuracy === undefined ? {} : { testAccuracy, testLoss }),
+    ...(Number.isFinite(speed) ? { samplesPerSecond: Math.round(speed) } : {}),
+  };
 }

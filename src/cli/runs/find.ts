@@ -30,9 +30,12 @@ async function newestCheckpoint(runs: string): Promise<string> {
     const checkpoint = await lastCheckpoint(run);
     if (checkpoint !== undefined) return checkpoint;
   }
-  throw new CheckpointError(`There is no run with a checkpoint below ${runs}. Train one, or name a checkpoint.`, {
-    file: runs,
-  });
+  throw new CheckpointError(
+    `There is no run with a checkpoint below ${runs}. Train one by \`lockstep train\`, or name a checkpoint.`,
+    {
+      file: runs,
+    },
+  );
 }
 
 /** The run directories below a folder, newest first: by when run.json was last written. */

@@ -67,7 +67,8 @@ async function lastWrite(files: readonly string[]): Promise<Date> {
   return new Date(Math.max(...found.map((file) => file?.mtimeMs ?? 0)));
 }
 
-async function readRun(path: string): Promise<{ manifest: Manifest; lock: LockState } | undefined> {
+/** Undefined where its run.json can't be read. */
+export async function readRun(path: string): Promise<{ manifest: Manifest; lock: LockState } | undefined> {
   try {
     const manifest = await readManifest(path);
     const lock = await lockState(path);
@@ -80,7 +81,10 @@ async function readRun(path: string): Promise<{ manifest: Manifest; lock: LockSt
   }
 }
 
-function stateOf({ state }: Manifest, lock: LockState): Pick<ListedRun, 'state' | 'host'> {
+export function stateOf(
+  { state }: Manifest,
+  lock: LockState,
+): { state: Exclude<ListedRun['state'], 'unreadable'>; host?: string | undefined } {
   if (state !== 'running' || lock.state === 'held') return { state };
   return lock.state === 'foreign' ? { state, host: lock.owner?.host } : { state: 'crashed' };
 }

@@ -92,7 +92,8 @@ export function openHub({
     parts ??= partsOf(dataset);
     return parts;
   };
-  const notice = (message: string): void => onEvent({ kind: 'notice', message });
+  const notice = (node: string, message: string, level: 'info' | 'warn' = 'info'): void =>
+    onEvent({ kind: 'notice', level, node, message });
   return Hub.listen({
     ...listening,
     ...{ cluster, onForget },
@@ -109,11 +110,11 @@ export function openHub({
     },
     onJoin: ({ name, threads }) => {
       onReady(name);
-      notice(`Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.`);
+      notice(name, `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.`);
       onEvent({ kind: 'workers', node: name, counts: { ready: threads, starting: 0 } });
     },
     onLeave: ({ name }, reason) => {
-      notice(`Node ${name} is gone (${reason}); its work goes to others.`);
+      notice(name, `Node ${name} is gone (${reason}); its work goes to others.`, 'warn');
       onEvent({ kind: 'workers', node: name, counts: { ready: 0, starting: 0 } });
     },
   });

@@ -96,7 +96,7 @@ export function announcement({ run, config, dataset, http, from }: AnnouncementO
     `Run directory: ${shownPath(run)}`,
   ];
   if (http?.moved) lines.push(`Port ${metricsPort} is taken; the metrics are on another one.`);
-  if (http !== undefined) lines.push(`Metrics: ${http.url}/metrics`);
+  if (http !== undefined) lines.push(`Metrics: ${http.url}/metrics`, `Live page: ${http.url}/`);
   return lines;
 }
 

@@ -5,6 +5,7 @@ import { HashChain } from '../../coordinator/hash-chain.ts';
 import type { HttpServer } from '../../coordinator/http.ts';
 import type { NodeCounts, RunMetrics, WireCounts } from '../../coordinator/metrics.ts';
 import { type StepObserver, type StepRecord, together } from '../../coordinator/observer.ts';
+import type { LiveFeed } from '../../coordinator/page/live-feed.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { type TrainingResult, train } from '../../coordinator/train.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
@@ -20,6 +21,7 @@ import { typedPath } from '../shown-path.ts';
 import type { StopSignals } from '../signals.ts';
 import { type HubOptions, type Listening, openHub } from './listening.ts';
 import { ended, type Manifest, manifestJson } from './manifest.ts';
+import { recall } from './page.ts';
 import type { Beginning } from './start.ts';
 import { announcement, summaryOf, summaryText } from './summary.ts';
 
@@ -31,6 +33,7 @@ export interface Surroundings {
   readonly memory: SharedMemory;
   readonly dataset: Dataset;
   readonly metrics: RunMetrics;
+  readonly feed: LiveFeed;
   readonly http: HttpServer | undefined;
   /** Undefined: this machine trains alone. */
   readonly listening: Listening | undefined;
@@ -44,29 +47,35 @@ export interface Surroundings {
  */
 export async function runTraining(beginning: Beginning, surroundings: Surroundings): Promise<number> {
   const { manifest, from } = beginning;
-  const { directory, http, stop, terminal } = surroundings;
+  const { directory, feed, http, stop, terminal } = surroundings;
   const { config, dataset } = manifest;
   const run = directory.path;
   await directory.writeManifest(manifestJson(manifest));
   for (const line of announcement({ run, config, dataset, http, from: from.step })) terminal.say(line);
+  if (http !== undefined) await recall(directory, from.step, feed);
   const chain = new HashChain(beginning.chain);
   let steps = from.step;
   const follow = ({ step }: StepRecord): void => {
     steps = step;
+    terminal.setContext({ step });
   };
   try {
     const { result, network } = await trainIn(beginning, { ...surroundings, chain, follow });
     const started = new Date(manifest.attempts.at(-1)?.started ?? manifest.started);
     const summary = summaryOf({ run, config, dataset, result, started, network });
     const state = steps === config.iterations ? 'finished' : 'stopped';
-    for (const line of summaryText(summary, config)) terminal.say(line);
+    const [first = '', ...others] = summaryText(summary, config);
+    terminal.say(first, { ...summary });
+    for (const line of others) terminal.say(line);
     if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+    await feed.end(state);
     await conclude(directory, ended(manifest, { state, steps, chain: chain.value, result: summary }));
     return state === 'finished' ? 0 : stop.exitCode;
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
     const ending = { state: 'failed', steps, chain: chain.value, failure } as const;
     // It may be the directory that failed: then the first error is the one to tell.
+    await feed.end('failed');
     await directory.writeManifest(manifestJson(ended(manifest, ending))).catch(() => {});
     throw error;
   }
@@ -99,22 +108,22 @@ interface Trained {
 
 async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Trained> {
   const { manifest, from, state: initial } = beginning;
-  const { directory, memory, dataset, metrics, stop, terminal, chain, follow } = surroundings;
+  const { directory, memory, dataset, metrics, feed, stop, terminal, chain, follow } = surroundings;
   const { config, digests, attempts } = manifest;
   const { iterations: steps, batch } = config;
   const progress = progressOf({ terminal, steps, batch, now: () => performance.now() });
   const log: StepObserver = { onStep: (record) => directory.appendStep(record) };
-  const watchers = together([metrics, progress, log, { onStep: follow }]);
+  const watchers = together([metrics, feed, progress, log, { onStep: follow }]);
+  const notice = (message: string): void => watchers.onEvent({ kind: 'notice', level: 'warn', node: 'local', message });
   const { engine, cluster, executor, localCounts, close } = startComputing(surroundings.listening !== undefined, {
     ...{ config, memory, dataset, stop: stop.signal },
-    onLonely: () => watchers.onEvent({ kind: 'notice', message: 'No worker is there; waiting for a node to connect.' }),
-    onLost: (worker, { message }) =>
-      watchers.onEvent({ kind: 'notice', message: `Worker ${worker} was lost (${message}); another takes its place.` }),
+    onLonely: () => notice('No worker is there; waiting for a node to connect.'),
+    onLost: (worker, { message }) => notice(`Worker ${worker} was lost (${message}); another takes its place.`),
     onReady: (ready) =>
       watchers.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   });
   const { layout, kernel, state, optimizer, testLabels } = engine;
-  if (localCounts !== undefined) metrics.watchNode('local', localCounts);
+  if (localCounts !== undefined) for (const watcher of [metrics, feed]) watcher.watchNode('local', localCounts);
   const lockLost = new AbortController();
   const checkpoints = new CheckpointWriter({
     ...{ folder: directory.checkpoints, files: directory.files, layout, config, digests, from: from.step },
@@ -178,15 +187,17 @@ function startComputing(listens: boolean, options: Parameters<typeof startCluste
 /** Lets nodes in, where this run listens for them. */
 async function openDoor(
   cluster: Cluster | undefined,
-  { listening, metrics, terminal }: Surroundings,
+  { listening, metrics, feed, terminal }: Surroundings,
   options: Omit<HubOptions, 'listening' | 'cluster' | 'onReady' | 'onForget'>,
 ): Promise<Hub | undefined> {
   if (cluster === undefined || listening === undefined) return undefined;
   const onReady = (node: string): void => {
     const counts = cluster.shardCounts.get(node);
-    if (counts !== undefined) metrics.watchNode(node, counts);
+    if (counts !== undefined) for (const watcher of [metrics, feed]) watcher.watchNode(node, counts);
   };
-  const onForget = (node: string): void => metrics.forgetNode(node);
+  const onForget = (node: string): void => {
+    for (const watcher of [metrics, feed]) watcher.forgetNode(node);
+  };
   const hub = await openHub({ ...options, listening, cluster, onReady, onForget });
   metrics.watchRemote(hub.counts, cluster.auditCounts);
   terminal.say(`Nodes can connect: lockstep worker --connect ${hub.url}`);

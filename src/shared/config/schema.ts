@@ -188,9 +188,20 @@ export const trainSchema = z.strictObject({
     .union([z.literal('off'), z.int().min(0).max(65_535)])
     .default(9464)
     .register(optionNotes, {
-      help: 'port of /metrics on 127.0.0.1; 0: any free one; off: none. Where the default is taken, a free one is used',
+      help: 'port of the live page and /metrics on 127.0.0.1; 0: any free one; off: none. Where the default is taken, a free one is used',
       value: 'port',
     }),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').register(optionNotes, {
+    help: 'least weight of the lines that are said and logged',
+  }),
+  logFormat: z.enum(['auto', 'text', 'json']).default('auto').register(optionNotes, {
+    help: 'lines on stderr; auto: text on a terminal, JSON elsewhere',
+  }),
+  logFile: z.string().min(1).optional().register(optionNotes, {
+    help: 'file to which each line is appended as JSON too',
+    value: 'file',
+    fallback: 'none',
+  }),
   json: z.boolean().default(false).register(optionNotes, {
     help: 'print the result as one JSON object on stdout',
   }),

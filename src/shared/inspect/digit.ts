@@ -9,6 +9,8 @@ export interface Grey {
 export const DIGIT_SIDE = 28;
 /** MNIST's digits were scaled to fit a box of this side, then centred by mass. */
 const BOX_SIDE = 20;
+/** Where MNIST has the centre of mass, along both axes: the middle of pixel 14. */
+const CENTRE = 14.5;
 /** A digit whose longer side is from here to BOX_SIDE pixels fits already: scaling it would only blur. */
 const FITTING_SIDE = 18;
 /** Grey levels between paper and ink, below which nothing counts as drawn. */
@@ -41,7 +43,7 @@ export function toDigit(image: Grey): Uint8Array | undefined {
   const fits = side >= FITTING_SIDE && side <= BOX_SIDE;
   const scale = fits ? 1 : BOX_SIDE / side;
   // Whole pixels keep an unscaled digit sharp.
-  const start = [x, y].map((centre) => (fits ? Math.round(centre - DIGIT_SIDE / 2) : centre - DIGIT_SIDE / 2 / scale));
+  const start = [x, y].map((centre) => (fits ? Math.round(centre - CENTRE) : centre - CENTRE / scale));
   return stretched(sampled(ink, box, start as [number, number], scale));
 }
 

@@ -13,13 +13,15 @@ export class ImageReader {
   readonly #pool: Piscina<string, ReadImage>;
   readonly #threads: number;
 
-  constructor(threads: number = Math.min(availableParallelism(), MOST_THREADS)) {
-    this.#threads = threads;
+  /** @param files how many there will be: fewer need fewer threads */
+  constructor(files: number) {
+    this.#threads = Math.max(1, Math.min(availableParallelism(), MOST_THREADS, files));
     this.#pool = new Piscina({
       filename: new URL(`./thread${extname(import.meta.url)}`, import.meta.url).href,
       name: 'readImage',
-      minThreads: 1,
-      maxThreads: threads,
+      // Threads beyond the minimum would end whenever they have nothing to do, and start again.
+      minThreads: this.#threads,
+      maxThreads: this.#threads,
     });
   }
 

@@ -1,0 +1,57 @@
+// lockstep draw                     by the newest run's last checkpoint
+// lockstep draw --run runs/first --port 8080
+import { once } from 'node:events';
+import { basename, dirname } from 'node:path';
+import { startDrawServer } from '../../coordinator/page/draw-server.ts';
+import { digestOf } from '../../shared/dataset/digest.ts';
+import { MNIST_FILES } from '../../shared/dataset/mnist-files.ts';
+import { UsageError } from '../../shared/errors.ts';
+import type { DrawingModel } from '../../shared/inspect/drawing.ts';
+import type { SavedModel } from '../runs/saved-model.ts';
+import { shownPath } from '../shown-path.ts';
+import { stopOnSignals } from '../signals.ts';
+import { savedModel } from './predict.ts';
+
+const DEFAULT_PORT = 9466;
+const MOST_PORT = 65_535;
+
+/**
+ * `lockstep draw`: serves a page on which one draws digits and sees every layer follow, until it is stopped.
+ * @throws UsageError, CheckpointError where there is no model; ListenError where the port is taken
+ */
+export async function draw(flags: Readonly<Record<string, string | undefined>>): Promise<number> {
+  const { port, run, checkpoint } = flags;
+  const wanted = portOf(port);
+  const model = await savedModel(checkpoint ?? run);
+  const stop = stopOnSignals(() => {});
+  const server = await startDrawServer({
+    port: wanted ?? DEFAULT_PORT,
+    explicit: wanted !== undefined,
+    model: drawingModel(model),
+    weights: model.weights,
+  });
+  process.stderr.write(`${shownPath(model.checkpoint.file)}: draw digits at ${server.url}/ (Ctrl-C ends it)\n`);
+  if (!stop.signal.aborted) await once(stop.signal, 'abort');
+  await server.close();
+  return 0;
+}
+
+function portOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= MOST_PORT) return port;
+  throw new UsageError(`--port: expected 0 (any) to ${MOST_PORT}, but got ${text}.`);
+}
+
+function drawingModel({ checkpoint, layout }: SavedModel): DrawingModel {
+  const { head } = layout.spec;
+  const folder = dirname(checkpoint.file);
+  return {
+    // A run's checkpoints lie in a folder of their own.
+    name: basename(basename(folder) === 'checkpoints' ? dirname(folder) : checkpoint.file),
+    step: checkpoint.step,
+    head: head.kind,
+    rbfJ: head.kind === 'rbf' ? head.j : 0,
+    isForeign: checkpoint.digests.dataset !== digestOf(MNIST_FILES),
+  };
+}

@@ -1,0 +1,130 @@
+// lockstep predict seven.png                       by the newest run's last checkpoint
+// lockstep predict scans/ --json --run runs/first  every picture of a folder
+// lockstep predict t10k-images-idx3-ubyte --index 7 --layers seven
+import { basename, join } from 'node:path';
+import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import { resolveReadConfig } from '../../shared/config.ts';
+import { digestOf } from '../../shared/dataset/digest.ts';
+import { MNIST_FILES } from '../../shared/dataset/mnist-files.ts';
+import { UsageError } from '../../shared/errors.ts';
+import { Inspector } from '../../shared/inspect/inspector.ts';
+import { compileInspector } from '../../shared/kernel/exports.ts';
+import { callerPath } from '../../shared/paths.ts';
+import { ImageReader } from '../../worker/images/reader.ts';
+import type { ReadImage } from '../../worker/images/thread.ts';
+import { LayerFolders, writeLayers } from '../predict/layer-files.ts';
+import { JsonOutput, nameOf, type Output, type Source, TextOutput } from '../predict/output.ts';
+import { idxImage, pictureFiles } from '../predict/sources.ts';
+import { findCheckpoint } from '../runs/find.ts';
+import { openModel, type SavedModel } from '../runs/saved-model.ts';
+import { shownPath } from '../shown-path.ts';
+
+interface Flags {
+  readonly index?: string;
+  readonly run?: string;
+  readonly checkpoint?: string;
+  /** True where no folder is named. */
+  readonly layers?: string | true;
+}
+
+/** An image before it is predicted. */
+type Named = { readonly file: string; readonly index?: number } & ReadImage;
+
+const DEFAULT_LAYERS = 'layers';
+const PICTURE = /\.(png|jpe?g)$/i;
+
+/**
+ * `lockstep predict IMAGE…`: which digit each picture shows, by a checkpoint's weights.
+ * @returns 1 where a picture couldn't be read: the others are predicted all the same
+ */
+export async function predict(paths: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const { index, run, checkpoint, layers, ...others } = flags as Flags & Record<string, unknown>;
+  const { json } = resolveReadConfig({ flags: others, env: process.env });
+  const folder = layersFolder(layers);
+  const model = await savedModel(checkpoint ?? run);
+  const inspector = new Inspector(compileInspector(), model.layout);
+  inspector.setWeights(model.weights);
+  const given = paths.map((path) => callerPath(path, process.env));
+  const files = index === undefined ? await pictureFiles(given) : given;
+  const images = index === undefined ? pictures(files) : [await indexed(files, index)];
+  if (model.checkpoint.digests.dataset !== digestOf(MNIST_FILES)) {
+    say('Note: these weights were trained on another set than MNIST, such as the synthetic digits.');
+  }
+  const output = json ? new JsonOutput(sourceOf(model)) : new TextOutput(files.length);
+  return (await predictAll(images, { inspector, output, folder, several: files.length > 1 })) ? 0 : 1;
+}
+
+/** The one that a person means, by `lockstep predict` and `lockstep draw` alike; the newest run's last where none is named. */
+export async function savedModel(named: string | undefined): Promise<SavedModel> {
+  const path = named === undefined ? undefined : callerPath(named, process.env);
+  return openModel(await findCheckpoint(path, callerPath('runs', process.env)));
+}
+
+export function sourceOf({ checkpoint, weights }: SavedModel): Source {
+  return { checkpoint: checkpoint.file, step: checkpoint.step, weightsSha256: weightsSha256(weights) };
+}
+
+interface Predicting {
+  readonly inspector: Inspector;
+  readonly output: Output;
+  /** Where the layers' pictures go; undefined: nowhere. */
+  readonly folder: string | undefined;
+  readonly several: boolean;
+}
+
+/** @returns whether every image could be read */
+async function predictAll(
+  images: AsyncIterable<Named> | Iterable<Named>,
+  { inspector, output, folder, several }: Predicting,
+): Promise<boolean> {
+  const folders = new LayerFolders();
+  let failures = 0;
+  for await (const image of images) {
+    if ('problem' in image) {
+      failures++;
+      say(`${nameOf(image)}: ${image.problem}.`);
+      output.image(image);
+      continue;
+    }
+    const passage = inspector.show(image.digit);
+    output.image({ ...image, prediction: passage.prediction, probabilities: passage.probabilities });
+    if (folder === undefined) continue;
+    const target = several ? join(folder, folders.nameFor(basename(image.file))) : folder;
+    await writeLayers(target, image.digit, passage);
+    say(`The layers of ${nameOf(image)}: ${shownPath(target)}`);
+  }
+  output.end();
+  return failures === 0;
+}
+
+async function* pictures(files: readonly string[]): AsyncGenerator<Named> {
+  const reader = new ImageReader(files.length);
+  try {
+    let next = 0;
+    for await (const image of reader.read(files)) yield { file: files[next++] as string, ...image };
+  } finally {
+    await reader.close();
+  }
+}
+
+async function indexed([file, ...more]: readonly string[], text: string): Promise<Named> {
+  const index = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(index)) {
+    throw new UsageError(`--index: expected the number of an image, from 0 on, but got ${text}.`);
+  }
+  if (file === undefined || more.length > 0) {
+    throw new UsageError(`--index: expected one IDX file, such as t10k-images-idx3-ubyte, but got ${more.length + 1}.`);
+  }
+  return { file, index, ...(await idxImage(file, index)) };
+}
+
+function layersFolder(layers: string | true | undefined): string | undefined {
+  if (typeof layers === 'string' && PICTURE.test(layers)) {
+    throw new UsageError(`--layers takes what follows for its folder, here ${layers}: put the pictures first.`);
+  }
+  return layers === undefined ? undefined : callerPath(layers === true ? DEFAULT_LAYERS : layers, process.env);
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,76 @@
+import { type DestinationStream, destination, type Logger, multistream, pino, stdSerializers } from 'pino';
+import { UsageError } from '../shared/errors.ts';
+import { version } from './version.ts';
+
+/** How much a line matters. */
+export type Weight = 'debug' | 'info' | 'warn' | 'error';
+
+/** What a line of the log says beside its message. */
+export interface Entry {
+  readonly level?: Weight | undefined;
+  readonly [field: string]: unknown;
+}
+
+/** Fields that would hold a secret, at any of the depths that lines have. */
+const SECRETS = ['token', 'authorization', 'password', 'secret'].flatMap((key) => [key, `*.${key}`, `*.*.${key}`]);
+
+export interface LogOptions {
+  readonly level: Weight | 'silent';
+  /** Where lines are appended; undefined: to no file. */
+  readonly file: string | undefined;
+  /** Where lines go besides, as JSON; undefined: nowhere. */
+  readonly stream: DestinationStream | undefined;
+  /** Told, once, that the file can't be written. */
+  readonly onTrouble: (message: string) => void;
+}
+
+/** The log of a process: a line of JSON for each thing that it says, with the run, the step and the node where it has one. */
+export class Log {
+  /** In every line from now on: such as run, step and node. */
+  readonly context: Record<string, unknown> = {};
+  readonly #logger: Logger;
+
+  /** @throws UsageError where the file can't be opened */
+  constructor({ level, file, stream, onTrouble }: LogOptions) {
+    const streams = stream === undefined ? [] : [{ stream, level }];
+    if (file !== undefined) streams.push({ stream: fileStream(file, onTrouble), level });
+    this.#logger = pino(
+      {
+        level,
+        base: { name: 'lockstep', version: version(), pid: process.pid },
+        redact: { paths: SECRETS, censor: '[redacted]' },
+        formatters: { level: (label) => ({ level: label }) },
+        timestamp: () => `,"time":"${new Date().toISOString()}"`,
+        serializers: { error: stdSerializers.err },
+        mixin: () => ({ ...this.context }),
+      },
+      multistream(streams),
+    );
+  }
+
+  /** Whether anything of this weight is written. */
+  takes(level: Weight): boolean {
+    return this.#logger.isLevelEnabled(level);
+  }
+
+  write(message: string, { level = 'info', ...fields }: Entry = {}): void {
+    this.#logger[level](fields, message);
+  }
+}
+
+/** Each line is in the system's hands when it is said: a process that is killed has lost none. */
+function fileStream(file: string, onTrouble: LogOptions['onTrouble']): DestinationStream {
+  let stream: ReturnType<typeof destination>;
+  try {
+    stream = destination({ dest: file, append: true, sync: true });
+  } catch (error) {
+    throw new UsageError(`--log-file: ${file} can't be written: ${(error as Error).message}. Name another file.`, {
+      cause: error,
+    });
+  }
+  stream.once('error', ({ message }: Error) =>
+    onTrouble(`The log ${file} can't be written (${message}); the run goes on.`),
+  );
+  stream.on('error', () => {});
+  return stream;
+}

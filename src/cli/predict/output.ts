@@ -1,0 +1,91 @@
+import { showsUnicode } from '../progress/terminal.ts';
+import { shownPath } from '../shown-path.ts';
+import { digitText } from './digit-text.ts';
+
+/** What an image was taken for, or why it wasn't. */
+export type Predicted = { readonly file: string; readonly index?: number } & (
+  | { readonly digit: Uint8Array; readonly prediction: number; readonly probabilities: Float32Array }
+  | { readonly problem: string }
+);
+
+/** Which weights said so. */
+export interface Source {
+  readonly checkpoint: string;
+  readonly step: number;
+  readonly weightsSha256: string;
+}
+
+/** Receives the images in order, as they come. */
+export interface Output {
+  image(predicted: Predicted): void;
+  end(): void;
+}
+
+const SHOWN = 3;
+/** With more images than this, a line each. */
+const MOST_PICTURES = 4;
+
+/** One JSON object, written as it grows. */
+export class JsonOutput implements Output {
+  #separator = '';
+
+  constructor(source: Source) {
+    process.stdout.write(`${JSON.stringify(source).slice(0, -1)},"images":[`);
+  }
+
+  image(predicted: Predicted): void {
+    const { file, index } = predicted;
+    const name = { file, ...(index === undefined ? {} : { index }) };
+    const found =
+      'problem' in predicted
+        ? { error: predicted.problem }
+        : {
+            prediction: predicted.prediction,
+            best: bestOf(predicted.probabilities),
+            probabilities: [...predicted.probabilities],
+          };
+    process.stdout.write(`${this.#separator}${JSON.stringify({ ...name, ...found })}`);
+    this.#separator = ',';
+  }
+
+  end(): void {
+    process.stdout.write(']}\n');
+  }
+}
+
+/** A line an image, with the digit below it where there are few. */
+export class TextOutput implements Output {
+  readonly #pictures: boolean;
+
+  constructor(images: number) {
+    this.#pictures = images <= MOST_PICTURES;
+  }
+
+  image(predicted: Predicted): void {
+    if ('problem' in predicted) return;
+    const best = bestOf(predicted.probabilities).map(
+      ({ digit, probability }) => `${digit} ${(100 * probability).toFixed(2).padStart(6)} %`,
+    );
+    process.stdout.write(`${nameOf(predicted)}  ${best.join('   ')}\n`);
+    if (this.#pictures) process.stdout.write(digitText(predicted.digit, styleOf(process.stdout)));
+  }
+
+  end(): void {}
+}
+
+export function nameOf({ file, index }: Pick<Predicted, 'file' | 'index'>): string {
+  return `${shownPath(file)}${index === undefined ? '' : ` [${index}]`}`;
+}
+
+/** The most probable classes, the lower digit first among equals. */
+function bestOf(probabilities: Float32Array): { digit: number; probability: number }[] {
+  return Array.from(probabilities, (probability, digit) => ({ digit, probability }))
+    .sort((a, b) => b.probability - a.probability || a.digit - b.digit)
+    .slice(0, SHOWN);
+}
+
+function styleOf(stream: NodeJS.WriteStream): { colour: boolean; unicode: boolean } {
+  const { env } = process;
+  const colour = stream.isTTY === true && env.TERM !== 'dumb' && !env.NO_COLOR;
+  return { colour, unicode: showsUnicode(env) };
+}

@@ -1,0 +1,28 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LiveFeed } from '../../coordinator/page/live-feed.ts';
+import type { RunDirectory } from '../../coordinator/run-directory.ts';
+import { readSteps } from '../../coordinator/step-lines.ts';
+import type { TrainConfig } from '../../shared/config.ts';
+import type { RunView } from '../../shared/live/feed.ts';
+
+/** A log of more bytes isn't read again for a page: it would hold up the run. */
+const MOST_LOG_BYTES = 1 << 28;
+/** Of no interest to who watches, or named otherwise on the page. */
+const NOT_SHOWN: ReadonlySet<string> = new Set(['json', 'resume', 'forceUnlock', 'config', 'preset']);
+
+/** What a page lists of a config. */
+export function configShown(config: TrainConfig): RunView['config'] {
+  const entries = Object.entries(config).filter(([key, value]) => value !== undefined && !NOT_SHOWN.has(key));
+  return Object.fromEntries(entries) as RunView['config'];
+}
+
+/** Tells a feed what earlier attempts of its run have logged. */
+export async function recall(directory: RunDirectory, until: number, feed: LiveFeed): Promise<void> {
+  const log = join(directory.path, 'steps.jsonl');
+  if (until === 0 || (await stat(log)).size > MOST_LOG_BYTES) return;
+  for await (const record of readSteps(log)) {
+    if (record.step > until) break;
+    feed.remember(record);
+  }
+}

@@ -1,0 +1,50 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FastifyInstance } from 'fastify';
+
+const MEDIA_TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml; charset=utf-8',
+};
+
+export interface PageOptions {
+  /** The page compiles WebAssembly. */
+  readonly wasm?: boolean;
+}
+
+/** A page takes everything from its own server, and nothing from anywhere else. */
+export function pageHeaders({ wasm = false }: PageOptions = {}): Record<string, string> {
+  const script = `script-src 'self'${wasm ? " 'wasm-unsafe-eval'" : ''}`;
+  return {
+    'Content-Security-Policy': `default-src 'none'; ${script}; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    'Cache-Control': 'no-cache',
+  };
+}
+
+/** Serves what the build left in a folder, its index.html at / too. */
+export function addFiles(app: FastifyInstance, folder: URL, options: PageOptions = {}): void {
+  const headers = pageHeaders(options);
+  for (const [path, { type, bytes }] of filesOf(folder)) {
+    app.get(path, async (_request, reply) => reply.headers(headers).type(type).send(bytes));
+  }
+}
+
+/** A handful of small files, by their paths. */
+function filesOf(folder: URL): Map<string, { readonly type: string; readonly bytes: Buffer }> {
+  const files = new Map<string, { readonly type: string; readonly bytes: Buffer }>();
+  const names = readdirSync(fileURLToPath(folder), { recursive: true, encoding: 'utf8' }).map((name) =>
+    name.replaceAll('\\', '/'),
+  );
+  for (const name of names) {
+    const type = MEDIA_TYPES[extname(name)];
+    if (type !== undefined) files.set(`/${name}`, { type, bytes: readFileSync(new URL(name, folder)) });
+  }
+  const index = files.get('/index.html');
+  if (index !== undefined) files.set('/', index);
+  return files;
+}

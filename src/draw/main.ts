@@ -1,0 +1,89 @@
+import { startTheme } from '../page/theme.ts';
+import { DIGIT_SIDE, toDigit } from '../shared/inspect/digit.ts';
+import { type DrawingModel, MODEL_PATH, WASM_PATH, WEIGHTS_PATH } from '../shared/inspect/drawing.ts';
+import { Inspector } from '../shared/inspect/inspector.ts';
+import { layoutOf } from '../shared/model/layout.ts';
+import { lenet5 } from '../shared/model/lenet5.ts';
+import { element } from './element.ts';
+import { drawMaps, LayerPanels } from './maps.ts';
+import { Pad } from './pad.ts';
+import { PredictionPanel } from './prediction.ts';
+
+const INPUT_SHAPE = { maps: 1, height: DIGIT_SIDE, width: DIGIT_SIDE };
+
+async function fetched(path: string): Promise<Response> {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path} gave ${response.status}.`);
+  return response;
+}
+
+/** The network with the weights of the server's checkpoint, in this page. */
+async function openInspector(model: DrawingModel): Promise<Inspector> {
+  const [wasm, weights] = await Promise.all([
+    fetched(WASM_PATH).then((response) => response.arrayBuffer()),
+    fetched(WEIGHTS_PATH).then((response) => response.arrayBuffer()),
+  ]);
+  const inspector = new Inspector(await WebAssembly.compile(wasm), layoutOf(lenet5(model.head, model.rbfJ)));
+  inspector.setWeights(new Float32Array(weights));
+  return inspector;
+}
+
+/** Follows the drawing, once a frame. */
+function follow(inspector: Inspector): void {
+  const prediction = new PredictionPanel(
+    element('prediction', HTMLElement),
+    element('probabilities', HTMLTableElement),
+    inspector.layout.spec.head.classes,
+  );
+  const layers = new LayerPanels(element('layers', HTMLElement), inspector.layout);
+  const input = element('input', HTMLCanvasElement);
+  const speed = element('speed', HTMLElement);
+  let first: number | undefined;
+  const show = (): void => {
+    const since = first as number;
+    first = undefined;
+    const digit = toDigit(pad.grey());
+    if (digit === undefined) {
+      prediction.clear();
+      layers.clear();
+      input.width = input.height = 1;
+      speed.textContent = '';
+      return;
+    }
+    const passage = inspector.show(digit);
+    prediction.show(passage);
+    layers.show(passage);
+    drawMaps(input, { shape: INPUT_SHAPE, values: Float32Array.from(digit, (byte) => byte / 255) });
+    const took = performance.now() - since;
+    speed.textContent = `${took.toFixed(0)} ms from stroke to maps`;
+    speed.dataset.milliseconds = took.toFixed(2);
+  };
+  const pad = new Pad(element('pad', HTMLCanvasElement), (since) => {
+    if (first === undefined) requestAnimationFrame(show);
+    first ??= since;
+  });
+  element('clear', HTMLButtonElement).addEventListener('click', () => pad.clear());
+  addEventListener('keydown', ({ key }) => {
+    if (key === 'Delete' || key === 'Backspace') pad.clear();
+  });
+}
+
+async function start(): Promise<void> {
+  startTheme(element('theme', HTMLButtonElement), () => {});
+  const warning = element('warning', HTMLElement);
+  const warn = (text: string): void => {
+    warning.textContent = text;
+    warning.hidden = false;
+  };
+  try {
+    const model = (await (await fetched(MODEL_PATH)).json()) as DrawingModel;
+    element('title', HTMLElement).textContent = `${model.name}, step ${model.step.toLocaleString('en')}`;
+    if (model.isForeign) warn('These weights were trained on another set than MNIST, such as the synthetic digits.');
+    follow(await openInspector(model));
+    document.body.dataset.ready = '';
+  } catch (error) {
+    warn(`The network can't be loaded: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+await start();

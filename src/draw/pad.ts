@@ -1,0 +1,71 @@
+import type { Grey } from '../shared/inspect/digit.ts';
+import { context } from './element.ts';
+
+/** Of the pad's side: MNIST's strokes are about a tenth of a digit. */
+const PEN = 0.075;
+
+/** A square on which one draws with mouse, pen or finger: black ink on white. */
+export class Pad {
+  readonly #canvas: HTMLCanvasElement;
+  readonly #context: CanvasRenderingContext2D;
+  readonly #onChange: (since: number) => void;
+  #last: readonly [number, number] | undefined;
+
+  /** @param onChange is told when the change began, in milliseconds as `performance.now` counts them */
+  constructor(canvas: HTMLCanvasElement, onChange: (since: number) => void) {
+    this.#canvas = canvas;
+    this.#context = context(canvas);
+    this.#onChange = onChange;
+    this.#context.lineWidth = PEN * canvas.width;
+    this.#context.lineCap = 'round';
+    this.#wipe();
+    canvas.addEventListener('pointerdown', (event) => {
+      if (event.button !== 0) return;
+      canvas.setPointerCapture(event.pointerId);
+      this.#last = this.#placeOf(event);
+      this.#strokeTo(event);
+    });
+    canvas.addEventListener('pointermove', (event) => this.#strokeTo(event));
+    for (const end of ['pointerup', 'pointercancel'] as const) {
+      canvas.addEventListener(end, () => {
+        this.#last = undefined;
+      });
+    }
+  }
+
+  clear(): void {
+    this.#wipe();
+    this.#onChange(performance.now());
+  }
+
+  grey(): Grey {
+    const { width, height } = this.#canvas;
+    const { data } = this.#context.getImageData(0, 0, width, height);
+    // Black on white: any channel is the grey value.
+    return { width, height, data: Uint8Array.from({ length: width * height }, (_, i) => data[4 * i] as number) };
+  }
+
+  #wipe(): void {
+    this.#context.fillStyle = '#ffffff';
+    this.#context.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
+  }
+
+  #strokeTo(event: PointerEvent): void {
+    if (this.#last === undefined) return;
+    // A quick hand moves on several times between two frames.
+    const moves = event.getCoalescedEvents();
+    this.#context.beginPath();
+    this.#context.moveTo(...this.#last);
+    for (const move of moves.length === 0 ? [event] : moves) {
+      this.#last = this.#placeOf(move);
+      this.#context.lineTo(...this.#last);
+    }
+    this.#context.stroke();
+    this.#onChange(event.timeStamp);
+  }
+
+  #placeOf({ clientX, clientY }: PointerEvent): [number, number] {
+    const { left, top, width, height } = this.#canvas.getBoundingClientRect();
+    return [((clientX - left) / width) * this.#canvas.width, ((clientY - top) / height) * this.#canvas.height];
+  }
+}

@@ -1,0 +1,276 @@
+import type { TestPoint } from '../shared/live/feed.ts';
+import type { Curve, Quantity } from '../shared/live/series.ts';
+import { count } from './format.ts';
+import type { Run } from './run.ts';
+import { colour, runColour } from './theme.ts';
+import type { Zoom } from './zoom.ts';
+
+export interface ChartOptions {
+  readonly title: string;
+  readonly quantity: Quantity;
+  /** Of the test points to draw beside it. */
+  readonly test?: (test: TestPoint) => number | null;
+  readonly format: (value: number) => string;
+  readonly logarithmic?: boolean;
+  /** A switch that narrows the values shown: its words, and the least value then. */
+  readonly closeUp?: { readonly label: string; readonly least: number };
+  /** As a ratio of a full chart's height. */
+  readonly height?: number;
+}
+
+/** The shaded range from least to most, as two hexadecimal digits of opacity. */
+const BAND_OPACITY = '33';
+const HEIGHT = 280;
+/** Series of one run: mean, least, most and test. */
+const PER_RUN = 4;
+
+/** One quantity of all runs over the steps: the mean, shaded from least to most where a pixel stands for several steps. */
+export class Chart {
+  readonly element: HTMLElement;
+  readonly #options: ChartOptions;
+  readonly #zoom: Zoom;
+  readonly #canvas: HTMLElement;
+  readonly #readout: HTMLElement;
+  #runs: readonly Run[] = [];
+  #plot: uPlot | undefined;
+  #isClose: boolean;
+  #isLogarithmic: boolean;
+  /** Steps that a drawn value stands for. */
+  #size = 1;
+
+  constructor(options: ChartOptions, zoom: Zoom) {
+    this.#options = options;
+    this.#zoom = zoom;
+    this.#isClose = options.closeUp !== undefined;
+    this.#isLogarithmic = options.logarithmic ?? false;
+    this.element = document.createElement('figure');
+    this.element.className = 'chart';
+    const caption = document.createElement('figcaption');
+    const heading = document.createElement('h2');
+    heading.textContent = options.title;
+    this.#readout = document.createElement('output');
+    this.#canvas = document.createElement('div');
+    this.#canvas.tabIndex = 0;
+    this.#canvas.setAttribute('role', 'img');
+    this.#canvas.addEventListener('keydown', (event) => {
+      if (!event.ctrlKey && !event.metaKey && !event.altKey && zoom.press(event.key)) event.preventDefault();
+    });
+    caption.append(heading, ...this.#switches(), this.#readout);
+    this.element.append(caption, this.#canvas);
+    new ResizeObserver(() => this.#fit()).observe(this.#canvas);
+  }
+
+  /** Takes other runs; what was drawn is gone. */
+  show(runs: readonly Run[]): void {
+    this.#runs = runs;
+    this.rebuild();
+  }
+
+  /** Draws anew, with what has come since. */
+  draw(): void {
+    if (this.#plot === undefined) return;
+    const { from, to } = this.#zoom.view;
+    this.#plot.batch(() => {
+      this.#plot?.setData(this.#data(), false);
+      this.#plot?.setScale('x', { min: from, max: Math.max(to, from + 1) });
+    });
+    this.#describe();
+  }
+
+  /** Where colours or scales have changed. */
+  rebuild(): void {
+    this.#plot?.destroy();
+    this.#plot = new uPlot(this.#plotOptions(), this.#data(), this.#canvas);
+    this.draw();
+  }
+
+  #switches(): HTMLElement[] {
+    const { closeUp, logarithmic } = this.#options;
+    const made: HTMLElement[] = [];
+    if (closeUp !== undefined) {
+      made.push(
+        toggle(closeUp.label, this.#isClose, (on) => {
+          this.#isClose = on;
+          this.rebuild();
+        }),
+      );
+    }
+    if (logarithmic !== undefined) {
+      made.push(
+        toggle('log scale', this.#isLogarithmic, (on) => {
+          this.#isLogarithmic = on;
+          this.rebuild();
+        }),
+      );
+    }
+    return made;
+  }
+
+  #fit(): void {
+    const { width, height } = this.#dimensions;
+    if (this.#plot === undefined || width === 0) return;
+    if (this.#plot.width === width && this.#plot.height === height) return;
+    this.#plot.setSize({ width, height });
+    this.draw();
+  }
+
+  get #dimensions(): { width: number; height: number } {
+    return { width: this.#canvas.clientWidth, height: Math.round(HEIGHT * (this.#options.height ?? 1)) };
+  }
+
+  #data(): uPlot.AlignedData {
+    const { quantity, test } = this.#options;
+    const { from, to } = this.#zoom.view;
+    const most = Math.max(100, this.#canvas.clientWidth);
+    const tables = this.#runs.flatMap((run): uPlot.AlignedData[] => {
+      const curve = run.series.curve(quantity, { from, to, most });
+      this.#size = curve.size;
+      const tests = test === undefined ? [] : run.tests;
+      return [curveTable(curve), [tests.map(({ step }) => step), tests.map((point) => test?.(point) ?? null)]];
+    });
+    return tables.length === 0 ? [[]] : uPlot.join(tables);
+  }
+
+  #plotOptions(): uPlot.Options {
+    const { format } = this.#options;
+    const axis = { stroke: () => colour('muted'), font: '12px system-ui, sans-serif' };
+    const grid = { stroke: () => colour('grid'), width: 1 };
+    return {
+      ...this.#dimensions,
+      padding: [8, 12, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: 'steps' }, points: { size: 7 } },
+      scales: {
+        x: { time: false },
+        y: { distr: this.#isLogarithmic ? 3 : 1, range: (_plot, min, max) => this.#range(min, max) },
+      },
+      axes: [
+        { ...axis, grid, ticks: grid, size: 34, space: 60, values: (_plot, steps) => steps.map((step) => count(step)) },
+        {
+          ...axis,
+          grid,
+          ticks: grid,
+          size: 62,
+          values: (_plot, values) => {
+            const shown = this.#isLogarithmic ? roundOnes(values) : values;
+            return values.map((value) => (shown.includes(value) ? format(value) : ''));
+          },
+        },
+      ],
+      series: [{}, ...this.#runs.flatMap((_, index) => seriesOf(index))],
+      bands: this.#runs.map((_, index) => ({
+        series: [PER_RUN * index + 3, PER_RUN * index + 2],
+        fill: () => `${runColour(index)}${BAND_OPACITY}`,
+      })),
+      hooks: {
+        setSelect: [(plot) => this.#select(plot)],
+        setCursor: [() => this.#describe()],
+        ready: [(plot) => plot.over.addEventListener('dblclick', () => this.#zoom.whole())],
+      },
+    };
+  }
+
+  #range(min: number | null, max: number | null): [number, number] {
+    if (min === null || max === null) return this.#isLogarithmic ? [0.001, 10] : [0, 1];
+    if (this.#isLogarithmic) return [roundBelow(Math.max(1e-9, min / 1.1)), Math.max(1e-8, max * 1.3)];
+    const least = this.#isClose ? this.#options.closeUp?.least : undefined;
+    // A run that hasn't come so far yet is shown whole.
+    const low = least !== undefined && max > least ? Math.max(min, least) : min;
+    const margin = Math.max((max - low) * 0.06, Math.abs(max) * 1e-3, 1e-12);
+    return [min >= 0 ? Math.max(0, low - margin) : low - margin, max + margin];
+  }
+
+  #select(plot: uPlot): void {
+    const { left, width } = plot.select;
+    if (width < 4) return;
+    const [from, to] = [plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')];
+    plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+    this.#zoom.choose(from, to);
+  }
+
+  /** Says what is under the cursor, or how the picture is to be read. */
+  #describe(): void {
+    const { format, title } = this.#options;
+    const at = this.#plot?.cursor.idx;
+    const step = at === null || at === undefined ? undefined : this.#plot?.data[0][at];
+    this.#readout.replaceChildren(...(step === undefined ? this.#rule() : this.#values(at as number, step)));
+    const means = this.#runs.map((run) => run.recent(this.#options.quantity));
+    const last = means.map((mean) => (mean === undefined ? 'none yet' : format(mean))).join(', ');
+    this.#canvas.setAttribute('aria-label', `${title} over the steps; mean of the last 100: ${last}.`);
+  }
+
+  #rule(): Node[] {
+    const text = this.#size === 1 ? 'every step' : `mean of ${count(this.#size)} steps, shaded from least to most`;
+    const hasTests = this.#options.test !== undefined && this.#runs.some(({ tests }) => tests.length > 0);
+    return [document.createTextNode(hasTests ? `${text}; circles: test set` : text)];
+  }
+
+  #values(at: number, step: number): Node[] {
+    const { format } = this.#options;
+    const shown: Node[] = [document.createTextNode(`step ${count(Math.round(step))}`)];
+    for (const index of this.#runs.keys()) {
+      const value = (series: number): number | null | undefined => this.#plot?.data[1 + PER_RUN * index + series]?.[at];
+      const [mean, min, max, test] = [value(0), value(1), value(2), value(3)];
+      const words: string[] = [];
+      if (typeof mean === 'number') words.push(format(mean));
+      if (typeof min === 'number' && typeof max === 'number' && min !== max)
+        words.push(`(${format(min)} to ${format(max)})`);
+      if (typeof test === 'number') words.push(`test ${format(test)}`);
+      if (words.length === 0) continue;
+      const entry = document.createElement('span');
+      entry.textContent = words.join(' ');
+      entry.style.color = runColour(index);
+      shown.push(document.createTextNode(' · '), entry);
+    }
+    return shown;
+  }
+}
+
+/**
+ * The next one, two or five of a power of ten. Where a logarithmic axis begins elsewhere, uPlot rounds its way along it, and from
+ * values such as 0.00096 never gets on.
+ */
+function roundBelow(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  const digit = [5, 2, 1].find((each) => each * power <= value) ?? 1;
+  return Number(`${digit}e${Math.round(Math.log10(power))}`);
+}
+
+/** Of the values along a logarithmic axis those that get a label: powers of ten, or where there are few also twice and five times. */
+function roundOnes(values: readonly number[]): number[] {
+  const withDigits = (digits: readonly string[]): number[] =>
+    values.filter((value) => value > 0 && digits.includes(value.toExponential(3).replace(/\.?0*e.*/, '')));
+  const powers = withDigits(['1']);
+  return powers.length > 1 ? powers : withDigits(['1', '2', '5']);
+}
+
+function curveTable({ steps, mean, min, max }: Curve): uPlot.AlignedData {
+  return [steps, mean, min, max];
+}
+
+function seriesOf(index: number): uPlot.Series[] {
+  const stroke = (): string => runColour(index);
+  const edge = { stroke: 'transparent', width: 0, points: { show: false }, spanGaps: true };
+  return [
+    { stroke, width: 1.5, points: { show: false }, spanGaps: true },
+    edge,
+    edge,
+    {
+      stroke,
+      width: 1,
+      dash: [4, 4],
+      points: { show: true, size: 7, width: 2, fill: () => colour('panel') },
+      spanGaps: true,
+    },
+  ];
+}
+
+function toggle(label: string, checked: boolean, onChange: (on: boolean) => void): HTMLElement {
+  const element = document.createElement('label');
+  const box = document.createElement('input');
+  box.type = 'checkbox';
+  box.checked = checked;
+  box.addEventListener('change', () => onChange(box.checked));
+  element.append(box, ` ${label}`);
+  return element;
+}

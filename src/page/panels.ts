@@ -1,0 +1,165 @@
+import type { NodeState, RunState, StatusView } from '../shared/live/feed.ts';
+import { clock, count, duration, figure, percent } from './format.ts';
+import type { Run } from './run.ts';
+import { runColour } from './theme.ts';
+
+const SHOWN = 100;
+const NODE_STATES: Readonly<Record<NodeState, string>> = {
+  ready: 'ready',
+  starting: 'starting',
+  lost: 'lost',
+  left: 'left',
+};
+
+export function element<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
+  return document.getElementById(id) as Kind;
+}
+
+function show(id: string, text: string): void {
+  const target = element(id);
+  if (target.textContent !== text) target.textContent = text;
+}
+
+export function showState(state: RunState | 'connecting' | 'unreachable'): void {
+  show('state', state === 'unreachable' ? 'connection lost, trying again' : state);
+  element('state').dataset.state = state;
+}
+
+/** What of a run never changes. */
+export function showHeading(runs: readonly Run[]): void {
+  const [run] = runs;
+  const title = runs.length === 1 && run !== undefined ? run.view.name : `${runs.length} runs`;
+  show('title', title);
+  document.title = `${title} · Lockstep`;
+  const drawn = runs.filter(({ view }) => view.dataset === 'synthetic').map(({ view }) => view.name);
+  element('warning').hidden = drawn.length === 0;
+  show('warning', `${drawn.join(', ')}: trained on drawn digits, not on MNIST. Its accuracy says nothing about MNIST.`);
+  element('config').hidden = runs.length !== 1;
+  if (runs.length === 1 && run !== undefined) showConfig(run);
+}
+
+function showConfig({ view: { config, digests } }: Run): void {
+  const entries = [...Object.entries(config), ...Object.entries(digests)];
+  element('config-list').replaceChildren(
+    ...entries.flatMap(([key, value]) => [withText('dt', key), withText('dd', String(value))]),
+  );
+}
+
+/** The figures of the run that is under way. */
+export function showTiles(run: Run, status: StatusView | undefined): void {
+  const [step, { iterations }] = [run.lastStep, run.view];
+  show('step', count(step));
+  show('of', `of ${count(iterations)}`);
+  element<HTMLProgressElement>('progress').value = step / iterations;
+  const [loss, accuracy, test] = [run.recent('loss'), run.recent('accuracy'), run.lastTest];
+  show('loss-now', loss === undefined ? '–' : figure(loss));
+  show('accuracy-now', accuracy === undefined ? '–' : percent(accuracy));
+  show('test', test === undefined ? '–' : percent(test.accuracy));
+  show('tested', test === undefined ? 'not measured yet' : `after step ${count(test.step)}`);
+  const isOver = run.state !== 'running';
+  if (status !== undefined && !isOver) {
+    show('speed', count(status.speed));
+    show('left', status.left === null ? '' : `${duration(status.left)} left`);
+    const seconds = run.recent('seconds');
+    show('paced', seconds === undefined ? '' : `${duration(seconds)} a step`);
+  }
+  if (isOver) show('left', run.weightsSha256 === undefined ? run.state : `weights ${run.weightsSha256.slice(0, 16)}…`);
+}
+
+export function showRuns(runs: readonly Run[]): void {
+  const rows = runs.map((run, index) => {
+    const [loss, test] = [run.recent('loss'), run.lastTest];
+    const name = withText('th', run.view.name);
+    name.style.color = runColour(index);
+    const cells = [
+      run.state,
+      `${count(run.lastStep)} of ${count(run.view.iterations)}`,
+      loss === undefined ? '–' : figure(loss),
+      test === undefined ? '–' : percent(test.accuracy),
+      (run.weightsSha256 ?? '–').slice(0, 16),
+    ];
+    return row([name, ...cells.map((text) => withText('td', text))]);
+  });
+  const head = ['Run', 'State', 'Step', 'Train loss', 'Test accuracy', 'Weights, SHA-256'];
+  element('runs-table').replaceChildren(row(head.map((text) => withText('th', text))), ...rows);
+}
+
+export function showStatus({ nodes, phases }: StatusView): void {
+  element('nodes').hidden = nodes.length === 0;
+  const all = nodes.reduce((sum, { speed }) => sum + speed, 0);
+  const head = ['Node', 'State', 'Threads', 'Samples/s', 'Share of work', 'Shards done', 'Late', 'Lost'];
+  const rows = nodes.map(({ name, state, ready, starting, speed, done, late, lost }) => {
+    const share = document.createElement('progress');
+    share.value = all === 0 ? 0 : speed / all;
+    const words = percent(share.value, 0);
+    share.setAttribute('aria-label', words);
+    const bar = document.createElement('td');
+    bar.append(share, ` ${words}`);
+    const pill = withText('span', NODE_STATES[state]);
+    pill.className = 'pill';
+    pill.dataset.state = state;
+    const stateCell = document.createElement('td');
+    stateCell.append(pill);
+    const threads = starting > 0 ? `${ready} (+${starting} starting)` : String(ready);
+    const cells = [threads, count(speed)].map((text) => withText('td', text));
+    const counts = [done, late, lost].map((value) => withText('td', count(value)));
+    return row([withText('th', name), stateCell, ...cells, bar, ...counts]);
+  });
+  element('nodes-table').replaceChildren(row(head.map((text) => withText('th', text))), ...rows);
+  showPhases(phases);
+}
+
+function showPhases(phases: StatusView['phases']): void {
+  const entries = Object.entries(phases).filter(([, seconds]) => seconds > 0);
+  element('phases').hidden = entries.length === 0;
+  const all = entries.reduce((sum, [, seconds]) => sum + seconds, 0);
+  const parts = entries.map(([phase, seconds]) => {
+    const part = document.createElement('span');
+    part.dataset.phase = phase;
+    part.style.flexGrow = String(seconds / all);
+    part.title = `${phase}: ${duration(seconds)}`;
+    return part;
+  });
+  element('phases-bar').replaceChildren(...parts);
+  const keys = entries.map(([phase, seconds]) => {
+    const item = withText('li', `${phase} ${duration(seconds)}, ${percent(seconds / all, 0)}`);
+    item.dataset.phase = phase;
+    return item;
+  });
+  element('phases-key').replaceChildren(...keys);
+}
+
+/** Newest first. */
+export function showLists(runs: readonly Run[]): void {
+  const named = (run: Run): string => (runs.length > 1 ? `${run.view.name}: ` : '');
+  const happenings = runs.flatMap((run) => run.happenings.map((one) => ({ ...one, of: named(run) })));
+  const checkpoints = runs.flatMap((run) => run.checkpoints.map((one) => ({ ...one, of: named(run) })));
+  list(
+    'happenings',
+    happenings.sort((a, b) => a.at - b.at).map(({ at, of, message }) => `${clock(at)} ${of}${message}`),
+    'Nothing beside the steps.',
+  );
+  list(
+    'checkpoints',
+    checkpoints.map(({ step, file, of }) => `${of}step ${count(step)}: ${file}`),
+    'None yet.',
+  );
+}
+
+function list(id: string, lines: readonly string[], none: string): void {
+  const shown = lines.slice(-SHOWN).reverse();
+  const items = (shown.length === 0 ? [none] : shown).map((text) => withText('li', text));
+  element(id).replaceChildren(...items);
+}
+
+function row(cells: readonly HTMLElement[]): HTMLElement {
+  const made = document.createElement('tr');
+  made.append(...cells);
+  return made;
+}
+
+function withText(tag: string, text: string): HTMLElement {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  return made;
+}

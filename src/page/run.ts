@@ -1,0 +1,52 @@
+import type { CheckpointView, HappeningView, RunState, RunView, TestPoint } from '../shared/live/feed.ts';
+import { type Point, type Quantity, StepSeries } from '../shared/live/series.ts';
+
+/** Steps over which the figures beside the curves are averaged. */
+const RECENT = 100;
+/** Entries of a list that are kept. */
+const MOST = 4096;
+
+/** A run as the page knows it, which grows with the feed. */
+export class Run {
+  readonly view: RunView;
+  readonly series: StepSeries;
+  readonly tests: TestPoint[];
+  readonly checkpoints: CheckpointView[];
+  readonly happenings: HappeningView[];
+  state: RunState;
+  weightsSha256: string | undefined;
+
+  constructor(view: RunView) {
+    this.view = view;
+    this.series = StepSeries.from(view.series);
+    this.tests = [...view.tests];
+    this.checkpoints = [...view.checkpoints];
+    this.happenings = [...view.happenings];
+    this.state = view.state;
+    this.weightsSha256 = view.weightsSha256;
+  }
+
+  get lastStep(): number {
+    return this.series.span?.last ?? 0;
+  }
+
+  get lastTest(): TestPoint | undefined {
+    return this.tests.at(-1);
+  }
+
+  /** Mean of the last steps; undefined before the first one. */
+  recent(quantity: Quantity): number | undefined {
+    const to = this.lastStep;
+    const { mean } = this.series.curve(quantity, { from: Math.max(1, to - RECENT + 1), to, most: RECENT });
+    return mean.length === 0 ? undefined : mean.reduce((sum, value) => sum + value, 0) / mean.length;
+  }
+
+  add(points: readonly Point[]): void {
+    for (const point of points) this.series.push(point);
+  }
+
+  addTo<Item>(list: Item[], item: Item): void {
+    list.push(item);
+    if (list.length > MOST) list.shift();
+  }
+}

@@ -1,0 +1,203 @@
+/** What is kept of each step. */
+export const QUANTITIES = ['loss', 'accuracy', 'learningRate', 'gradientNorm', 'seconds'] as const;
+export type Quantity = (typeof QUANTITIES)[number];
+
+/** A step as the page shows it; `seconds` is its duration. */
+export type Point = { readonly step: number } & Readonly<Record<Quantity, number>>;
+
+/** Buckets kept: a run of so many steps is kept step by step. */
+export const CAPACITY = 16_384;
+
+/** Least, mean and most of a quantity, a bucket each. */
+export interface Range {
+  readonly min: number[];
+  readonly mean: number[];
+  readonly max: number[];
+}
+
+/** A history as it travels: JSON. */
+export interface SeriesData {
+  /** Steps of a bucket, a power of two. */
+  readonly size: number;
+  /** Each bucket's number: step s is in bucket floor((s - 1) / size). */
+  readonly buckets: readonly number[];
+  /** Steps that each one has. */
+  readonly counts: readonly number[];
+  readonly values: Readonly<Record<Quantity, Range>>;
+}
+
+/** What a picture needs of one quantity. */
+export interface Curve extends Range {
+  /** The middle of the steps that each value stands for. */
+  readonly steps: number[];
+  /** Steps that a value stands for: 1 where each step is drawn. */
+  readonly size: number;
+}
+
+/**
+ * A run's history in bounded memory: every step up to a capacity; past it, neighbours are merged into buckets of twice as many
+ * steps, which keep the least and the most beside the mean, so that no peak is lost.
+ */
+export class StepSeries {
+  readonly #capacity: number;
+  #size = 1;
+  #buckets: number[] = [];
+  #counts: number[] = [];
+  #values = emptyValues();
+
+  constructor(capacity = CAPACITY) {
+    this.#capacity = capacity;
+  }
+
+  /** @throws Error where the data aren't of one history */
+  static from(data: SeriesData, capacity = CAPACITY): StepSeries {
+    const series = new StepSeries(capacity);
+    series.#size = data.size;
+    series.#buckets = [...data.buckets];
+    series.#counts = [...data.counts];
+    for (const quantity of QUANTITIES) {
+      const { min, mean, max } = data.values[quantity];
+      series.#values[quantity] = { min: [...min], mean: [...mean], max: [...max] };
+    }
+    return series;
+  }
+
+  /** Steps of a bucket. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The first step and the last, of the whole buckets that hold them; undefined where there is none. */
+  get span(): { readonly first: number; readonly last: number } | undefined {
+    const [first, last] = [this.#buckets[0], this.#buckets.at(-1)];
+    if (first === undefined || last === undefined) return undefined;
+    return { first: first * this.#size + 1, last: last * this.#size + (this.#counts.at(-1) ?? 1) };
+  }
+
+  /** Steps come in their order. One that isn't past the last bucket is merged into it. */
+  push(point: Point): void {
+    const bucket = Math.floor((point.step - 1) / this.#size);
+    const at = this.#buckets.length - 1;
+    if (at >= 0 && bucket <= (this.#buckets[at] as number)) {
+      const count = this.#counts[at] as number;
+      for (const quantity of QUANTITIES) mix(this.#values[quantity], at, of(point[quantity]), count, 1);
+      this.#counts[at] = count + 1;
+      return;
+    }
+    this.#buckets.push(bucket);
+    this.#counts.push(1);
+    for (const quantity of QUANTITIES) append(this.#values[quantity], of(point[quantity]));
+    if (this.#buckets.length > this.#capacity) this.#halve();
+  }
+
+  /** For JSON, to six digits: more than a picture shows. */
+  get data(): SeriesData {
+    const rounded = ({ min, mean, max }: Range): Range => ({
+      min: min.map(sixDigits),
+      mean: mean.map(sixDigits),
+      max: max.map(sixDigits),
+    });
+    const values = Object.fromEntries(QUANTITIES.map((quantity) => [quantity, rounded(this.#values[quantity])]));
+    return { size: this.#size, buckets: this.#buckets, counts: this.#counts, values: values as SeriesData['values'] };
+  }
+
+  /** The quantity between two steps, as at most about so many values; each bucket of them has the same place in every run. */
+  curve(quantity: Quantity, { from, to, most }: { from: number; to: number; most: number }): Curve {
+    const size = Math.max(this.#size, sizeFor(to - from + 1, most));
+    const merge = size / this.#size;
+    const values = this.#values[quantity];
+    const curve: Curve = { size, steps: [], min: [], mean: [], max: [] };
+    let last = -1;
+    let count = 0;
+    for (let at = this.#firstFrom(from); at < this.#buckets.length; at++) {
+      const bucket = this.#buckets[at] as number;
+      if (bucket * this.#size >= to) break;
+      const [wide, weight] = [Math.floor(bucket / merge), this.#counts[at] as number];
+      const value = entry(values, at);
+      if (wide === last) {
+        mix(curve, curve.steps.length - 1, value, count, weight);
+        count += weight;
+        continue;
+      }
+      last = wide;
+      count = weight;
+      curve.steps.push(wide * size + (size + 1) / 2);
+      append(curve, value);
+    }
+    return curve;
+  }
+
+  /** The first bucket that has anything from this step on. */
+  #firstFrom(step: number): number {
+    let [low, high] = [0, this.#buckets.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (((this.#buckets[middle] as number) + 1) * this.#size < step) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #halve(): void {
+    const [buckets, counts, values] = [this.#buckets, this.#counts, this.#values];
+    [this.#buckets, this.#counts, this.#values] = [[], [], emptyValues()];
+    this.#size *= 2;
+    for (const [at, before] of buckets.entries()) {
+      const [bucket, weight, last] = [before >> 1, counts[at] as number, this.#buckets.length - 1];
+      if (this.#buckets[last] !== bucket) {
+        this.#buckets.push(bucket);
+        this.#counts.push(weight);
+        for (const quantity of QUANTITIES) append(this.#values[quantity], entry(values[quantity], at));
+        continue;
+      }
+      const count = this.#counts[last] as number;
+      for (const quantity of QUANTITIES) {
+        mix(this.#values[quantity], last, entry(values[quantity], at), count, weight);
+      }
+      this.#counts[last] = count + weight;
+    }
+  }
+}
+
+/** The least power of two of steps a value, such that at most `most` values cover so many steps. */
+function sizeFor(steps: number, most: number): number {
+  let size = 1;
+  while (steps / size > most) size *= 2;
+  return size;
+}
+
+interface Value {
+  readonly min: number;
+  readonly mean: number;
+  readonly max: number;
+}
+
+const of = (value: number): Value => ({ min: value, mean: value, max: value });
+
+const entry = ({ min, mean, max }: Range, at: number): Value => ({
+  min: min[at] as number,
+  mean: mean[at] as number,
+  max: max[at] as number,
+});
+
+function append({ min, mean, max }: Range, value: Value): void {
+  min.push(value.min);
+  mean.push(value.mean);
+  max.push(value.max);
+}
+
+/** Merges a value of `weight` steps into entry `at`, which has `count`. */
+function mix({ min, mean, max }: Range, at: number, value: Value, count: number, weight: number): void {
+  min[at] = Math.min(min[at] as number, value.min);
+  max[at] = Math.max(max[at] as number, value.max);
+  mean[at] = ((mean[at] as number) * count + value.mean * weight) / (count + weight);
+}
+
+function emptyValues(): Record<Quantity, Range> {
+  const entries = QUANTITIES.map((quantity) => [quantity, { min: [], mean: [], max: [] }]);
+  return Object.fromEntries(entries) as Record<Quantity, Range>;
+}
+
+function sixDigits(value: number): number {
+  return Number(value.toPrecision(6));
+}

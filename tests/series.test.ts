@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { type Point, type SeriesData, StepSeries } from '#src/shared/live/series.js';
+
+function point(step: number, loss: number): Point {
+  return { step, loss, accuracy: 1 - loss / 10, learningRate: 0.003, gradientNorm: 2 * loss, seconds: 0.002 };
+}
+
+function seriesOf(losses: readonly number[], capacity: number): StepSeries {
+  const series = new StepSeries(capacity);
+  for (const [i, loss] of losses.entries()) series.push(point(i + 1, loss));
+  return series;
+}
+
+const isNear = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(b));
+
+describe('StepSeries', () => {
+  test('keeps every step up to its capacity', () => {
+    const losses = Array.from({ length: 16 }, (_, i) => 2 / (i + 1));
+    const { size, steps, min, mean, max } = seriesOf(losses, 16).curve('loss', { from: 1, to: 16, most: 100 });
+    assert.equal(size, 1);
+    assert.deepEqual(
+      steps,
+      losses.map((_, i) => i + 1),
+    );
+    for (const values of [min, mean, max]) assert.deepEqual(values, losses);
+  });
+
+  test('however it merges, each value is the least, the mean and the most of its steps', () => {
+    const losses = fc.array(fc.double({ min: 0, max: 10, noNaN: true }), { minLength: 1, maxLength: 300 });
+    fc.assert(
+      fc.property(losses, fc.integer({ min: 2, max: 40 }), fc.integer({ min: 1, max: 60 }), (all, capacity, most) => {
+        const series = seriesOf(all, capacity);
+        assert.deepEqual(series.span, { first: 1, last: all.length });
+        const { size, steps, min, mean, max } = series.curve('loss', { from: 1, to: all.length, most });
+        assert.ok(steps.length <= Math.max(most, 1) || size === series.size);
+        assert.equal(steps.length, Math.ceil(all.length / size));
+        for (const [i, middle] of steps.entries()) {
+          const of = all.slice(i * size, (i + 1) * size);
+          assert.equal(middle, i * size + (size + 1) / 2);
+          assert.equal(min[i], Math.min(...of));
+          assert.equal(max[i], Math.max(...of));
+          assert.ok(isNear(mean[i] ?? Number.NaN, of.reduce((sum, value) => sum + value, 0) / of.length));
+        }
+      }),
+    );
+  });
+
+  test('the memory is bounded', () => {
+    const series = seriesOf(
+      Array.from({ length: 10_000 }, () => 1),
+      64,
+    );
+    const { buckets, size } = series.data;
+    assert.ok(buckets.length <= 64);
+    assert.equal(size, 256);
+  });
+
+  test('shows a part of the steps, with those at its edges', () => {
+    const series = seriesOf(
+      Array.from({ length: 100 }, (_, i) => i + 1),
+      200,
+    );
+    const { steps } = series.curve('loss', { from: 40, to: 60, most: 1000 });
+    assert.deepEqual(
+      steps,
+      Array.from({ length: 21 }, (_, i) => 40 + i),
+    );
+  });
+
+  test('goes on as before when it has travelled', () => {
+    const losses = Array.from({ length: 100 }, (_, i) => (i * 37) % 11);
+    const here = seriesOf(losses, 32);
+    const there = StepSeries.from(JSON.parse(JSON.stringify(here.data)) as SeriesData, 32);
+    for (const series of [here, there]) for (let step = 101; step <= 200; step++) series.push(point(step, step % 7));
+    const all = { from: 1, to: 200, most: 1000 };
+    const [left, right] = [here.curve('loss', all), there.curve('loss', all)];
+    assert.deepEqual([right.steps, right.min, right.max], [left.steps, left.min, left.max]);
+    for (const [i, mean] of right.mean.entries()) assert.ok(Math.abs(mean - (left.mean[i] ?? Number.NaN)) < 1e-4);
+  });
+
+  test('a run that begins later has its steps at their places', () => {
+    const series = new StepSeries(8);
+    for (let step = 1001; step <= 1040; step++) series.push(point(step, 1));
+    const { steps, size } = series.curve('loss', { from: 1, to: 1040, most: 2000 });
+    assert.equal(size, 8);
+    assert.deepEqual(steps, [1004.5, 1012.5, 1020.5, 1028.5, 1036.5]);
+  });
+});
