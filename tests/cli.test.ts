@@ -26,6 +26,7 @@ describe('help', () => {
     ['evaluate', '--help'],
     ['predict', '--help'],
     ['draw', '--help'],
+    ['report', '--help'],
     ['verify', '--help'],
     ['bench', '--help'],
     ['doctor', '--help'],

@@ -25,6 +25,11 @@ const EXAMPLES = {
     'lockstep predict t10k-images-idx3-ubyte --index 7',
   ],
   draw: ['lockstep draw', 'lockstep draw --run runs/first --port 8080'],
+  report: [
+    'lockstep report',
+    'lockstep report runs/first --steps 100,10000 --image 7',
+    'lockstep report runs/short runs/long --out comparison.html',
+  ],
   verify: ['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json'],
   doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
   worker: [
@@ -89,6 +94,7 @@ function lockstep(done: (exitCode: number) => void): Command {
 
   addPredict(program, done);
   addDraw(program, done);
+  addReport(program, done);
   addVerify(program, done);
 
   const worker = program.command('worker').description("compute for another machine's run until it ends");
@@ -155,6 +161,27 @@ function addDraw(program: Command, done: (exitCode: number) => void): void {
 function addModelOptions(command: Command): void {
   const run = new Option('--run <folder>', 'the run whose last checkpoint predicts (default: the newest under runs/)');
   command.addOption(run.conflicts('checkpoint')).option('--checkpoint <file>', 'a .safetensors file in its place');
+}
+
+function addReport(program: Command, done: (exitCode: number) => void): void {
+  const report = program.command('report').description('one HTML file that shows what runs have learned');
+  report
+    .argument(
+      '[runs...]',
+      'run directories; of several the last snapshots are compared (default: the newest under runs/)',
+    )
+    .option(
+      '--steps <list>',
+      "steps of the snapshots to compare, such as 100,10000 (default: the run's first and last)",
+    )
+    .option('--image <number>', "test image whose way is shown, from 0 on (default: the test set's first 7)")
+    .option('--out <file>', 'file to write (default: report.html in the first run)');
+  addOptions(report, ['data', 'json']);
+  report
+    .addHelpText('after', examples('report'))
+    .action(async (runs: readonly string[], flags: Record<string, unknown>) => {
+      done(await (await import('./commands/report.ts')).report(runs, flags));
+    });
 }
 
 function addVerify(program: Command, done: (exitCode: number) => void): void {
