@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const PAGE = fileURLToPath(new URL('../page', import.meta.url));
 const ENTRY = 'page/report.js';
 
-const IMPORT = /^import \{([^}]*)\} from '([^']+)';$/gm;
+const IMPORT = /^import \{([^}]*)\} from ["']([^"']+)["'];$/gm;
 const EXPORT = /^export (?=(?:async )?(?:function\*?|class|const|let) (\w+))/gm;
 
 /** All styles of a report. */
@@ -41,15 +41,11 @@ function addModule(file: string, modules: Map<string, string>): void {
   const body = source
     .replaceAll(IMPORT, (_, list: string, path: string) => {
       const bindings = list.replaceAll(' as ', ': ').trim();
-      return `const { ${bindings} } = modules[${JSON.stringify(keyOf(join(dirname(file), path)))}];`;
+      return `const { ${bindings} } = modules[${JSON.stringify(relative(PAGE, join(dirname(file), path)))}];`;
     })
     .replaceAll(EXPORT, '');
   modules.set(
     file,
-    `modules[${JSON.stringify(keyOf(file))}] = (() => {\n${body}\nreturn { ${names.join(', ')} };\n})();\n`,
+    `modules[${JSON.stringify(relative(PAGE, file))}] = (() => {\n${body}\nreturn { ${names.join(', ')} };\n})();\n`,
   );
-}
-
-function keyOf(file: string): string {
-  return `${basename(dirname(file))}/${basename(file)}`;
 }

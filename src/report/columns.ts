@@ -27,7 +27,7 @@ function tried(inspector: Inspector, { weights }: Snapshot, test: TestSet, image
     passage: inspector.show(imageOf(test, image)),
     classified,
     confusion: confusionOf(test.labels, classified.predictions),
-    accuracy: 1 - mistakes.length / test.labels.length,
+    accuracy: (test.labels.length - mistakes.length) / test.labels.length,
     mistakes,
   };
 }
