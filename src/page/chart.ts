@@ -137,7 +137,7 @@ export class Chart {
     const grid = { stroke: () => colour('grid'), width: 1 };
     return {
       ...this.#dimensions,
-      padding: [8, 12, 0, 0],
+      padding: [8, 24, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: 'steps' }, points: { size: 7 } },
       scales: {

@@ -77,17 +77,24 @@ function agreement(columns: readonly Column[], { labels }: TestSet): Html | unde
 Only after ${first.title}: ${count(counts.first)}. After neither: ${count(counts.none)}.</p>`;
 }
 
+/** In two halves, beside each other where there is room. */
 function sameImages(columns: readonly Column[], test: TestSet): Html {
   const indices = Array.from({ length: Math.min(COMPARED, test.labels.length) }, (_, i) => i);
-  return html`<div class="scroll"><table class="same"><caption class="hidden">What each snapshot takes the first test images for</caption>
+  const half = Math.ceil(indices.length / 2);
+  const tables = [indices.slice(0, half), indices.slice(half)].map((part) => sameTable(columns, test, part));
+  return html`<div class="sides">${tables}</div>
+${note(`The first ${indices.length} of the test set, each with the probability of what it is taken for.`)}`;
+}
+
+function sameTable(columns: readonly Column[], test: TestSet, indices: readonly number[]): Html {
+  return html`<div class="scroll side"><table class="same"><caption class="hidden">What each snapshot takes the test images ${indices[0]} to ${indices.at(-1)} for</caption>
 <tr><th scope="col">image</th><th scope="col">truth</th>${columns.map(({ title }) => html`<th scope="col">${title}</th>`)}</tr>
 ${indices.map(
   (
     index,
   ) => html`<tr><td>${thumbnail(test, index)}</td><th scope="row">${test.labels[index]}</th>${columns.map((column) => guessCell(column, index, test.labels[index] as number))}</tr>
 `,
-)}</table></div>
-${note(`The first ${indices.length} of the test set.`)}`;
+)}</table></div>`;
 }
 
 function guessCell({ classified: { predictions, probabilities } }: Column, index: number, truth: number): Html {

@@ -20,16 +20,22 @@ const CELL = 22;
 const MARGIN = 22;
 
 /** The network itself, which no training changes: drawn from the model's spec. */
-export function networkChapter(layout: ModelLayout): Html {
-  const sparse = layout.layers.filter(({ spec }) => spec.kind === 'conv' && spec.table !== undefined);
+export function networkChapter(layouts: readonly ModelLayout[]): Html {
+  const heads = new Map(layouts.map((layout) => [layout.spec.head.kind, layout]));
   return chapter(
     'network',
     'The network',
-    panel('Layers and their sizes', html`<div class="scroll">${networkDiagram(layout)}</div>`),
-    panel('Parameters and connections', layerTable(layout)),
-    ...sparse.map(connectionPanel),
-    bitmapsPanel(layout),
+    ...[...heads.values()].map((layout) => networkPanels(layout, heads.size > 1)),
   );
+}
+
+function networkPanels(layout: ModelLayout, isOneOfSeveral: boolean): Html {
+  const sparse = layout.layers.filter(({ spec }) => spec.kind === 'conv' && spec.table !== undefined);
+  const head = isOneOfSeveral ? `, ${KINDS[layout.spec.head.kind]}` : '';
+  return html`${panel(`Layers and their sizes${head}`, html`<div class="scroll">${networkDiagram(layout)}</div>`)}<div class="tables">
+${panel(`Parameters and connections${head}`, layerTable(layout))}
+<div class="stack">${sparse.map(connectionPanel)}${bitmapsPanel(layout)}</div></div>
+`;
 }
 
 function layerTable({ layers, parameters }: ModelLayout): Html {
@@ -58,7 +64,7 @@ function connectionPanel({ spec, input, inputsOf }: LayerLayout): Html {
   const [width, height] = [MARGIN + inputsOf.length * CELL, MARGIN + input.maps * CELL];
   return panel(
     `${name}'s connection table`,
-    html`<div class="scroll"><svg class="connections" viewBox="0 0 ${width} ${height}" width="${2 * width}" role="img" aria-label="${alt}">${heads}${rows}${cells}</svg></div>`,
+    html`<div class="scroll"><svg class="connections" viewBox="0 0 ${width} ${height}" width="${Math.round(1.3 * width)}" role="img" aria-label="${alt}">${heads}${rows}${cells}</svg></div>`,
     note(
       `Columns: ${name}'s ${inputsOf.length} maps; rows: the ${input.maps} maps of the layer before that feed them.`,
     ),

@@ -51,7 +51,7 @@ export function reportOf(data: ReportData): Report {
 <header><h1><span class="product">Lockstep</span> ${title}</h1>
 <nav aria-label="Chapters">${CHAPTERS.map(([id, name]) => html`<a href="#${id}">${name}</a>`)}</nav></header>
 <main>
-${data.warnings.map((warning) => html`<p class="warning" role="alert">${warning}</p>`)}
+${data.warnings.map((warning) => html`<p class="warning" role="note">${warning}</p>`)}
 ${tiles(data, columns)}
 ${body(data, columns)}
 ${note(`Written by Lockstep ${data.version} from the run's checkpoints and log.`)}
@@ -65,7 +65,6 @@ ${note(`Written by Lockstep ${data.version} from the run's checkpoints and log.`
 }
 
 function body(data: ReportData, columns: readonly Column[]): Html[] {
-  const [first] = columns;
   return [
     curvesChapter(data),
     digitChapter(data, columns),
@@ -73,7 +72,7 @@ function body(data: ReportData, columns: readonly Column[]): Html[] {
     layersChapter(columns),
     weightsChapter(columns),
     testChapter(data, columns),
-    ...(first === undefined ? [] : [networkChapter(first.layout)]),
+    networkChapter(columns.map(({ layout }) => layout)),
     runsChapter(data.runs, columns),
   ];
 }
