@@ -1,5 +1,5 @@
 import type { LayerActivation } from '../shared/inspect/inspector.ts';
-import { columnsOf, type MapScale } from '../shared/inspect/map-picture.ts';
+import { columnsOf, type MapScale, scaleOf } from '../shared/inspect/map-picture.ts';
 import { BITMAP_HEIGHT, BITMAP_WIDTH } from '../shared/model/bitmaps.ts';
 import type { Shape } from '../shared/model/layout.ts';
 import type { RbfHeadSpec } from '../shared/model/spec.ts';
@@ -27,14 +27,29 @@ export function layerOf({ passage }: Column, index: number): LayerActivation {
 function layerPanel(columns: readonly Column[], index: number): Html {
   const shown = columns.map((column) => layerOf(column, index));
   const { name, shape } = shown[0] as LayerActivation;
-  const scale = commonScale(shown.map(({ values }) => values));
   const kind = columns[0]?.layout.layers[index]?.spec.kind;
   const what = { conv: 'feature maps, before subsampling', subsample: 'feature maps' }[kind as string] ?? 'units';
+  const title = `${layerText(name)}: ${shapeText(shape)} ${what}`;
+  if (!isAlike(columns, index)) {
+    return panel(
+      title,
+      sideBySide(columns, (column, i) => {
+        const scale = scaleOf((shown[i] as LayerActivation).values);
+        return [layerPicture(column, index, scale), colourBar(scale)];
+      }),
+    );
+  }
+  const scale = commonScale(shown.map(({ values }) => values));
   return panel(
-    `${layerText(name)}: ${shapeText(shape)} ${what}`,
+    title,
     sideBySide(columns, (column) => layerPicture(column, index, scale)),
     colourBar(scale),
   );
+}
+
+/** Another activation has other values: F6 differs by the head. */
+function isAlike(columns: readonly Column[], index: number): boolean {
+  return new Set(columns.map(({ layout }) => JSON.stringify(layout.layers[index]?.spec))).size === 1;
 }
 
 function layerPicture(column: Column, index: number, scale: MapScale): Html {
