@@ -246,7 +246,8 @@ test('says loudly that the digits are drawn', () => {
     [40],
   );
   const page = readFileSync(file, 'utf8');
-  assert.match(page, /class="warning"[^>]*>SYNTHETIC digits, not MNIST/);
+  assert.match(page, /class="warning"[^>]*>Trained on SYNTHETIC digits, not MNIST: drawn\./);
+  assert.match(page, /class="warning"[^>]*>The test images are SYNTHETIC digits, not MNIST/);
   assert.match(page, /10,000 SYNTHETIC test images/);
   assert.doesNotMatch(page, /MNIST test images/);
 });

@@ -6,21 +6,25 @@ import { figure, percent } from './format.ts';
 import { Run } from './run.ts';
 import { Zoom } from './zoom.ts';
 
+const CLOSE_UP = 0.9;
 const accuracy = { quantity: 'accuracy', format: (ratio: number) => percent(ratio, 1) } as const;
+
+const runs = saved().map(runOf);
+/** Short runs would lie below it. */
+const isHigh = runs.every((run) => (run.recent('accuracy') ?? 0) > CLOSE_UP);
 
 const CHARTS: readonly ChartOptions[] = [
   {
     ...accuracy,
     title: 'Accuracy, training and test',
     test: (point) => point.accuracy,
-    closeUp: { label: 'from 90 %', least: 0.9 },
+    ...(isHigh && { closeUp: { label: 'from 90 %', least: CLOSE_UP } }),
   },
   { title: 'Loss', quantity: 'loss', test: ({ loss }) => loss, format: figure, logarithmic: true },
   { ...accuracy, title: 'Training accuracy' },
   { title: 'Learning rate', quantity: 'learningRate', format: figure },
 ];
 
-const runs = saved().map(runOf);
 const zoom = new Zoom(() => each((chart) => chart.draw()));
 zoom.last = Math.max(...runs.map(({ lastStep }) => lastStep));
 const charts = CHARTS.map((options) => new Chart(options, zoom));

@@ -2,10 +2,10 @@
 // lockstep report runs/first --steps 100,10000 --image 7
 // lockstep report runs/short runs/long --out comparison.html
 import { join } from 'node:path';
-import type { Column } from '../../report/data.ts';
+import type { Column, ReportRun } from '../../report/data.ts';
 import { reportOf } from '../../report/page.ts';
 import { replaceFile } from '../../shared/checkpoint/replace-file.ts';
-import { resolveReadConfig } from '../../shared/config.ts';
+import { resolveReadConfig, SYNTHETIC } from '../../shared/config.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
 import { UsageError } from '../../shared/errors.ts';
 import { callerPath } from '../../shared/paths.ts';
@@ -43,7 +43,7 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
     ...(opened[0] && { trainedOn: opened[0].trainedOn }),
   });
   const runs = await Promise.all(paths.map((path) => runData(path, paths.length)));
-  const warnings = warningsOf(dataset, opened);
+  const warnings = warningsOf(dataset, runs, opened);
   for (const warning of warnings) say(warning);
   const { page, columns } = reportOf({
     ...{ runs, snapshots: opened.map(({ snapshot }) => snapshot), warnings, version: version() },
@@ -67,13 +67,15 @@ async function runPaths(named: readonly string[]): Promise<string[]> {
 }
 
 /** What a reader must know of the data before any figure. */
-function warningsOf(dataset: Dataset, opened: readonly OpenedSnapshot[]): string[] {
+function warningsOf(dataset: Dataset, runs: readonly ReportRun[], opened: readonly OpenedSnapshot[]): string[] {
+  const drawn = runs.filter((run) => run.dataset === SYNTHETIC).map(({ name }) => name);
   const isOther = opened.some(({ trainedOn }) => trainedOn !== dataset.sha256);
   return [
-    ...(dataset.name === 'synthetic' ? ['SYNTHETIC digits, not MNIST: these figures say nothing about MNIST.'] : []),
-    ...(isOther
-      ? ['Note: some of these weights were trained on another data set than the one that they are tried on.']
+    ...(drawn.length > 0 ? [`Trained on SYNTHETIC digits, not MNIST: ${drawn.join(', ')}.`] : []),
+    ...(dataset.name === SYNTHETIC
+      ? ['The test images are SYNTHETIC digits, not MNIST: these figures say nothing about MNIST.']
       : []),
+    ...(isOther ? ['Some of these weights were trained on another data set than the one that they are tried on.'] : []),
   ];
 }
 
