@@ -6,12 +6,14 @@ import { figure, percent } from './format.ts';
 import { Run } from './run.ts';
 import { Zoom } from './zoom.ts';
 
+/** The least accuracy of the close-up, and how accurate runs are that get one. */
 const CLOSE_UP = 0.9;
+const HIGH = 0.96;
 const accuracy = { quantity: 'accuracy', format: (ratio: number) => percent(ratio, 1) } as const;
 
 const runs = saved().map(runOf);
-/** Short runs would lie below it. */
-const isHigh = runs.every((run) => (run.recent('accuracy') ?? 0) > CLOSE_UP);
+/** Short runs would lie below the close-up. */
+const isHigh = runs.every((run) => (run.recent('accuracy') ?? 0) > HIGH);
 
 const CHARTS: readonly ChartOptions[] = [
   {
