@@ -28,6 +28,7 @@ describe('help', () => {
     ['draw', '--help'],
     ['export', '--help'],
     ['import', '--help'],
+    ['report', '--help'],
     ['verify', '--help'],
     ['bench', '--help'],
     ['doctor', '--help'],

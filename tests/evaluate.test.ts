@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { confusionOf } from '#src/cli/commands/evaluate.js';
 import { findCheckpoint } from '#src/cli/runs/find.js';
 import { CheckpointError } from '#src/shared/errors.js';
+import { confusionOf } from '#src/shared/evaluation.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-evaluate-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -89,6 +89,10 @@ export function build() {
         copyFileSync(join(root, 'src', file), join(dist, 'draw', basename(file)));
       }
     }),
+    whenChanged('report', [...common, 'src/report/report.css'], () => {
+      mkdirSync(join(dist, 'report'), { recursive: true });
+      copyFileSync(join(root, 'src/report/report.css'), join(dist, 'report', 'report.css'));
+    }),
   ];
   return changed.some(Boolean);
 }

@@ -36,6 +36,11 @@ const EXAMPLES = {
     'lockstep import weights.safetensors',
     'lockstep import weights.safetensors --out imported.safetensors && lockstep train --init imported.safetensors',
   ],
+  report: [
+    'lockstep report',
+    'lockstep report runs/first --steps 100,10000 --image 7',
+    'lockstep report runs/short runs/long --out comparison.html',
+  ],
   verify: ['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json'],
   doctor: ['lockstep doctor', 'lockstep doctor --data path/to/mnist --workers 8', 'lockstep doctor --json'],
   worker: [
@@ -102,6 +107,7 @@ function lockstep(done: (exitCode: number) => void): Command {
   addDraw(program, done);
   addExport(program, done);
   addImport(program, done);
+  addReport(program, done);
   addVerify(program, done);
 
   const worker = program.command('worker').description("compute for another machine's run until it ends");
@@ -196,6 +202,27 @@ function addImport(program: Command, done: (exitCode: number) => void): void {
   command.addHelpText('after', examples('import')).action(async (file: string, flags: ImportFlags) => {
     done(await (await import('./commands/import.ts')).importWeights(file, flags));
   });
+}
+
+function addReport(program: Command, done: (exitCode: number) => void): void {
+  const report = program.command('report').description('one HTML file that shows what runs have learned');
+  report
+    .argument(
+      '[runs...]',
+      'run directories; of several the last snapshots are compared (default: the newest under runs/)',
+    )
+    .option(
+      '--steps <list>',
+      "steps of the snapshots to compare, such as 100,10000 (default: the run's first and last)",
+    )
+    .option('--image <number>', "test image whose way is shown, from 0 on (default: the test set's first 7)")
+    .option('--out <file>', 'file to write (default: report.html in the first run)');
+  addOptions(report, ['data', 'json']);
+  report
+    .addHelpText('after', examples('report'))
+    .action(async (runs: readonly string[], flags: Record<string, unknown>) => {
+      done(await (await import('./commands/report.ts')).report(runs, flags));
+    });
 }
 
 function addVerify(program: Command, done: (exitCode: number) => void): void {

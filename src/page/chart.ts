@@ -24,6 +24,12 @@ const HEIGHT = 280;
 /** Series of one run: mean, least, most and test. */
 const PER_RUN = 4;
 
+/** Charts share the pointer alone: were a drag to end in each of them, each would zoom into what the one before has zoomed. */
+const SYNC: uPlot.Cursor.Sync = {
+  key: 'steps',
+  filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' },
+};
+
 /** One quantity of all runs over the steps: the mean, shaded from least to most where a pixel stands for several steps. */
 export class Chart {
   readonly element: HTMLElement;
@@ -137,9 +143,9 @@ export class Chart {
     const grid = { stroke: () => colour('grid'), width: 1 };
     return {
       ...this.#dimensions,
-      padding: [8, 12, 0, 0],
+      padding: [8, 24, 0, 0],
       legend: { show: false },
-      cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: 'steps' }, points: { size: 7 } },
+      cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: SYNC, points: { size: 7 } },
       scales: {
         x: { time: false },
         y: { distr: this.#isLogarithmic ? 3 : 1, range: (_plot, min, max) => this.#range(min, max) },

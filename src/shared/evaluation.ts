@@ -1,6 +1,8 @@
 import type { Evaluation } from './executor.ts';
 import type { TreeNode } from './tree.ts';
 
+const CLASSES = 10;
+
 /** Results of consecutive chunks of the test set. */
 export interface EvaluatedChunks {
   readonly node: TreeNode;
@@ -22,4 +24,15 @@ export function joinChunks(
     predictions.set(classes, node.begin * chunkSize);
   }
   return { lossSum, predictions };
+}
+
+/** Test images by [truth][guess]. */
+export function confusionOf(truths: Uint8Array, guesses: Uint8Array): number[][] {
+  const confusion = Array.from({ length: CLASSES }, () => new Array<number>(CLASSES).fill(0));
+  for (const [i, truth] of truths.entries()) {
+    const row = confusion[truth] as number[];
+    const guess = guesses[i] as number;
+    row[guess] = (row[guess] as number) + 1;
+  }
+  return confusion;
 }

@@ -1,6 +1,7 @@
 import { type Checkpoint, UNKNOWN, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
 import type { Dataset, Split } from '../../shared/dataset/dataset.ts';
+import { confusionOf } from '../../shared/evaluation.ts';
 import type { Evaluation } from '../../shared/executor.ts';
 import { compileKernel, numericsDigest } from '../../shared/kernel/exports.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
@@ -28,8 +29,6 @@ interface Report {
   /** Test images, [truth][guess]. */
   readonly confusion: readonly (readonly number[])[];
 }
-
-const CLASSES = 10;
 
 /** `lockstep evaluate [CHECKPOINT]`: how well a checkpoint's weights do on the test set. */
 export async function evaluate(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
@@ -104,17 +103,6 @@ async function classify(
   }
 }
 
-/** Test images by [truth][guess]. */
-export function confusionOf(truths: Uint8Array, guesses: Uint8Array): number[][] {
-  const confusion = Array.from({ length: CLASSES }, () => new Array<number>(CLASSES).fill(0));
-  for (const [i, truth] of truths.entries()) {
-    const row = confusion[truth] as number[];
-    const guess = guesses[i] as number;
-    row[guess] = (row[guess] as number) + 1;
-  }
-  return confusion;
-}
-
 function reportText(report: Report, samples: number): string {
   const cells = (values: readonly (number | string)[]): string => values.map((v) => String(v).padStart(6)).join('');
   return [
@@ -126,7 +114,7 @@ function reportText(report: Report, samples: number): string {
     `loss        ${report.testLoss.toFixed(4)}`,
     '',
     'test images by truth (rows) and guess (columns)',
-    cells(['', ...Array.from({ length: CLASSES }, (_, digit) => digit)]),
+    cells(['', ...report.confusion.keys()]),
     ...report.confusion.map((row, truth) => cells([truth, ...row])),
     '',
   ].join('\n');

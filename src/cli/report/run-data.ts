@@ -1,0 +1,72 @@
+import { basename, join } from 'node:path';
+import { lockState } from '../../coordinator/run-lock.ts';
+import { readSteps } from '../../coordinator/step-lines.ts';
+import type { FactGroup, ReportRun } from '../../report/data.ts';
+import type { TestPoint } from '../../shared/live/feed.ts';
+import { packSeries } from '../../shared/live/packed-series.ts';
+import type { ReportCurves } from '../../shared/live/report-curves.ts';
+import { CAPACITY, StepSeries } from '../../shared/live/series.ts';
+import { stateOf } from '../runs/list.ts';
+import { type Manifest, readManifest } from '../runs/manifest.ts';
+import { configShown } from '../runs/page.ts';
+import { datasetText } from '../runs/summary.ts';
+
+/** Test points of a curve, at most; the last ones are kept. */
+const MOST_TESTS = 4096;
+
+/**
+ * What a report tells of a run besides its weights.
+ * @param runs in one report: the more, the coarser the curves of long ones, so that the file stays small
+ * @throws RunDirectoryError where run.json or steps.jsonl can't be read
+ */
+export async function runData(path: string, runs: number): Promise<ReportRun> {
+  const manifest = await readManifest(path);
+  const name = basename(path);
+  const state = stateOf(manifest, await lockState(path)).state;
+  const { curves, samplesPerSecond } = await logOf(path, name, manifest, runs);
+  return { name, state, dataset: manifest.dataset, curves, facts: factsOf(manifest, state, samplesPerSecond) };
+}
+
+async function logOf(path: string, name: string, { config: { iterations, batch } }: Manifest, runs: number) {
+  const series = new StepSeries(Math.floor(CAPACITY / runs));
+  const tests: TestPoint[] = [];
+  const trained = { steps: 0, seconds: 0 };
+  for await (const record of readSteps(join(path, 'steps.jsonl'))) {
+    const { step, loss, accuracy, learningRate, gradientNorm, timings, testAccuracy, testLoss } = record;
+    series.push({ step, loss, accuracy, learningRate, gradientNorm, seconds: timings.total });
+    trained.steps++;
+    trained.seconds += timings.total;
+    if (testAccuracy === undefined) continue;
+    tests.push({ step, accuracy: testAccuracy, loss: Number.isFinite(testLoss) ? (testLoss as number) : null });
+    if (tests.length > MOST_TESTS) tests.shift();
+  }
+  const packed = packSeries(series.data, ['loss', 'accuracy', 'learningRate']);
+  const curves: ReportCurves = { name, iterations, batch, series: packed, tests };
+  return {
+    curves,
+    samplesPerSecond: trained.seconds === 0 ? 0 : Math.round((trained.steps * batch) / trained.seconds),
+  };
+}
+
+function factsOf(manifest: Manifest, state: string, samplesPerSecond: number): FactGroup[] {
+  const { config, digests, versions, git, host, attempts, result, dataset, started, ended, chain, failure } = manifest;
+  const texts = (record: Readonly<Record<string, unknown>>): FactGroup['facts'] =>
+    Object.entries(record)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [key, String(value)]);
+  const outcome = {
+    ...{ state, started, ended, failure },
+    ...{ data: datasetText(dataset), 'steps done': result?.steps ?? attempts.at(-1)?.steps },
+    'samples a second, in steps': samplesPerSecond.toLocaleString('en'),
+    'seconds of the last attempt': result?.seconds.toFixed(1),
+    attempts: attempts.length,
+  };
+  const hashes = { ...digests, 'hash chain': result?.chain ?? chain, 'final weights': result?.weightsSha256 };
+  const commit = git && { git: `${git.commit}${git.clean ? '' : ', with changes'}` };
+  return [
+    { title: 'What came of it', facts: texts(outcome) },
+    { title: 'Configuration', facts: texts(configShown(config)) },
+    { title: 'SHA-256', facts: texts(hashes) },
+    { title: 'Versions and host', facts: texts({ ...versions, ...commit, ...host }) },
+  ];
+}

@@ -1,0 +1,57 @@
+// The curves of a report (src/report), which holds this script and their data: no server is behind it.
+import { unpackSeries } from '../shared/live/packed-series.ts';
+import { CURVES_ID, type ReportCurves } from '../shared/live/report-curves.ts';
+import { Chart, type ChartOptions } from './chart.ts';
+import { figure, percent } from './format.ts';
+import { Run } from './run.ts';
+import { Zoom } from './zoom.ts';
+
+/** The least accuracy of the close-up, and how accurate runs are that get one. */
+const CLOSE_UP = 0.9;
+const HIGH = 0.96;
+const accuracy = { quantity: 'accuracy', format: (ratio: number) => percent(ratio, 1) } as const;
+
+const runs = saved().map(runOf);
+/** Short runs would lie below the close-up. */
+const isHigh = runs.every((run) => (run.recent('accuracy') ?? 0) > HIGH);
+
+const CHARTS: readonly ChartOptions[] = [
+  {
+    ...accuracy,
+    title: 'Accuracy, training and test',
+    test: (point) => point.accuracy,
+    ...(isHigh && { closeUp: { label: 'from 90 %', least: CLOSE_UP } }),
+  },
+  { title: 'Loss', quantity: 'loss', test: ({ loss }) => loss, format: figure, logarithmic: true },
+  { ...accuracy, title: 'Training accuracy' },
+  { title: 'Learning rate', quantity: 'learningRate', format: figure },
+];
+
+const zoom = new Zoom(() => each((chart) => chart.draw()));
+zoom.last = Math.max(...runs.map(({ lastStep }) => lastStep));
+const charts = CHARTS.map((options) => new Chart(options, zoom));
+document.getElementById('charts')?.append(...charts.map(({ element }) => element));
+each((chart) => chart.show(runs));
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => each((chart) => chart.rebuild()));
+addEventListener('beforeprint', () => onPaper(true));
+addEventListener('afterprint', () => onPaper(false));
+
+function saved(): ReportCurves[] {
+  return JSON.parse(document.getElementById(CURVES_ID)?.textContent ?? '[]');
+}
+
+function runOf({ series, ...curves }: ReportCurves): Run {
+  const rest = { state: 'finished', started: 0, dataset: '', config: {}, digests: {} } as const;
+  return new Run({ ...rest, ...curves, series: unpackSeries(series), checkpoints: [], happenings: [] });
+}
+
+function each(act: (chart: Chart) => void): void {
+  for (const chart of charts) act(chart);
+}
+
+/** Curves are drawn in colours that a style sheet for print doesn't reach. */
+function onPaper(isPrinting: boolean): void {
+  if (isPrinting) document.documentElement.dataset.theme = 'light';
+  else delete document.documentElement.dataset.theme;
+  each((chart) => chart.rebuild());
+}

@@ -1,0 +1,74 @@
+import type { LayerActivation } from '../shared/inspect/inspector.ts';
+import { columnsOf, type MapScale, scaleOf } from '../shared/inspect/map-picture.ts';
+import { BITMAP_HEIGHT, BITMAP_WIDTH } from '../shared/model/bitmaps.ts';
+import type { Shape } from '../shared/model/layout.ts';
+import type { RbfHeadSpec } from '../shared/model/spec.ts';
+import type { Column } from './data.ts';
+import { type Html, html } from './html.ts';
+import { chapter, panel, sideBySide } from './parts.ts';
+import { colourBar, commonScale, img, mapsOf, rangeText } from './pictures.ts';
+import { layerText, shapeText } from './text.ts';
+
+export const BITMAP: Shape = { maps: 1, height: BITMAP_HEIGHT, width: BITMAP_WIDTH };
+/** CSS pixels of a picture, at most, and of one value. */
+const WIDTH = 420;
+const UNIT = 16;
+
+/** What each layer but the head makes of the chosen digit. */
+export function layersChapter(columns: readonly Column[]): Html {
+  const layers = columns[0]?.passage.layers.slice(0, -1) ?? [];
+  return chapter('maps', 'What each layer sees', ...layers.map((_, i) => layerPanel(columns, i)));
+}
+
+export function layerOf({ passage }: Column, index: number): LayerActivation {
+  return passage.layers[index] as LayerActivation;
+}
+
+function layerPanel(columns: readonly Column[], index: number): Html {
+  const shown = columns.map((column) => layerOf(column, index));
+  const { name, shape } = shown[0] as LayerActivation;
+  const kind = columns[0]?.layout.layers[index]?.spec.kind;
+  const what = { conv: 'feature maps, before subsampling', subsample: 'feature maps' }[kind as string] ?? 'units';
+  const title = `${layerText(name)}: ${shapeText(shape)} ${what}`;
+  if (!isAlike(columns, index)) {
+    return panel(
+      title,
+      sideBySide(columns, (column, i) => {
+        const scale = scaleOf((shown[i] as LayerActivation).values);
+        return [layerPicture(column, index, scale), colourBar(scale)];
+      }),
+    );
+  }
+  const scale = commonScale(shown.map(({ values }) => values));
+  return panel(
+    title,
+    sideBySide(columns, (column) => layerPicture(column, index, scale)),
+    colourBar(scale),
+  );
+}
+
+/** Another activation has other values: F6 differs by the head. */
+function isAlike(columns: readonly Column[], index: number): boolean {
+  return new Set(columns.map(({ layout }) => JSON.stringify(layout.layers[index]?.spec))).size === 1;
+}
+
+function layerPicture(column: Column, index: number, scale: MapScale): Html {
+  const { name, shape, values } = layerOf(column, index);
+  const alt = `${layerText(name)} after ${column.title}: ${shapeText(shape)}, ${rangeText(values)}`;
+  const target = targetOf(column, name);
+  if (target === undefined) return img(mapsOf(values, shape, scale), alt, widthOf(shape));
+  const nearest = column.passage.prediction;
+  return html`<div class="pair"><figure>${img(mapsOf(values, BITMAP, scale), alt, 7 * UNIT)}<figcaption>the units, 7×12</figcaption></figure>
+<figure>${img(mapsOf(target, BITMAP, scale), `The target bitmap of the ${nearest}`, 7 * UNIT)}<figcaption>the nearest target: ${nearest}</figcaption></figure></div>`;
+}
+
+/** Of an RBF head's last layer the bitmap that is nearest. */
+function targetOf({ layout, passage }: Column, name: string): readonly number[] | undefined {
+  const { head, layers } = layout.spec;
+  if (head.kind !== 'rbf' || layers.at(-1)?.name !== name) return undefined;
+  return (head as RbfHeadSpec).targets[passage.prediction];
+}
+
+function widthOf(shape: Shape): number {
+  return shape.height * shape.width === 1 ? columnsOf(shape) * UNIT : WIDTH;
+}

@@ -1,0 +1,32 @@
+import { QUANTITIES, type Quantity, type Range, type SeriesData } from './series.ts';
+
+/** Some quantities of a series in a file: what follows from the rest is left out. */
+export interface PackedSeries {
+  readonly size: number;
+  /** Undefined: 0, 1, 2 and so on, each of one step. */
+  readonly places?: { readonly buckets: readonly number[]; readonly counts: readonly number[] };
+  /** Least and most are left out where each value is of one step. */
+  readonly values: Readonly<Partial<Record<Quantity, Partial<Range> & Pick<Range, 'mean'>>>>;
+}
+
+export function packSeries(data: SeriesData, quantities: readonly Quantity[]): PackedSeries {
+  const { size, buckets, counts } = data;
+  const isPlain = size === 1 && buckets.every((bucket, i) => bucket === i && counts[i] === 1);
+  const values = quantities.map((quantity) => {
+    const { mean, min, max } = data.values[quantity];
+    return [quantity, isPlain ? { mean } : { mean, min, max }];
+  });
+  return { size, ...(!isPlain && { places: { buckets, counts } }), values: Object.fromEntries(values) };
+}
+
+/** Quantities that weren't packed have no values. */
+export function unpackSeries({ size, places, values }: PackedSeries): SeriesData {
+  const length = Object.values(values)[0]?.mean.length ?? 0;
+  const buckets = places?.buckets ?? Array.from({ length }, (_, i) => i);
+  const counts = places?.counts ?? buckets.map(() => 1);
+  const ranges = QUANTITIES.map((quantity) => {
+    const { mean = [], min = mean, max = mean } = values[quantity] ?? {};
+    return [quantity, { mean, min, max }];
+  });
+  return { size, buckets, counts, values: Object.fromEntries(ranges) };
+}
