@@ -11,6 +11,7 @@ import { LANES, planKernel } from '#src/shared/kernel/plan.js';
 import { layoutOf, type ModelLayout, shapeSize } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
 import { argmax, at } from './reference/arrays.ts';
+import { softmax } from './reference/heads.ts';
 import { randomSamples, randomWeights } from './reference/random.ts';
 import { type ReferenceActivations, referenceForward } from './reference/reference.ts';
 
@@ -113,11 +114,7 @@ function assertClose(name: string, actual: Float32Array, expected: Float64Array)
 
 function referenceProbabilities(layout: ModelLayout, { outputs }: ReferenceActivations): Float64Array {
   const sign = layout.spec.head.kind === 'rbf' ? -1 : 1;
-  const values = at(outputs, outputs.length - 1).map((value) => sign * value);
-  const most = at(values, argmax(values));
-  const powers = values.map((value) => Math.exp(value - most));
-  const sum = powers.reduce((total, power) => total + power);
-  return powers.map((power) => power / sum);
+  return softmax(at(outputs, outputs.length - 1).map((value) => sign * value));
 }
 
 /** The kernel's own predictions, in shared memory. */

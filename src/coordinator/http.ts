@@ -13,7 +13,7 @@ export interface HttpOptions {
   /** Undefined: none are served. */
   readonly metrics?: MetricsSource;
   /** What the page at / shows; undefined: there is none. */
-  readonly feed?: Feed;
+  readonly feed?: Feed | undefined;
   /** Whoever reads the page or /metrics must hold it; undefined: anybody may. */
   readonly token?: Token | undefined;
 }

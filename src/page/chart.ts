@@ -1,6 +1,6 @@
+import { count } from '../shared/figures.ts';
 import type { TestPoint } from '../shared/live/feed.ts';
 import type { Curve, Quantity } from '../shared/live/series.ts';
-import { count } from './format.ts';
 import type { Run } from './run.ts';
 import { colour, runColour } from './theme.ts';
 import type { Zoom } from './zoom.ts';

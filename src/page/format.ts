@@ -1,15 +1,3 @@
-const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
-
-/** Such as 12,345. */
-export function count(value: number): string {
-  return whole.format(value);
-}
-
-/** A ratio 0..1 as 99.31 %. */
-export function percent(ratio: number, digits = 2): string {
-  return `${(100 * ratio).toFixed(digits)} %`;
-}
-
 /** Four digits that count, such as 0.01234 or 1.234e-7. */
 export function figure(value: number): string {
   if (value === 0) return '0';

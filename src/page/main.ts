@@ -1,8 +1,10 @@
 // The page that shows runs as they train, or after: it draws what the feed says.
+
+import { percent } from '../shared/figures.ts';
 import type { FeedMessage, StatusView } from '../shared/live/feed.ts';
 import { Chart, type ChartOptions } from './chart.ts';
 import { listen } from './client.ts';
-import { duration, figure, percent } from './format.ts';
+import { duration, figure } from './format.ts';
 import { element, showHeading, showLists, showRuns, showState, showStatus, showTiles } from './panels.ts';
 import { Run } from './run.ts';
 import { startTheme } from './theme.ts';

@@ -1,8 +1,10 @@
 // The curves of a report (src/report), which holds this script and their data: no server is behind it.
+
+import { percent } from '../shared/figures.ts';
 import { unpackSeries } from '../shared/live/packed-series.ts';
 import { CURVES_ID, type ReportCurves } from '../shared/live/report-curves.ts';
 import { Chart, type ChartOptions } from './chart.ts';
-import { figure, percent } from './format.ts';
+import { figure } from './format.ts';
 import { Run } from './run.ts';
 import { Zoom } from './zoom.ts';
 

@@ -1,8 +1,8 @@
 import { confusionOf } from '../shared/evaluation.ts';
+import { count } from '../shared/figures.ts';
 import { type Classified, Inspector } from '../shared/inspect/inspector.ts';
 import { compileInspector } from '../shared/kernel/exports.ts';
 import type { Column, Mistake, ReportData, Snapshot, TestSet } from './data.ts';
-import { count } from './text.ts';
 
 /** Runs each snapshot's weights over the whole test set, and the chosen digit through all layers. */
 export function columnsOf({ snapshots, runs, test, image }: ReportData): Column[] {

@@ -1,10 +1,10 @@
+import { count, percent } from '../shared/figures.ts';
 import type { MapScale } from '../shared/inspect/map-picture.ts';
 import { imageOf } from './columns.ts';
 import type { Column, ReportData } from './data.ts';
 import { type Html, html } from './html.ts';
 import { chapter, panel, sideBySide } from './parts.ts';
 import { colourBar, img, mapsOf } from './pictures.ts';
-import { count, percent } from './text.ts';
 
 /** Of a test image's bytes. */
 export const BYTE_SCALE: MapScale = { kind: 'sequential', most: 255 };

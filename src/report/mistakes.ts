@@ -1,10 +1,10 @@
+import { count, percent } from '../shared/figures.ts';
 import { imageOf } from './columns.ts';
 import type { Column, Mistake, ReportData, TestSet } from './data.ts';
 import { BYTE_SCALE } from './digit.ts';
 import { type Html, html } from './html.ts';
 import { chapter, note, panel, sideBySide } from './parts.ts';
 import { img, mapsOf } from './pictures.ts';
-import { count, percent } from './text.ts';
 
 /** Shown of each snapshot; the rest is counted. */
 export const MOST_MISTAKES = 48;

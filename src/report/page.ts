@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { count, percent } from '../shared/figures.ts';
 import { CURVES_ID } from '../shared/live/report-curves.ts';
 import { reportScript, reportStyle } from './assets.ts';
 import { columnsOf } from './columns.ts';
@@ -10,7 +11,6 @@ import { testChapter } from './mistakes.ts';
 import { networkChapter } from './network.ts';
 import { chapter, note } from './parts.ts';
 import { runsChapter } from './run-facts.ts';
-import { count, percent } from './text.ts';
 import { wayChapter } from './way.ts';
 import { weightsChapter } from './weights.ts';
 

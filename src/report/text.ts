@@ -1,17 +1,5 @@
 import type { Shape } from '../shared/model/layout.ts';
 
-const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
-
-/** Such as 12,345. */
-export function count(value: number): string {
-  return whole.format(value);
-}
-
-/** A ratio 0..1 as 99.31 %. */
-export function percent(ratio: number, digits = 2): string {
-  return `${(100 * ratio).toFixed(digits)} %`;
-}
-
 /** Three digits that count, with a true minus. */
 export function figure(value: number): string {
   return String(Number(value.toPrecision(3))).replace('-', '\u2212');

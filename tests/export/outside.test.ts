@@ -16,6 +16,8 @@ import { resolveDataFolder } from '#src/shared/dataset/data-folder.js';
 import { loadMnist } from '#src/shared/dataset/mnist.js';
 import { Inspector } from '#src/shared/inspect/inspector.js';
 import { compileInspector } from '#src/shared/kernel/exports.js';
+import { at } from '../reference/arrays.ts';
+import { softmax } from '../reference/heads.ts';
 import { randomSamples } from '../reference/random.ts';
 import { referenceForward } from '../reference/reference.ts';
 import { skipTfjs } from '../tfjs/available.ts';
@@ -53,8 +55,10 @@ const tf = skipTfjs === false ? (loadTfjs() as LayersTfjs) : undefined;
 compareAll('another network, on made images', false, async () => {
   const network = randomNetwork(SMALL, 41);
   const samples = randomSamples(network.layout, 42, 600).map((sample) => ({ ...sample, shift: [0, 0] as const }));
-  const scores = referenceForward(network.layout, network.weights, samples).map(({ outputs }) => outputs.at(-1) ?? []);
-  const ours = Float64Array.from(scores.flatMap((values) => softmax([...values])));
+  const scores = referenceForward(network.layout, network.weights, samples).map(({ outputs }) =>
+    at(outputs, outputs.length - 1),
+  );
+  const ours = Float64Array.from(scores.flatMap((values) => [...softmax(values)]));
   return { network, images: Buffer.concat(samples.map(({ image }) => image)), ours };
 });
 
@@ -134,11 +138,4 @@ function byExample({ network, images }: Case, place: string): Probabilities {
 
 function scaled(byte: number): number {
   return byte / 255;
-}
-
-function softmax(scores: readonly number[]): number[] {
-  const top = Math.max(...scores);
-  const powers = scores.map((score) => Math.exp(score - top));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
 }

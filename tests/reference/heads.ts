@@ -14,6 +14,14 @@ export function headLoss(head: HeadSpec, values: Float64Array, label: number): H
   return head.kind === 'softmax' ? softmaxLoss(values, label) : mapLoss(values, label, head.j);
 }
 
+/** e^a_i over their sum, shifted by the highest, so that none overflows. */
+export function softmax(scores: Float64Array): Float64Array {
+  const most = at(scores, argmax(scores));
+  const powers = scores.map((score) => Math.exp(score - most));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
 /** Cross-entropy: E = log(sum_i e^a_i) - a_D. */
 function softmaxLoss(logits: Float64Array, label: number): HeadLoss {
   const prediction = argmax(logits);

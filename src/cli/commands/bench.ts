@@ -1,7 +1,9 @@
 // lockstep bench               this machine's kernel speed, its peak, and what coordination costs
 // lockstep bench --backends    the kernel and native TensorFlow side by side
+
 import { availableParallelism, cpus } from 'node:os';
 import { resolveReadConfig } from '../../shared/config.ts';
+import { percent } from '../../shared/figures.ts';
 import { type BackendFigures, benchBackends } from '../bench/backends.ts';
 import { benchCoordination, type CoordinationFigures } from '../bench/coordination.ts';
 import { benchKernel, type KernelFigures } from '../bench/kernel.ts';
@@ -38,7 +40,7 @@ function text(kernel: KernelFigures, coordination: readonly CoordinationFigures[
     `One worker, ${kernel.megaflops.toFixed(3)} MFLOP a sample:`,
     row(['shard size', 'samples/s', 'GFLOP/s', 'of peak']),
     ...kernel.shards.map(({ shardSize, samplesPerSecond, gigaflops, ofPeak }) =>
-      row([String(shardSize), samplesPerSecond.toFixed(0), gigaflops.toFixed(1), percent(ofPeak)]),
+      row([String(shardSize), samplesPerSecond.toFixed(0), gigaflops.toFixed(1), percent(ofPeak, 1)]),
     ),
     '',
     `Training at batch ${coordination[0]?.batch} against as many kernels side by side:`,
@@ -46,7 +48,7 @@ function text(kernel: KernelFigures, coordination: readonly CoordinationFigures[
     ...coordination.map(({ workers, kernels, meeting, lostByMeeting, training, lost }) =>
       row([
         ...[String(workers), kernels.toFixed(0)],
-        ...[meeting.toFixed(0), percent(lostByMeeting), training.toFixed(0), percent(lost)],
+        ...[meeting.toFixed(0), percent(lostByMeeting, 1), training.toFixed(0), percent(lost, 1)],
       ]),
     ),
     '(meeting: the kernels wait for each other once a batch, and do nothing else)',
@@ -65,8 +67,4 @@ function backendsText(figures: readonly BackendFigures[]): string[] {
 
 function row(cells: readonly string[], unit = ''): string {
   return `${cells.map((cell) => cell.padStart(12)).join('')}  ${unit}`.trimEnd();
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,16 +1,14 @@
 // lockstep draw                     by the newest run's last checkpoint
 // lockstep draw --run runs/first --port 8080
-import { once } from 'node:events';
-import { basename, dirname } from 'node:path';
+import { basename } from 'node:path';
 import { startDrawServer } from '../../coordinator/page/draw-server.ts';
 import { digestOf } from '../../shared/dataset/digest.ts';
 import { MNIST_FILES } from '../../shared/dataset/mnist-files.ts';
 import { UsageError } from '../../shared/errors.ts';
 import type { DrawingModel } from '../../shared/inspect/drawing.ts';
-import type { SavedModel } from '../runs/saved-model.ts';
+import { findModel, runOf, type SavedModel } from '../runs/saved-model.ts';
+import { serveUntilStopped } from '../serving.ts';
 import { shownPath } from '../shown-path.ts';
-import { stopOnSignals } from '../signals.ts';
-import { savedModel } from './predict.ts';
 
 const DEFAULT_PORT = 9466;
 const MOST_PORT = 65_535;
@@ -22,17 +20,12 @@ const MOST_PORT = 65_535;
 export async function draw(flags: Readonly<Record<string, string | undefined>>): Promise<number> {
   const { port, run, checkpoint } = flags;
   const wanted = portOf(port);
-  const model = await savedModel(checkpoint ?? run);
-  const stop = stopOnSignals(() => {});
-  const server = await startDrawServer({
-    port: wanted ?? DEFAULT_PORT,
-    explicit: wanted !== undefined,
-    model: drawingModel(model),
-    weights: model.weights,
-  });
-  process.stderr.write(`${shownPath(model.checkpoint.file)}: draw digits at ${server.url}/ (Ctrl-C ends it)\n`);
-  if (!stop.signal.aborted) await once(stop.signal, 'abort');
-  await server.close();
+  const model = await findModel(checkpoint ?? run);
+  const options = { model: drawingModel(model), weights: model.weights };
+  await serveUntilStopped(
+    () => startDrawServer({ port: wanted ?? DEFAULT_PORT, explicit: wanted !== undefined, ...options }),
+    (url) => `${shownPath(model.checkpoint.file)}: draw digits at ${url}`,
+  );
   return 0;
 }
 
@@ -45,10 +38,8 @@ function portOf(text: string | undefined): number | undefined {
 
 function drawingModel({ checkpoint, layout }: SavedModel): DrawingModel {
   const { head } = layout.spec;
-  const folder = dirname(checkpoint.file);
   return {
-    // A run's checkpoints lie in a folder of their own.
-    name: basename(basename(folder) === 'checkpoints' ? dirname(folder) : checkpoint.file),
+    name: runOf(checkpoint) ?? basename(checkpoint.file),
     step: checkpoint.step,
     head: head.kind,
     rbfJ: head.kind === 'rbf' ? head.j : 0,

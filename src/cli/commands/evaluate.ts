@@ -6,12 +6,10 @@ import type { Evaluation } from '../../shared/executor.ts';
 import { compileKernel, numericsDigest } from '../../shared/kernel/exports.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import { callerPath } from '../../shared/paths.ts';
 import type { BackendName } from '../../worker/backend.ts';
 import { LocalPool } from '../../worker/pool.ts';
 import { openDataset } from '../dataset.ts';
-import { findCheckpoint } from '../runs/find.ts';
-import { openModel } from '../runs/saved-model.ts';
+import { findModel } from '../runs/saved-model.ts';
 import { datasetText } from '../runs/summary.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -33,8 +31,7 @@ interface Report {
 /** `lockstep evaluate [CHECKPOINT]`: how well a checkpoint's weights do on the test set. */
 export async function evaluate(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { backend, data, json } = resolveReadConfig({ flags, env: process.env });
-  const named = path === undefined ? undefined : callerPath(path, process.env);
-  const { checkpoint, layout, weights } = await openModel(await findCheckpoint(named, callerPath('runs', process.env)));
+  const { checkpoint, layout, weights } = await findModel(path);
   const trainedOn = checkpoint.digests.dataset;
   const dataset = await openDataset({ flag: data, env: process.env, say, trainedOn });
   for (const line of differences(checkpoint, dataset, backend)) say(line);

@@ -1,6 +1,4 @@
 // lockstep export runs/first --format onnx --out lenet5.onnx
-import { createHash } from 'node:crypto';
-import { basename, dirname } from 'node:path';
 import { inFolder, type NewFile, newFile, newFolder, writeFiles } from '../../export/files.ts';
 import { metadataOf } from '../../export/metadata.ts';
 import { type Network, refuseNotFinite } from '../../export/network.ts';
@@ -9,9 +7,9 @@ import { encodeWeights } from '../../export/safetensors.ts';
 import { encodeTfjs, MODEL_FILE, WEIGHTS_FILE } from '../../export/tfjs.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
+import { sha256 } from '../../shared/dataset/digest.ts';
 import { callerPath } from '../../shared/paths.ts';
-import { findCheckpoint } from '../runs/find.ts';
-import { openModel } from '../runs/saved-model.ts';
+import { findModel, runOf } from '../runs/saved-model.ts';
 import { shownPath } from '../shown-path.ts';
 import { version } from '../version.ts';
 
@@ -39,12 +37,11 @@ interface Report {
 export async function exportNetwork(path: string | undefined, flags: ExportFlags): Promise<number> {
   const { format } = flags;
   const { json } = resolveReadConfig({ flags: { json: flags.json }, env: process.env });
-  const named = path === undefined ? undefined : callerPath(path, process.env);
   const out = callerPath(flags.out, process.env);
   await (format === 'tfjs' ? newFolder(out) : newFile(out));
-  const { checkpoint, layout, weights } = await openModel(await findCheckpoint(named, callerPath('runs', process.env)));
+  const { checkpoint, layout, weights } = await findModel(path);
   refuseNotFinite(layout, weights, checkpoint.file);
-  const run = runOf(checkpoint.file);
+  const run = runOf(checkpoint);
   const source = { layout, weights, version: version() };
   const metadata = metadataOf(source, checkpoint, run);
   const files = filesOf(format, { ...source, metadata }, out);
@@ -75,16 +72,6 @@ function filesOf(format: ExportFlags['format'], network: Network, out: string): 
       return inFolder(out, { [WEIGHTS_FILE]: weights, [MODEL_FILE]: model });
     }
   }
-}
-
-/** The name of the run in whose directory a checkpoint lies. */
-function runOf(file: string): string | undefined {
-  const folder = dirname(file);
-  return basename(folder) === 'checkpoints' ? basename(dirname(folder)) : undefined;
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function reportText({ files, checkpoint, step, head, weightsSha256, trainedOn }: Report): string {

@@ -15,8 +15,7 @@ import type { ReadImage } from '../../worker/images/thread.ts';
 import { LayerFolders, writeLayers } from '../predict/layer-files.ts';
 import { JsonOutput, nameOf, type Output, type Source, TextOutput } from '../predict/output.ts';
 import { idxImage, pictureFiles } from '../predict/sources.ts';
-import { findCheckpoint } from '../runs/find.ts';
-import { openModel, type SavedModel } from '../runs/saved-model.ts';
+import { findModel, type SavedModel } from '../runs/saved-model.ts';
 import { shownPath } from '../shown-path.ts';
 
 interface Flags {
@@ -41,7 +40,7 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   const { index, run, checkpoint, layers, ...others } = flags as Flags & Record<string, unknown>;
   const { json } = resolveReadConfig({ flags: others, env: process.env });
   const folder = layersFolder(layers);
-  const model = await savedModel(checkpoint ?? run);
+  const model = await findModel(checkpoint ?? run);
   const inspector = new Inspector(compileInspector(), model.layout);
   inspector.setWeights(model.weights);
   const given = paths.map((path) => callerPath(path, process.env));
@@ -52,12 +51,6 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   }
   const output = json ? new JsonOutput(sourceOf(model)) : new TextOutput(files.length);
   return (await predictAll(images, { inspector, output, folder, several: files.length > 1 })) ? 0 : 1;
-}
-
-/** The one that a person means, by `lockstep predict` and `lockstep draw` alike; the newest run's last where none is named. */
-export async function savedModel(named: string | undefined): Promise<SavedModel> {
-  const path = named === undefined ? undefined : callerPath(named, process.env);
-  return openModel(await findCheckpoint(path, callerPath('runs', process.env)));
 }
 
 export function sourceOf({ checkpoint, weights }: SavedModel): Source {

@@ -12,7 +12,7 @@ import { callerPath } from '../../shared/paths.ts';
 import { openDataset } from '../dataset.ts';
 import { runData } from '../report/run-data.ts';
 import { type OpenedSnapshot, openSnapshots, stepsOf } from '../report/snapshots.ts';
-import { findRun } from '../runs/find.ts';
+import { findRuns } from '../runs/find.ts';
 import { shownPath } from '../shown-path.ts';
 import { version } from '../version.ts';
 
@@ -23,8 +23,6 @@ interface Flags {
 }
 
 const REPORT = 'report.html';
-/** As many as there are colours for their curves. */
-const MOST_RUNS = 6;
 /** The digit that is shown where none is chosen: the test set's first one of these. */
 const USUAL_DIGIT = 7;
 
@@ -36,7 +34,7 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
   const { steps: wanted, image, out, ...others } = flags as Flags & Record<string, unknown>;
   const { data, json } = resolveReadConfig({ flags: others, env: process.env });
   const steps = stepsOf(wanted);
-  const paths = await runPaths(named);
+  const paths = await findRuns(named, process.env);
   const opened = await openSnapshots(paths, { steps, say });
   const dataset = await openDataset({
     ...{ flag: data, env: process.env, say },
@@ -53,17 +51,6 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
   await write(file, page);
   process.stdout.write(json ? `${JSON.stringify(resultOf(file, page, columns))}\n` : `${shownPath(file)}\n`);
   return 0;
-}
-
-async function runPaths(named: readonly string[]): Promise<string[]> {
-  if (named.length > MOST_RUNS) {
-    throw new UsageError(`${named.length} runs: expected at most ${MOST_RUNS}, for as many colours. Name fewer.`);
-  }
-  const runs = callerPath('runs', process.env);
-  if (named.length === 0) return [await findRun(undefined, runs)];
-  const paths: string[] = [];
-  for (const path of named) paths.push(await findRun(callerPath(path, process.env), runs));
-  return [...new Set(paths)];
 }
 
 /** What a reader must know of the data before any figure. */

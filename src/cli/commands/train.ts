@@ -76,7 +76,7 @@ async function trainTold({ started, resumed, resolved, terminal }: Told): Promis
   terminal.setContext({ run: name });
   const registry = new Registry();
   const metrics = metricsOf(registry, name, config, dataset);
-  const feed = feedOf(name, started, config, dataset);
+  const feed = address && feedOf(name, started, config, dataset);
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
   const http = address && (await startHttp({ ...address, metrics, feed }));
   try {

@@ -1,8 +1,9 @@
 import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/observer.ts';
+import { count, percent } from '../../shared/figures.ts';
 import { Pace, TimeLeft } from './pace.ts';
 import type { ProgressOptions } from './progress.ts';
 import type { Style } from './terminal.ts';
-import { clock, entryOf, grouped, percent, stepLine, stepOf } from './texts.ts';
+import { clock, entryOf, stepLine, stepOf } from './texts.ts';
 
 /** Between two readings of the speed: shorter ones flicker. */
 const SPEED_SECONDS = 1;
@@ -73,7 +74,7 @@ export class ProgressBar implements StepObserver {
     const left = `${clock(this.#left.of(this.#options.steps - step))} left`;
     // As wide as 100.0 %, so that the bar's length stays.
     const share = percent(accuracy, 1).padStart(7);
-    const samples = Number.isFinite(speed) ? grouped(speed) : '?';
+    const samples = Number.isFinite(speed) ? count(speed) : '?';
     return [
       { full: `loss ${loss.toFixed(4)}`, short: `loss ${loss.toFixed(4)}`, goes: 3 },
       { full: `accuracy ${share}`, short: `acc ${share}`, goes: 1 },

@@ -1,13 +1,6 @@
 import type { StepRecord } from '../../coordinator/observer.ts';
+import { count, percent } from '../../shared/figures.ts';
 import type { Entry } from '../log.ts';
-
-export function percent(ratio: number, digits: number): string {
-  return `${(100 * ratio).toFixed(digits)} %`;
-}
-
-export function grouped(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
-}
 
 /** Such as 45 s, 3 min 5 s or 2 h 10 min. */
 export function duration(seconds: number): string {
@@ -38,7 +31,7 @@ export function stepLine(record: StepRecord, steps: number, { speed, left }: { s
     `loss ${loss.toFixed(4)}`,
     `accuracy ${percent(accuracy, 2)}`,
     ...(testAccuracy === undefined ? [] : [`test ${percent(testAccuracy, 2)}`]),
-    ...(Number.isFinite(speed) ? [`${grouped(speed)} samples/s`] : []),
+    ...(Number.isFinite(speed) ? [`${count(speed)} samples/s`] : []),
     ...(left === undefined ? [] : [`${duration(left)} left`]),
   ].join('  ');
 }

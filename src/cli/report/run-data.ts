@@ -1,18 +1,15 @@
 import { basename, join } from 'node:path';
+import { History } from '../../coordinator/page/history.ts';
 import { lockState } from '../../coordinator/run-lock.ts';
 import { readSteps } from '../../coordinator/step-lines.ts';
 import type { FactGroup, ReportRun } from '../../report/data.ts';
-import type { TestPoint } from '../../shared/live/feed.ts';
 import { packSeries } from '../../shared/live/packed-series.ts';
 import type { ReportCurves } from '../../shared/live/report-curves.ts';
-import { CAPACITY, StepSeries } from '../../shared/live/series.ts';
+import { CAPACITY } from '../../shared/live/series.ts';
 import { stateOf } from '../runs/list.ts';
 import { type Manifest, readManifest } from '../runs/manifest.ts';
 import { configShown } from '../runs/page.ts';
 import { datasetText } from '../runs/summary.ts';
-
-/** Test points of a curve, at most; the last ones are kept. */
-const MOST_TESTS = 4096;
 
 /**
  * What a report tells of a run besides its weights.
@@ -28,19 +25,15 @@ export async function runData(path: string, runs: number): Promise<ReportRun> {
 }
 
 async function logOf(path: string, name: string, { config: { iterations, batch } }: Manifest, runs: number) {
-  const series = new StepSeries(Math.floor(CAPACITY / runs));
-  const tests: TestPoint[] = [];
+  const history = new History(Math.floor(CAPACITY / runs));
   const trained = { steps: 0, seconds: 0 };
   for await (const record of readSteps(join(path, 'steps.jsonl'))) {
-    const { step, loss, accuracy, learningRate, gradientNorm, timings, testAccuracy, testLoss } = record;
-    series.push({ step, loss, accuracy, learningRate, gradientNorm, seconds: timings.total });
+    history.step(record);
     trained.steps++;
-    trained.seconds += timings.total;
-    if (testAccuracy === undefined) continue;
-    tests.push({ step, accuracy: testAccuracy, loss: Number.isFinite(testLoss) ? (testLoss as number) : null });
-    if (tests.length > MOST_TESTS) tests.shift();
+    trained.seconds += record.timings.total;
   }
-  const packed = packSeries(series.data, ['loss', 'accuracy', 'learningRate']);
+  const { series, tests } = history.view;
+  const packed = packSeries(series, ['loss', 'accuracy', 'learningRate']);
   const curves: ReportCurves = { name, iterations, batch, series: packed, tests };
   return {
     curves,

@@ -2,7 +2,11 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import { CheckpointError, UsageError } from '../../shared/errors.ts';
+import { callerPath } from '../../shared/paths.ts';
 import { MANIFEST } from './manifest.ts';
+
+/** As many as there are colours for their curves. */
+const MOST_RUNS = 6;
 
 /**
  * The checkpoint that a person means: `path` where it is a file, the last one of a run where it is its directory, and that
@@ -63,6 +67,21 @@ export async function findRun(path: string | undefined, runs: string): Promise<s
   throw new UsageError(
     `${run} is a file: expected a run directory, such as runs/first. For a checkpoint's weights: --init.`,
   );
+}
+
+/**
+ * The run directories that a person means for one page, each once; the newest where none is named.
+ * @throws UsageError where one isn't there, or there are too many
+ */
+export async function findRuns(named: readonly string[], env: NodeJS.ProcessEnv): Promise<string[]> {
+  if (named.length > MOST_RUNS) {
+    throw new UsageError(`${named.length} runs: expected at most ${MOST_RUNS}, for as many colours. Name fewer.`);
+  }
+  const runs = callerPath('runs', env);
+  if (named.length === 0) return [await findRun(undefined, runs)];
+  const paths: string[] = [];
+  for (const path of named) paths.push(await findRun(callerPath(path, env), runs));
+  return [...new Set(paths)];
 }
 
 async function lastCheckpoint(run: string): Promise<string | undefined> {

@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path';
 import { z } from 'zod';
 import { type Checkpoint, trainingStateOf } from '../../shared/checkpoint/checkpoint.ts';
 import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
@@ -5,6 +6,8 @@ import { trainSchema } from '../../shared/config/schema.ts';
 import { CheckpointError } from '../../shared/errors.ts';
 import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
+import { callerPath } from '../../shared/paths.ts';
+import { findCheckpoint } from './find.ts';
 
 /** A checkpoint as far as predictions need it. */
 export interface SavedModel {
@@ -19,6 +22,21 @@ export async function openModel(file: string): Promise<SavedModel> {
   const checkpoint = await readCheckpoint(file);
   const layout = layoutOf(modelOf(checkpoint));
   return { checkpoint, layout, weights: trainingStateOf(checkpoint, layout).weights };
+}
+
+/**
+ * The one that a person means: a checkpoint, the last one of a run, or of the newest run where nothing is named.
+ * @throws CheckpointError where there is none, or it can't be used
+ */
+export async function findModel(named: string | undefined): Promise<SavedModel> {
+  const path = named === undefined ? undefined : callerPath(named, process.env);
+  return openModel(await findCheckpoint(path, callerPath('runs', process.env)));
+}
+
+/** The name of the run in whose directory a checkpoint lies; undefined where it lies elsewhere. */
+export function runOf({ file }: Checkpoint): string | undefined {
+  const folder = dirname(file);
+  return basename(folder) === 'checkpoints' ? basename(dirname(folder)) : undefined;
 }
 
 function modelOf({ file, config }: Checkpoint) {

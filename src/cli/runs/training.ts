@@ -46,7 +46,8 @@ export interface Surroundings {
   readonly registry: Registry;
   /** In the registry. */
   readonly metrics: RunMetrics;
-  readonly feed: LiveFeed;
+  /** Of the live page; undefined: there is none. */
+  readonly feed: LiveFeed | undefined;
   readonly http: WebServer | undefined;
   /** Undefined: this machine trains alone. */
   readonly listening: Listening | undefined;
@@ -70,7 +71,7 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
   const begun = Date.parse(manifest.attempts.at(-1)?.started ?? manifest.started);
   metrics.begin({ attempt: manifest.attempts.length, startedAt: begun, step: from.step, iterations });
   for (const line of announcement({ run, config, dataset, http, from: from.step })) terminal.say(line);
-  if (http !== undefined) await recall(directory, from.step, feed);
+  if (feed !== undefined) await recall(directory, from.step, feed);
   const writer = await startRemoteWrite(remoteWrite, manifest, { registry, say: (line) => terminal.say(line) });
   const chain = new HashChain(beginning.chain);
   let steps = from.step;
@@ -89,14 +90,14 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
     terminal.say(first, { ...figures, path });
     for (const line of others) terminal.say(line);
     if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
-    await feed.end(state);
+    await feed?.end(state);
     await conclude(directory, ended(manifest, { state, steps, chain: chain.value, result: summary }));
     return state === 'finished' ? 0 : stop.exitCode;
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
     const ending = { state: 'failed', steps, chain: chain.value, failure } as const;
     // It may be the directory that failed: then the first error is the one to tell.
-    await feed.end('failed');
+    await feed?.end('failed');
     await directory.writeManifest(manifestJson(ended(manifest, ending))).catch(() => {});
     const samples = await writer?.finish(AbortSignal.abort());
     if (samples !== undefined && samples.dropped > 0) terminal.say(samplesText(samples));
@@ -140,7 +141,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   const events = await eventLogOf(beginning, directory, (message) =>
     watchers.onEvent({ kind: 'notice', level: 'warn', message }),
   );
-  const watchers = together([metrics, feed, progress, log, { onStep: follow }, writer ?? {}, events ?? {}]);
+  const watchers = together([metrics, feed ?? {}, progress, log, { onStep: follow }, writer ?? {}, events ?? {}]);
   const notice = (message: string): void => watchers.onEvent({ kind: 'notice', level: 'warn', node: 'local', message });
   const { engine, cluster, executor, pool, close } = startComputing(surroundings.listening !== undefined, {
     ...{ config, memory, dataset, stop: stop.signal },
@@ -153,7 +154,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   const lag = new EventLoopLag();
   const local = (): NodeCounts => localCounts(pool, cluster, lag);
   metrics.watchNode('local', local);
-  if (config.workers > 0) feed.watchNode('local', local);
+  if (config.workers > 0) feed?.watchNode('local', local);
   const lockLost = new AbortController();
   const checkpoints = new CheckpointWriter({
     ...{ folder: directory.checkpoints, files: directory.files, layout, config, digests, from: from.step },
@@ -238,10 +239,13 @@ async function openDoor(
   const onReady = ({ name, figures }: Guest): void => {
     const counts = cluster.shardCounts.get(name);
     if (counts === undefined) return;
-    for (const watcher of [metrics, feed]) watcher.watchNode(name, () => remoteCounts(counts, figures));
+    const read = (): NodeCounts => remoteCounts(counts, figures);
+    metrics.watchNode(name, read);
+    feed?.watchNode(name, read);
   };
   const onForget = (node: string): void => {
-    for (const watcher of [metrics, feed]) watcher.forgetNode(node);
+    metrics.forgetNode(node);
+    feed?.forgetNode(node);
   };
   const hub = await openHub({ ...options, listening, cluster, onReady, onForget });
   metrics.watchRemote(hub.counts, cluster.auditCounts);

@@ -17,13 +17,11 @@ export interface PageOptions {
   readonly guarded?: RouteShorthandOptions;
 }
 
-/** A page takes everything from its own server, and nothing from anywhere else. */
+/** What a page has beside the headers of every answer: it takes everything from its own server, and nothing from anywhere else. */
 export function pageHeaders({ wasm = false }: PageOptions = {}): Record<string, string> {
   const script = `script-src 'self'${wasm ? " 'wasm-unsafe-eval'" : ''}`;
   return {
     'Content-Security-Policy': `default-src 'none'; ${script}; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-cache',
   };
 }

@@ -1,5 +1,5 @@
 import type { RunView } from '../../shared/live/feed.ts';
-import { type Point, StepSeries } from '../../shared/live/series.ts';
+import { CAPACITY, type Point, StepSeries } from '../../shared/live/series.ts';
 import type { StepRecord } from '../observer.ts';
 
 /** Of these the last ones are kept. */
@@ -9,11 +9,16 @@ const MOST_HAPPENINGS = 256;
 
 /** The steps, tests, checkpoints and happenings of a run so far. */
 export class History {
-  readonly #series = new StepSeries();
+  readonly #series: StepSeries;
   readonly #tests: RunView['tests'][number][] = [];
   readonly #checkpoints: RunView['checkpoints'][number][] = [];
   readonly #happenings: RunView['happenings'][number][] = [];
   lastStep = 0;
+
+  /** @param capacity of the series: so many steps are kept one by one */
+  constructor(capacity = CAPACITY) {
+    this.#series = new StepSeries(capacity);
+  }
 
   step(record: StepRecord): Point {
     const { step, loss, accuracy, learningRate, gradientNorm, testAccuracy, testLoss } = record;

@@ -1,0 +1,15 @@
+import { once } from 'node:events';
+import type { WebServer } from '../coordinator/web-server.ts';
+import { stopOnSignals } from './signals.ts';
+
+/**
+ * Starts a server, says so, and lets it run until a person stops it.
+ * @param text what is said, from the server's URL
+ */
+export async function serveUntilStopped(start: () => Promise<WebServer>, text: (url: string) => string): Promise<void> {
+  const stop = stopOnSignals(() => {});
+  const server = await start();
+  process.stderr.write(`${text(`${server.url}/`)} (Ctrl-C ends it)\n`);
+  if (!stop.signal.aborted) await once(stop.signal, 'abort');
+  await server.close();
+}
