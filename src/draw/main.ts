@@ -1,4 +1,5 @@
 import { startTheme } from '../page/theme.ts';
+import { count } from '../shared/figures.ts';
 import { DIGIT_SIDE, toDigit } from '../shared/inspect/digit.ts';
 import { type DrawingModel, MODEL_PATH, WASM_PATH, WEIGHTS_PATH } from '../shared/inspect/drawing.ts';
 import { Inspector } from '../shared/inspect/inspector.ts';
@@ -77,7 +78,7 @@ async function start(): Promise<void> {
   };
   try {
     const model = (await (await fetched(MODEL_PATH)).json()) as DrawingModel;
-    element('title', HTMLElement).textContent = `${model.name}, step ${model.step.toLocaleString('en')}`;
+    element('title', HTMLElement).textContent = `${model.name}, step ${count(model.step)}`;
     if (model.isForeign) warn('These weights were trained on another set than MNIST, such as the synthetic digits.');
     follow(await openInspector(model));
     document.body.dataset.ready = '';

@@ -1,3 +1,4 @@
+import { layerText } from '../shared/figures.ts';
 import type { LayerActivation, Passage } from '../shared/inspect/inspector.ts';
 import { columnsOf, mapsPicture, scaleOf } from '../shared/inspect/map-picture.ts';
 import type { ModelLayout, Shape } from '../shared/model/layout.ts';
@@ -16,7 +17,7 @@ export class LayerPanels {
       canvas.setAttribute('role', 'img');
       canvas.setAttribute('aria-label', `${spec.name}: ${sizeOf(output)}`);
       const title = document.createElement('h2');
-      title.textContent = `${spec.name.length === 2 ? spec.name.toUpperCase() : spec.name} ${sizeOf(output)}`;
+      title.textContent = `${layerText(spec.name)} ${sizeOf(output)}`;
       const panel = document.createElement('section');
       panel.className = 'panel';
       panel.append(title, canvas);

@@ -1,3 +1,4 @@
+import { percent } from '../shared/figures.ts';
 import type { Passage } from '../shared/inspect/inspector.ts';
 
 interface Row {
@@ -33,7 +34,7 @@ export class PredictionPanel {
     for (const [digit, { row, bar, text }] of this.#rows.entries()) {
       const probability = probabilities[digit] as number;
       bar.value = probability;
-      text.textContent = `${(100 * probability).toFixed(1)} %`;
+      text.textContent = percent(probability, 1);
       row.toggleAttribute('data-best', digit === prediction);
     }
   }

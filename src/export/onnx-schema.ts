@@ -1,9 +1,7 @@
-import protobuf from 'protobufjs/light.js';
-
-type Field = readonly [id: number, type: string, rule?: 'repeated'];
+import { type Messages, protobufTypes } from '../shared/protobuf.ts';
 
 /** As much of ONNX's messages as a network needs. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
-const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
+const MESSAGES: Messages = {
   ModelProto: {
     irVersion: [1, 'int64'],
     producerName: [2, 'string'],
@@ -49,15 +47,4 @@ export const DATA_TYPE = { float32: 1, int64: 7 } as const;
 /** Values of AttributeProto.AttributeType. */
 export const ATTRIBUTE_TYPE = { int: 2, ints: 7 } as const;
 
-export const ModelProto = protobuf.Root.fromJSON({
-  nested: Object.fromEntries(
-    Object.entries(MESSAGES).map(([message, fields]) => [
-      message,
-      {
-        fields: Object.fromEntries(
-          Object.entries(fields).map(([name, [id, type, rule]]) => [name, { id, type, ...(rule && { rule }) }]),
-        ),
-      },
-    ]),
-  ),
-}).lookupType('ModelProto');
+export const ModelProto = protobufTypes(MESSAGES).lookupType('ModelProto');

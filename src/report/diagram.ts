@@ -1,7 +1,7 @@
-import { count } from '../shared/figures.ts';
+import { count, layerText } from '../shared/figures.ts';
 import { type ModelLayout, type Shape, shapeSize } from '../shared/model/layout.ts';
 import { type Html, html } from './html.ts';
-import { layerText, shapeText } from './text.ts';
+import { shapeText } from './text.ts';
 
 interface Block {
   readonly name: string;

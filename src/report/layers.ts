@@ -1,3 +1,4 @@
+import { layerText } from '../shared/figures.ts';
 import type { LayerActivation } from '../shared/inspect/inspector.ts';
 import { columnsOf, type MapScale, scaleOf } from '../shared/inspect/map-picture.ts';
 import { BITMAP_HEIGHT, BITMAP_WIDTH } from '../shared/model/bitmaps.ts';
@@ -7,7 +8,7 @@ import type { Column } from './data.ts';
 import { type Html, html } from './html.ts';
 import { chapter, panel, sideBySide } from './parts.ts';
 import { colourBar, commonScale, img, mapsOf, rangeText } from './pictures.ts';
-import { layerText, shapeText } from './text.ts';
+import { shapeText } from './text.ts';
 
 export const BITMAP: Shape = { maps: 1, height: BITMAP_HEIGHT, width: BITMAP_WIDTH };
 /** CSS pixels of a picture, at most, and of one value. */

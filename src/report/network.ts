@@ -1,4 +1,4 @@
-import { count } from '../shared/figures.ts';
+import { count, layerText } from '../shared/figures.ts';
 import type { MapScale } from '../shared/inspect/map-picture.ts';
 import { BITMAP_HEIGHT, BITMAP_WIDTH, DIGIT_BITMAPS } from '../shared/model/bitmaps.ts';
 import type { LayerLayout, ModelLayout } from '../shared/model/layout.ts';
@@ -6,7 +6,7 @@ import { networkDiagram } from './diagram.ts';
 import { type Html, html } from './html.ts';
 import { chapter, note, panel } from './parts.ts';
 import { colourBar, img, mapsOf } from './pictures.ts';
-import { layerText, shapeText } from './text.ts';
+import { shapeText } from './text.ts';
 
 const KINDS: Readonly<Record<LayerLayout['spec']['kind'], string>> = {
   conv: 'convolution',

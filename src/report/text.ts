@@ -9,8 +9,3 @@ export function figure(value: number): string {
 export function shapeText({ maps, height, width }: Shape): string {
   return height * width === 1 ? String(maps) : `${maps}@${height}×${width}`;
 }
-
-/** A layer's name as the paper has it: C1, F6; the head is in small letters. */
-export function layerText(name: string): string {
-  return /^[a-z]\d$/.test(name) ? name.toUpperCase() : name;
-}

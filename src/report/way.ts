@@ -1,4 +1,4 @@
-import { percent } from '../shared/figures.ts';
+import { layerText, percent } from '../shared/figures.ts';
 import type { LayerActivation } from '../shared/inspect/inspector.ts';
 import { type MapScale, scaleOf } from '../shared/inspect/map-picture.ts';
 import type { Shape } from '../shared/model/layout.ts';
@@ -7,7 +7,7 @@ import type { Column, TestSet } from './data.ts';
 import { type Content, type Html, html } from './html.ts';
 import { chapter, note } from './parts.ts';
 import { dataUri, mapsOf } from './pictures.ts';
-import { layerText, shapeText } from './text.ts';
+import { shapeText } from './text.ts';
 
 /** SVG units: a layer's place, its picture, and what stands above it. */
 const PLACE = 132;

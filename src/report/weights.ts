@@ -1,10 +1,10 @@
+import { layerText } from '../shared/figures.ts';
 import type { MapScale, Picture } from '../shared/inspect/map-picture.ts';
 import type { LayerLayout } from '../shared/model/layout.ts';
 import type { Column } from './data.ts';
 import { type Html, html } from './html.ts';
 import { chapter, note, panel, sideBySide } from './parts.ts';
 import { colourBar, commonScale, dataUri, img, mapsOf, rangeText, VALUE_PIXELS } from './pictures.ts';
-import { layerText } from './text.ts';
 
 /** SVG units of a kernel with the space behind it, and of the numbers beside the table. */
 const TILE = 30;

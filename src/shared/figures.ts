@@ -11,3 +11,8 @@ export function count(value: number): string {
 export function percent(ratio: number, digits = 2): string {
   return `${(100 * ratio).toFixed(digits)} %`;
 }
+
+/** A layer's name as the paper has it: C1, F6; the head is in small letters. */
+export function layerText(name: string): string {
+  return /^[a-z]\d$/.test(name) ? name.toUpperCase() : name;
+}

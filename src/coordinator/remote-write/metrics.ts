@@ -1,4 +1,5 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
+import { keptCounter, keptGauge } from '../metrics/kept.ts';
 
 /** Samples of single steps on their way to a remote write receiver. */
 export interface SampleCounts {
@@ -9,23 +10,16 @@ export interface SampleCounts {
 
 /** Registers the families of remote write, whose values are taken from where they are kept at each scrape. */
 export function remoteWriteIn(registry: Registry, counts: SampleCounts): void {
-  const registers = [registry];
-  new Counter({
+  keptCounter(registry, {
     name: 'lockstep_remote_write_samples_total',
     help: 'Samples of single steps for the remote write receiver, by outcome: sent (it took them) or dropped.',
     labelNames: ['outcome'],
-    registers,
-    collect() {
-      this.reset();
-      for (const outcome of ['sent', 'dropped'] as const) this.inc({ outcome }, counts[outcome]);
-    },
+    samples: () => (['sent', 'dropped'] as const).map((outcome) => ({ labels: { outcome }, value: counts[outcome] })),
   });
-  new Gauge({
+  keptGauge(registry, {
     name: 'lockstep_remote_write_pending_samples',
     help: 'Samples of single steps that wait for the remote write receiver.',
-    registers,
-    collect() {
-      this.set(counts.pending);
-    },
+    labelNames: [],
+    samples: () => [{ labels: {}, value: counts.pending }],
   });
 }

@@ -1,24 +1,18 @@
 // What Prometheus remote write 1.0 sends: https://prometheus.io/docs/specs/prw/remote_write_spec/
-import protobuf from 'protobufjs/light.js';
 import { compress } from 'snappyjs';
+import { type Messages, protobufTypes } from '../../shared/protobuf.ts';
 import type { Batch } from './step-queue.ts';
 import { STEP_SERIES, type StepLabels } from './step-series.ts';
 
-/** As much of prometheus.WriteRequest as this sends. */
-const SCHEMA = {
-  WriteRequest: { fields: { timeseries: { rule: 'repeated', type: 'TimeSeries', id: 1 } } },
-  TimeSeries: {
-    fields: {
-      labels: { rule: 'repeated', type: 'Label', id: 1 },
-      samples: { rule: 'repeated', type: 'Sample', id: 2 },
-    },
-  },
-  Label: { fields: { name: { type: 'string', id: 1 }, value: { type: 'string', id: 2 } } },
-  /** timestamp: Unix milliseconds. */
-  Sample: { fields: { value: { type: 'double', id: 1 }, timestamp: { type: 'int64', id: 2 } } },
+/** As much of prometheus.WriteRequest as this sends. A sample's timestamp: Unix milliseconds. */
+const MESSAGES: Messages = {
+  WriteRequest: { timeseries: [1, 'TimeSeries', 'repeated'] },
+  TimeSeries: { labels: [1, 'Label', 'repeated'], samples: [2, 'Sample', 'repeated'] },
+  Label: { name: [1, 'string'], value: [2, 'string'] },
+  Sample: { value: [1, 'double'], timestamp: [2, 'int64'] },
 };
 
-export const WriteRequest = protobuf.Root.fromJSON({ nested: SCHEMA }).lookupType('WriteRequest');
+export const WriteRequest = protobufTypes(MESSAGES).lookupType('WriteRequest');
 
 export const HEADERS = {
   'Content-Type': 'application/x-protobuf',

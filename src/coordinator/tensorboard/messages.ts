@@ -1,4 +1,4 @@
-import protobuf from 'protobufjs/light.js';
+import { type Messages, protobufTypes } from '../../shared/protobuf.ts';
 
 /** The part of TensorFlow's messages that is written here, under their names in TensorFlow; absent fields aren't written. */
 export interface Event {
@@ -62,68 +62,66 @@ export interface TensorShape {
 /** SessionLog.SessionStatus.START */
 export const SESSION_START = 1;
 
-type Fields = Record<string, { type: string; id: number; rule?: 'repeated'; keyType?: string }>;
-
-const MESSAGES: Record<string, Fields> = {
+const MESSAGES: Messages = {
   Event: {
-    wallTime: { type: 'double', id: 1 },
-    step: { type: 'int64', id: 2 },
-    fileVersion: { type: 'string', id: 3 },
-    graphDef: { type: 'bytes', id: 4 },
-    summary: { type: 'Summary', id: 5 },
-    sessionLog: { type: 'SessionLog', id: 7 },
+    wallTime: [1, 'double'],
+    step: [2, 'int64'],
+    fileVersion: [3, 'string'],
+    graphDef: [4, 'bytes'],
+    summary: [5, 'Summary'],
+    sessionLog: [7, 'SessionLog'],
   },
-  SessionLog: { status: { type: 'int32', id: 1 } },
-  Summary: { value: { rule: 'repeated', type: 'SummaryValue', id: 1 } },
+  SessionLog: { status: [1, 'int32'] },
+  Summary: { value: [1, 'SummaryValue', 'repeated'] },
   SummaryValue: {
-    tag: { type: 'string', id: 1 },
-    simpleValue: { type: 'float', id: 2 },
-    histo: { type: 'HistogramProto', id: 5 },
-    metadata: { type: 'SummaryMetadata', id: 9 },
+    tag: [1, 'string'],
+    simpleValue: [2, 'float'],
+    histo: [5, 'HistogramProto'],
+    metadata: [9, 'SummaryMetadata'],
   },
   SummaryMetadata: {
-    pluginData: { type: 'PluginData', id: 1 },
-    summaryDescription: { type: 'string', id: 3 },
+    pluginData: [1, 'PluginData'],
+    summaryDescription: [3, 'string'],
   },
-  PluginData: { pluginName: { type: 'string', id: 1 } },
+  PluginData: { pluginName: [1, 'string'] },
   HistogramProto: {
-    min: { type: 'double', id: 1 },
-    max: { type: 'double', id: 2 },
-    num: { type: 'double', id: 3 },
-    sum: { type: 'double', id: 4 },
-    sumSquares: { type: 'double', id: 5 },
-    bucketLimit: { rule: 'repeated', type: 'double', id: 6 },
-    bucket: { rule: 'repeated', type: 'double', id: 7 },
+    min: [1, 'double'],
+    max: [2, 'double'],
+    num: [3, 'double'],
+    sum: [4, 'double'],
+    sumSquares: [5, 'double'],
+    bucketLimit: [6, 'double', 'repeated'],
+    bucket: [7, 'double', 'repeated'],
   },
   GraphDef: {
-    node: { rule: 'repeated', type: 'NodeDef', id: 1 },
-    versions: { type: 'VersionDef', id: 4 },
+    node: [1, 'NodeDef', 'repeated'],
+    versions: [4, 'VersionDef'],
   },
-  VersionDef: { producer: { type: 'int32', id: 1 } },
+  VersionDef: { producer: [1, 'int32'] },
   NodeDef: {
-    name: { type: 'string', id: 1 },
-    op: { type: 'string', id: 2 },
-    input: { rule: 'repeated', type: 'string', id: 3 },
-    attr: { keyType: 'string', type: 'AttrValue', id: 5 },
+    name: [1, 'string'],
+    op: [2, 'string'],
+    input: [3, 'string', 'repeated'],
+    attr: [5, 'AttrValue', 'map'],
   },
   AttrValue: {
-    list: { type: 'ListValue', id: 1 },
-    s: { type: 'bytes', id: 2 },
-    b: { type: 'bool', id: 5 },
-    type: { type: 'int32', id: 6 },
-    shape: { type: 'TensorShape', id: 7 },
-    tensor: { type: 'Tensor', id: 8 },
+    list: [1, 'ListValue'],
+    s: [2, 'bytes'],
+    b: [5, 'bool'],
+    type: [6, 'int32'],
+    shape: [7, 'TensorShape'],
+    tensor: [8, 'Tensor'],
   },
   ListValue: {
-    i: { rule: 'repeated', type: 'int64', id: 3 },
-    shape: { rule: 'repeated', type: 'TensorShape', id: 7 },
+    i: [3, 'int64', 'repeated'],
+    shape: [7, 'TensorShape', 'repeated'],
   },
-  TensorShape: { dim: { rule: 'repeated', type: 'Dim', id: 2 } },
-  Dim: { size: { type: 'int64', id: 1 } },
+  TensorShape: { dim: [2, 'Dim', 'repeated'] },
+  Dim: { size: [1, 'int64'] },
   Tensor: {
-    dtype: { type: 'int32', id: 1 },
-    tensorShape: { type: 'TensorShape', id: 2 },
-    tensorContent: { type: 'bytes', id: 4 },
+    dtype: [1, 'int32'],
+    tensorShape: [2, 'TensorShape'],
+    tensorContent: [4, 'bytes'],
   },
 };
 
@@ -134,13 +132,7 @@ const ONE_OF: Record<string, readonly string[]> = {
   AttrValue: ['list', 's', 'b', 'type', 'shape', 'tensor'],
 };
 
-const nested = Object.fromEntries(
-  Object.entries(MESSAGES).map(([name, fields]) => {
-    const one = ONE_OF[name];
-    return [name, { fields, ...(one === undefined ? {} : { oneofs: { one: { oneof: [...one] } } }) }];
-  }),
-);
-const root = protobuf.Root.fromJSON({ nested });
+const root = protobufTypes(MESSAGES, ONE_OF);
 const [eventType, graphType] = [root.lookupType('Event'), root.lookupType('GraphDef')];
 
 export function encodeEvent(event: Event): Uint8Array {
