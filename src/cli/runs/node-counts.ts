@@ -8,25 +8,28 @@ import type { LocalPool } from '../../worker/pool.ts';
 const NONE = { done: 0, late: 0, lost: 0, first: 0, retry: 0, duplicate: 0 };
 
 /**
- * What the metrics say of this process as a node, which it is without threads too. In a cluster, shards are dealt to its threads
- * as a whole, and by them among each other: what they did again there counts besides.
+ * What became of the shards of this process's threads, and why they were dealt. In a cluster, shards are dealt to its threads as a
+ * whole, and by them among each other: what they did again there counts besides.
  */
-export function localCounts(pool: LocalPool | undefined, cluster: Cluster | undefined, lag: EventLoopLag): NodeCounts {
+export function localWork(pool: LocalPool | undefined, cluster: Cluster | undefined) {
   const own = { shards: pool?.shardCounts ?? NONE, dealt: pool?.dealCounts ?? NONE };
   const given = cluster?.shardCounts.get('local');
-  const { shards, dealt } =
-    given === undefined
-      ? own
-      : {
-          shards: { done: given.done, late: given.late, lost: given.lost + own.shards.lost },
-          dealt: {
-            first: given.dealt.first,
-            retry: given.dealt.retry + own.dealt.retry,
-            duplicate: given.dealt.duplicate + own.dealt.duplicate,
-          },
-        };
+  if (given === undefined) return own;
   return {
-    ...{ shards, dealt, partials: given?.partials },
+    shards: { done: given.done, late: given.late, lost: given.lost + own.shards.lost },
+    dealt: {
+      first: given.dealt.first,
+      retry: given.dealt.retry + own.dealt.retry,
+      duplicate: given.dealt.duplicate + own.dealt.duplicate,
+    },
+  };
+}
+
+/** What the metrics say of this process as a node, which it is without threads too. Takes the lag: for one reader alone. */
+export function localCounts(pool: LocalPool | undefined, cluster: Cluster | undefined, lag: EventLoopLag): NodeCounts {
+  return {
+    ...localWork(pool, cluster),
+    partials: cluster?.shardCounts.get('local')?.partials,
     workersLost: pool?.workersLost ?? 0,
     workerSamples: pool?.workerSamples ?? [],
     memoryBytes: process.memoryUsage.rss(),

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { StepRecord } from '../../coordinator/observer.ts';
 import type { LiveFeed } from '../../coordinator/page/live-feed.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { readSteps } from '../../coordinator/step-lines.ts';
@@ -21,8 +22,12 @@ export function configShown(config: TrainConfig): RunView['config'] {
 export async function recall(directory: RunDirectory, until: number, feed: LiveFeed): Promise<void> {
   const log = join(directory.path, 'steps.jsonl');
   if (until === 0 || (await stat(log)).size > MOST_LOG_BYTES) return;
+  await feed.recall(stepsUntil(until, log));
+}
+
+async function* stepsUntil(until: number, log: string): AsyncGenerator<StepRecord> {
   for await (const record of readSteps(log)) {
-    if (record.step > until) break;
-    feed.remember(record);
+    if (record.step > until) return;
+    yield record;
   }
 }

@@ -5,7 +5,6 @@ import type { Guest } from '../../coordinator/cluster/guest-book.ts';
 import type { Hub } from '../../coordinator/cluster/hub.ts';
 import { HashChain } from '../../coordinator/hash-chain.ts';
 import type { WireCounts } from '../../coordinator/metrics/cluster-families.ts';
-import type { NodeCounts } from '../../coordinator/metrics/node-families.ts';
 import type { RunMetrics } from '../../coordinator/metrics/run-metrics.ts';
 import { type StepObserver, type StepRecord, together } from '../../coordinator/observer.ts';
 import type { LiveFeed } from '../../coordinator/page/live-feed.ts';
@@ -30,7 +29,7 @@ import type { StopSignals } from '../signals.ts';
 import { eventLogOf } from './event-files.ts';
 import { type HubOptions, type Listening, openHub } from './listening.ts';
 import { ended, type Manifest, manifestJson } from './manifest.ts';
-import { localCounts, remoteCounts } from './node-counts.ts';
+import { localCounts, localWork, remoteCounts } from './node-counts.ts';
 import { recall } from './page.ts';
 import { startRemoteWrite } from './remote-write.ts';
 import type { Beginning } from './start.ts';
@@ -152,9 +151,8 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   });
   const { layout, kernel, state, optimizer, testLabels } = engine;
   const lag = new EventLoopLag();
-  const local = (): NodeCounts => localCounts(pool, cluster, lag);
-  metrics.watchNode('local', local);
-  if (config.workers > 0) feed?.watchNode('local', local);
+  metrics.watchNode('local', () => localCounts(pool, cluster, lag));
+  if (config.workers > 0) feed?.watchNode('local', () => localWork(pool, cluster).shards);
   const lockLost = new AbortController();
   const checkpoints = new CheckpointWriter({
     ...{ folder: directory.checkpoints, files: directory.files, layout, config, digests, from: from.step },
@@ -239,9 +237,8 @@ async function openDoor(
   const onReady = ({ name, figures }: Guest): void => {
     const counts = cluster.shardCounts.get(name);
     if (counts === undefined) return;
-    const read = (): NodeCounts => remoteCounts(counts, figures);
-    metrics.watchNode(name, read);
-    feed?.watchNode(name, read);
+    metrics.watchNode(name, () => remoteCounts(counts, figures));
+    feed?.watchNode(name, () => counts);
   };
   const onForget = (node: string): void => {
     metrics.forgetNode(node);

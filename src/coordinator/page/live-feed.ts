@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { FeedMessage, NodeState, NodeView, RunState, RunView, StatusView } from '../../shared/live/feed.ts';
 import type { Point } from '../../shared/live/series.ts';
-import type { NodeReader } from '../metrics/node-families.ts';
+import type { NodeCounts } from '../metrics/node-families.ts';
 import type {
   CheckpointRecord,
   EvaluationRecord,
@@ -18,6 +18,9 @@ const STEPS_MS = 100;
 const STATUS_MS = 1000;
 /** Seconds over which speeds are taken. */
 const SPEED_SECONDS = 5;
+
+/** Reads what became of a node's shards so far. */
+type ShardsReader = () => NodeCounts['shards'];
 
 /** What a run is, before anything has happened in it. */
 export type RunHeading = Pick<
@@ -45,9 +48,10 @@ export class LiveFeed implements StepObserver {
     for (const timer of this.#timers) timer.unref();
   }
 
-  /** A step of an earlier attempt. */
-  remember(record: StepRecord): void {
-    this.#history.step(record);
+  /** Takes in the steps of earlier attempts. Pages that watch already begin anew, with them. */
+  async recall(records: AsyncIterable<StepRecord>): Promise<void> {
+    for await (const record of records) this.#history.step(record);
+    this.audience.tell(this.beginning());
   }
 
   beginning(): FeedMessage {
@@ -60,7 +64,7 @@ export class LiveFeed implements StepObserver {
   }
 
   /** Reads a node's counts whenever pages are told. */
-  watchNode(name: string, read: NodeReader): void {
+  watchNode(name: string, read: ShardsReader): void {
     const node = this.#nodes.get(name);
     if (node === undefined) this.#nodes.set(name, new Node(name, read));
     else node.read = read;
@@ -166,7 +170,7 @@ class Pace {
 
 class Node {
   readonly name: string;
-  read: NodeReader;
+  read: ShardsReader;
   ready = 0;
   starting = 0;
   /** Why it takes no part any more. */
@@ -174,14 +178,14 @@ class Node {
   readonly #pace = new Pace();
   #seen = 0;
 
-  constructor(name: string, read: NodeReader) {
+  constructor(name: string, read: ShardsReader) {
     this.name = name;
     this.read = read;
   }
 
   view(shardSize: number): NodeView {
     const { name, ready, starting } = this;
-    const { done, late, lost } = this.read().shards;
+    const { done, late, lost } = this.read();
     this.#pace.count((done + late - this.#seen) * shardSize);
     this.#seen = done + late;
     return { name, state: this.#state, ready, starting, speed: this.#pace.perSecond, done, late, lost };
