@@ -85,6 +85,8 @@ async function disturbedRun(server: Prometheus): Promise<Program> {
   const url = (await run.said(/^Nodes can connect/)).split(' ').at(-1) as string;
   const node = (token: string): Program =>
     start('worker', '--connect', url, '--threads', '1', '--token-file', token, ...DATA_OF_NODE);
+  // What happens before the first scrape is no increase afterwards.
+  await untilData(server, 'lockstep_node_joins_total == 0');
   assert.equal((await node(other).ended).status, 1);
   const [killed, leaving] = [node(own), node(own)] as [Program, Program];
   await untilData(server, 'count(sum by (node) (lockstep_shards_total{outcome="done"}) > 0) == 3');
