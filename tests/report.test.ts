@@ -191,6 +191,37 @@ describe('the report of a run on MNIST', { skip }, () => {
     await page.close();
   });
 
+  test('is printed whole, two of everything beside each other', { skip: noBrowser }, async () => {
+    // A4 without its margins, in CSS pixels; US Letter has 22 more.
+    const width = 703;
+    const { page, faults } = await watch(browser as Browser, pathToFileURL(result.report).href, {
+      viewport: { width, height: 1000 },
+    });
+    await page.evaluate("dispatchEvent(new Event('beforeprint'))");
+    await page.emulateMedia({ media: 'print' });
+    const beyond = await page.evaluate<string[]>(`[...document.querySelectorAll('body *')]
+      .filter((element) => element.getBoundingClientRect().right > ${width} + 1)
+      .map(({ tagName, className }) => tagName + '.' + className)`);
+    assert.deepEqual(beyond, []);
+    for (const kind of ['#charts .chart', '.confusion']) {
+      const tops = await page.evaluate<number[]>(
+        `[...document.querySelectorAll('${kind}')].slice(0, 2).map((element) => element.getBoundingClientRect().top)`,
+      );
+      assert.equal(tops.length, 2);
+      assert.equal(tops[0], tops[1], kind);
+    }
+    const matrix = await page.evaluate<number[]>(`(() => {
+      const table = document.querySelector('.confusion');
+      return [table.getBoundingClientRect().right, table.closest('.side').getBoundingClientRect().right];
+    })()`);
+    assert.ok(
+      (matrix[0] as number) <= (matrix[1] as number),
+      `the matrix ends at ${matrix[0]}, its column at ${matrix[1]}`,
+    );
+    assert.deepEqual(faults, []);
+    await page.close();
+  });
+
   test('compares runs, the RBF head with its bitmaps', { skip: noBrowser }, async () => {
     const other = train('rbf', DATA, '--iterations', '100', '--head', 'rbf');
     const both = report([run, other, '--image', '5', '--out', join(folder, 'both.html')]);

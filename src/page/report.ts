@@ -51,9 +51,11 @@ function each(act: (chart: Chart) => void): void {
   for (const chart of charts) act(chart);
 }
 
-/** Curves are drawn in colours that a style sheet for print doesn't reach. */
+/** Curves are drawn in a size and in colours that a style sheet for print doesn't reach. */
 function onPaper(isPrinting: boolean): void {
-  if (isPrinting) document.documentElement.dataset.theme = 'light';
-  else delete document.documentElement.dataset.theme;
+  const { classList, dataset } = document.documentElement;
+  classList.toggle('paper', isPrinting);
+  if (isPrinting) dataset.theme = 'light';
+  else delete dataset.theme;
   each((chart) => chart.rebuild());
 }
