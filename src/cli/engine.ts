@@ -49,7 +49,7 @@ export interface EngineOptions {
 /** Lays out the shared memory and starts the pool. */
 export function startEngine(options: EngineOptions): Engine {
   const { core, startPool } = layOut(options);
-  return { ...core, pool: startPool({}) };
+  return { ...core, pool: startPool() };
 }
 
 /** Lays out the shared memory and starts the pool, where the config has workers, as the first member of a cluster. */
@@ -64,8 +64,7 @@ export function startClusterEngine(options: EngineOptions & Pick<ClusterOptions,
     ...{ memory, kernel, auditor, onLonely, parameters: layout.parameters, shards: config.batch / shardSize },
     ...{ testSamples: dataset.test.count, chunkSize: CHUNK_SIZE },
   });
-  // The sockets need the event loop.
-  const pool = config.workers === 0 ? undefined : startPool({ blocks: false });
+  const pool = config.workers === 0 ? undefined : startPool();
   if (pool !== undefined) cluster.join(new LocalMember(pool));
   return { ...core, cluster, pool };
 }
@@ -83,13 +82,12 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: Engin
   });
   const { backend, workers, batch, shardSize, seed, augment } = config;
   const sampler = { samples: dataset.train.count, batch, seed, augment };
-  const startPool = (options: Pick<LocalPoolOptions, 'blocks'>): LocalPool =>
+  const startPool = (): LocalPool =>
     new LocalPool({
       ...{ backend, workers, batch, shardSize, memory, layout, train, test, faults, kernel: module },
       sampler,
       ...(onLost && { onLost }),
       ...(onReady && { onReady }),
-      ...options,
     });
   const optimizer = new Optimizer(kernel, config);
   return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, train, sampler, startPool };

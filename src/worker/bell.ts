@@ -44,18 +44,16 @@ export class Bell {
   }
 
   /**
-   * Resolves when at most `quorum` commands are under way, or the bell has rung since `heard`. Blocks the event loop for up to
-   * `blockMs`, since being called back by it costs more than a short wait; then something else must keep the loop alive.
+   * Resolves when at most `quorum` commands are under way, or the bell has rung since `heard`. Something else must keep the event loop alive meanwhile.
+   * @returns whether it has waited: then the event loop has turned
    */
-  async wait(heard: number, quorum: number, blockMs: number): Promise<void> {
+  async wait(heard: number, quorum: number): Promise<boolean> {
     Atomics.store(this.words, QUORUM, quorum);
-    if (Atomics.load(this.words, UNDER_WAY) > quorum) await this.#sleep(heard, blockMs);
+    const waiting =
+      Atomics.load(this.words, UNDER_WAY) > quorum ? Atomics.waitAsync(this.words, BELL, heard) : undefined;
+    const waits = waiting?.async === true;
+    if (waits) await waiting.value;
     Atomics.store(this.words, QUORUM, NEVER);
-  }
-
-  async #sleep(heard: number, blockMs: number): Promise<void> {
-    if (Atomics.wait(this.words, BELL, heard, blockMs) !== 'timed-out') return;
-    const waiting = Atomics.waitAsync(this.words, BELL, heard, 10_000);
-    if (waiting.async) await waiting.value;
+    return waits;
   }
 }

@@ -51,10 +51,8 @@ const SLOW_MINIMUM_SECONDS = 0.25;
 const HUNG_SECONDS = 30;
 /** A slice of an update takes far less than a millisecond. */
 const UPDATE_SECONDS = 2;
-/** Longest block of the event loop, and time between its turns: what a metrics request or a signal may wait. */
-const BLOCK_MS = 5;
-/** Of the event loop at a time: a request takes one to be let in, and one to be read and answered. */
-const TURNS = 3;
+/** Most between two turns of the event loop: what a metrics request or a signal may wait. */
+const TURN_MS = 5;
 /** Longer than the coordinator's work between two steps. */
 const SPIN_MS = 0.3;
 const NO_BLOCKS: TreeNode = { begin: 0, end: 0 };
@@ -77,8 +75,6 @@ export interface LocalPoolOptions {
   /** Told when it changes how many workers are ready. */
   readonly onReady?: (ready: number) => void;
   readonly faults?: readonly Fault[];
-  /** False: the event loop never waits for workers, since others wait for it, such as sockets. */
-  readonly blocks?: boolean;
 }
 
 export interface GradientWork {
@@ -330,6 +326,7 @@ export class LocalPool implements Executor {
     if (this.#crew.idle) this.#bell.reset();
     this.#patrol.ref();
     try {
+      await this.#breathe();
       for (;;) {
         const heard = this.#bell.heard;
         this.#settleFinished();
@@ -338,8 +335,7 @@ export class LocalPool implements Executor {
         if (done()) return;
         this.#abandonSlow();
         deal();
-        await this.#breathe();
-        await this.#bell.wait(heard, this.#quorum, this.#options.blocks === false ? 0 : BLOCK_MS);
+        if (await this.#bell.wait(heard, this.#quorum)) this.#lastTurn = performance.now();
       }
     } finally {
       this.#patrol.unref();
@@ -354,10 +350,10 @@ export class LocalPool implements Executor {
     return behind.slice(behind.length >> 1).reduce((sum, { team }) => sum + team, 0);
   }
 
-  /** Lets the event loop turn now and then: work that is waited for by blocking never does by itself. */
+  /** Lets the event loop turn now and then: where there is never anything to wait for, it doesn't by itself. */
   async #breathe(): Promise<void> {
-    if (performance.now() - this.#lastTurn < BLOCK_MS) return;
-    for (let turn = 0; turn < TURNS; turn++) await setImmediate();
+    if (performance.now() - this.#lastTurn < TURN_MS) return;
+    await setImmediate();
     this.#lastTurn = performance.now();
   }
 

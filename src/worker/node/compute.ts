@@ -69,8 +69,6 @@ export class Compute {
     const { batch, shardSize, sampler } = config;
     this.#pool = new LocalPool({
       ...{ workers: threads, memory, kernel: module, layout: this.layout, train, test, batch, shardSize, sampler },
-      // The connection needs the event loop.
-      blocks: false,
       ...hooks,
     });
   }
