@@ -326,17 +326,17 @@ export class LocalPool implements Executor {
     if (this.#crew.idle) this.#bell.reset();
     this.#patrol.ref();
     try {
-      await this.#breathe();
       for (;;) {
         const heard = this.#bell.heard;
         this.#settleFinished();
         this.#countReady();
         if (this.#fatal !== undefined) throw this.#fatal;
-        if (done()) return;
+        if (done()) break;
         this.#abandonSlow();
         deal();
         if (await this.#bell.wait(heard, this.#quorum)) this.#lastTurn = performance.now();
       }
+      await this.#breathe();
     } finally {
       this.#patrol.unref();
     }
