@@ -1,7 +1,11 @@
 import type { SampleBatch } from '../shared/backends/backend.ts';
 import { KernelBackend } from '../shared/backends/kernel.ts';
-import { instantiateKernel } from '../shared/kernel/exports.ts';
+import { instantiateKernel, type KernelExports } from '../shared/kernel/exports.ts';
 import type { KernelPlan } from '../shared/kernel/plan.ts';
+import { TreeGradient } from '../shared/reduction/tree-gradient.ts';
+import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
+import { type TreeNode, unitCount } from '../shared/tree.ts';
+import { BlockUpdater, type UpdateRecordPlan } from '../shared/update.ts';
 
 /** A kernel to be timed by itself, without sampler, pool or update; views lie in its memory. */
 export interface MeasureTask {
@@ -12,11 +16,26 @@ export interface MeasureTask {
   readonly gradient: Float32Array;
   /** As many shards as the backend takes at once. */
   readonly samples: SampleBatch;
+  /** What a call does in place of the gradient of `samples`. */
+  readonly part?: StepPart;
   readonly seconds: number;
   /** Counts down as threads get ready, so that they measure side by side. */
   readonly barrier: Int32Array;
   /** Where the threads wait for each other, by polling, after every call; without it, none waits for another. */
   readonly meet?: Meeting;
+}
+
+/** One worker's part of a training step: it samples, computes and adds up its nodes, and updates its slice. */
+export interface StepPart {
+  readonly sampler: SamplerOptions;
+  readonly train: Pick<SampleBatch, 'images' | 'labels'>;
+  readonly shardSize: number;
+  /** A gradient vector for each level of the tree. */
+  readonly levels: readonly Float32Array[];
+  readonly nodes: readonly { readonly node: TreeNode; readonly gradient: Float32Array }[];
+  readonly update: UpdateRecordPlan;
+  readonly scratch: readonly Float32Array[];
+  readonly blocks: TreeNode;
 }
 
 export interface Meeting {
@@ -29,20 +48,19 @@ const WARM_UP_SECONDS = 0.2;
 
 /** @returns samples per second */
 export function measure(task: MeasureTask): number {
-  const { memory, kernel, plan, weights, gradient, samples, seconds, barrier, meet } = task;
-  const backend = new KernelBackend(instantiateKernel(kernel, memory), plan, memory);
-  backend.setWeights(weights);
+  const { seconds, barrier, meet } = task;
+  const { samples, call } = workOf(task);
   const run = (duration: number, meeting?: Meeting): number => {
     const start = performance.now();
     let elapsed = 0;
     let calls = 0;
     for (let late = false; !late; ) {
-      backend.gradient(samples, backend.shardsAtOnce, gradient);
+      call();
       calls++;
       elapsed = (performance.now() - start) / 1000;
       late = meeting === undefined ? elapsed >= duration : isOver(meeting, calls, elapsed >= duration);
     }
-    return (calls * samples.indices.length) / elapsed;
+    return (calls * samples) / elapsed;
   };
   run(WARM_UP_SECONDS);
   if (Atomics.sub(barrier, 0, 1) === 1) Atomics.notify(barrier, 0);
@@ -50,6 +68,28 @@ export function measure(task: MeasureTask): number {
     Atomics.wait(barrier, 0, left, 10_000);
   }
   return run(seconds, meet);
+}
+
+/** What is called over and over, and how many samples that takes. */
+function workOf({ memory, kernel, plan, weights, gradient, samples, part }: MeasureTask) {
+  const exports = instantiateKernel(kernel, memory);
+  const backend = new KernelBackend(exports, plan, memory);
+  backend.setWeights(weights);
+  if (part !== undefined) return stepOf(part, backend, exports);
+  const call = (): void => void backend.gradient(samples, backend.shardsAtOnce, gradient);
+  return { samples: samples.indices.length, call };
+}
+
+function stepOf({ update, scratch, blocks, nodes, ...part }: StepPart, backend: KernelBackend, kernel: KernelExports) {
+  const tree = new TreeGradient({ ...part, backend, kernel, sampler: new Sampler(part.sampler) });
+  const updater = new BlockUpdater(kernel, update, scratch);
+  let t = 0;
+  const call = (): void => {
+    for (const { node, gradient } of nodes) tree.sum(t, node, gradient);
+    updater.apply(blocks);
+    t++;
+  };
+  return { samples: part.shardSize * unitCount(nodes.map(({ node }) => node)), call };
 }
 
 /** Waits until all threads have made as many calls; true for all of them once the time is up for one. */

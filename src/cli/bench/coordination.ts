@@ -3,11 +3,18 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { HashChain } from '../../coordinator/hash-chain.ts';
 import { together } from '../../coordinator/observer.ts';
+import { Optimizer } from '../../coordinator/optimizer.ts';
 import { train } from '../../coordinator/train.ts';
 import { resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
+import { instantiateKernel } from '../../shared/kernel/exports.ts';
 import { SharedMemory } from '../../shared/kernel/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
-import { type Engine, startEngine } from '../engine.ts';
+import { layoutOf } from '../../shared/model/layout.ts';
+import { lenet5 } from '../../shared/model/lenet5.ts';
+import { cover, depthOf } from '../../shared/tree.ts';
+import { BlockUpdater, type StateVectors, UpdateRecord } from '../../shared/update.ts';
+import type { MeasureTask, StepPart } from '../../worker/measure.ts';
+import { type Engine, share, startEngine } from '../engine.ts';
 import { benchDataset } from './images.ts';
 import { kernelTask } from './kernel.ts';
 import { median } from './median.ts';
@@ -23,38 +30,46 @@ export interface CoordinationFigures {
   readonly kernels: number;
   /** The same kernels where they meet at a bare barrier once a batch: what any step costs on this machine. */
   readonly meeting: number;
-  /** Median of the rounds' shares, 0..1, of training and of the meeting kernels. */
-  readonly lost: number;
+  /** As many workers side by side that do a step's whole work (sample, compute, add up, update a slice) and wait for nobody. */
+  readonly working: number;
+  /** Medians of the rounds' shares, 0..1: of the kernels' speed, by meeting and by training; and of the workers' speed, by training. */
   readonly lostByMeeting: number;
+  readonly lost: number;
+  readonly lostToCoordination: number;
 }
 
-/** What waiting for each other, reducing and updating cost, in interleaved rounds at the default batch. */
-export async function benchCoordination(workers: number, rounds: number): Promise<CoordinationFigures> {
+/** What a step costs beside the gradients, in interleaved rounds at the default batch. */
+export async function benchCoordination(workers: number, count: number): Promise<CoordinationFigures> {
   const { config: defaults } = resolveTrainConfig({ flags: {}, env: {} });
   const config = { ...defaults, workers, iterations: 1500, evaluateEvery: 0, checkpointEvery: 0 };
   const engine = startEngine({ config, memory: new SharedMemory(), dataset: benchDataset() });
-  const kernels = new SideBySide(workers, config.shardSize);
-  const training: number[] = [];
-  const meeting: number[] = [];
-  const side: number[] = [];
+  const alone = new SideBySide(Array.from({ length: workers }, () => kernelTask(config.shardSize, SECONDS)));
+  const whole = new SideBySide(Array.from({ length: workers }, (_, worker) => stepTask(config, worker)));
+  const rounds: { kernels: number; meeting: number; working: number; training: number }[] = [];
   try {
-    for (let round = -1; round < rounds; round++) {
-      const [alone, met] = [await kernels.measure(false), await kernels.measure(true)];
-      const trained = await trainingSpeed(engine, config);
+    for (let round = -1; round < count; round++) {
+      const speeds = {
+        kernels: await alone.measure(),
+        meeting: await alone.measure({ meets: true }),
+        working: await whole.measure(),
+        training: await trainingSpeed(engine, config),
+      };
       // The first round warms up.
-      if (round < 0) continue;
-      side.push(alone);
-      meeting.push(met);
-      training.push(trained);
+      if (round >= 0) rounds.push(speeds);
     }
   } finally {
-    await Promise.all([engine.pool.close(), kernels.close()]);
+    await Promise.all([engine.pool.close(), alone.close(), whole.close()]);
   }
-  const lost = (speeds: number[]): number => median(speeds.map((speed, i) => 1 - speed / (side[i] ?? Number.NaN)));
+  const of = (value: (speeds: (typeof rounds)[number]) => number): number => median(rounds.map(value));
   return {
     ...{ batch: config.batch, workers },
-    ...{ training: median(training), meeting: median(meeting), kernels: median(side) },
-    ...{ lost: lost(training), lostByMeeting: lost(meeting) },
+    kernels: of(({ kernels }) => kernels),
+    meeting: of(({ meeting }) => meeting),
+    working: of(({ working }) => working),
+    training: of(({ training }) => training),
+    lostByMeeting: of(({ meeting, kernels }) => 1 - meeting / kernels),
+    lost: of(({ training, kernels }) => 1 - training / kernels),
+    lostToCoordination: of(({ training, working }) => 1 - training / working),
   };
 }
 
@@ -72,23 +87,63 @@ export async function trainingSpeed(engine: Engine, config: TrainConfig): Promis
   return (trained.steps * config.batch) / trained.seconds;
 }
 
-/** Kernels in threads of their own. */
+/** One worker's part of every step, in a memory of its own: the other workers' partials, which nobody writes here, are read all the same. */
+function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barrier'> {
+  const { batch, shardSize, workers, seed, augment } = config;
+  const memory = new SharedMemory();
+  const task = kernelTask(shardSize, SECONDS, memory);
+  const { parameters } = layoutOf(lenet5(config.head, config.rbfJ));
+  const images = benchDataset().train;
+  const shards = batch / shardSize;
+  const nodes = Array.from({ length: workers }, (_, i) =>
+    cover(shards, Math.floor((i * shards) / workers), Math.floor(((i + 1) * shards) / workers)).map((node) => ({
+      node,
+      gradient: memory.parameters(parameters),
+    })),
+  );
+  const vectors = (values: Float32Array): StateVectors => {
+    return { values, m: memory.parameters(parameters), v: memory.parameters(parameters) };
+  };
+  const record = UpdateRecord.allocate(memory, parameters, shards);
+  const kernel = instantiateKernel(task.kernel, memory.memory);
+  record.write({
+    ...new Optimizer(kernel, config).update(0),
+    partials: nodes.flat(),
+    ...{ current: vectors(task.weights), next: vectors(memory.parameters(parameters)) },
+  });
+  const part: StepPart = {
+    sampler: { samples: images.count, batch, seed, augment },
+    train: share(memory, images),
+    shardSize,
+    levels: Array.from({ length: depthOf(shards) }, () => memory.parameters(parameters)),
+    nodes: nodes[worker] ?? [],
+    update: record.plan,
+    scratch: BlockUpdater.scratch(memory, shards),
+    blocks: {
+      begin: Math.floor((record.blocks * worker) / workers),
+      end: Math.floor((record.blocks * (worker + 1)) / workers),
+    },
+  };
+  return { ...task, part };
+}
+
+/** Tasks in threads of their own. */
 class SideBySide {
   readonly #piscina: Piscina;
-  readonly #tasks: readonly ReturnType<typeof kernelTask>[];
+  readonly #tasks: readonly Omit<MeasureTask, 'barrier'>[];
 
-  constructor(workers: number, shardSize: number) {
+  constructor(tasks: readonly Omit<MeasureTask, 'barrier'>[]) {
     this.#piscina = new Piscina({
       filename: fileURLToPath(new URL(`../../worker/measure${extname(import.meta.url)}`, import.meta.url)),
       name: 'measure',
-      minThreads: workers,
-      maxThreads: workers,
+      minThreads: tasks.length,
+      maxThreads: tasks.length,
     });
-    this.#tasks = Array.from({ length: workers }, () => kernelTask(shardSize, SECONDS));
+    this.#tasks = tasks;
   }
 
   /** The sum of their samples per second, without a word between them or meeting after every call. */
-  async measure(meets: boolean): Promise<number> {
+  async measure({ meets = false } = {}): Promise<number> {
     const threads = this.#tasks.length;
     const barrier = new Int32Array(new SharedArrayBuffer(4)).fill(threads);
     const meet = { threads, words: new Int32Array(new SharedArrayBuffer(8)) };

@@ -58,10 +58,13 @@ export function benchKernel(rounds: number): KernelFigures {
   };
 }
 
-/** A kernel with a memory of its own, at initial weights, on made-up images. */
-export function kernelTask(shardSize: number, seconds: number): Omit<MeasureTask, 'barrier'> {
+/** A kernel at initial weights, on made-up images. */
+export function kernelTask(
+  shardSize: number,
+  seconds: number,
+  memory = new SharedMemory(),
+): Omit<MeasureTask, 'barrier'> {
   const layout = layoutOf(lenet5('softmax', 0));
-  const memory = new SharedMemory();
   const plan = planKernel(layout, shardSize, memory);
   const weights = memory.parameters(layout.parameters);
   weights.set(initialWeights(layout, 1, Math.sqrt));

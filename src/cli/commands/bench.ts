@@ -43,15 +43,19 @@ function text(kernel: KernelFigures, coordination: readonly CoordinationFigures[
       row([String(shardSize), samplesPerSecond.toFixed(0), gigaflops.toFixed(1), percent(ofPeak, 1)]),
     ),
     '',
-    `Training at batch ${coordination[0]?.batch} against as many kernels side by side:`,
-    row(['workers', 'kernels', 'meeting', 'lost', 'training', 'lost'], 'samples/s'),
-    ...coordination.map(({ workers, kernels, meeting, lostByMeeting, training, lost }) =>
+    `Training at batch ${coordination[0]?.batch} against as many side by side that wait for nobody:`,
+    row(
+      ['workers', 'kernels', 'meeting', 'working', 'training', 'of kernels', 'of working'],
+      'samples/s; lost by training',
+    ),
+    ...coordination.map(({ workers, kernels, meeting, working, training, lost, lostToCoordination }) =>
       row([
-        ...[String(workers), kernels.toFixed(0)],
-        ...[meeting.toFixed(0), percent(lostByMeeting, 1), training.toFixed(0), percent(lost, 1)],
+        ...[workers, kernels, meeting, working, training].map((figure) => figure.toFixed(0)),
+        ...[lost, lostToCoordination].map((share) => percent(share, 1)),
       ]),
     ),
-    '(meeting: the kernels wait for each other once a batch, and do nothing else)',
+    '(kernels: gradients alone; meeting: the same, but they wait for each other once a batch; working: they also',
+    'sample, add up and update as a step does, so what training loses of that is lost to coordination)',
   ];
 }
 
