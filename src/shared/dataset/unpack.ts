@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { YoungGarbage } from '../young-garbage.ts';
 
 export const CHUNK_BYTES = 1 << 18;
 
@@ -15,12 +16,14 @@ export class TooLongError extends Error {}
 export async function unpackInto(bytes: Uint8Array, source: Readable, packed: boolean): Promise<Uint8Array> {
   let length = 0;
   let tooLong = false;
+  const garbage = new YoungGarbage();
   const collect = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
     for await (const chunk of chunks) {
       tooLong = length + chunk.length > bytes.length;
       if (tooLong) throw new TooLongError();
       bytes.set(chunk, length);
       length += chunk.length;
+      garbage.add(chunk.length);
     }
   };
   try {

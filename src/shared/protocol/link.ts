@@ -1,8 +1,8 @@
 import type { WebSocket } from 'ws';
 import { ProtocolError } from '../errors.ts';
+import { YoungGarbage } from '../young-garbage.ts';
 import { type CloseCode, closeCodes } from './close-codes.ts';
 import type { Seal } from './seal.ts';
-import { YoungGarbage } from './young-garbage.ts';
 
 /** A peer that takes a close frame takes no longer to answer it. */
 const CLOSE_MS = 2000;

@@ -5,8 +5,9 @@ import { runInNewContext } from 'node:vm';
 const MOST_BYTES = 2e6;
 
 /**
- * Has the engine free the buffers that received messages came in while they are young, in half a millisecond. Left alone, it takes
- * some 32 MB of them for a reason to mark its whole heap: 20 ms, twice a second, in which a coordinator deals no work.
+ * Has the engine free buffers that messages came in, or pieces of a file, while they are young, in half a millisecond. Left alone, it takes some 32 MB
+ * of them for a reason to mark its whole heap: 20 ms, twice a second, in which a coordinator deals no work. What a file leaves stays with the
+ * process: 46 MB after reading MNIST.
  */
 export class YoungGarbage {
   #bytes = 0;
