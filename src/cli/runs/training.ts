@@ -19,6 +19,7 @@ import { EventLoopLag } from '../../shared/event-loop-lag.ts';
 import type { Executor } from '../../shared/executor.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
+import { keepYoungSmall } from '../../shared/young-garbage.ts';
 import type { LocalPool } from '../../worker/pool.ts';
 import { type Engine, startClusterEngine, startEngine } from '../engine.ts';
 import { commandLine } from '../npm.ts';
@@ -173,6 +174,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
     });
     state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
     if (from.step === 0) events?.weights(0, state.current.values);
+    keepYoungSmall();
     const result = await train({
       ...{ config, from, executor, state, optimizer, chain, testLabels },
       observer: together([
