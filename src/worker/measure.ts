@@ -2,10 +2,10 @@ import type { SampleBatch } from '../shared/backends/backend.ts';
 import { KernelBackend } from '../shared/backends/kernel.ts';
 import { instantiateKernel, type KernelExports } from '../shared/kernel/exports.ts';
 import type { KernelPlan } from '../shared/kernel/plan.ts';
-import { TreeGradient } from '../shared/reduction/tree-gradient.ts';
+import { TreeGradient, type TreeGradientOptions } from '../shared/reduction/tree-gradient.ts';
 import { Sampler, type SamplerOptions } from '../shared/sampler.ts';
 import { type TreeNode, unitCount } from '../shared/tree.ts';
-import { BlockUpdater, type UpdateRecordPlan } from '../shared/update.ts';
+import { BlockUpdater, type UpdatePlan, type UpdateRecordPlan } from '../shared/update.ts';
 
 /** A kernel to be timed by itself, without sampler, pool or update; views lie in its memory. */
 export interface MeasureTask {
@@ -26,13 +26,9 @@ export interface MeasureTask {
 }
 
 /** One worker's part of a training step: it samples, computes and adds up its nodes, and updates its slice. */
-export interface StepPart {
+export interface StepPart extends Pick<TreeGradientOptions, 'train' | 'shardSize' | 'levels'> {
   readonly sampler: SamplerOptions;
-  readonly train: Pick<SampleBatch, 'images' | 'labels'>;
-  readonly shardSize: number;
-  /** A gradient vector for each level of the tree. */
-  readonly levels: readonly Float32Array[];
-  readonly nodes: readonly { readonly node: TreeNode; readonly gradient: Float32Array }[];
+  readonly nodes: UpdatePlan['partials'];
   readonly update: UpdateRecordPlan;
   readonly scratch: readonly Float32Array[];
   readonly blocks: TreeNode;

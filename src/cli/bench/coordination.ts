@@ -11,8 +11,10 @@ import { SharedMemory } from '../../shared/kernel/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { layoutOf } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
-import { cover, depthOf } from '../../shared/tree.ts';
+import { Dealer } from '../../shared/reduction/deal.ts';
+import { depthOf } from '../../shared/tree.ts';
 import { BlockUpdater, type StateVectors, UpdateRecord } from '../../shared/update.ts';
+import { BlockWork } from '../../worker/block-work.ts';
 import type { MeasureTask, StepPart } from '../../worker/measure.ts';
 import { type Engine, share, startEngine } from '../engine.ts';
 import { benchDataset } from './images.ts';
@@ -95,12 +97,11 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   const { parameters } = layoutOf(lenet5(config.head, config.rbfJ));
   const images = benchDataset().train;
   const shards = batch / shardSize;
-  const nodes = Array.from({ length: workers }, (_, i) =>
-    cover(shards, Math.floor((i * shards) / workers), Math.floor(((i + 1) * shards) / workers)).map((node) => ({
-      node,
-      gradient: memory.parameters(parameters),
-    })),
-  );
+  // As the pool deals them to workers of one speed.
+  const speeds = Array.from({ length: workers }, () => 1);
+  const nodes = new Dealer()
+    .deal(shards, [{ begin: 0, end: shards }], speeds)
+    .map((share) => share.map((node) => ({ node, gradient: memory.parameters(parameters) })));
   const vectors = (values: Float32Array): StateVectors => {
     return { values, m: memory.parameters(parameters), v: memory.parameters(parameters) };
   };
@@ -119,10 +120,7 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
     nodes: nodes[worker] ?? [],
     update: record.plan,
     scratch: BlockUpdater.scratch(memory, shards),
-    blocks: {
-      begin: Math.floor((record.blocks * worker) / workers),
-      end: Math.floor((record.blocks * (worker + 1)) / workers),
-    },
+    blocks: new BlockWork(record.blocks).take(workers)[worker] ?? { begin: 0, end: 0 },
   };
   return { ...task, part };
 }
