@@ -118,7 +118,7 @@ export function rbfHead(
   return loss;
 }
 
-export function squaredDistance(x: usize, target: usize, units: i32): v128 {
+function squaredDistance(x: usize, target: usize, units: i32): v128 {
   let sum = f32x4.splat(0);
   for (let u: i32 = 0; u < units; ++u) {
     const difference = f32x4.sub(v128.load(x + <usize>u * BLOCK), v128.load32_splat(target + (<usize>u << 2)));

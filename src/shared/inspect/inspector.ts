@@ -51,6 +51,8 @@ export class Inspector {
   readonly #pixels: number;
   /** Per convolution, f32 [maps][height][width][LANES]. */
   readonly #maps: readonly number[];
+  /** f32 [classes][LANES]; of the RBF head, how much nearer the nearest class is. */
+  readonly #logits: number;
   readonly #probabilities: number;
 
   /** @param module compiled from inspector.wasm: `compileInspector()` in Node */
@@ -63,7 +65,9 @@ export class Inspector {
     this.#pixels = memory.allocate(this.#plan.input.side ** 2 * BLOCK);
     const convs = layout.layers.filter(({ spec }) => spec.kind === 'conv');
     this.#maps = convs.map(({ output }) => memory.allocate(shapeSize(output) * BLOCK));
-    this.#probabilities = memory.allocate(this.#plan.head.classes * BLOCK);
+    const { head } = this.#plan;
+    this.#logits = head.kind === 'softmax' ? head.logits : memory.allocate(head.classes * BLOCK);
+    this.#probabilities = memory.allocate(head.classes * BLOCK);
     this.#buffer = memory.memory.buffer;
     const instance = new WebAssembly.Instance(module, { env: { memory: memory.memory } });
     this.#kernel = instance.exports as unknown as InspectorExports;
@@ -128,9 +132,10 @@ export class Inspector {
     this.#images.set(images);
     this.#pass.run(this.#images.byteOffset, count);
     const { head } = this.#plan;
-    if (head.kind === 'rbf') this.#kernel.rbfDistances(head.x, head.targets, head.classes, head.units, head.distances);
-    // A raw export takes 1 and 0 where its signature says bool: V8 converts.
-    this.#kernel.probabilities(this.#output(), head.classes, head.kind === 'rbf', this.#probabilities);
+    if (head.kind === 'rbf') {
+      this.#kernel.rbfDistances(head.x, head.targets, head.classes, head.units, head.distances, this.#logits);
+    }
+    this.#kernel.probabilities(this.#logits, head.classes, this.#probabilities);
   }
 
   #convMaps(conv: ConvPlan, x: number, index: number): void {
@@ -149,12 +154,6 @@ export class Inspector {
     );
   }
 
-  /** The head's values, f32 [classes][LANES]. */
-  #output(): number {
-    const { head } = this.#plan;
-    return head.kind === 'rbf' ? head.distances : head.logits;
-  }
-
   /** Per layer of the layout, where its values lie. */
   #places(): number[] {
     const { convs, denses, head } = this.#plan;
@@ -171,11 +170,9 @@ export class Inspector {
     return Float32Array.from({ length }, (_, i) => values[i * LANES + sample] as number);
   }
 
-  /** The first class of the largest logit or the lowest distance, as in the kernel's heads. */
+  /** The first class of the largest logit, as in the kernel's heads. */
   #prediction(sample: number): number {
-    const { kind, classes } = this.#plan.head;
-    const values = this.#lane(this.#output(), classes, sample);
-    const sign = kind === 'rbf' ? -1 : 1;
-    return values.reduce((best, value, k) => (sign * value > sign * (values[best] as number) ? k : best), 0);
+    const logits = this.#lane(this.#logits, this.#plan.head.classes, sample);
+    return logits.reduce((best, logit, k) => (logit > (logits[best] as number) ? k : best), 0);
   }
 }
