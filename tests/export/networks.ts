@@ -66,7 +66,7 @@ export function lockstep(args: readonly string[], cwd = process.cwd()): string {
 
 const TOLERANCE = 1e-5;
 /**
- * Of a trained network with the RBF head, whose probabilities see float32's rounding in the layers up to F6 a hundred times
+ * Of a trained network with the RBF head, whose probabilities see float32's rounding in the layers up to F6 forty times
  * enlarged: tfjs itself is up to 1.7e-5 away from exact arithmetic (docs/export.md).
  */
 export const TRAINED_RBF_TOLERANCE = 2e-5;
