@@ -1,5 +1,5 @@
-// npm run bench:metrics                    what a scrape a second costs a run, and how long /metrics takes to answer
-// npm run bench:metrics -- --workers 1 --rounds 9 --seconds 10 --nodes 0
+// npm run bench:metrics                    what a scrape costs a run, and how long /metrics takes to answer
+// npm run bench:metrics -- --workers 1 --rounds 20 --seconds 2 --every 1000 --nodes 2
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { median } from '#src/cli/bench/median.js';
@@ -7,13 +7,13 @@ import { Session } from './nodes/session.ts';
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '7' },
-    seconds: { type: 'string', default: '8' },
+    rounds: { type: 'string', default: '60' },
+    seconds: { type: 'string', default: '2' },
     workers: { type: 'string', default: '2' },
     batch: { type: 'string', default: '128' },
     nodes: { type: 'string', default: '0' },
-    /** Between two scrapes. */
-    every: { type: 'string', default: '1000' },
+    /** Milliseconds between two scrapes: so few that their cost stands out from the noise. */
+    every: { type: 'string', default: '100' },
   },
 });
 const [rounds, seconds, nodes, every] = [values.rounds, values.seconds, values.nodes, values.every].map(Number) as [
@@ -50,7 +50,6 @@ async function compare(): Promise<void> {
       await scraping;
     }
   }
-  const costs = speeds.without.map((speed, round) => 100 * (1 - (speeds.with[round] as number) / speed));
   const figure = (value: number, digits = 1): string => value.toFixed(digits);
   console.log(
     `| scrapes | steps/s, median of ${rounds} rounds of ${seconds} s | lowest | highest |\n| --- | --- | --- | --- |`,
@@ -58,14 +57,24 @@ async function compare(): Promise<void> {
   for (const [kind, all] of Object.entries(speeds)) {
     console.log(`| ${kind} | ${figure(median(all))} | ${figure(Math.min(...all))} | ${figure(Math.max(...all))} |`);
   }
+  const lost = speeds.without.map((speed, round) => 1 - (speeds.with[round] as number) / speed);
+  const aScrape = (share: number): string => figure((1000 * seconds * rounds * share) / answers.length);
+  const { mean, error } = meanOf(lost);
   console.log(
-    `\nA scrape each ${every} ms costs ${figure(100 * (1 - median(speeds.with) / median(speeds.without)), 2)} % (medians); ` +
-      `round by round, the median is ${figure(median(costs), 2)} %.`,
+    `\n${figure(answers.length / rounds / seconds)} scrapes a second cost ${figure(100 * mean)} ± ${figure(100 * error)} % ` +
+      `(round by round, mean and standard error; median ${figure(100 * median(lost))} %): ` +
+      `each ${aScrape(mean)} ± ${aScrape(error)} ms of training.`,
   );
   console.log(
     `/metrics answers in ${figure(median(answers))} ms (median of ${answers.length}; highest ${figure(Math.max(...answers))}, ` +
       `${answers.filter((each) => each >= 20).length} at 20 ms or more), with ${await session.metricsBytes()} bytes.`,
   );
+}
+
+function meanOf(values: readonly number[]): { readonly mean: number; readonly error: number } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, error: Math.sqrt(squares / (values.length - 1) / values.length) };
 }
 
 async function scrape(stop: AbortSignal, answers: number[]): Promise<void> {
