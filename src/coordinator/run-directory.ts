@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { stepOfCheckpoint } from '../shared/checkpoint/checkpoint-file.ts';
 import { type FileOperations, fileOperations, replaceFile } from '../shared/checkpoint/replace-file.ts';
 import { LockstepError, RunDirectoryError } from '../shared/errors.ts';
+import { CHECKPOINTS, checkpointsFolder, manifestFile, STEPS, stepsFile } from '../shared/run-files.ts';
 import type { StepRecord } from './observer.ts';
 import { RunLock } from './run-lock.ts';
 import { writeFailure } from './step-file.ts';
@@ -39,7 +40,7 @@ export class RunDirectory {
 
   private constructor(path: string, lock: RunLock, say: (line: string) => void) {
     this.path = path;
-    this.checkpoints = checkpointsOf(path);
+    this.checkpoints = checkpointsFolder(path);
     this.tensorboard = join(path, 'tensorboard');
     this.#lock = lock;
     this.#say = say;
@@ -74,10 +75,10 @@ export class RunDirectory {
       const path = out === undefined ? await newFolder(runs, name) : await emptyFolder(out);
       return await locked(path, options, async (lock) => {
         await refuseUsed(path);
-        await rm(checkpointsOf(path), { recursive: true, force: true });
-        await mkdir(checkpointsOf(path));
+        await rm(checkpointsFolder(path), { recursive: true, force: true });
+        await mkdir(checkpointsFolder(path));
         const directory = new RunDirectory(path, lock, options.say);
-        directory.#steps = await StepLog.create(join(path, 'steps.jsonl'), directory.#logOptions);
+        directory.#steps = await StepLog.create(stepsFile(path), directory.#logOptions);
         return directory;
       });
     } catch (error) {
@@ -100,7 +101,7 @@ export class RunDirectory {
    * @throws RunDirectoryError where it can't be written
    */
   async resume(step: number): Promise<{ record: StepRecord | undefined; at: number | undefined }> {
-    const path = join(this.path, 'steps.jsonl');
+    const path = stepsFile(this.path);
     try {
       await mkdir(this.checkpoints, { recursive: true });
       await clear(this.checkpoints, step);
@@ -126,7 +127,7 @@ export class RunDirectory {
    * @throws RunDirectoryError where it can't be written, RunLockError where another process owns the directory
    */
   async writeManifest(manifest: object): Promise<void> {
-    const path = join(this.path, 'run.json');
+    const path = manifestFile(this.path);
     try {
       await replaceFile(path, Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`), this.files);
     } catch (error) {
@@ -181,10 +182,6 @@ async function locked<T>(
   }
 }
 
-function checkpointsOf(path: string): string {
-  return join(path, 'checkpoints');
-}
-
 async function newFolder(runs: string, name: string): Promise<string> {
   await mkdir(runs, { recursive: true });
   for (let attempt = 1; ; attempt++) {
@@ -210,11 +207,11 @@ async function refuseUsed(path: string): Promise<void> {
   const found = await readdir(path);
   const used = found.find((name) => !LEFTOVER.test(name));
   if (used !== undefined) throw notEmpty(path, used);
-  for (const name of found.includes('checkpoints') ? await readdir(checkpointsOf(path)) : []) {
-    if (stepOfCheckpoint(name) !== 0 && !name.endsWith('.tmp')) throw notEmpty(path, join('checkpoints', name));
+  for (const name of found.includes(CHECKPOINTS) ? await readdir(checkpointsFolder(path)) : []) {
+    if (stepOfCheckpoint(name) !== 0 && !name.endsWith('.tmp')) throw notEmpty(path, join(CHECKPOINTS, name));
   }
-  const steps = await stat(join(path, 'steps.jsonl')).catch(() => undefined);
-  if (steps !== undefined && steps.size > 0) throw notEmpty(path, 'steps.jsonl');
+  const steps = await stat(stepsFile(path)).catch(() => undefined);
+  if (steps !== undefined && steps.size > 0) throw notEmpty(path, STEPS);
 }
 
 function notEmpty(path: string, found: string): RunDirectoryError {

@@ -1,9 +1,10 @@
 // lockstep diff runs/first runs/second        whether two runs took the same way, and where and why they part
-import { join } from 'node:path';
+
 import { inspect } from 'node:util';
 import { resolveReadConfig } from '../../shared/config.ts';
 import { UsageError } from '../../shared/errors.ts';
 import { callerPath } from '../../shared/paths.ts';
+import { stepsFile } from '../../shared/run-files.ts';
 import { commandLine } from '../npm.ts';
 import {
   type Both,
@@ -30,7 +31,7 @@ export async function diff(named: Both<string>, flags: Readonly<Record<string, u
   const { json } = resolveReadConfig({ flags, env: process.env });
   const paths = [await runAt(named[0]), await runAt(named[1])] as const;
   const manifests = [await readManifest(paths[0]), await readManifest(paths[1])] as const;
-  const logs = [join(paths[0], 'steps.jsonl'), join(paths[1], 'steps.jsonl')] as const;
+  const logs = [stepsFile(paths[0]), stepsFile(paths[1])] as const;
   const { lacking, ...comparison } = await compareSteps(logs, comparableFields(manifests));
   const { first, steps } = comparison;
   if (steps === 0 && first === undefined) {

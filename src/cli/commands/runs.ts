@@ -1,6 +1,7 @@
 // lockstep runs                                 the runs below runs/, newest first
 // lockstep runs elsewhere --json
 // lockstep runs --remove first second           deletes both, or neither where one can't be
+
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { lockState, RunLock } from '../../coordinator/run-lock.ts';
@@ -8,8 +9,8 @@ import { resolveReadConfig } from '../../shared/config.ts';
 import { RunDirectoryError, RunLockError, UsageError } from '../../shared/errors.ts';
 import { percent } from '../../shared/figures.ts';
 import { callerPath } from '../../shared/paths.ts';
+import { CHECKPOINTS, MANIFEST, manifestFile, STEPS } from '../../shared/run-files.ts';
 import { type ListedRun, listRuns, sizeOf } from '../runs/list.ts';
-import { MANIFEST } from '../runs/manifest.ts';
 import { datasetText } from '../runs/summary.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -125,10 +126,10 @@ async function refuseUnremovable(path: string): Promise<void> {
       `${shown} is a link, and what it leads to isn't removed. Remove the link itself by rm. Nothing was removed.`,
     );
   }
-  const manifest = await lstat(join(path, MANIFEST)).catch(() => undefined);
+  const manifest = await lstat(manifestFile(path)).catch(() => undefined);
   // Other folders may have a run.json too.
   const names = found.isDirectory() ? await readdir(path) : [];
-  const isRun = manifest?.isFile() && (names.includes('steps.jsonl') || names.includes('checkpoints'));
+  const isRun = manifest?.isFile() && (names.includes(STEPS) || names.includes(CHECKPOINTS));
   if (!isRun) {
     const lacks = manifest?.isFile() ? 'neither steps.jsonl nor checkpoints' : `no ${MANIFEST}`;
     throw new UsageError(`${shown} isn't a run directory: it has ${lacks}. Nothing was removed.`);

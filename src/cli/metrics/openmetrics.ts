@@ -1,8 +1,9 @@
 // A run's steps as OpenMetrics text: https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
-import { join } from 'node:path';
+
 import { STEP_SERIES, type StepSeries, sampleOf } from '../../coordinator/remote-write/step-series.ts';
 import { readSteps } from '../../coordinator/step-lines.ts';
 import { RunDirectoryError } from '../../shared/errors.ts';
+import { stepsFile } from '../../shared/run-files.ts';
 import type { Attempt, Manifest } from '../runs/manifest.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -26,7 +27,7 @@ export async function* openMetricsOf(
   run: string,
   { name, attempts }: Manifest,
 ): AsyncGenerator<string, void, undefined> {
-  const log = join(run, 'steps.jsonl');
+  const log = stepsFile(run);
   const { last, series } = await extentOf(log);
   for (const each of series) yield* familyOf(each, { log, last, name, attempts });
   yield '# EOF\n';

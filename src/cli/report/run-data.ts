@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { History } from '../../coordinator/page/history.ts';
 import { lockState } from '../../coordinator/run-lock.ts';
 import { readSteps } from '../../coordinator/step-lines.ts';
@@ -6,6 +6,7 @@ import type { FactGroup, ReportRun } from '../../report/data.ts';
 import { packSeries } from '../../shared/live/packed-series.ts';
 import type { ReportCurves } from '../../shared/live/report-curves.ts';
 import { CAPACITY } from '../../shared/live/series.ts';
+import { stepsFile } from '../../shared/run-files.ts';
 import { stateOf } from '../runs/list.ts';
 import { type Manifest, readManifest } from '../runs/manifest.ts';
 import { configShown } from '../runs/page.ts';
@@ -27,7 +28,7 @@ export async function runData(path: string, runs: number): Promise<ReportRun> {
 async function logOf(path: string, name: string, { config: { iterations, batch } }: Manifest, runs: number) {
   const history = new History(Math.floor(CAPACITY / runs));
   const trained = { steps: 0, seconds: 0 };
-  for await (const record of readSteps(join(path, 'steps.jsonl'))) {
+  for await (const record of readSteps(stepsFile(path))) {
     history.step(record);
     trained.steps++;
     trained.seconds += record.timings.total;

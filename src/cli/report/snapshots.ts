@@ -1,8 +1,9 @@
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import type { Snapshot } from '../../report/data.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import { CheckpointError, UsageError } from '../../shared/errors.ts';
+import { checkpointsFolder } from '../../shared/run-files.ts';
 import { openModel } from '../runs/saved-model.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -39,7 +40,7 @@ export async function openSnapshots(
   { steps, say }: { readonly steps: readonly number[] | undefined; readonly say: (line: string) => void },
 ): Promise<OpenedSnapshot[]> {
   const saved: Saved[][] = [];
-  for (const run of runs) saved.push((await checkpointsIn(join(run, 'checkpoints'))).reverse());
+  for (const run of runs) saved.push((await checkpointsIn(checkpointsFolder(run))).reverse());
   const opened: OpenedSnapshot[] = [];
   if (steps === undefined) {
     for (const [i, run] of runs.entries()) opened.push(...(await usual(saved[i] as Saved[], run, i, runs.length, say)));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import { CheckpointError, UsageError } from '../../shared/errors.ts';
 import { callerPath } from '../../shared/paths.ts';
-import { MANIFEST } from './manifest.ts';
+import { checkpointsFolder, manifestFile } from '../../shared/run-files.ts';
 
 /** As many as there are colours for their curves. */
 const MOST_RUNS = 6;
@@ -47,7 +47,7 @@ export async function runsIn(runs: string): Promise<string[]> {
   const found: { run: string; time: number }[] = [];
   for (const name of await readdir(runs).catch(() => [])) {
     const run = join(runs, name);
-    const time = await timeOf(join(run, MANIFEST));
+    const time = await timeOf(manifestFile(run));
     if (time !== undefined) found.push({ run, time });
   }
   return found.sort((a, b) => b.time - a.time).map(({ run }) => run);
@@ -85,7 +85,7 @@ export async function findRuns(named: readonly string[], env: NodeJS.ProcessEnv)
 }
 
 async function lastCheckpoint(run: string): Promise<string | undefined> {
-  return (await checkpointsIn(join(run, 'checkpoints')))[0]?.file;
+  return (await checkpointsIn(checkpointsFolder(run)))[0]?.file;
 }
 
 async function timeOf(file: string): Promise<number | undefined> {

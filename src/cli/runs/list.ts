@@ -4,8 +4,9 @@ import type { StepRecord } from '../../coordinator/observer.ts';
 import { type LockState, lockState } from '../../coordinator/run-lock.ts';
 import { parseStepLine } from '../../coordinator/step-lines.ts';
 import { RunDirectoryError } from '../../shared/errors.ts';
+import { manifestFile, stepsFile } from '../../shared/run-files.ts';
 import { runsIn } from './find.ts';
-import { MANIFEST, type Manifest, type RunState, readManifest } from './manifest.ts';
+import { type Manifest, type RunState, readManifest } from './manifest.ts';
 
 /** A run directory as `lockstep runs` lists it. */
 export interface ListedRun {
@@ -30,7 +31,6 @@ export interface ListedRun {
 
 /** How much of the end of steps.jsonl is read, less first: the file may have many GB. */
 const TAILS = [1 << 16, 1 << 20];
-const STEPS = 'steps.jsonl';
 
 /** The runs below a folder; the first is the one that commands take where none is named. */
 export async function listRuns(folder: string): Promise<ListedRun[]> {
@@ -41,7 +41,7 @@ export async function listRuns(folder: string): Promise<ListedRun[]> {
 
 async function listedRun(path: string): Promise<ListedRun> {
   const files = { name: basename(path), path, bytes: await sizeOf(path) };
-  const changed = await lastWrite([join(path, MANIFEST), join(path, STEPS)]);
+  const changed = await lastWrite([manifestFile(path), stepsFile(path)]);
   const found = await readRun(path);
   if (found === undefined) return { ...files, state: 'unreadable', changed };
   const { config, dataset, ended } = found.manifest;
@@ -91,7 +91,7 @@ export function stateOf(
 
 async function progressOf(path: string, { result, attempts }: Manifest) {
   const attempt = attempts.at(-1);
-  const logged = result?.testAccuracy === undefined ? await endOf(join(path, STEPS)) : {};
+  const logged = result?.testAccuracy === undefined ? await endOf(stepsFile(path)) : {};
   return {
     step: result?.steps ?? attempt?.steps ?? logged.last?.step ?? attempt?.from ?? 0,
     testAccuracy: result?.testAccuracy ?? logged.evaluated?.testAccuracy,

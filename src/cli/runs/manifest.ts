@@ -1,17 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { arch, cpus, hostname, platform } from 'node:os';
-import { join } from 'node:path';
 import { z } from 'zod';
 import type { Digests } from '../../shared/checkpoint/checkpoint.ts';
 import { OPTION_KEYS, type OptionKey, trainSchema } from '../../shared/config/schema.ts';
 import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config.ts';
 import { RunDirectoryError } from '../../shared/errors.ts';
+import { MANIFEST, manifestFile } from '../../shared/run-files.ts';
 import { version } from '../version.ts';
 import { type Commit, commit } from './commit.ts';
 import { type Summary, SummarySchema } from './summary.ts';
-
-/** Its name in the run directory. */
-export const MANIFEST = 'run.json';
 
 /** `running` also where the process was killed: then its lock is stale. */
 const STATES = ['running', 'stopped', 'failed', 'finished'] as const;
@@ -129,7 +126,7 @@ export function manifestJson({ config, explicit, ...rest }: Manifest): object {
 
 /** @throws RunDirectoryError where a run directory has no run.json, or not one of this version */
 export async function readManifest(run: string): Promise<Manifest> {
-  const file = join(run, MANIFEST);
+  const file = manifestFile(run);
   let json: unknown;
   try {
     json = JSON.parse(await readFile(file, 'utf8'));

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { StepRecord } from '../../coordinator/observer.ts';
 import type { LiveFeed } from '../../coordinator/page/live-feed.ts';
 import type { RunDirectory } from '../../coordinator/run-directory.ts';
 import { readSteps } from '../../coordinator/step-lines.ts';
 import type { TrainConfig } from '../../shared/config.ts';
 import type { RunView } from '../../shared/live/feed.ts';
+import { stepsFile } from '../../shared/run-files.ts';
 
 /** A log of more bytes isn't read again for a page: it would hold up the run. */
 const MOST_LOG_BYTES = 1 << 28;
@@ -20,7 +20,7 @@ export function configShown(config: TrainConfig): RunView['config'] {
 
 /** Tells a feed what earlier attempts of its run have logged. */
 export async function recall(directory: RunDirectory, until: number, feed: LiveFeed): Promise<void> {
-  const log = join(directory.path, 'steps.jsonl');
+  const log = stepsFile(directory.path);
   if (until === 0 || (await stat(log)).size > MOST_LOG_BYTES) return;
   await feed.recall(stepsUntil(until, log));
 }

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { type Checkpoint, type Digests, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName, checkpointsIn, readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
@@ -8,10 +8,11 @@ import { CheckpointError, UsageError } from '../../shared/errors.ts';
 import { numericsDigest } from '../../shared/kernel/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { callerPath } from '../../shared/paths.ts';
+import { checkpointsFolder, manifestFile } from '../../shared/run-files.ts';
 import { commandLine } from '../npm.ts';
 import { shortDigest, shownPath, typedPath } from '../shown-path.ts';
 import { findRun } from './find.ts';
-import { MANIFEST, type Manifest, readManifest } from './manifest.ts';
+import { type Manifest, readManifest } from './manifest.ts';
 
 /** A run to go on with. */
 export interface Resumed extends ResumedTrainConfig {
@@ -53,7 +54,7 @@ async function namedRun(sources: Sources): Promise<string | undefined> {
     );
   }
   const path = callerPath(String(out.value), sources.env);
-  const begun = await stat(join(path, MANIFEST)).catch(() => undefined);
+  const begun = await stat(manifestFile(path)).catch(() => undefined);
   return begun === undefined ? undefined : path;
 }
 
@@ -85,7 +86,7 @@ export async function newestSound(
   layout: ModelLayout,
   say: (line: string) => void,
 ): Promise<Checkpoint | undefined> {
-  const all = await checkpointsIn(join(path, 'checkpoints'));
+  const all = await checkpointsIn(checkpointsFolder(path));
   for (const { file } of all) {
     try {
       return await ownCheckpoint(file, manifest, layout);
@@ -96,7 +97,7 @@ export async function newestSound(
   }
   if (all.length === 0 && hadNone(manifest)) return undefined;
   throw new CheckpointError(
-    `No sound checkpoint is left in ${join(path, 'checkpoints')}, so there is nothing to go on from. ` +
+    `No sound checkpoint is left in ${checkpointsFolder(path)}, so there is nothing to go on from. ` +
       'Restore one from a backup, or start a new run.',
     { file: path },
   );

@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { Audience } from '../../coordinator/page/audience.ts';
 import { History } from '../../coordinator/page/history.ts';
 import type { Feed } from '../../coordinator/page/routes.ts';
@@ -6,6 +6,7 @@ import { lockState } from '../../coordinator/run-lock.ts';
 import { readSteps } from '../../coordinator/step-lines.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { FeedMessage, RunView } from '../../shared/live/feed.ts';
+import { checkpointsFolder, stepsFile } from '../../shared/run-files.ts';
 import { stateOf } from './list.ts';
 import { type Attempt, readManifest } from './manifest.ts';
 import { configShown } from './page.ts';
@@ -31,8 +32,8 @@ async function savedRun(path: string): Promise<RunView> {
   const manifest = await readManifest(path);
   const { config, dataset, digests, attempts, started, result } = manifest;
   const history = new History();
-  for await (const record of readSteps(join(path, 'steps.jsonl'))) history.step(record);
-  for (const { step, file } of (await checkpointsIn(join(path, 'checkpoints'))).reverse()) {
+  for await (const record of readSteps(stepsFile(path))) history.step(record);
+  for (const { step, file } of (await checkpointsIn(checkpointsFolder(path))).reverse()) {
     history.checkpoint({ step, file: basename(file) });
   }
   for (const [index, attempt] of attempts.entries()) tell(attempt, index + 1, history);

@@ -7,6 +7,7 @@ import { CheckpointError } from '../../shared/errors.ts';
 import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
 import { callerPath } from '../../shared/paths.ts';
+import { CHECKPOINTS } from '../../shared/run-files.ts';
 import { findCheckpoint } from './find.ts';
 
 /** A checkpoint as far as predictions need it. */
@@ -36,7 +37,7 @@ export async function findModel(named: string | undefined): Promise<SavedModel> 
 /** The name of the run in whose directory a checkpoint lies; undefined where it lies elsewhere. */
 export function runOf({ file }: Checkpoint): string | undefined {
   const folder = dirname(file);
-  return basename(folder) === 'checkpoints' ? basename(dirname(folder)) : undefined;
+  return basename(folder) === CHECKPOINTS ? basename(dirname(folder)) : undefined;
 }
 
 function modelOf({ file, config }: Checkpoint) {

@@ -4,6 +4,7 @@ import type { TrainingResult } from '../../coordinator/train.ts';
 import type { WebServer } from '../../coordinator/web-server.ts';
 import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../../shared/config.ts';
+import { checkpointsFolder } from '../../shared/run-files.ts';
 import { commandLine } from '../npm.ts';
 import { shownPath, typedPath } from '../shown-path.ts';
 import { expectationText } from './expectation.ts';
@@ -133,7 +134,7 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
   if (summary.remoteWrite !== undefined) lines.push(samplesText(summary.remoteWrite));
   const expectation = isDone ? expectationText(summary, config) : undefined;
   if (expectation !== undefined) lines.push(expectation);
-  const checkpoint = typedPath(join(run, 'checkpoints', checkpointName(steps)));
+  const checkpoint = typedPath(join(checkpointsFolder(run), checkpointName(steps)));
   if (!isDone) lines.push(`To go on: ${commandLine(`train --resume ${typedPath(run)}`, process.env)}`);
   else lines.push(`Next: ${commandLine(`evaluate ${checkpoint}`, process.env)}`);
   return lines;

@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
-import { join } from 'node:path';
 import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import { CheckpointError } from '../../shared/errors.ts';
+import { checkpointsFolder } from '../../shared/run-files.ts';
 
 /** A part of a run that can be computed again by itself: the updates after the first `from`, up to `to`. */
 export interface Span {
@@ -37,7 +37,7 @@ export type ReadCheckpoint = (file: string) => Promise<Checkpoint>;
 export async function inspectCheckpoints(run: string, read: ReadCheckpoint): Promise<Inspection> {
   const sound: SoundCheckpoint[] = [];
   const damaged: DamagedCheckpoint[] = [];
-  for (const { file, step } of (await checkpointsIn(join(run, 'checkpoints'))).reverse()) {
+  for (const { file, step } of (await checkpointsIn(checkpointsFolder(run))).reverse()) {
     try {
       await read(file);
       sound.push({ file, step });

@@ -6,6 +6,7 @@ import type { Dataset } from '../../shared/dataset/dataset.ts';
 import type { SharedMemory } from '../../shared/kernel/memory.ts';
 import { layoutOf } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
+import { checkpointsFolder, stepsFile } from '../../shared/run-files.ts';
 import { startEngine } from '../engine.ts';
 import type { Manifest } from '../runs/manifest.ts';
 import { ownCheckpoint } from '../runs/resume.ts';
@@ -76,14 +77,14 @@ export async function verifyRun(options: VerificationOptions): Promise<Verificat
   const { sound, damaged } = await inspectCheckpoints(run, read);
   const drawn = manifest.digests.init === undefined;
   if (!drawn && sound[0]?.step !== 0 && damaged.length === 0) {
-    const file = join(run, 'checkpoints', checkpointName(0));
+    const file = join(checkpointsFolder(run), checkpointName(0));
     damaged.push({ file, problem: `${file}, which the run began with by --init, is missing.` });
   }
   const saved = sound.at(-1)?.step ?? 0;
   const isRunning = manifest.state === 'running';
   const done = isRunning ? 0 : (manifest.attempts.at(-1)?.steps ?? 0);
   const expected = { steps: Math.max(saved, done), chain: isRunning ? undefined : manifest.chain };
-  const { log, chain } = await checkLog(logOf(run), expected);
+  const { log, chain } = await checkLog(stepsFile(run), expected);
 
   const spans = spansOf(sound, { drawn, last: log.last });
   const recomputed = await recomputeSpans(sampleSpans(spans, options.spans), read, options);
@@ -109,7 +110,7 @@ async function recomputeSpans(
   const recomputer = new Recomputer({ engine, config, onStep: progressOver(spans, show) });
   const recomputed: RecomputedSpan[] = [];
   try {
-    for await (const { span, lines } of linesOf(logOf(run), spans)) {
+    for await (const { span, lines } of linesOf(stepsFile(run), spans)) {
       const ends = await endsOf(span, read);
       if (ends === undefined) {
         say(`Left out steps ${span.from + 1} to ${span.to}: the run has removed a checkpoint of theirs meanwhile.`);
@@ -152,8 +153,4 @@ function progressOver(spans: readonly Span[], show: (text: string) => void): (st
     done++;
     show(`Recomputing step ${step.toLocaleString('en-US')}: ${done.toLocaleString('en-US')} of ${total} steps`);
   };
-}
-
-function logOf(run: string): string {
-  return join(run, 'steps.jsonl');
 }

@@ -1,0 +1,18 @@
+import { join } from 'node:path';
+
+/** What a run directory holds, by name. */
+export const MANIFEST = 'run.json';
+export const STEPS = 'steps.jsonl';
+export const CHECKPOINTS = 'checkpoints';
+
+export function manifestFile(run: string): string {
+  return join(run, MANIFEST);
+}
+
+export function stepsFile(run: string): string {
+  return join(run, STEPS);
+}
+
+export function checkpointsFolder(run: string): string {
+  return join(run, CHECKPOINTS);
+}
