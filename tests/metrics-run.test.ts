@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { closeCodes } from '#src/shared/protocol/close-codes.js';
 import { DATA, type Program, startLockstep } from './training/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-metrics-'));
@@ -133,11 +134,17 @@ describe('the metrics of a run with nodes', () => {
 
   it('are those of docs/metrics.md, with their types and labels', () => {
     const expected = documented();
-    // Those that this run has no series of: nothing was closed, nothing is written elsewhere.
-    const absent = /^lockstep_(rejected_connections_total|remote_write_\w+)$/;
+    // Those that this run has no series of: nothing is written elsewhere.
+    const absent = /^lockstep_remote_write_\w+$/;
     for (const name of expected.keys()) if (absent.test(name)) expected.delete(name);
     assert.ok(expected.size > 30);
     assert.deepEqual(new Map([...scraped.families].sort()), new Map([...expected].sort()));
+  });
+
+  it('have every reason for a rejection before there is any, so that the first is an increase', () => {
+    for (const reason of Object.keys(closeCodes)) {
+      assert.equal(scraped.value('lockstep_rejected_connections_total', `reason=${reason}`), 0, reason);
+    }
   });
 
   it('have all phases, of the local threads and the nodes', () => {

@@ -168,7 +168,10 @@ describe('who gets in', () => {
     const stranger = node(url, '--token-file', other);
     const { status, stderr } = await stranger.ended;
     assert.equal(status, 1);
-    assert.match(stderr, /does not hold the token/);
+    assert.match(
+      stderr,
+      /does not hold the token of this run \(4401\)\. Give .* by --token-file FILE or \$LOCKSTEP_TOKEN\.\n$/,
+    );
     const without = await node(url).ended;
     assert.equal(without.status, 1);
     const welcome = node(url, '--token-file', own);

@@ -96,9 +96,9 @@ export function remoteWrite() {
   return [
     graph(
       {
-        title: 'Steps sent to Prometheus',
+        title: 'Samples sent to Prometheus',
         description:
-          'Samples a second that --remote-write has sent and dropped. Dropped ones mean that Prometheus was away or too slow for long: the curves have holes ' +
+          'Samples a second that --remote-write has sent and dropped, six or more a step. Dropped ones mean that Prometheus was away or too slow for long: the curves have holes ' +
           'then, training itself is never held up. Empty without --remote-write.',
         ...{ unit: 'short', columns: 12, min: 0 },
       },
@@ -106,7 +106,7 @@ export function remoteWrite() {
     ),
     graph(
       {
-        title: 'Steps waiting to be sent',
+        title: 'Samples waiting to be sent',
         description:
           'Samples in the queue of --remote-write. It is bounded; where it stays high, Prometheus is too slow. Empty without --remote-write.',
         ...{ unit: 'short', columns: 12, min: 0 },

@@ -3,11 +3,13 @@
 // From a checkout: npm start -- --iterations 1000, or npm run lockstep -- COMMAND FLAGS
 import { runCli } from './program.ts';
 
-// A reader such as `head` may leave before the run ends; the run goes on without it.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
+// A reader such as `head` may leave before the run ends, or the disk be full that a log is on; the run goes on without.
+process.stderr.on('error', () => {});
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE') return;
+  process.stderr.write(`Standard output can't be written: ${message}.\n`);
+  process.exitCode = 1;
+});
 
-process.exitCode = await runCli(process.argv.slice(2));
+const code = await runCli(process.argv.slice(2));
+if (code !== 0) process.exitCode = code;

@@ -33,7 +33,12 @@ buildah bud --format docker --pull-never --secret "id=npmrc,src=$work/npmrc" --t
 
 say 'what the image says'
 container=$(buildah from --pull-never localhost/lockstep)
-buildah inspect --type image --format '{{.Docker.Config.User}} {{.Docker.Config.Entrypoint}} {{.Docker.Config.Healthcheck}}' lockstep
+config() { buildah inspect --type image --format "{{.Docker.Config.$1}}" lockstep; }
+expect() { [ "$(config "$1")" = "$2" ] || { echo "$1: expected $2, got $(config "$1")" >&2; exit 1; }; }
+expect User 10001:10001
+expect StopSignal SIGTERM
+expect Healthcheck.Test '[CMD node /opt/lockstep/docker/health.js]'
+config Entrypoint
 
 say 'train in it, by its own entry point'
 data=(--data synthetic)

@@ -1,7 +1,7 @@
 // lockstep metrics runs/first --openmetrics --out first.om       every single step of a run, for Prometheus
 // promtool tsdb create-blocks-from openmetrics first.om data/
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { resolveReadConfig } from '../../shared/config.ts';
@@ -34,13 +34,20 @@ async function print(text: AsyncIterable<string>): Promise<void> {
   try {
     await pipeline(Readable.from(text), process.stdout, { end: false });
   } catch (error) {
-    // A reader such as `head` has seen enough.
-    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    // A reader such as `head` has seen enough, or a disk is full: main.ts tells.
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code !== 'EPIPE' && syscall !== 'write') throw error;
   }
 }
 
 /** Makes the file, all of it or none. */
 async function write(text: AsyncIterable<string>, file: string): Promise<void> {
+  const there = await stat(file).catch(() => undefined);
+  if (there?.isFile() === false) {
+    throw new UsageError(
+      `--out ${shownPath(file)}: expected a file, new or to be replaced. Leave --out away to print.`,
+    );
+  }
   const part = `${file}.tmp`;
   try {
     await pipeline(Readable.from(text), createWriteStream(part));

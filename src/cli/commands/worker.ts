@@ -6,8 +6,8 @@ import { availableParallelism, hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { resolveTalkConfig } from '../../shared/config.ts';
 import { UsageError } from '../../shared/errors.ts';
-import { retriesAfter } from '../../shared/protocol/close-codes.ts';
-import { readToken } from '../../shared/protocol/token.ts';
+import { closeCodes, retriesAfter } from '../../shared/protocol/close-codes.ts';
+import { readToken, TOKEN_VARIABLE } from '../../shared/protocol/token.ts';
 import { type Ending, takePart } from '../../worker/node/session.ts';
 import type { Entry } from '../log.ts';
 import { NodeData } from '../node-data.ts';
@@ -64,7 +64,9 @@ async function compute(flags: Readonly<Record<string, unknown>>, terminal: Termi
         return 0;
       }
       if (!ending.finished && !retriesAfter(ending.code)) {
-        say(`The coordinator closed the connection: ${ending.reason} (${ending.code}).`, { level: 'error' });
+        const reason = ending.reason.replace(/\.$/, '');
+        const hint = ending.code === closeCodes.unauthorized.code ? ` ${TOKEN_HINT}` : '';
+        say(`The coordinator closed the connection: ${reason} (${ending.code}).${hint}`, { level: 'error' });
         return FAILED;
       }
       if (pause === FIRST_PAUSE_MS) {
@@ -79,6 +81,8 @@ async function compute(flags: Readonly<Record<string, unknown>>, terminal: Termi
     await data.close();
   }
 }
+
+const TOKEN_HINT = `Give the token of that run by --token-file FILE or $${TOKEN_VARIABLE}.`;
 
 function urlOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;

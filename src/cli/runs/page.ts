@@ -9,8 +9,8 @@ import { stepsFile } from '../../shared/run-files.ts';
 
 /** A log of more bytes isn't read again for a page: it would hold up the run. */
 const MOST_LOG_BYTES = 1 << 28;
-/** Of no interest to who watches, or named otherwise on the page. */
-const NOT_SHOWN: ReadonlySet<string> = new Set(['json', 'resume', 'forceUnlock', 'config', 'preset']);
+/** Of no interest to who watches, named otherwise on the page, or a URL whose query may hold a key. */
+const NOT_SHOWN: ReadonlySet<string> = new Set(['json', 'resume', 'forceUnlock', 'config', 'preset', 'remoteWrite']);
 
 /** What a page lists of a config. */
 export function configShown(config: TrainConfig): RunView['config'] {

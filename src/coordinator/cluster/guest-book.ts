@@ -1,6 +1,6 @@
 import type { WebSocket } from 'ws';
 import type { WeightsVersion } from '../../shared/executor.ts';
-import type { CloseCode } from '../../shared/protocol/close-codes.ts';
+import { CLOSE_CODES, type CloseCode } from '../../shared/protocol/close-codes.ts';
 import { bytesOf } from '../../shared/protocol/floats.ts';
 import { FrameBuffers } from '../../shared/protocol/frame-buffers.ts';
 import { encode } from '../../shared/protocol/frames.ts';
@@ -70,7 +70,12 @@ export interface Acquaintance {
 
 /** All nodes that have come in, each from its hello to its last word. */
 export class GuestBook {
-  readonly counts: WireCounts = { bytes: { sent: 0, received: 0 }, reconnects: 0, rejected: new Map() };
+  readonly counts: WireCounts = {
+    bytes: { sent: 0, received: 0 },
+    reconnects: 0,
+    // All of them, or nobody could see the first of each: an increase begins at a value.
+    rejected: new Map(CLOSE_CODES.map((code) => [code, 0])),
+  };
   readonly #options: GuestBookOptions;
   readonly #visits = new Set<Visit>();
   readonly #known = new Map<string, Acquaintance>();

@@ -29,12 +29,14 @@ export const closeCodes = {
 
 export type CloseCode = keyof typeof closeCodes;
 
+export const CLOSE_CODES = Object.keys(closeCodes) as readonly CloseCode[];
+
 const NORMAL = 1000;
 const MESSAGE_TOO_BIG = 1009;
 
 /** The name of a WebSocket close number; undefined where it isn't Lockstep's. */
 export function closeNamed(code: number): CloseCode | undefined {
-  return (Object.keys(closeCodes) as CloseCode[]).find((name) => closeCodes[name].code === code);
+  return CLOSE_CODES.find((name) => closeCodes[name].code === code);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { TLSSocket } from 'node:tls';
 import type { WebSocket } from 'ws';
 import { ProtocolError } from '../errors.ts';
-import { type CloseCode, closeNamed } from './close-codes.ts';
+import { type CloseCode, closeCodes, closeNamed } from './close-codes.ts';
 import { CoordinatorHandshake, NodeHandshake } from './handshake.ts';
 import { EXPORTER_BYTES } from './handshake-frames.ts';
 import type { Seal } from './seal.ts';
@@ -70,8 +70,10 @@ function nextFrame(socket: WebSocket): Promise<Buffer> {
       reject(new ProtocolError(`The peer broke the handshake off: ${problem}.`, { closeCode }));
     };
     // What the peer gave as its reason is ours too; a connection that just broke off may be tried again.
-    const gone = (code: number, reason: Buffer): void =>
-      fail(closeNamed(code) ?? 'timeout', `it closed, ${code} ${reason}`);
+    const gone = (code: number, reason: Buffer): void => {
+      const name = closeNamed(code);
+      fail(name ?? 'timeout', name === undefined ? `it closed, ${code} ${reason}` : closeCodes[name].reason);
+    };
     const take = (data: Buffer, isBinary: boolean): void => {
       if (isBinary) {
         end();
