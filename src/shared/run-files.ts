@@ -4,6 +4,8 @@ import { join } from 'node:path';
 export const MANIFEST = 'run.json';
 export const STEPS = 'steps.jsonl';
 export const CHECKPOINTS = 'checkpoints';
+/** How far --remote-write has come. */
+export const BOOKMARK = 'remote-write.json';
 
 export function manifestFile(run: string): string {
   return join(run, MANIFEST);

@@ -31,7 +31,7 @@ function add(writer: RemoteWriter, from: number, to: number): void {
 function writerTo(url: string, options: Partial<RemoteWriterOptions> = {}) {
   const notices: string[] = [];
   const writer = new RemoteWriter({
-    ...{ url, labels, userAgent: 'lockstep/test', onNotice: (notice) => notices.push(notice) },
+    ...{ url, ...labels, userAgent: 'lockstep/test', onNotice: (notice) => notices.push(notice) },
     pace: { attempt: 30_000, retry: 1, maximumRetry: 4 },
     ...options,
   });
@@ -51,10 +51,10 @@ function stepsTaken({ received }: Receiver, numbers: readonly number[]): number[
 
 describe('a request', () => {
   it('is a WriteRequest in snappy block format', () => {
-    const batch = new Batch();
+    const batch = new Batch({ attempt: 1, mayHaveCome: false });
     batch.add(record(1));
     batch.add(record(2, { testAccuracy: 0.75, testLoss: Number.POSITIVE_INFINITY }));
-    const bytes = encodeBatch(batch, { run: 'r', attempt: 1 });
+    const bytes = encodeBatch(batch, 'r');
     const field = (id: number, ...parts: (string | readonly number[])[]): number[] => {
       const body = parts.flatMap((part) => [...(typeof part === 'string' ? Buffer.from(part) : part)]);
       return [(id << 3) | 2, body.length, ...body];

@@ -4,7 +4,7 @@ import { STEP_SERIES, type StepSeries, sampleOf } from '../../coordinator/remote
 import { readSteps } from '../../coordinator/step-lines.ts';
 import { RunDirectoryError } from '../../shared/errors.ts';
 import { stepsFile } from '../../shared/run-files.ts';
-import type { Attempt, Manifest } from '../runs/manifest.ts';
+import { type Attempt, attemptOf, type Manifest } from '../runs/manifest.ts';
 import { shownPath } from '../shown-path.ts';
 
 /** Lines that are given on together. */
@@ -70,14 +70,6 @@ async function* familyOf(
     text = '';
   }
   yield text;
-}
-
-/**
- * Which attempt, from 1 on, a step of the log is of. Each cuts the log to where it begins before it adds to it, so what stands there
- * is of the last one that began before the step.
- */
-export function attemptOf(step: number, attempts: readonly Pick<Attempt, 'from'>[]): number {
-  return attempts.findLastIndex(({ from }) => from < step) + 1;
 }
 
 /** Unix milliseconds as seconds. */

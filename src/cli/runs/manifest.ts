@@ -115,6 +115,14 @@ export function ended(manifest: Manifest, { steps, ...ending }: Ending): Manifes
   return { ...manifest, ...ending, ended: at, attempts };
 }
 
+/**
+ * Which attempt, from 1 on, a step of the log is of. Each cuts the log to where it begins before it adds to it, so what stands there
+ * is of the last one that began before the step.
+ */
+export function attemptOf(step: number, attempts: readonly Pick<Attempt, 'from'>[]): number {
+  return attempts.findLastIndex(({ from }) => from < step) + 1;
+}
+
 /** As run.json holds it. */
 export function manifestJson({ config, explicit, ...rest }: Manifest): object {
   // What asked for this attempt is nothing of the run's.

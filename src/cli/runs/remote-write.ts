@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { Destination } from '../../coordinator/remote-write/delivery.ts';
 import { remoteWriteIn } from '../../coordinator/remote-write/metrics.ts';
 import type { RemoteWriter } from '../../coordinator/remote-write/remote-writer.ts';
+import { readSteps } from '../../coordinator/step-lines.ts';
 import type { TrainConfig } from '../../shared/config.ts';
 import { UsageError } from '../../shared/errors.ts';
 import { Token } from '../../shared/protocol/token.ts';
+import { BOOKMARK, stepsFile } from '../../shared/run-files.ts';
 import { version } from '../version.ts';
-import type { Manifest } from './manifest.ts';
+import { attemptOf, type Manifest } from './manifest.ts';
 
 const TOKEN_VARIABLE = 'LOCKSTEP_REMOTE_WRITE_TOKEN';
 const TOKEN_SOURCES = `--remote-write-token-file FILE or ${TOKEN_VARIABLE}`;
@@ -31,17 +34,26 @@ export async function remoteWriteOf(
 export async function startRemoteWrite(
   destination: Destination | undefined,
   { name, attempts }: Manifest,
-  { registry, say }: { readonly registry: Registry; readonly say: (line: string) => void },
+  { run, registry, say }: { readonly run: string; readonly registry: Registry; readonly say: (line: string) => void },
 ): Promise<RemoteWriter | undefined> {
   if (destination === undefined) return undefined;
-  const [{ RemoteWriter }, { placeOf }] = await Promise.all([
+  const [{ RemoteWriter }, { placeOf }, { Bookmark }] = await Promise.all([
     import('../../coordinator/remote-write/remote-writer.ts'),
     import('../../coordinator/remote-write/delivery.ts'),
+    import('../../coordinator/remote-write/bookmark.ts'),
   ]);
-  say(`Every step goes to ${placeOf(destination.url)} by remote write.`);
-  const labels = { run: name, attempt: attempts.length };
-  const writer = new RemoteWriter({ ...destination, labels, userAgent: `lockstep/${version()}`, onNotice: say });
+  const place = placeOf(destination.url);
+  say(`Every step goes to ${place} by remote write.`);
+  const bookmark = new Bookmark(join(run, BOOKMARK), place);
+  const own = { run: name, attempt: attempts.length, bookmark };
+  const writer = new RemoteWriter({ ...destination, ...own, userAgent: `lockstep/${version()}`, onNotice: say });
   remoteWriteIn(registry, writer);
+  const since = await bookmark.read();
+  const from = attempts.at(-1)?.from ?? 0;
+  // A process before this one was killed, or gave up at its end.
+  if (since !== undefined && (since.attempt < attempts.length - 1 || since.answered < from)) {
+    await writer.recall(readSteps(stepsFile(run)), since, (step) => attemptOf(step, attempts));
+  }
   return writer;
 }
 

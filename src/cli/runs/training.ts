@@ -72,7 +72,7 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
   metrics.begin({ attempt: manifest.attempts.length, startedAt: begun, step: from.step, iterations });
   for (const line of announcement({ run, config, dataset, http, from: from.step })) terminal.say(line);
   if (feed !== undefined) await recall(directory, from.step, feed);
-  const writer = await startRemoteWrite(remoteWrite, manifest, { registry, say: (line) => terminal.say(line) });
+  const writer = await startRemoteWrite(remoteWrite, manifest, { run, registry, say: (line) => terminal.say(line) });
   const chain = new HashChain(beginning.chain);
   let steps = from.step;
   const follow = ({ step }: StepRecord): void => {

@@ -63,10 +63,11 @@ export class Delivery {
   /**
    * Never throws; await one call before the next, since a receiver wants samples in order.
    * @param encode makes the request's body; not called where it is given up already
-   * @returns whether the receiver took it; false also where it is given up
+   * @param sentBefore an earlier process may have sent it
+   * @returns whether the receiver took it; undefined where it is given up
    */
-  async deliver(encode: () => Uint8Array): Promise<boolean> {
-    let mayHaveCome = false;
+  async deliver(encode: () => Uint8Array, sentBefore: boolean): Promise<boolean | undefined> {
+    let mayHaveCome = sentBefore;
     let body: Uint8Array | undefined;
     while (!this.#end.signal.aborted) {
       body ??= encode();
@@ -82,7 +83,7 @@ export class Delivery {
         // Hurried or ended.
       }
     }
-    return false;
+    return undefined;
   }
 
   /** The run is over: what waits is tried at once, and more often. */

@@ -1,8 +1,8 @@
 import type { StepObserver, StepRecord } from '../observer.ts';
+import type { Bookmark, Position } from './bookmark.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import type { SampleCounts } from './metrics.ts';
-import { StepQueue } from './step-queue.ts';
-import type { StepLabels } from './step-series.ts';
+import { type Batch, type Origin, StepQueue } from './step-queue.ts';
 import { encodeBatch } from './write-request.ts';
 
 /** A step waits no longer to be sent. */
@@ -12,7 +12,12 @@ const FINISH_MS = 10_000;
 const STOPPED_MS = 3000;
 
 export interface RemoteWriterOptions extends DeliveryOptions {
-  readonly labels: StepLabels;
+  /** The run's name. */
+  readonly run: string;
+  /** Which process's part of the run this is, from 1 on. */
+  readonly attempt: number;
+  /** Told how far the samples have come. */
+  readonly bookmark?: Bookmark | undefined;
   /** The most that waits for the receiver, in bytes. */
   readonly queueBytes?: number;
 }
@@ -35,6 +40,8 @@ export class RemoteWriter implements StepObserver, SampleCounts {
   #due = false;
   #closed = false;
   #toldOfQueue = false;
+  /** The last step that the receiver answered for. */
+  #answered = { attempt: 0, step: 0 };
 
   constructor(options: RemoteWriterOptions) {
     this.#options = options;
@@ -57,11 +64,20 @@ export class RemoteWriter implements StepObserver, SampleCounts {
 
   /** Never throws, never waits. */
   onStep(record: StepRecord): void {
-    if (this.#closed) return;
-    const dropped = this.#queue.add(record);
-    if (dropped > 0) this.#gaveWay(dropped);
-    if (this.#queue.hasFullBatch) this.#send();
-    this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
+    this.#add(record, { attempt: this.#options.attempt, mayHaveCome: false });
+  }
+
+  /**
+   * Sends what earlier processes logged and the receiver may lack; before the first step.
+   * @param attemptOf tells whose a step of the log is
+   */
+  async recall(log: AsyncIterable<StepRecord>, since: Position, attemptOf: (step: number) => number): Promise<void> {
+    this.#answered = { attempt: since.attempt, step: since.answered };
+    for await (const record of log) {
+      const attempt = attemptOf(record.step);
+      if (attempt < since.attempt || (attempt === since.attempt && record.step <= since.answered)) continue;
+      this.#add(record, { attempt, mayHaveCome: attempt === since.attempt && record.step <= since.asked });
+    }
   }
 
   /**
@@ -77,6 +93,8 @@ export class RemoteWriter implements StepObserver, SampleCounts {
       timers.push(give(STOPPED_MS));
     };
     stop.addEventListener('abort', hasten);
+    if (this.#delivery.troubled)
+      this.#options.onNotice('Remote write: what waits for the receiver is tried for some seconds more.');
     this.#delivery.hurry();
     await this.#sending;
     this.#due = true;
@@ -85,6 +103,14 @@ export class RemoteWriter implements StepObserver, SampleCounts {
     stop.removeEventListener('abort', hasten);
     for (const timer of timers) clearTimeout(timer);
     return { sent: this.#sent, dropped: this.#dropped };
+  }
+
+  #add(record: StepRecord, origin: Origin): void {
+    if (this.#closed) return;
+    const dropped = this.#queue.add(record, origin);
+    if (dropped > 0) this.#gaveWay(dropped);
+    if (this.#queue.hasWholeBatch) this.#send();
+    this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
   }
 
   #flush(): void {
@@ -100,17 +126,28 @@ export class RemoteWriter implements StepObserver, SampleCounts {
   }
 
   async #sendWaiting(): Promise<void> {
-    const { labels } = this.#options;
-    while (this.#queue.hasFullBatch || this.#due) {
+    while (this.#queue.hasWholeBatch || this.#due) {
       const batch = this.#queue.take();
-      if (batch?.full !== true) this.#due = false;
+      if (this.#queue.samples === 0) this.#due = false;
       if (batch === undefined) return;
       this.#underWay = batch.samples;
-      const isTaken = await this.#delivery.deliver(() => encodeBatch(batch, labels));
+      await this.#sendBatch(batch);
       this.#underWay = 0;
-      if (isTaken) this.#sent += batch.samples;
-      else this.#dropped += batch.samples;
     }
+  }
+
+  async #sendBatch(batch: Batch): Promise<void> {
+    const { run, bookmark } = this.#options;
+    const { attempt, mayHaveCome } = batch.origin;
+    const asked = batch.last;
+    const answered = this.#answered.attempt === attempt ? this.#answered.step : 0;
+    await bookmark?.write({ attempt, answered, asked });
+    const isTaken = await this.#delivery.deliver(() => encodeBatch(batch, run), mayHaveCome);
+    if (isTaken) this.#sent += batch.samples;
+    else this.#dropped += batch.samples;
+    if (isTaken === undefined) return;
+    this.#answered = { attempt, step: asked };
+    await bookmark?.write({ attempt, answered: asked, asked });
   }
 
   #gaveWay(samples: number): void {

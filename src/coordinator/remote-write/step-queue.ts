@@ -10,11 +10,28 @@ const NONE = Number.NEGATIVE_INFINITY;
 const BATCH_BYTES = BATCH_STEPS * ROW * Float64Array.BYTES_PER_ELEMENT;
 const MAXIMUM_BYTES = 16e6;
 
+/** Whose steps a batch has, and whether an earlier process may have sent them. */
+export interface Origin {
+  readonly attempt: number;
+  readonly mayHaveCome: boolean;
+}
+
 /** Steps that are sent together, packed. */
 export class Batch {
+  readonly origin: Origin;
   readonly #rows = new Float64Array(BATCH_STEPS * ROW);
   #steps = 0;
   #samples = 0;
+  #last = 0;
+
+  constructor(origin: Origin) {
+    this.origin = origin;
+  }
+
+  /** Its last step. */
+  get last(): number {
+    return this.#last;
+  }
 
   get full(): boolean {
     return this.#steps === BATCH_STEPS;
@@ -34,6 +51,7 @@ export class Batch {
       if (value !== undefined) this.#samples++;
     }
     this.#steps++;
+    this.#last = record.step;
   }
 
   /** Of the series with this index in STEP_SERIES, in the order of time: Unix milliseconds and the value. */
@@ -63,17 +81,18 @@ export class StepQueue {
     return this.#samples;
   }
 
-  get hasFullBatch(): boolean {
-    return this.#batches[0]?.full === true;
+  /** No step is added any more to the oldest batch. */
+  get hasWholeBatch(): boolean {
+    return this.#batches.length > 1 || this.#batches[0]?.full === true;
   }
 
   /** @returns how many samples gave way */
-  add(record: StepRecord): number {
+  add(record: StepRecord, origin: Origin): number {
     let last = this.#batches.at(-1);
     let dropped = 0;
-    if (last === undefined || last.full) {
+    if (last === undefined || last.full || !sameOrigin(last.origin, origin)) {
       if (this.#batches.length === this.#capacity) dropped = this.take()?.samples ?? 0;
-      last = new Batch();
+      last = new Batch(origin);
       this.#batches.push(last);
     }
     const before = last.samples;
@@ -88,4 +107,8 @@ export class StepQueue {
     this.#samples -= batch?.samples ?? 0;
     return batch;
   }
+}
+
+function sameOrigin(a: Origin, b: Origin): boolean {
+  return a.attempt === b.attempt && a.mayHaveCome === b.mayHaveCome;
 }

@@ -10,12 +10,6 @@ export interface StepSeries {
   readonly of: (record: StepRecord) => number | undefined;
 }
 
-/** The labels that each of them has: which run, and which process's part of it, from 1 on. */
-export interface StepLabels {
-  readonly run: string;
-  readonly attempt: number;
-}
-
 export const STEP_SERIES: readonly StepSeries[] = [
   { name: 'lockstep_step', help: 'Updates of the run done.', of: ({ step }) => step },
   { name: 'lockstep_train_loss', help: "Mean loss over the step's batch, before its update.", of: ({ loss }) => loss },

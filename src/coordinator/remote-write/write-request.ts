@@ -2,7 +2,7 @@
 import { compress } from 'snappyjs';
 import { type Messages, protobufTypes } from '../../shared/protobuf.ts';
 import type { Batch } from './step-queue.ts';
-import { STEP_SERIES, type StepLabels } from './step-series.ts';
+import { STEP_SERIES } from './step-series.ts';
 
 /** As much of prometheus.WriteRequest as this sends. A sample's timestamp: Unix milliseconds. */
 const MESSAGES: Messages = {
@@ -20,11 +20,11 @@ export const HEADERS = {
   'X-Prometheus-Remote-Write-Version': '0.1.0',
 } as const;
 
-/** The body of a request with all samples of a batch. */
-export function encodeBatch(batch: Batch, { run, attempt }: StepLabels): Uint8Array {
+/** The body of a request with all samples of a batch, labelled with the run's name and their attempt. */
+export function encodeBatch(batch: Batch, run: string): Uint8Array {
   // Sorted by name, as the specification demands; so are samples by time.
   const labels = [
-    { name: 'attempt', value: String(attempt) },
+    { name: 'attempt', value: String(batch.origin.attempt) },
     { name: 'run', value: run },
   ];
   const timeseries = STEP_SERIES.map(({ name }, series) => ({
