@@ -24,6 +24,8 @@ const HEIGHT = 280;
 /** Series of one run: mean, least, most and test. */
 const PER_RUN = 4;
 
+const NOTHING = { left: 0, width: 0, top: 0, height: 0 };
+
 /** Charts share the pointer alone: were a drag to end in each of them, each would zoom into what the one before has zoomed. */
 const SYNC: uPlot.Cursor.Sync = {
   key: 'steps',
@@ -171,7 +173,12 @@ export class Chart {
       hooks: {
         setSelect: [(plot) => this.#select(plot)],
         setCursor: [() => this.#describe()],
-        ready: [(plot) => plot.over.addEventListener('dblclick', () => this.#zoom.whole())],
+        ready: [
+          (plot) => {
+            plot.over.addEventListener('dblclick', () => this.#zoom.whole());
+            followFinger(plot);
+          },
+        ],
       },
     };
   }
@@ -190,7 +197,7 @@ export class Chart {
     const { left, width } = plot.select;
     if (width < 4) return;
     const [from, to] = [plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')];
-    plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+    plot.setSelect(NOTHING, false);
     this.#zoom.choose(from, to);
   }
 
@@ -229,6 +236,34 @@ export class Chart {
       shown.push(document.createTextNode(' · '), entry);
     }
     return shown;
+  }
+}
+
+/** uPlot hears the mouse alone: a finger reads off too, and selects by moving across. Down and up it scrolls the page (style.css), and is cancelled here. */
+function followFinger(plot: uPlot): void {
+  const { over } = plot;
+  let start: number | undefined;
+  const point = ({ clientX }: PointerEvent): number => {
+    const { left: edge, width } = over.getBoundingClientRect();
+    const left = Math.min(width, Math.max(0, clientX - edge));
+    plot.setCursor({ left, top: 0 });
+    return left;
+  };
+  over.addEventListener('pointerdown', (event) => {
+    if (event.pointerType !== 'mouse' && event.isPrimary) start = point(event);
+  });
+  over.addEventListener('pointermove', (event) => {
+    if (start === undefined || !event.isPrimary) return;
+    const now = point(event);
+    const [left, width] = [Math.min(start, now), Math.abs(now - start)];
+    plot.setSelect({ left, width, top: 0, height: over.clientHeight }, false);
+  });
+  for (const end of ['pointerup', 'pointercancel'] as const) {
+    over.addEventListener(end, ({ isPrimary }) => {
+      if (start === undefined || !isPrimary) return;
+      start = undefined;
+      plot.setSelect(end === 'pointerup' ? plot.select : NOTHING);
+    });
   }
 }
 
