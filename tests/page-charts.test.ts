@@ -67,6 +67,58 @@ describe('the charts', { skip }, () => {
     assert.deepEqual(faults, []);
     await page.close();
   });
+
+  test('runs whose lengths differ by more than ten times have a logarithmic axis of steps', async () => {
+    const { page, faults } = await chartsOf([madeRun('short', 100), madeRun('long', 10_000)]);
+    const axis = page.getByLabel('log steps');
+    assert.ok(await axis.isChecked());
+    // Half of four powers of ten.
+    assert.match(await readAt(page, 0.5), /^step (9\d|10\d) · .* · /);
+    assert.deepEqual(await stepLabels(page), ['1', '10', '100', '1,000', '10,000']);
+    await drag(page, 0.5, 0.75);
+    const zoomed = firstStepIn(await readAt(page, 0));
+    assert.ok(zoomed > 85 && zoomed < 115, `begins at step ${zoomed}`);
+    await page.locator('#charts [role="img"]').first().focus();
+    await page.keyboard.press('ArrowRight');
+    const moved = firstStepIn(await readAt(page, 0));
+    assert.ok(moved > 150 && moved < 215, `begins at step ${moved}`);
+    await page.keyboard.press('0');
+    await axis.uncheck();
+    const middle = firstStepIn(await readAt(page, 0.5));
+    assert.ok(middle > 4900 && middle < 5100, `the middle is at step ${middle}`);
+    assert.deepEqual(faults, []);
+    await page.close();
+    const alike = await chartsOf([madeRun('short', 100), madeRun('long', 1000)]);
+    assert.ok(!(await alike.page.getByLabel('log steps').isChecked()));
+    await alike.page.close();
+  });
+
+  test('a value that is a mean says of which steps', async () => {
+    const { page } = await chartsOf([madeRun('run', 10_000)]);
+    assert.match(await readAt(page, 0.5), /^mean of steps 4,993 to 5,024 · 99\.9 % /);
+    await page.close();
+  });
+
+  test('the close-up is there for a run that is worth one, and on where it hides none', async () => {
+    for (const [lengths, isOn] of [
+      [[100], undefined],
+      [[100, 10_000], false],
+      [[10_000], true],
+    ] as const) {
+      const { page } = await chartsOf(lengths.map((steps) => madeRun(`run ${steps}`, steps)));
+      const box = page.getByLabel('from 90 %');
+      assert.equal((await box.count()) === 0 ? undefined : await box.isChecked(), isOn, lengths.join());
+      await page.close();
+    }
+  });
+
+  test('a log without steps has each label once', async () => {
+    const { page, faults } = await chartsOf([madeRun('empty', 0)]);
+    assert.equal(await page.locator('figcaption output').first().textContent(), 'no steps');
+    assert.deepEqual(await stepLabels(page), ['1', '2']);
+    assert.deepEqual(faults, []);
+    await page.close();
+  });
 });
 
 /** A place on the first chart, 0 to 1 along both axes. */
@@ -76,11 +128,43 @@ async function placeIn(page: Page, x: number, y = 0.5): Promise<{ readonly x: nu
   return { x: box.x + x * box.width, y: box.y + y * box.height };
 }
 
-/** What the first chart says of the step there. */
+async function drag(page: Page, from: number, to: number): Promise<void> {
+  const [start, end] = [await placeIn(page, from), await placeIn(page, to)];
+  await page.mouse.move(start.x, start.y);
+  await page.mouse.down();
+  await page.mouse.move(end.x, end.y, { steps: 4 });
+  await page.mouse.up();
+}
+
+/** The labels along the first chart's steps, which are drawn behind the axis' name and before the accuracies. */
+async function stepLabels(page: Page): Promise<string[]> {
+  const said = await page.evaluate<string[]>(`new Promise((resolve) => {
+    const { prototype } = CanvasRenderingContext2D;
+    const { fillText } = prototype;
+    const said = [];
+    prototype.fillText = function (text, ...place) { said.push(text); fillText.call(this, text, ...place); };
+    dispatchEvent(new Event('beforeprint'));
+    requestAnimationFrame(() => { prototype.fillText = fillText; resolve(said); });
+  })`);
+  const first = said.indexOf('step') + 1;
+  return said.slice(
+    first,
+    said.findIndex((text) => text.endsWith('%')),
+  );
+}
+
+/** What the first chart says of the step under the mouse. */
+async function readAt(page: Page, along: number): Promise<string> {
+  const { x, y } = await placeIn(page, 0.004 + 0.992 * along);
+  await page.mouse.move(x, y);
+  return (await page.locator('figcaption output').first().textContent()) ?? '';
+}
+
+/** The same by a finger. */
 async function tapAt(page: Page, along: number): Promise<string> {
   const { x, y } = await placeIn(page, along);
   await page.touchscreen.tap(x, y);
   return (await page.locator('figcaption output').first().textContent()) ?? '';
 }
 
-const firstStepIn = (text: string): number => Number(/^steps? ([\d,]+)/.exec(text)?.[1]?.replaceAll(',', ''));
+const firstStepIn = (text: string): number => Number(/steps? ([\d,]+)/.exec(text)?.[1]?.replaceAll(',', ''));

@@ -60,10 +60,10 @@ describe('the live page', { skip }, () => {
     const { page, faults } = await watch(browser, await pageOf(run));
     await waitForStep(page, 120);
     assert.equal(await page.locator('#state').textContent(), 'running');
-    const early = Number(/step ([\d,]+)/.exec(await readAt(page, 0, 1))?.[1]?.replaceAll(',', ''));
+    const early = Number(/steps? ([\d,]+)/.exec(await readAt(page, 0, 1))?.[1]?.replaceAll(',', ''));
     await waitForStep(page, 2 * early + 500);
     const late = await readAt(page, 0, 1);
-    assert.ok(Number(/step ([\d,]+)/.exec(late)?.[1]?.replaceAll(',', '')) > early, late);
+    assert.ok(Number(/steps? ([\d,]+)/.exec(late)?.[1]?.replaceAll(',', '')) > early, late);
     // At step 100 the test set was classified.
     await page.locator('#test', { hasText: '%' }).waitFor();
 
@@ -94,7 +94,7 @@ describe('the live page', { skip }, () => {
     const second = start(['train', '--resume', join(folder, 'resumed'), '--metrics-port', port]);
     await page.locator('#state', { hasText: 'running' }).waitFor();
     // The steps before the checkpoint are there too.
-    assert.match(await readAt(page, 0, 0), /^step [1-9]\d? ·/);
+    assert.match(await readAt(page, 0, 0), /steps? [1-9]\d?( to \d+)? ·/);
     second.signal('SIGTERM');
     await page.locator('#state', { hasText: 'stopped' }).waitFor();
     await page.close();
@@ -112,8 +112,8 @@ describe('the live page', { skip }, () => {
     assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark');
     const readout = page.locator('figcaption output').first();
     assert.match((await readout.textContent()) ?? '', /^mean of \d+ steps/);
-    // The button, the switch of the first chart, the chart.
-    for (let tabs = 0; tabs < 3; tabs++) await page.keyboard.press('Tab');
+    // The button, the switches of all charts and of the first one, the chart.
+    for (let tabs = 0; tabs < 4; tabs++) await page.keyboard.press('Tab');
     assert.equal(await page.evaluate<string>("document.activeElement.getAttribute('role')"), 'img');
     for (let presses = 0; presses < 12; presses++) await page.keyboard.press('+');
     await page

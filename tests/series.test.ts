@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Point, type SeriesData, StepSeries } from '#src/shared/live/series.js';
+import { type Point, type SeriesData, StepSeries, stepsAround } from '#src/shared/live/series.js';
 
 function point(step: number, loss: number): Point {
   return { step, loss, accuracy: 1 - loss / 10, learningRate: 0.003, gradientNorm: 2 * loss, seconds: 0.002 };
@@ -44,6 +44,35 @@ describe('StepSeries', () => {
           assert.ok(isNear(mean[i] ?? Number.NaN, of.reduce((sum, value) => sum + value, 0) / of.length));
         }
       }),
+    );
+  });
+
+  test('along a logarithmic axis each step is in one value, which knows its steps', () => {
+    const losses = fc.array(fc.double({ min: 0, max: 10, noNaN: true }), { minLength: 1, maxLength: 3000 });
+    fc.assert(
+      fc.property(
+        losses,
+        fc.integer({ min: 40, max: 4000 }),
+        fc.integer({ min: 20, max: 400 }),
+        (all, capacity, most) => {
+          const series = seriesOf(all, capacity);
+          const options = { from: 1, to: all.length, most, isLogarithmic: true };
+          const { size, steps, min, mean, max } = series.curve('loss', options);
+          assert.ok(steps.length <= 1.5 * most || size === series.size);
+          let next = 1;
+          for (const [i, middle] of steps.entries()) {
+            const { first, last } = stepsAround(middle);
+            assert.equal(first, next);
+            assert.ok(last - first < size);
+            next = last + 1;
+            const of = all.slice(first - 1, last);
+            assert.equal(min[i], Math.min(...of));
+            assert.equal(max[i], Math.max(...of));
+            assert.ok(isNear(mean[i] ?? Number.NaN, of.reduce((sum, value) => sum + value, 0) / of.length));
+          }
+          assert.ok(next > all.length);
+        },
+      ),
     );
   });
 

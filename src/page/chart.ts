@@ -1,8 +1,10 @@
 import { count } from '../shared/figures.ts';
 import type { TestPoint } from '../shared/live/feed.ts';
-import type { Curve, Quantity } from '../shared/live/series.ts';
+import { type Curve, type Quantity, stepsAround } from '../shared/live/series.ts';
+import { followFinger, NOTHING } from './finger.ts';
 import type { Run } from './run.ts';
 import { colour, runColour } from './theme.ts';
+import { roundBelow, roundOnes, roundSteps, WHOLE_STEPS } from './ticks.ts';
 import type { Zoom } from './zoom.ts';
 
 export interface ChartOptions {
@@ -12,8 +14,8 @@ export interface ChartOptions {
   readonly test?: (test: TestPoint) => number | null;
   readonly format: (value: number) => string;
   readonly logarithmic?: boolean;
-  /** A switch that narrows the values shown: its words, and the least value then. */
-  readonly closeUp?: { readonly label: string; readonly least: number };
+  /** A switch that narrows the values shown: its words, the least value then, and whether it is on at first. */
+  readonly closeUp?: { readonly label: string; readonly least: number; readonly isOn: boolean };
   /** As a ratio of a full chart's height. */
   readonly height?: number;
 }
@@ -23,8 +25,6 @@ const BAND_OPACITY = '33';
 const HEIGHT = 280;
 /** Series of one run: mean, least, most and test. */
 const PER_RUN = 4;
-
-const NOTHING = { left: 0, width: 0, top: 0, height: 0 };
 
 /** Charts share the pointer alone: were a drag to end in each of them, each would zoom into what the one before has zoomed. */
 const SYNC: uPlot.Cursor.Sync = {
@@ -43,13 +43,13 @@ export class Chart {
   #plot: uPlot | undefined;
   #isClose: boolean;
   #isLogarithmic: boolean;
-  /** Steps that a drawn value stands for. */
+  /** Most steps that a drawn value stands for. */
   #size = 1;
 
   constructor(options: ChartOptions, zoom: Zoom) {
     this.#options = options;
     this.#zoom = zoom;
-    this.#isClose = options.closeUp !== undefined;
+    this.#isClose = options.closeUp?.isOn ?? false;
     this.#isLogarithmic = options.logarithmic ?? false;
     this.element = document.createElement('figure');
     this.element.className = 'chart';
@@ -130,9 +130,10 @@ export class Chart {
     const { quantity, test } = this.#options;
     const { from, to } = this.#zoom.view;
     const most = Math.max(100, this.#canvas.clientWidth);
+    this.#size = 1;
     const tables = this.#runs.flatMap((run): uPlot.AlignedData[] => {
-      const curve = run.series.curve(quantity, { from, to, most });
-      this.#size = curve.size;
+      const curve = run.series.curve(quantity, { from, to, most, isLogarithmic: this.#zoom.isLogarithmic });
+      this.#size = Math.max(this.#size, curve.size);
       const tests = test === undefined ? [] : run.tests;
       return [curveTable(curve), [tests.map(({ step }) => step), tests.map((point) => test?.(point) ?? null)]];
     });
@@ -141,6 +142,7 @@ export class Chart {
 
   #plotOptions(): uPlot.Options {
     const { format } = this.#options;
+    const { isLogarithmic } = this.#zoom;
     const axis = { stroke: () => colour('muted'), font: '12px system-ui, sans-serif' };
     const grid = { stroke: () => colour('grid'), width: 1 };
     return {
@@ -149,11 +151,24 @@ export class Chart {
       legend: { show: false },
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: SYNC, points: { size: 7 } },
       scales: {
-        x: { time: false },
+        x: { time: false, distr: isLogarithmic ? 3 : 1, range: (_plot, min, max) => [min, max] },
         y: { distr: this.#isLogarithmic ? 3 : 1, range: (_plot, min, max) => this.#range(min, max) },
       },
       axes: [
-        { ...axis, grid, ticks: grid, size: 34, space: 60, values: (_plot, steps) => steps.map((step) => count(step)) },
+        {
+          ...axis,
+          grid,
+          ticks: grid,
+          label: 'step',
+          labelFont: axis.font,
+          labelSize: 18,
+          labelGap: 0,
+          size: 30,
+          space: 60,
+          incrs: WHOLE_STEPS,
+          ...(isLogarithmic && { splits: (_plot, _axis, from, to, increment) => roundSteps(from, to, increment) }),
+          values: (_plot, steps) => steps.map((step) => count(step)),
+        },
         {
           ...axis,
           grid,
@@ -213,14 +228,19 @@ export class Chart {
   }
 
   #rule(): Node[] {
-    const text = this.#size === 1 ? 'every step' : `mean of ${count(this.#size)} steps, shaded from least to most`;
+    const isEmpty = this.#runs.every(({ lastStep }) => lastStep === 0);
+    const mean = this.#zoom.isLogarithmic ? 'mean of up to' : 'mean of';
+    const text = this.#size === 1 ? 'every step' : `${mean} ${count(this.#size)} steps, shaded from least to most`;
     const hasTests = this.#options.test !== undefined && this.#runs.some(({ tests }) => tests.length > 0);
-    return [document.createTextNode(hasTests ? `${text}; circles: test set` : text)];
+    return [document.createTextNode(isEmpty ? 'no steps' : hasTests ? `${text}; circles: test set` : text)];
   }
 
-  #values(at: number, step: number): Node[] {
+  #values(at: number, middle: number): Node[] {
     const { format } = this.#options;
-    const shown: Node[] = [document.createTextNode(`step ${count(Math.round(step))}`)];
+    const { first, last } = stepsAround(middle);
+    const end = Math.min(last, Math.max(...this.#runs.map(({ lastStep }) => lastStep)));
+    const steps = end > first ? `mean of steps ${count(first)} to ${count(end)}` : `step ${count(first)}`;
+    const shown: Node[] = [document.createTextNode(steps)];
     for (const index of this.#runs.keys()) {
       const value = (series: number): number | null | undefined => this.#plot?.data[1 + PER_RUN * index + series]?.[at];
       const [mean, min, max, test] = [value(0), value(1), value(2), value(3)];
@@ -237,52 +257,6 @@ export class Chart {
     }
     return shown;
   }
-}
-
-/** uPlot hears the mouse alone: a finger reads off too, and selects by moving across. Down and up it scrolls the page (style.css), and is cancelled here. */
-function followFinger(plot: uPlot): void {
-  const { over } = plot;
-  let start: number | undefined;
-  const point = ({ clientX }: PointerEvent): number => {
-    const { left: edge, width } = over.getBoundingClientRect();
-    const left = Math.min(width, Math.max(0, clientX - edge));
-    plot.setCursor({ left, top: 0 });
-    return left;
-  };
-  over.addEventListener('pointerdown', (event) => {
-    if (event.pointerType !== 'mouse' && event.isPrimary) start = point(event);
-  });
-  over.addEventListener('pointermove', (event) => {
-    if (start === undefined || !event.isPrimary) return;
-    const now = point(event);
-    const [left, width] = [Math.min(start, now), Math.abs(now - start)];
-    plot.setSelect({ left, width, top: 0, height: over.clientHeight }, false);
-  });
-  for (const end of ['pointerup', 'pointercancel'] as const) {
-    over.addEventListener(end, ({ isPrimary }) => {
-      if (start === undefined || !isPrimary) return;
-      start = undefined;
-      plot.setSelect(end === 'pointerup' ? plot.select : NOTHING);
-    });
-  }
-}
-
-/**
- * The next one, two or five of a power of ten. Where a logarithmic axis begins elsewhere, uPlot rounds its way along it, and from
- * values such as 0.00096 never gets on.
- */
-function roundBelow(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(value));
-  const digit = [5, 2, 1].find((each) => each * power <= value) ?? 1;
-  return Number(`${digit}e${Math.round(Math.log10(power))}`);
-}
-
-/** Of the values along a logarithmic axis those that get a label: powers of ten, or where there are few also twice and five times. */
-function roundOnes(values: readonly number[]): number[] {
-  const withDigits = (digits: readonly string[]): number[] =>
-    values.filter((value) => value > 0 && digits.includes(value.toExponential(3).replace(/\.?0*e.*/, '')));
-  const powers = withDigits(['1']);
-  return powers.length > 1 ? powers : withDigits(['1', '2', '5']);
 }
 
 function curveTable({ steps, mean, min, max }: Curve): uPlot.AlignedData {
@@ -306,7 +280,7 @@ function seriesOf(index: number): uPlot.Series[] {
   ];
 }
 
-function toggle(label: string, checked: boolean, onChange: (on: boolean) => void): HTMLElement {
+export function toggle(label: string, checked: boolean, onChange: (on: boolean) => void): HTMLLabelElement {
   const element = document.createElement('label');
   const box = document.createElement('input');
   box.type = 'checkbox';

@@ -2,13 +2,13 @@
 
 import { percent } from '../shared/figures.ts';
 import type { FeedMessage, StatusView } from '../shared/live/feed.ts';
-import { Chart, type ChartOptions } from './chart.ts';
+import type { ChartOptions } from './chart.ts';
+import { Charts } from './charts.ts';
 import { listen } from './client.ts';
 import { duration, figure } from './format.ts';
 import { element, showHeading, showLists, showRuns, showState, showStatus, showTiles } from './panels.ts';
 import { Run } from './run.ts';
 import { startTheme } from './theme.ts';
-import { Zoom } from './zoom.ts';
 
 const CHARTS: readonly ChartOptions[] = [
   { title: 'Loss', quantity: 'loss', test: ({ loss }) => loss, format: figure, logarithmic: true },
@@ -17,7 +17,7 @@ const CHARTS: readonly ChartOptions[] = [
     quantity: 'accuracy',
     test: ({ accuracy }) => accuracy,
     format: (ratio) => percent(ratio, 1),
-    closeUp: { label: 'from 90 %', least: 0.9 },
+    closeUp: { label: 'from 90 %', least: 0.9, isOn: true },
   },
   { title: 'Learning rate', quantity: 'learningRate', format: figure, height: 0.6 },
   { title: 'Gradient norm', quantity: 'gradientNorm', format: figure, logarithmic: true, height: 0.6 },
@@ -29,11 +29,9 @@ let status: StatusView | undefined;
 let isLive = false;
 let isDue = false;
 
-const zoom = new Zoom(() => redraw());
-const charts = CHARTS.map((options) => new Chart(options, zoom));
-element('charts').append(...charts.map((chart) => chart.element));
+const charts = new Charts(element('charts'), CHARTS, () => redraw());
 startTheme(element<HTMLButtonElement>('theme'), () => {
-  for (const chart of charts) chart.rebuild();
+  charts.rebuild();
   if (runs.length > 0) showRuns(runs);
 });
 listen({
@@ -92,8 +90,7 @@ function begin(all: readonly Run[], live: boolean): void {
   showHeading(runs);
   showRuns(runs);
   showLists(runs);
-  zoom.last = Math.max(1, ...runs.map(({ lastStep }) => lastStep));
-  for (const chart of charts) chart.show(runs);
+  charts.show(runs);
   redraw();
 }
 
@@ -103,8 +100,7 @@ function redraw(): void {
   isDue = true;
   requestAnimationFrame(() => {
     isDue = false;
-    zoom.last = Math.max(1, ...runs.map(({ lastStep }) => lastStep));
-    for (const chart of charts) chart.draw();
+    charts.draw();
     const [run] = runs;
     if (runs.length === 1 && run !== undefined) showTiles(run, status);
   });

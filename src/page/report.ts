@@ -3,38 +3,36 @@
 import { percent } from '../shared/figures.ts';
 import { unpackSeries } from '../shared/live/packed-series.ts';
 import { CURVES_ID, type ReportCurves } from '../shared/live/report-curves.ts';
-import { Chart, type ChartOptions } from './chart.ts';
+import type { ChartOptions } from './chart.ts';
+import { Charts } from './charts.ts';
 import { figure } from './format.ts';
 import { Run } from './run.ts';
-import { Zoom } from './zoom.ts';
 
-/** The least accuracy of the close-up, and how accurate runs are that get one. */
+/** The least accuracy of the close-up, and how accurate a run is that is worth one. */
 const CLOSE_UP = 0.9;
 const HIGH = 0.96;
 const accuracy = { quantity: 'accuracy', format: (ratio: number) => percent(ratio, 1) } as const;
 
 const runs = saved().map(runOf);
-/** Short runs would lie below the close-up. */
-const isHigh = runs.every((run) => (run.recent('accuracy') ?? 0) > HIGH);
+const high = runs.filter((run) => (run.recent('accuracy') ?? 0) > HIGH);
+/** It begins with the close-up unless a run would lie below it. */
+const closeUp = { label: 'from 90 %', least: CLOSE_UP, isOn: high.length === runs.length };
 
 const CHARTS: readonly ChartOptions[] = [
   {
     ...accuracy,
     title: 'Accuracy, training and test',
     test: (point) => point.accuracy,
-    ...(isHigh && { closeUp: { label: 'from 90 %', least: CLOSE_UP } }),
+    ...(high.length > 0 && { closeUp }),
   },
   { title: 'Loss', quantity: 'loss', test: ({ loss }) => loss, format: figure, logarithmic: true },
   { ...accuracy, title: 'Training accuracy' },
   { title: 'Learning rate', quantity: 'learningRate', format: figure },
 ];
 
-const zoom = new Zoom(() => each((chart) => chart.draw()));
-zoom.last = Math.max(...runs.map(({ lastStep }) => lastStep));
-const charts = CHARTS.map((options) => new Chart(options, zoom));
-document.getElementById('charts')?.append(...charts.map(({ element }) => element));
-each((chart) => chart.show(runs));
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => each((chart) => chart.rebuild()));
+const charts = new Charts(document.getElementById('charts') as HTMLElement, CHARTS, () => charts.draw());
+charts.show(runs);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => charts.rebuild());
 addEventListener('beforeprint', () => onPaper(true));
 addEventListener('afterprint', () => onPaper(false));
 
@@ -47,15 +45,11 @@ function runOf({ series, ...curves }: ReportCurves): Run {
   return new Run({ ...rest, ...curves, series: unpackSeries(series), checkpoints: [], happenings: [] });
 }
 
-function each(act: (chart: Chart) => void): void {
-  for (const chart of charts) act(chart);
-}
-
 /** Curves are drawn in a size and in colours that a style sheet for print doesn't reach. */
 function onPaper(isPrinting: boolean): void {
   const { classList, dataset } = document.documentElement;
   classList.toggle('paper', isPrinting);
   if (isPrinting) dataset.theme = 'light';
   else delete dataset.theme;
-  each((chart) => chart.rebuild());
+  charts.rebuild();
 }

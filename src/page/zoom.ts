@@ -8,6 +8,8 @@ const LEAST_STEPS = 10;
 
 /** What part of the run all charts show. */
 export class Zoom {
+  /** The axis of steps is: powers of ten are equally wide. */
+  isLogarithmic = false;
   /** Undefined: all of it, and what comes. */
   #chosen: View | undefined;
   #last = 1;
@@ -46,20 +48,24 @@ export class Zoom {
   /** Keys of a chart in focus. @returns whether it was one */
   press(key: string): boolean {
     const { from, to } = this.view;
-    const [middle, length] = [(from + to) / 2, to - from];
+    const [first, last, begin, end] = [this.#place(1), this.#place(this.#last), this.#place(from), this.#place(to)];
+    const quarter = (end - begin) / 4;
+    const choose = (start: number, stop: number): void =>
+      this.choose(this.#stepAt(Math.max(first, start)), this.#stepAt(Math.min(last, stop)));
+    const move = (by: number): void => choose(begin + by, end + by);
     switch (key) {
       case '+':
       case '=':
-        this.choose(middle - length / 4, middle + length / 4);
+        choose(begin + quarter, end - quarter);
         return true;
       case '-':
-        this.choose(middle - length, middle + length);
+        choose(begin - 2 * quarter, end + 2 * quarter);
         return true;
       case 'ArrowLeft':
-        this.choose(from - length / 4, to - length / 4);
+        move(Math.max(first - begin, -quarter));
         return true;
       case 'ArrowRight':
-        this.choose(from + length / 4, to + length / 4);
+        move(Math.min(last - end, quarter));
         return true;
       case '0':
       case 'Home':
@@ -68,5 +74,14 @@ export class Zoom {
       default:
         return false;
     }
+  }
+
+  /** Of a step along the axis. */
+  #place(step: number): number {
+    return this.isLogarithmic ? Math.log(step) : step;
+  }
+
+  #stepAt(place: number): number {
+    return this.isLogarithmic ? Math.exp(place) : place;
   }
 }

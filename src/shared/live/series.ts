@@ -30,8 +30,25 @@ export interface SeriesData {
 export interface Curve extends Range {
   /** The middle of the steps that each value stands for. */
   readonly steps: number[];
-  /** Steps that a value stands for: 1 where each step is drawn. */
+  /** Most steps that a value stands for: 1 where each step is drawn. */
   readonly size: number;
+}
+
+/** What part of a history a picture shows. */
+export interface CurveOptions {
+  readonly from: number;
+  readonly to: number;
+  /** Values that are drawn, about. */
+  readonly most: number;
+  /** Of the axis of steps: the further on, the more steps a value stands for. */
+  readonly isLogarithmic?: boolean;
+}
+
+/** The steps that a curve's value stands for, by their middle: twice that less one is their number, a power of two, times an odd number. */
+export function stepsAround(middle: number): { readonly first: number; readonly last: number } {
+  const twice = 2 * middle - 1;
+  const size = twice & -twice;
+  return { first: middle - (size - 1) / 2, last: middle + (size - 1) / 2 };
 }
 
 /**
@@ -102,26 +119,30 @@ export class StepSeries {
   }
 
   /** The quantity between two steps, as at most about so many values; each bucket of them has the same place in every run. */
-  curve(quantity: Quantity, { from, to, most }: { from: number; to: number; most: number }): Curve {
-    const size = Math.max(this.#size, sizeFor(to - from + 1, most));
-    const merge = size / this.#size;
+  curve(quantity: Quantity, { from, to, most, isLogarithmic = false }: CurveOptions): Curve {
+    // Powers of ten are equally wide on a logarithmic axis: there a value before step s stands for a part of s.
+    const perStep = Math.log(Math.max(2, to / from));
+    const sizeAt = (before: number): number =>
+      Math.max(this.#size, sizeFor(isLogarithmic ? powerOfTwo(before) * perStep : to - from + 1, most));
     const values = this.#values[quantity];
-    const curve: Curve = { size, steps: [], min: [], mean: [], max: [] };
+    const curve: Curve & { size: number } = { size: 1, steps: [], min: [], mean: [], max: [] };
     let last = -1;
     let count = 0;
     for (let at = this.#firstFrom(from); at < this.#buckets.length; at++) {
-      const bucket = this.#buckets[at] as number;
-      if (bucket * this.#size >= to) break;
-      const [wide, weight] = [Math.floor(bucket / merge), this.#counts[at] as number];
-      const value = entry(values, at);
-      if (wide === last) {
+      const before = (this.#buckets[at] as number) * this.#size;
+      if (before >= to) break;
+      const size = sizeAt(before);
+      const middle = before - (before % size) + (size + 1) / 2;
+      const [weight, value] = [this.#counts[at] as number, entry(values, at)];
+      if (middle === last) {
         mix(curve, curve.steps.length - 1, value, count, weight);
         count += weight;
         continue;
       }
-      last = wide;
+      last = middle;
       count = weight;
-      curve.steps.push(wide * size + (size + 1) / 2);
+      curve.size = Math.max(curve.size, size);
+      curve.steps.push(middle);
       append(curve, value);
     }
     return curve;
@@ -157,6 +178,11 @@ export class StepSeries {
       this.#counts[last] = count + weight;
     }
   }
+}
+
+/** The largest power of two that is at most so much. */
+function powerOfTwo(steps: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, steps)));
 }
 
 /** The least power of two of steps a value, such that at most `most` values cover so many steps. */
