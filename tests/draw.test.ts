@@ -13,6 +13,7 @@ import { compileInspector } from '#src/shared/kernel/exports.js';
 import { layoutOf } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
 import { skip, startBrowser, watch } from './page/browser.ts';
+import { Fingers } from './page/fingers.ts';
 import { randomSamples, randomWeights } from './reference/random.ts';
 import { DATA, lockstep, type Program, startLockstep } from './training/program.ts';
 
@@ -45,6 +46,15 @@ async function stroke(page: Page, places: readonly (readonly [number, number])[]
 /** A layer's picture, as the page drew it. */
 function mapOf(page: Page, layer: string): Promise<string> {
   return page.locator(`#${layer}`).evaluate((canvas) => (canvas as unknown as { toDataURL(): string }).toDataURL());
+}
+
+/** Whether there is ink at places along a row of the pad, 0 to 1 along both axes. */
+function inkAt(page: Page, columns: readonly number[], row: number): Promise<boolean[]> {
+  return page.evaluate<boolean[]>(`(() => {
+    const pad = document.getElementById('pad');
+    const ink = (x) => pad.getContext('2d').getImageData(x * pad.width, ${row} * pad.height, 1, 1).data[0] < 128;
+    return ${JSON.stringify(columns)}.map(ink);
+  })()`);
 }
 
 function predicted(page: Page, digit: RegExp): Promise<void> {
@@ -143,6 +153,33 @@ describe('the drawing page', { skip }, () => {
     await predicted(page, /^–$/);
     assert.deepEqual(faults, []);
     program.signal('SIGTERM');
+  });
+
+  test('a finger draws and is predicted, and a second one draws by itself', async (t) => {
+    const server = await serve('softmax');
+    t.after(() => server.close());
+    const { page, faults } = await watch(browser, server.url, {
+      viewport: { width: 400, height: 800 },
+      hasTouch: true,
+      isMobile: true,
+    });
+    await page.locator('body[data-ready]').waitFor({ state: 'attached' });
+    const box = await page.locator('#pad').boundingBox();
+    assert.ok(box !== null);
+    const finger = (id: number, x: number, y: number) => ({ id, x: box.x + x * box.width, y: box.y + y * box.height });
+    const fingers = await Fingers.on(page);
+    await fingers.drag(finger(0, 0.2, 0.2), finger(0, 0.2, 0.8));
+    await predicted(page, /^\d$/);
+    assert.equal(await page.evaluate('scrollY'), 0);
+    assert.deepEqual(await inkAt(page, [0.2, 0.5, 0.8], 0.5), [true, false, false]);
+    await page.locator('#clear').click();
+    await fingers.place(finger(0, 0.2, 0.2));
+    await fingers.place(finger(0, 0.2, 0.2), finger(1, 0.8, 0.2));
+    for (const y of [0.4, 0.6, 0.8]) await fingers.place(finger(0, 0.2, y), finger(1, 0.8, y));
+    await fingers.place();
+    assert.deepEqual(await inkAt(page, [0.2, 0.5, 0.8], 0.5), [true, false, true]);
+    assert.deepEqual(faults, []);
+    await page.close();
   });
 
   test('fits a phone, in light and dark', async (t) => {

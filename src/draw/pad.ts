@@ -4,12 +4,15 @@ import { context } from './element.ts';
 /** Of the pad's side: MNIST's strokes are about a tenth of a digit. */
 const PEN = 0.075;
 
+type Place = readonly [x: number, y: number];
+
 /** A square on which one draws with mouse, pen or finger: black ink on white. */
 export class Pad {
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
   readonly #onChange: (since: number) => void;
-  #last: readonly [number, number] | undefined;
+  /** Where each pointer that is down has come to: fingers draw each by itself. */
+  readonly #last = new Map<number, Place>();
 
   /** @param onChange is told when the change began, in milliseconds as `performance.now` counts them */
   constructor(canvas: HTMLCanvasElement, onChange: (since: number) => void) {
@@ -22,14 +25,12 @@ export class Pad {
     canvas.addEventListener('pointerdown', (event) => {
       if (event.button !== 0) return;
       canvas.setPointerCapture(event.pointerId);
-      this.#last = this.#placeOf(event);
+      this.#last.set(event.pointerId, this.#placeOf(event));
       this.#strokeTo(event);
     });
     canvas.addEventListener('pointermove', (event) => this.#strokeTo(event));
     for (const end of ['pointerup', 'pointercancel'] as const) {
-      canvas.addEventListener(end, () => {
-        this.#last = undefined;
-      });
+      canvas.addEventListener(end, ({ pointerId }) => this.#last.delete(pointerId));
     }
   }
 
@@ -51,20 +52,22 @@ export class Pad {
   }
 
   #strokeTo(event: PointerEvent): void {
-    if (this.#last === undefined) return;
+    let last = this.#last.get(event.pointerId);
+    if (last === undefined) return;
     // A quick hand moves on several times between two frames.
     const moves = event.getCoalescedEvents();
     this.#context.beginPath();
-    this.#context.moveTo(...this.#last);
+    this.#context.moveTo(...last);
     for (const move of moves.length === 0 ? [event] : moves) {
-      this.#last = this.#placeOf(move);
-      this.#context.lineTo(...this.#last);
+      last = this.#placeOf(move);
+      this.#context.lineTo(...last);
     }
+    this.#last.set(event.pointerId, last);
     this.#context.stroke();
     this.#onChange(event.timeStamp);
   }
 
-  #placeOf({ clientX, clientY }: PointerEvent): [number, number] {
+  #placeOf({ clientX, clientY }: PointerEvent): Place {
     const { left, top, width, height } = this.#canvas.getBoundingClientRect();
     return [((clientX - left) / width) * this.#canvas.width, ((clientY - top) / height) * this.#canvas.height];
   }
