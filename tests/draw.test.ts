@@ -57,6 +57,23 @@ function inkAt(page: Page, columns: readonly number[], row: number): Promise<boo
   })()`);
 }
 
+/** Where each panel is, and each picture in it. */
+function boxesOf(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(
+    "[...document.querySelectorAll('.panel, .map')].map((each) => JSON.stringify(each.getBoundingClientRect()))",
+  );
+}
+
+/** The class whose square of the output is brightest. */
+function brightest(page: Page): Promise<number> {
+  return page.evaluate<number>(`(() => {
+    const output = document.getElementById('output');
+    const { data } = output.getContext('2d').getImageData(0, 0, 10, 1);
+    const light = Array.from({ length: 10 }, (_, i) => data[4 * i] + data[4 * i + 1] + data[4 * i + 2]);
+    return light.indexOf(Math.max(...light));
+  })()`);
+}
+
 function predicted(page: Page, digit: RegExp): Promise<void> {
   return page.locator('#prediction', { hasText: digit }).waitFor({ timeout: 20_000 });
 }
@@ -154,6 +171,34 @@ describe('the drawing page', { skip }, () => {
     assert.deepEqual(faults, []);
     program.signal('SIGTERM');
   });
+
+  for (const head of ['softmax', 'rbf'] as const) {
+    test(`has a key of its pictures, and nothing moves at the first stroke (${head})`, async (t) => {
+      const server = await serve(head);
+      t.after(() => server.close());
+      for (const width of [1280, 400]) {
+        const { page, faults } = await watch(browser, server.url, { viewport: { width, height: 900 } });
+        await page.locator('body[data-ready]').waitFor({ state: 'attached' });
+        const empty = await boxesOf(page);
+        await stroke(page, [
+          [0.3, 0.2],
+          [0.6, 0.8],
+        ]);
+        await predicted(page, /^\d$/);
+        assert.deepEqual(await boxesOf(page), empty);
+        const prediction = await page.locator('#prediction').textContent();
+        assert.deepEqual(await page.locator('.classes li').allTextContents(), [...'0123456789']);
+        assert.deepEqual(await page.locator('.classes [data-best]').allTextContents(), [prediction]);
+        for (const bar of await page.locator('.layers .bar').allTextContents()) assert.match(bar, /\d/);
+        if (head === 'rbf') {
+          assert.equal(await brightest(page), Number(prediction));
+          assert.match((await page.locator('.pair').textContent()) ?? '', new RegExp(`nearest target: ${prediction}$`));
+        }
+        assert.deepEqual(faults, []);
+        await page.close();
+      }
+    });
+  }
 
   test('a finger draws and is predicted, and a second one draws by itself', async (t) => {
     const server = await serve('softmax');

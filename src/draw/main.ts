@@ -6,11 +6,14 @@ import { Inspector } from '../shared/inspect/inspector.ts';
 import { layoutOf } from '../shared/model/layout.ts';
 import { lenet5 } from '../shared/model/lenet5.ts';
 import { element } from './element.ts';
-import { drawMaps, LayerPanels } from './maps.ts';
+import { LayerPanels } from './maps.ts';
 import { Pad } from './pad.ts';
+import { MapPicture } from './picture.ts';
 import { PredictionPanel } from './prediction.ts';
 
 const INPUT_SHAPE = { maps: 1, height: DIGIT_SIDE, width: DIGIT_SIDE };
+/** Of the ink's bytes. */
+const INPUT_SCALE = { kind: 'sequential', most: 255 } as const;
 
 async function fetched(path: string): Promise<Response> {
   const response = await fetch(path);
@@ -37,7 +40,7 @@ function follow(inspector: Inspector): void {
     inspector.layout.spec.head.classes,
   );
   const layers = new LayerPanels(element('layers', HTMLElement), inspector.layout);
-  const input = element('input', HTMLCanvasElement);
+  const input = new MapPicture(element('input', HTMLCanvasElement), INPUT_SHAPE);
   const speed = element('speed', HTMLElement);
   let first: number | undefined;
   const show = (): void => {
@@ -47,14 +50,14 @@ function follow(inspector: Inspector): void {
     if (digit === undefined) {
       prediction.clear();
       layers.clear();
-      input.width = input.height = 1;
+      input.clear();
       speed.textContent = '';
       return;
     }
     const passage = inspector.show(digit);
     prediction.show(passage);
     layers.show(passage);
-    drawMaps(input, { shape: INPUT_SHAPE, values: Float32Array.from(digit, (byte) => byte / 255) });
+    input.show(digit, INPUT_SCALE);
     const took = performance.now() - since;
     speed.textContent = `${took.toFixed(0)} ms from stroke to maps`;
     speed.dataset.milliseconds = took.toFixed(2);
