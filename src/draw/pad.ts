@@ -42,8 +42,10 @@ export class Pad {
   grey(): Grey {
     const { width, height } = this.#canvas;
     const { data } = this.#context.getImageData(0, 0, width, height);
-    // Black on white: any channel is the grey value.
-    return { width, height, data: Uint8Array.from({ length: width * height }, (_, i) => data[4 * i] as number) };
+    const grey = new Uint8Array(width * height);
+    // Black on white: any channel is the grey value. `Uint8Array.from` takes five times as long as a loop.
+    for (let i = 0; i < grey.length; i++) grey[i] = data[4 * i] as number;
+    return { width, height, data: grey };
   }
 
   #wipe(): void {
