@@ -128,7 +128,7 @@ describe('the drawing page', { skip }, () => {
     });
   }
 
-  test('follows the strokes: a vertical one is a 1, and every map changes', { timeout: 180_000 }, async (t) => {
+  test('follows the strokes: a vertical one is a 1, and every map changes', { timeout: 180_000 }, async () => {
     const run = join(folder, 'run');
     const trained = lockstep([
       'train',
@@ -155,7 +155,6 @@ describe('the drawing page', { skip }, () => {
     ]);
     await predicted(page, /^1$/);
     const ones = await Promise.all(layers.map((layer) => mapOf(page, layer)));
-    t.diagnostic(`${await page.locator('#speed').getAttribute('data-milliseconds')} ms from stroke to maps`);
     await page.keyboard.press('Delete');
     await predicted(page, /^–$/);
     await stroke(page, [
