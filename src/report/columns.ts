@@ -32,13 +32,23 @@ function tried(inspector: Inspector, { weights }: Snapshot, test: TestSet, image
   };
 }
 
-function mistakesOf({ predictions, probabilities }: Classified, labels: Uint8Array): Mistake[] {
+/** By what the head made of them: probabilities may all be 1 in float32. */
+function mistakesOf({ predictions, probabilities, outputs }: Classified, labels: Uint8Array): Mistake[] {
   const classes = probabilities.length / predictions.length;
   const mistakes: Mistake[] = [];
   for (const [index, truth] of labels.entries()) {
     const guess = predictions[index] as number;
     if (guess === truth) continue;
-    mistakes.push({ index, truth, guess, confidence: probabilities[index * classes + guess] as number });
+    const [guessed, right] = [index * classes + guess, index * classes + truth];
+    mistakes.push({
+      ...{ index, truth, guess, confidence: probabilities[guessed] as number },
+      outputs: [outputs[guessed] as number, outputs[right] as number],
+    });
   }
-  return mistakes.sort((a, b) => b.confidence - a.confidence || a.index - b.index);
+  return mistakes.sort((a, b) => marginOf(b) - marginOf(a) || a.index - b.index);
+}
+
+/** How far the truth is behind the guess: of logits the guess has more, of distances less. */
+export function marginOf({ outputs: [guess, truth] }: Mistake): number {
+  return Math.abs(guess - truth);
 }

@@ -60,6 +60,8 @@ export interface Mistake {
   readonly guess: number;
   /** Probability of the guess, 0..1. */
   readonly confidence: number;
+  /** What the head made of the guess and of the truth: logits, or of an RBF head squared distances. */
+  readonly outputs: readonly [guess: number, truth: number];
 }
 
 /** A snapshot with what its weights make of the test set. */
@@ -73,6 +75,6 @@ export interface Column extends Snapshot {
   readonly confusion: readonly (readonly number[])[];
   /** 0..1, on the whole test set. */
   readonly accuracy: number;
-  /** The surest first. */
+  /** The worst first: the one whose truth is farthest behind the guess. */
   readonly mistakes: readonly Mistake[];
 }

@@ -1,10 +1,12 @@
 import { count, percent } from '../shared/figures.ts';
-import { imageOf } from './columns.ts';
+import type { ModelLayout } from '../shared/model/layout.ts';
+import { imageOf, marginOf } from './columns.ts';
 import type { Column, Mistake, ReportData, TestSet } from './data.ts';
 import { BYTE_SCALE } from './digit.ts';
 import { type Html, html } from './html.ts';
 import { chapter, note, panel, sideBySide } from './parts.ts';
 import { img, mapsOf } from './pictures.ts';
+import { figure } from './text.ts';
 
 /** Shown of each snapshot; the rest is counted. */
 export const MOST_MISTAKES = 48;
@@ -13,6 +15,14 @@ const COMPARED = 20;
 /** CSS pixels. */
 const WIDTH = 56;
 
+type HeadKind = ModelLayout['spec']['head']['kind'];
+
+/** What stands below a mistake, by which they are in order. */
+const ORDERS: Readonly<Record<HeadKind, string>> = {
+  softmax: 'Below each: the probability of the guess, and by how much its logit is above that of the truth.',
+  rbf: 'Below each: the squared distance from the target of the guess, against that from the target of the truth.',
+};
+
 /** What the snapshots get right and wrong on the test set. */
 export function testChapter({ test }: ReportData, columns: readonly Column[]): Html {
   return chapter(
@@ -20,7 +30,7 @@ export function testChapter({ test }: ReportData, columns: readonly Column[]): H
     `On the ${count(test.labels.length)} test images`,
     panel('Confusion matrix: rows are the truth, columns the guess', sideBySide(columns, confusionTable)),
     panel(
-      'Taken for another digit, the surest first',
+      'Taken for another digit, the worst first',
       sideBySide(columns, (column) => mistakesList(column, test)),
     ),
     panel('The same images', agreement(columns, test), sameImages(columns, test)),
@@ -43,16 +53,24 @@ function levelOf(images: number): number {
   return [1, 4, 12, 36].filter((least) => images >= least).length;
 }
 
-function mistakesList({ mistakes, title }: Column, test: TestSet): Html {
+function mistakesList({ mistakes, title, layout }: Column, test: TestSet): Html {
   const shown = mistakes.slice(0, MOST_MISTAKES);
-  const cut = shown.length < mistakes.length ? `; the ${shown.length} surest are shown` : '';
-  return html`<p data-mistakes="${mistakes.length}">${count(mistakes.length)} wrong of ${count(test.labels.length)}${cut}.</p>
-<ul class="mistakes" aria-label="Mistakes after ${title}">${shown.map((mistake) => mistakeItem(mistake, test))}</ul>`;
+  const cut = shown.length < mistakes.length ? `; the ${shown.length} worst are shown` : '';
+  const { kind } = layout.spec.head;
+  return html`<p data-mistakes="${mistakes.length}">${count(mistakes.length)} wrong of ${count(test.labels.length)}${cut}. ${ORDERS[kind]}</p>
+<ul class="mistakes" aria-label="Mistakes after ${title}">${shown.map(
+    (
+      mistake,
+    ) => html`<li>${thumbnail(test, mistake.index)}<span>is ${mistake.truth}, said ${mistake.guess}</span><span class="note">${certainty(mistake, kind)}</span></li>
+`,
+  )}</ul>`;
 }
 
-function mistakeItem({ index, truth, guess, confidence }: Mistake, test: TestSet): Html {
-  return html`<li>${thumbnail(test, index)}<span>is ${truth}, said ${guess}</span><span class="note">${percent(confidence, 1)}</span></li>
-`;
+/** How sure a guess is; with the RBF head almost every probability is 1. */
+function certainty(mistake: Mistake, head: HeadKind): string {
+  if (head === 'softmax') return `${percent(mistake.confidence, 1)}, by ${figure(marginOf(mistake))}`;
+  const [guess, truth] = mistake.outputs.map(figure);
+  return `${guess} against ${truth}`;
 }
 
 function thumbnail(test: TestSet, index: number): Html {

@@ -26,6 +26,8 @@ export interface Passage {
 }
 
 export interface Classified {
+  /** [images][classes]: the head's logits (softmax) or squared distances (RBF). */
+  readonly outputs: Float32Array;
   /** [images][classes] */
   readonly probabilities: Float32Array;
   /** [images] */
@@ -112,17 +114,19 @@ export class Inspector {
     const count = images.length / bytes;
     if (!Number.isInteger(count))
       throw new RangeError(`Expected images of ${bytes} bytes, got ${images.length} in all.`);
+    const outputs = new Float32Array(count * classes);
     const probabilities = new Float32Array(count * classes);
     const predictions = new Uint8Array(count);
     for (let first = 0; first < count; first += LANES) {
       const block = Math.min(LANES, count - first);
       this.#run(images.subarray(first * bytes, (first + block) * bytes), block);
       for (let s = 0; s < block; s++) {
+        outputs.set(this.#lane(this.#places().at(-1) as number, classes, s), (first + s) * classes);
         probabilities.set(this.#lane(this.#probabilities, classes, s), (first + s) * classes);
         predictions[first + s] = this.#prediction(s);
       }
     }
-    return { probabilities, predictions };
+    return { outputs, probabilities, predictions };
   }
 
   #run(images: Uint8Array, count: number): void {
