@@ -7,6 +7,7 @@ import { Mirrors, mirrorsOf, NoMirrorError } from '../shared/dataset/mirrors.ts'
 import { loadMnist, type Replace } from '../shared/dataset/mnist.ts';
 import type { DataFile, DataFiles } from '../shared/dataset/mnist-files.ts';
 import { SYNTHETIC_SHA256, syntheticDataset } from '../shared/dataset/synthetic.ts';
+import { DatasetError } from '../shared/errors.ts';
 import { shownPath } from './shown-path.ts';
 
 export interface OpenOptions {
@@ -19,8 +20,10 @@ export interface OpenOptions {
   readonly say: (line: string) => void;
   /** Shows a person a passing text, in place of the one before; an empty one takes it away. */
   readonly show?: (text: string) => void;
-  /** Digest of the data set that a checkpoint was trained on: it is drawn again where it was drawn. */
-  readonly trainedOn?: string;
+  /** Digest of the data set that a checkpoint was trained on: it is drawn again where it was drawn, and no digits are drawn in place of others. */
+  readonly trainedOn?: string | undefined;
+  /** --data of the run that wrote the checkpoint: tried first where no folder is named. */
+  readonly recorded?: string | undefined;
   readonly startTimer?: StartTimer;
   /** For tests with small made-up sets. */
   readonly files?: DataFiles;
@@ -31,7 +34,8 @@ const USUAL_COLUMNS = 80;
 /**
  * The data set: from --data, else $MNIST_DIR, else the user's cache, where missing and damaged files are fetched from a
  * mirror; where no mirror delivers, digits are drawn, and `say` is told so. A folder that a person named must be right.
- * @throws DatasetError where a named folder isn't right, UsageError for a wrong list of mirrors
+ * @throws DatasetError where a named folder isn't right, or digits would have to be drawn for a checkpoint that was trained
+ * on others, UsageError for a wrong list of mirrors
  */
 export async function openDataset(options: OpenOptions): Promise<Dataset> {
   const { flag, env, allocate = (length) => new Uint8Array(length), say, files } = options;
@@ -47,6 +51,8 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     return syntheticDataset({ allocate });
   }
   const attempts = reusing(allocate);
+  const recorded = await loadRecorded(options, attempts());
+  if (recorded !== undefined) return recorded;
   try {
     return await loadMnist(cacheFolder(env), {
       allocate: attempts(),
@@ -55,8 +61,21 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     });
   } catch (error) {
     if (!(error instanceof NoMirrorError)) throw error;
+    if (options.trainedOn !== undefined) throw notDrawn(error, cacheFolder(env));
     for (const line of fallbackWarning(error, cacheFolder(env))) say(line);
     return syntheticDataset({ allocate: attempts() });
+  }
+}
+
+/** The folder may have been moved since. */
+async function loadRecorded({ recorded, say, files }: OpenOptions, allocate: (length: number) => Uint8Array) {
+  if (recorded === undefined || recorded === SYNTHETIC) return undefined;
+  try {
+    return await loadMnist(recorded, { allocate, ...(files && { files }) });
+  } catch (error) {
+    if (!(error instanceof DatasetError)) throw error;
+    say(`Passed over the folder that the run was trained from: ${error.message}`);
+    return undefined;
   }
 }
 
@@ -85,6 +104,14 @@ function fallbackWarning(error: NoMirrorError, cache: string): string[] {
     '  Accuracies on drawn digits say nothing about MNIST. To train on it, put its four files into a folder and name',
     '  that by --data or $MNIST_DIR, or name other mirrors by $LOCKSTEP_MNIST_MIRRORS. No search: --data synthetic',
   ];
+}
+
+function notDrawn({ file, failures }: NoMirrorError, cache: string): DatasetError {
+  return new DatasetError(
+    "MNIST was not found and could not be fetched, and weights that weren't trained on drawn digits aren't tried on them: " +
+      `--data is not given, $MNIST_DIR is not set, and ${shownPath(cache)} lacks ${file}. Mirrors tried: ${failures.join('; ')}. ` +
+      'Put its four files into a folder and name that by --data or $MNIST_DIR. For drawn digits all the same: --data synthetic',
+  );
 }
 
 /** Allocators for one attempt each, all giving the same arrays: shared memory can't be freed. */

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { type Checkpoint, UNKNOWN, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
 import type { Dataset, Split } from '../../shared/dataset/dataset.ts';
@@ -9,6 +10,7 @@ import type { ModelLayout } from '../../shared/model/layout.ts';
 import type { BackendName } from '../../worker/backend.ts';
 import { LocalPool } from '../../worker/pool.ts';
 import { openDataset } from '../dataset.ts';
+import { recordedData } from '../runs/recorded-data.ts';
 import { findModel } from '../runs/saved-model.ts';
 import { datasetText } from '../runs/summary.ts';
 import { shownPath } from '../shown-path.ts';
@@ -33,7 +35,8 @@ export async function evaluate(path: string | undefined, flags: Readonly<Record<
   const { backend, data, json } = resolveReadConfig({ flags, env: process.env });
   const { checkpoint, layout, weights } = await findModel(path);
   const trainedOn = checkpoint.digests.dataset;
-  const dataset = await openDataset({ flag: data, env: process.env, say, trainedOn });
+  const recorded = await recordedData(dirname(dirname(checkpoint.file)));
+  const dataset = await openDataset({ flag: data, env: process.env, say, trainedOn, recorded });
   for (const line of differences(checkpoint, dataset, backend)) say(line);
 
   const { lossSum, predictions } = await classify(dataset.test, { backend, layout }, weights);

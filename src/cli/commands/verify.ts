@@ -40,7 +40,8 @@ export async function verify(path: string | undefined, options: Readonly<Record<
   const memory = new SharedMemory();
   const trainedOn = manifest.digests.dataset;
   const allocate = (length: number): Uint8Array => memory.bytes(length);
-  const dataset = await openDataset({ flag: data, env: process.env, allocate, trainedOn, ...talk });
+  const recorded = manifest.config.data;
+  const dataset = await openDataset({ flag: data, env: process.env, allocate, trainedOn, recorded, ...talk });
   refuseOtherData(run, manifest, dataset.sha256);
   const workers = workersFor(manifest.config, sources);
   const verification = await verifyRun({ run, manifest, spans: count, workers, dataset, memory, ...talk });
