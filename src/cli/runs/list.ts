@@ -29,6 +29,12 @@ export interface ListedRun {
   readonly bytes: number;
 }
 
+/** A run's manifest, and who holds the run. */
+export interface ReadRun {
+  readonly manifest: Manifest;
+  readonly lock: LockState;
+}
+
 /** How much of the end of steps.jsonl is read, less first: the file may have many GB. */
 const TAILS = [1 << 16, 1 << 20];
 
@@ -68,17 +74,22 @@ async function lastWrite(files: readonly string[]): Promise<Date> {
 }
 
 /** Undefined where its run.json can't be read. */
-export async function readRun(path: string): Promise<{ manifest: Manifest; lock: LockState } | undefined> {
+export async function readRun(path: string): Promise<ReadRun | undefined> {
   try {
-    const manifest = await readManifest(path);
-    const lock = await lockState(path);
-    // A process that ended since gave the lock back after its last word in run.json.
-    const isOver = manifest.state === 'running' && lock.state === 'free';
-    return { manifest: isOver ? await readManifest(path) : manifest, lock };
+    return await openRun(path);
   } catch (error) {
     if (error instanceof RunDirectoryError) return undefined;
     throw error;
   }
+}
+
+/** @throws RunDirectoryError where its run.json can't be read */
+export async function openRun(path: string): Promise<ReadRun> {
+  const manifest = await readManifest(path);
+  const lock = await lockState(path);
+  // A process that ended since gave the lock back after its last word in run.json.
+  const isOver = manifest.state === 'running' && lock.state === 'free';
+  return { manifest: isOver ? await readManifest(path) : manifest, lock };
 }
 
 export function stateOf(
