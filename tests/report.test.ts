@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -7,10 +7,11 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { html } from '#src/report/html.js';
 import { packSeries, unpackSeries } from '#src/shared/live/packed-series.js';
+import { CURVES_ID, type ReportCurves } from '#src/shared/live/report-curves.js';
 import { QUANTITIES, StepSeries } from '#src/shared/live/series.js';
 import { skip as noBrowser, startBrowser, watch } from './page/browser.ts';
 import { at } from './reference/arrays.ts';
-import { DATA, lockstep } from './training/program.ts';
+import { DATA, lockstep, startLockstep } from './training/program.ts';
 import { skip } from './training/real-images.ts';
 
 const TEST_IMAGES = 10_000;
@@ -22,6 +23,7 @@ after(() => rmSync(folder, { recursive: true }));
 interface Result {
   readonly report: string;
   readonly bytes: number;
+  readonly dataset: string;
   readonly snapshots: { title: string; step: number; testAccuracy: number; mistakes: number; weightsSha256: string }[];
 }
 
@@ -44,6 +46,11 @@ function refused(args: readonly string[], message: RegExp): void {
   assert.match(stderr, message);
   assert.equal(status, 2);
   assert.equal(stdout, '');
+}
+
+function curvesIn(file: string): ReportCurves[] {
+  const [, json = ''] = readFileSync(file, 'utf8').split(`id="${CURVES_ID}">`);
+  return JSON.parse(json.slice(0, json.indexOf('</script>')));
 }
 
 /** A confusion matrix as the page shows it. */
@@ -111,6 +118,7 @@ describe('the report of a run on MNIST', { skip }, () => {
 
   test('is one small file with the first snapshot and the last', () => {
     assert.equal(result.report, join(run, 'report.html'));
+    assert.equal(result.dataset, 'mnist');
     assert.equal(statSync(result.report).size, result.bytes);
     assert.ok(result.bytes < MOST_BYTES, `${result.bytes} bytes`);
     assert.deepEqual(
@@ -243,6 +251,28 @@ describe('the report of a run on MNIST', { skip }, () => {
     );
   });
 
+  test('finds the images where the run found them, and never puts drawn ones in their place', async () => {
+    const nowhere = { XDG_CACHE_HOME: join(folder, 'cache'), LOCKSTEP_MNIST_MIRRORS: 'http://127.0.0.1:9/' };
+    const moved = join(folder, 'moved');
+    cpSync(run, moved, { recursive: true });
+    const manifest = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
+    manifest.config.data = join(folder, 'gone');
+    writeFileSync(join(moved, 'run.json'), JSON.stringify(manifest));
+    const drawn = train('drawn first', ['--data', 'synthetic'], '--iterations', '20');
+    for (const command of ['report', 'evaluate']) {
+      const found = await startLockstep([command, run, '--json'], nowhere).ended;
+      assert.equal(found.status, 0, found.stderr);
+      assert.equal(JSON.parse(found.stdout).dataset, 'mnist');
+      for (const runs of command === 'report' ? [[moved], [drawn, moved]] : [[moved]]) {
+        const { status, stderr } = await startLockstep([command, ...runs], nowhere).ended;
+        assert.equal(status, 2, stderr);
+        assert.match(stderr, /MNIST was not found .*Put its four files into a folder and name that by --data/);
+      }
+      const asked = await startLockstep([command, moved, '--json', '--data', 'synthetic'], nowhere).ended;
+      assert.equal(JSON.parse(asked.stdout).dataset, 'synthetic');
+    }
+  });
+
   test('refuses steps and images that are not there', () => {
     refused([run, '--steps', '100,150'], /--steps: no checkpoint of step 150\. .* has 100, 200\./);
     refused([run, '--steps', '1e2'], /--steps: expected steps with commas/);
@@ -261,12 +291,99 @@ describe('the report of a run on MNIST', { skip }, () => {
     const { status, stdout, stderr } = lockstep(['report', copy, ...DATA, '--json']);
     assert.equal(status, 0);
     assert.match(stderr, /Passed over: .*step-00000100/);
+    const page = readFileSync(join(copy, 'report.html'), 'utf8');
+    assert.match(page, /class="warning"[^>]*>The checkpoint of step 100 in damaged is damaged and was passed over\./);
     assert.deepEqual(
       (JSON.parse(stdout) as Result).snapshots.map(({ step }) => step),
       [200],
     );
     refused([copy, '--steps', '100'], /step-00000100\.safetensors/);
   });
+});
+
+describe('the report of a run that was stopped', () => {
+  let run: string;
+  before(async () => {
+    run = join(folder, 'stopped');
+    const usual = ['--workers', '1', '--metrics-port', 'off', '--iterations', '100000', '--checkpoint-every', '20'];
+    const training = startLockstep(['train', ...DATA, ...usual, '--out', run], { LOCKSTEP_LOG_FORMAT: 'json' });
+    await training.said(/checkpoint/);
+    const { report: file } = report([run, '--out', join(folder, 'live.html')]);
+    assert.match(readFileSync(file, 'utf8'), /; run running<\/p>/);
+    assert.ok(training.signal('SIGINT'), 'it had ended already');
+    assert.equal((await training.ended).status, 130);
+  });
+
+  test('says so, where it said before that it is running', () => {
+    assert.match(readFileSync(report([run]).report, 'utf8'), /; run stopped<\/p>/);
+  });
+
+  test('has its last accuracy among the points of the test set', () => {
+    const { report: file, snapshots } = report([run]);
+    const last = at(snapshots, snapshots.length - 1);
+    const tests = curvesIn(file)[0]?.tests ?? [];
+    assert.deepEqual(
+      tests.filter(({ step }) => step === last.step).map(({ accuracy }) => accuracy),
+      [last.testAccuracy],
+    );
+    const steps = tests.map(({ step }) => step);
+    assert.deepEqual(
+      steps,
+      [...new Set(steps)].sort((a, b) => a - b),
+    );
+  });
+
+  test('goes on where lines of its log are strange, and says which', () => {
+    const copy = join(folder, 'strange');
+    cpSync(run, copy, { recursive: true });
+    const log = join(copy, 'steps.jsonl');
+    const lines = readFileSync(log, 'utf8').split('\n');
+    for (const [strange, warning] of [
+      [[7], /Line 7 of strange(?:&#39;|')s steps\.jsonl isn(?:&#39;|')t a step/],
+      [[7, 9], /2 lines of strange(?:&#39;|')s steps\.jsonl aren(?:&#39;|')t steps(?:&#39;|'), the first is line 7/],
+    ] as const) {
+      writeFileSync(
+        log,
+        lines.map((line, i) => (strange.some((each) => each === i + 1) ? '{"step":' : line)).join('\n'),
+      );
+      const { report: file } = report([copy]);
+      assert.match(readFileSync(file, 'utf8'), warning);
+      const { series } = at(curvesIn(file), 0);
+      const steps = unpackSeries(series).buckets.map((bucket) => bucket + 1);
+      assert.deepEqual(
+        steps.slice(0, 8),
+        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].filter((step) => !strange.some((each) => each === step)).slice(0, 8),
+      );
+    }
+  });
+});
+
+test('without a name takes the newest run that has a checkpoint, and says how to train one', async () => {
+  const home = join(folder, 'home');
+  mkdirSync(home);
+  const without = lockstep(['report', ...DATA], { cwd: home });
+  assert.match(without.stderr, /There is no run with a checkpoint below .*home.runs\. Train one by `lockstep train`/);
+  assert.equal(without.status, 2);
+  const run = train(join('home', 'runs', 'older'), ['--data', 'synthetic'], '--iterations', '20');
+  cpSync(run, join(home, 'runs', 'newer'), { recursive: true });
+  rmSync(join(home, 'runs', 'newer', 'checkpoints'), { recursive: true });
+  const { status, stdout, stderr } = lockstep(['report', '--data', 'synthetic'], { cwd: home });
+  assert.equal(status, 0, stderr);
+  assert.equal(stdout, `${join('runs', 'older', 'report.html')}\n`);
+});
+
+test('writes over an earlier report alone', () => {
+  const run = train('kept', ['--data', 'synthetic'], '--iterations', '20');
+  const file = join(run, 'report.html');
+  for (let times = 0; times < 2; times++) assert.equal(report([run], ['--data', 'synthetic']).report, file);
+  for (const name of ['run.json', 'steps.jsonl', 'checkpoints']) {
+    const path = join(run, name);
+    const earlier = name === 'checkpoints' ? undefined : readFileSync(path);
+    const { status, stderr } = lockstep(['report', run, '--data', 'synthetic', '--out', path]);
+    assert.equal(status, 2);
+    assert.match(stderr, /(exists and isn't a report|can't be used).* name another file/i);
+    if (earlier !== undefined) assert.deepEqual(readFileSync(path), earlier);
+  }
 });
 
 test('says loudly that the digits are drawn', () => {

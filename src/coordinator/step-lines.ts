@@ -54,9 +54,13 @@ export function parseStepLine(text: string): StepRecord | undefined {
 
 /**
  * The lines of a steps.jsonl in order, streamed; a last line without its line feed, half written, is left out.
+ * @param onStranger told the number of a line that isn't ours, which is then left out; where it is undefined, such a line is an error
  * @throws RunDirectoryError where the file is missing, can't be read or has a line that isn't ours
  */
-export async function* readSteps(path: string): AsyncGenerator<StepRecord, void, undefined> {
+export async function* readSteps(
+  path: string,
+  onStranger?: (line: number) => void,
+): AsyncGenerator<StepRecord, void, undefined> {
   let number = 0;
   let rest = '';
   try {
@@ -67,8 +71,9 @@ export async function* readSteps(path: string): AsyncGenerator<StepRecord, void,
       for (const line of lines) {
         number++;
         const record = parseStepLine(line);
-        if (record === undefined) throw notOurs(path, number, line);
-        yield record;
+        if (record !== undefined) yield record;
+        else if (onStranger !== undefined) onStranger(number);
+        else throw notOurs(path, number, line);
       }
     }
   } catch (error) {

@@ -27,6 +27,8 @@ export interface ReportRun {
   /** What it was trained on: `mnist` or `synthetic`. */
   readonly dataset: string;
   readonly curves: ReportCurves;
+  /** Of its log the lines that aren't a step's, from 1 on; the curves lack them. */
+  readonly strangeLines: readonly number[];
   readonly facts: readonly FactGroup[];
 }
 

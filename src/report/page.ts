@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { count, percent } from '../shared/figures.ts';
-import { CURVES_ID } from '../shared/live/report-curves.ts';
+import { CURVES_ID, type ReportCurves } from '../shared/live/report-curves.ts';
 import { reportScript, reportStyle } from './assets.ts';
 import { columnsOf } from './columns.ts';
 import type { Column, ReportData } from './data.ts';
@@ -25,10 +25,18 @@ const CHAPTERS = [
   ['runs', 'Run'],
 ] as const;
 
+/** What tells a report of ours from other files. */
+const GENERATOR = html`<meta name="generator" content="Lockstep report">`;
+
 export interface Report {
   /** One file, whole: it asks for nothing. */
   readonly page: string;
   readonly columns: readonly Column[];
+}
+
+/** Whether a file is an earlier report, which may be written over. */
+export function isReport(file: Uint8Array): boolean {
+  return Buffer.from(file).includes(GENERATOR.markup);
 }
 
 /** The report of one or several runs. At least one snapshot. */
@@ -41,6 +49,7 @@ export function reportOf(data: ReportData): Report {
 <html lang="en">
 <head>
 <meta charset="utf-8">
+${GENERATOR}
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
@@ -56,7 +65,7 @@ ${tiles(data, columns)}
 ${body(data, columns)}
 ${note(`Written by Lockstep ${data.version} from the run's checkpoints and log.`)}
 </main>
-<script type="application/json" id="${CURVES_ID}">${curvesJson(data)}</script>
+<script type="application/json" id="${CURVES_ID}">${curvesJson(data, columns)}</script>
 <script>${new Html(script)}</script>
 </body>
 </html>
@@ -101,9 +110,21 @@ function curvesChapter({ runs }: ReportData): Html {
   );
 }
 
-function curvesJson({ runs }: ReportData): Html {
+function curvesJson({ runs, test }: ReportData, columns: readonly Column[]): Html {
+  const curves = runs.map((run, i) => {
+    const own = run.dataset === test.name ? columns.filter((column) => column.run === i) : [];
+    return withSnapshots(run.curves, own);
+  });
   // The one character that could end the element.
-  return new Html(JSON.stringify(runs.map(({ curves }) => curves)).replaceAll('<', '\\u003c'));
+  return new Html(JSON.stringify(curves).replaceAll('<', '\\u003c'));
+}
+
+/** A run may end between two tests: what its snapshots reach on the test set is drawn as well. */
+function withSnapshots(curves: ReportCurves, columns: readonly Column[]): ReportCurves {
+  const tested = new Set(curves.tests.map(({ step }) => step));
+  const more = columns.filter(({ step }) => !tested.has(step));
+  const tests = [...curves.tests, ...more.map(({ step, accuracy }) => ({ step, accuracy, loss: null }))];
+  return { ...curves, tests: tests.sort((a, b) => a.step - b.step) };
 }
 
 function hashOf(text: string): string {

@@ -1,18 +1,21 @@
 // lockstep report                                   the newest run's first snapshot beside its last
 // lockstep report runs/first --steps 100,10000 --image 7
 // lockstep report runs/short runs/long --out comparison.html
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import type { Column, ReportRun } from '../../report/data.ts';
-import { reportOf } from '../../report/page.ts';
+import { isReport, reportOf } from '../../report/page.ts';
 import { replaceFile } from '../../shared/checkpoint/replace-file.ts';
 import { resolveReadConfig, SYNTHETIC } from '../../shared/config.ts';
 import type { Dataset } from '../../shared/dataset/dataset.ts';
+import { SYNTHETIC_SHA256 } from '../../shared/dataset/synthetic.ts';
 import { UsageError } from '../../shared/errors.ts';
+import { count } from '../../shared/figures.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { openDataset } from '../dataset.ts';
 import { runData } from '../report/run-data.ts';
-import { type OpenedSnapshot, openSnapshots, stepsOf } from '../report/snapshots.ts';
-import { findRuns } from '../runs/find.ts';
+import { findReported, type OpenedSnapshot, openSnapshots, stepsOf } from '../report/snapshots.ts';
+import { recordedData } from '../runs/recorded-data.ts';
 import { shownPath } from '../shown-path.ts';
 import { version } from '../version.ts';
 
@@ -34,23 +37,45 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
   const { steps: wanted, image, out, ...others } = flags as Flags & Record<string, unknown>;
   const { data, json } = resolveReadConfig({ flags: others, env: process.env });
   const steps = stepsOf(wanted);
-  const paths = await findRuns(named, process.env);
-  const opened = await openSnapshots(paths, { steps, say });
-  const dataset = await openDataset({
-    ...{ flag: data, env: process.env, say },
-    ...(opened[0] && { trainedOn: opened[0].trainedOn }),
+  const paths = await findReported(named, process.env);
+  const file = out === undefined ? join(paths[0] as string, REPORT) : callerPath(out, process.env);
+  await refuseOthers(file);
+  const damaged: string[] = [];
+  const opened = await openSnapshots(paths, {
+    steps,
+    onDamaged: ({ error, run, step }) => {
+      say(`Passed over: ${error.message}`);
+      damaged.push(
+        `The checkpoint of step ${count(step)} in ${basename(paths[run] as string)} is damaged and was passed over.`,
+      );
+    },
   });
+  const dataset = await openTestData(opened, paths, data);
   const runs = await Promise.all(paths.map((path) => runData(path, paths.length)));
   const warnings = warningsOf(dataset, runs, opened);
   for (const warning of warnings) say(warning);
   const { page, columns } = reportOf({
-    ...{ runs, snapshots: opened.map(({ snapshot }) => snapshot), warnings, version: version() },
+    ...{
+      runs,
+      snapshots: opened.map(({ snapshot }) => snapshot),
+      warnings: [...warnings, ...damaged],
+      version: version(),
+    },
     ...{ test: testSetOf(dataset), image: imageIndex(image, dataset) },
   });
-  const file = out === undefined ? join(paths[0] as string, REPORT) : callerPath(out, process.env);
   await write(file, page);
-  process.stdout.write(json ? `${JSON.stringify(resultOf(file, page, columns))}\n` : `${shownPath(file)}\n`);
+  process.stdout.write(
+    json ? `${JSON.stringify(resultOf(file, page, dataset.name, columns))}\n` : `${shownPath(file)}\n`,
+  );
   return 0;
+}
+
+/** The data of the run that wasn't trained on drawn digits, where there is one. */
+async function openTestData(opened: readonly OpenedSnapshot[], paths: readonly string[], flag: string | undefined) {
+  const { trainedOn, snapshot } = (opened.find((each) => each.trainedOn !== SYNTHETIC_SHA256) ??
+    opened[0]) as OpenedSnapshot;
+  const recorded = await recordedData(paths[snapshot.run] as string);
+  return openDataset({ flag, env: process.env, say, trainedOn, recorded });
 }
 
 /** What a reader must know of the data before any figure. */
@@ -63,7 +88,14 @@ function warningsOf(dataset: Dataset, runs: readonly ReportRun[], opened: readon
       ? ['The test images are SYNTHETIC digits, not MNIST: these figures say nothing about MNIST.']
       : []),
     ...(isOther ? ['Some of these weights were trained on another data set than the one that they are tried on.'] : []),
+    ...runs.flatMap(({ name, strangeLines }) => (strangeLines.length > 0 ? [strangeText(name, strangeLines)] : [])),
   ];
+}
+
+function strangeText(name: string, lines: readonly number[]): string {
+  const [first] = lines;
+  if (lines.length === 1) return `Line ${first} of ${name}'s steps.jsonl isn't a step's: the curves lack it.`;
+  return `${count(lines.length)} lines of ${name}'s steps.jsonl aren't steps', the first is line ${first}: the curves lack them.`;
 }
 
 function testSetOf({ name, test, width, height }: Dataset) {
@@ -75,6 +107,16 @@ function imageIndex(text: string | undefined, { test }: Dataset): number {
   const index = Number(text);
   if (/^\d+$/.test(text) && index < test.count) return index;
   throw new UsageError(`--image: expected the number of a test image, from 0 to ${test.count - 1}, but got ${text}.`);
+}
+
+/** @throws UsageError where another file than a report would be written over */
+async function refuseOthers(file: string): Promise<void> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new UsageError(`--out: ${file} can't be used (${error.message}). Name another file.`, { cause: error });
+  });
+  if (bytes === undefined || isReport(bytes)) return;
+  throw new UsageError(`${file} exists and isn't a report of Lockstep. Remove it, or name another file by --out.`);
 }
 
 async function write(file: string, page: string): Promise<void> {
@@ -89,11 +131,11 @@ async function write(file: string, page: string): Promise<void> {
 }
 
 /** What the command prints with --json. */
-function resultOf(file: string, page: string, columns: readonly Column[]) {
+function resultOf(file: string, page: string, dataset: string, columns: readonly Column[]) {
   const snapshots = columns.map(({ title, step, accuracy, mistakes, weightsSha256 }) => ({
     ...{ title, step, weightsSha256, testAccuracy: accuracy, mistakes: mistakes.length },
   }));
-  return { report: file, bytes: Buffer.byteLength(page), snapshots };
+  return { report: file, bytes: Buffer.byteLength(page), dataset, snapshots };
 }
 
 function say(line: string): void {

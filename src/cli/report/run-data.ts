@@ -1,34 +1,35 @@
 import { basename } from 'node:path';
 import { History } from '../../coordinator/page/history.ts';
-import { lockState } from '../../coordinator/run-lock.ts';
 import { readSteps } from '../../coordinator/step-lines.ts';
 import type { FactGroup, ReportRun } from '../../report/data.ts';
 import { packSeries } from '../../shared/live/packed-series.ts';
 import type { ReportCurves } from '../../shared/live/report-curves.ts';
 import { CAPACITY } from '../../shared/live/series.ts';
 import { stepsFile } from '../../shared/run-files.ts';
-import { stateOf } from '../runs/list.ts';
-import { type Manifest, readManifest } from '../runs/manifest.ts';
+import { openRun, stateOf } from '../runs/list.ts';
+import type { Manifest } from '../runs/manifest.ts';
 import { configShown } from '../runs/page.ts';
 import { datasetText } from '../runs/summary.ts';
 
 /**
  * What a report tells of a run besides its weights.
  * @param runs in one report: the more, the coarser the curves of long ones, so that the file stays small
- * @throws RunDirectoryError where run.json or steps.jsonl can't be read
+ * @throws RunDirectoryError where run.json or steps.jsonl can't be read; single lines of steps.jsonl may be strange
  */
 export async function runData(path: string, runs: number): Promise<ReportRun> {
-  const manifest = await readManifest(path);
+  const { manifest, lock } = await openRun(path);
   const name = basename(path);
-  const state = stateOf(manifest, await lockState(path)).state;
-  const { curves, samplesPerSecond } = await logOf(path, name, manifest, runs);
-  return { name, state, dataset: manifest.dataset, curves, facts: factsOf(manifest, state, samplesPerSecond) };
+  const { state } = stateOf(manifest, lock);
+  const { curves, samplesPerSecond, strangeLines } = await logOf(path, name, manifest, runs);
+  const facts = factsOf(manifest, state, samplesPerSecond);
+  return { name, state, dataset: manifest.dataset, curves, strangeLines, facts };
 }
 
 async function logOf(path: string, name: string, { config: { iterations, batch } }: Manifest, runs: number) {
   const history = new History(Math.floor(CAPACITY / runs));
   const trained = { steps: 0, seconds: 0 };
-  for await (const record of readSteps(stepsFile(path))) {
+  const strangeLines: number[] = [];
+  for await (const record of readSteps(stepsFile(path), (line) => strangeLines.push(line))) {
     history.step(record);
     trained.steps++;
     trained.seconds += record.timings.total;
@@ -37,7 +38,7 @@ async function logOf(path: string, name: string, { config: { iterations, batch }
   const packed = packSeries(series, ['loss', 'accuracy', 'learningRate']);
   const curves: ReportCurves = { name, iterations, batch, series: packed, tests };
   return {
-    curves,
+    ...{ curves, strangeLines },
     samplesPerSecond: trained.seconds === 0 ? 0 : Math.round((trained.steps * batch) / trained.seconds),
   };
 }

@@ -3,7 +3,10 @@ import type { Snapshot } from '../../report/data.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import { CheckpointError, UsageError } from '../../shared/errors.ts';
+import { callerPath } from '../../shared/paths.ts';
 import { checkpointsFolder } from '../../shared/run-files.ts';
+import { commandLine } from '../npm.ts';
+import { findRuns, runsIn } from '../runs/find.ts';
 import { openModel } from '../runs/saved-model.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -17,6 +20,9 @@ interface Saved {
   readonly file: string;
   readonly step: number;
 }
+
+/** Told of a checkpoint that is passed over; `run` is its run's place among the report's. */
+type OnDamaged = (damaged: { error: CheckpointError; run: number; step: number }) => void;
 
 /** More columns than that can't be compared on a screen. */
 const MOST_SNAPSHOTS = 6;
@@ -32,18 +38,34 @@ export function stepsOf(text: string | undefined): readonly number[] | undefined
 }
 
 /**
+ * The run directories to report on, as `findRuns` has them; where none is named, the newest that has a checkpoint.
+ * @throws UsageError as it does, and where no run has one
+ */
+export async function findReported(named: readonly string[], env: NodeJS.ProcessEnv): Promise<string[]> {
+  if (named.length > 0) return findRuns(named, env);
+  const folder = callerPath('runs', env);
+  for (const run of await runsIn(folder)) {
+    if ((await checkpointsIn(checkpointsFolder(run))).length > 0) return [run];
+  }
+  throw new UsageError(
+    `There is no run with a checkpoint below ${folder}. Train one by \`${commandLine('train', env)}\`, or name its directory.`,
+  );
+}
+
+/**
  * The snapshots to show: of one run the first and the last, of several each one's last, or those of the given steps.
  * @throws UsageError where a step isn't there, CheckpointError where there is none at all or a given one is damaged
  */
 export async function openSnapshots(
   runs: readonly string[],
-  { steps, say }: { readonly steps: readonly number[] | undefined; readonly say: (line: string) => void },
+  { steps, onDamaged }: { readonly steps: readonly number[] | undefined; readonly onDamaged: OnDamaged },
 ): Promise<OpenedSnapshot[]> {
   const saved: Saved[][] = [];
   for (const run of runs) saved.push((await checkpointsIn(checkpointsFolder(run))).reverse());
   const opened: OpenedSnapshot[] = [];
   if (steps === undefined) {
-    for (const [i, run] of runs.entries()) opened.push(...(await usual(saved[i] as Saved[], run, i, runs.length, say)));
+    for (const [i, run] of runs.entries())
+      opened.push(...(await usual(saved[i] as Saved[], run, i, runs.length, onDamaged)));
   } else {
     const chosen = chosenOf(saved, runs, steps);
     for (const { file, run } of chosen) opened.push(await openedAt(file, run));
@@ -60,9 +82,9 @@ async function usual(
   path: string,
   run: number,
   runs: number,
-  say: (line: string) => void,
+  onDamaged: OnDamaged,
 ): Promise<OpenedSnapshot[]> {
-  const last = await firstIntact(saved.toReversed(), run, say);
+  const last = await firstIntact(saved.toReversed(), run, onDamaged);
   if (last === undefined) {
     throw new CheckpointError(
       `${path} holds no checkpoint to report on: expected checkpoints/step-….safetensors. Train on, or name another run.`,
@@ -71,17 +93,17 @@ async function usual(
   }
   if (runs > 1) return [last];
   const before = saved.filter(({ step }) => step < last.snapshot.step);
-  const first = await firstIntact(before, run, say);
+  const first = await firstIntact(before, run, onDamaged);
   return first === undefined ? [last] : [first, last];
 }
 
-async function firstIntact(saved: readonly Saved[], run: number, say: (line: string) => void) {
-  for (const { file } of saved) {
+async function firstIntact(saved: readonly Saved[], run: number, onDamaged: OnDamaged) {
+  for (const { file, step } of saved) {
     try {
       return await openedAt(file, run);
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
-      say(`Passed over: ${error.message}`);
+      onDamaged({ error, run, step });
     }
   }
   return undefined;
