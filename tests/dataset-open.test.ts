@@ -164,6 +164,16 @@ describe('a folder that a person names', () => {
   });
 });
 
+test('the folder that a run was trained from is tried before the cache, and passed over where it is gone', async (t) => {
+  const mirror = await serve(t, deliver);
+  const { options, said } = await surroundings(mirror.url, { trainedOn: 'another' });
+  assert.equal((await openDataset({ ...options, recorded: await folderWithSet() })).name, 'mnist');
+  assert.deepEqual([mirror.requests, said], [[], []]);
+  assert.equal((await openDataset({ ...options, recorded: join(root, 'gone') })).name, 'mnist');
+  assert.match(said[0] ?? '', /^Passed over the folder that the run was trained from: .*gone/);
+  assert.equal(mirror.requests.length, FILES.length);
+});
+
 describe('the synthetic set', () => {
   test('is used where no mirror delivers, and every reason is said', async () => {
     const mirrors = [await refusing(), await refusing()];
@@ -194,6 +204,15 @@ describe('the synthetic set', () => {
     assert.equal(said.filter((line) => line.includes('SYNTHETIC')).length, 2);
     assert.deepEqual(mirror.requests, []);
     assert.equal((await openDataset({ ...small, trainedOn: 'another' })).name, 'mnist');
+  });
+
+  test('is never drawn for a checkpoint that was trained on other digits', async () => {
+    const { options } = await surroundings(await refusing());
+    await assert.rejects(openDataset({ ...options, trainedOn: 'another' }), (error: Error) => {
+      assert.ok(error instanceof DatasetError);
+      assert.match(error.message, /^MNIST was not found .* For drawn digits all the same: --data synthetic$/);
+      return true;
+    });
   });
 
   test('is named by every output of train and evaluate', async () => {
