@@ -259,6 +259,29 @@ describe('the report holds', () => {
     ]);
   });
 
+  test('what two heads share once', () => {
+    const network = chapterOf(twoHeads, 'network');
+    for (const title of ["C3's connection table", "The RBF head's targets"]) panelOf(network, title);
+    assert.doesNotMatch(network, /ends in softmax/);
+  });
+
+  test("the targets of the truth and of the guess beside F6's units, for a digit that is misread", () => {
+    const { labels } = dataset.test;
+    const misread = labels.findIndex((truth, i) => at(rbf.classified.predictions, i) !== truth);
+    const [truth, guess] = [at(labels, misread), at(rbf.classified.predictions, misread)];
+    const file = join(folder, 'misread.html');
+    const flags = ['--image', String(misread), '--out', file];
+    assert.equal(lockstep(['report', join(folder, 'rbf'), ...DATA, ...flags]).status, 0);
+    const panel = panelOf(chapterOf(readFileSync(file, 'utf8'), 'maps'), 'F6: ');
+    assert.ok(textOf(panel).includes(`the truth's target: ${truth} the nearest target: ${guess}`), textOf(panel));
+    const [units, ...targets] = picturesOf(panel);
+    assert.ok(units?.alt.startsWith('F6 after step 100'));
+    assert.equal(targets.length, 2);
+    for (const [i, digit] of [truth, guess].entries()) {
+      assert.equal(at(targets, i).alt, `The target bitmap of the ${digit}`);
+    }
+  });
+
   test("C3's connection table", () => {
     const panel = panelOf(chapterOf(page, 'network'), "C3's connection table");
     const cells = [...panel.matchAll(/class="cell" x="(\d+)" y="(\d+)"/g)].map(([, x, y]) => `${x} ${y}`);

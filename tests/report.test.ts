@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { watch as watchFolder } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -48,6 +49,14 @@ function refused(args: readonly string[], message: RegExp): void {
   assert.equal(stdout, '');
 }
 
+async function checkpointIn(run: string): Promise<void> {
+  const checkpoints = join(run, 'checkpoints');
+  mkdirSync(checkpoints, { recursive: true });
+  for await (const { filename } of watchFolder(checkpoints)) {
+    if (filename?.endsWith('.safetensors')) return;
+  }
+}
+
 function curvesIn(file: string): ReportCurves[] {
   const [, json = ''] = readFileSync(file, 'utf8').split(`id="${CURVES_ID}">`);
   return JSON.parse(json.slice(0, json.indexOf('</script>')));
@@ -58,6 +67,13 @@ async function confusionOn(page: Page, index: number): Promise<number[][]> {
   const rows = await page.locator('table.confusion').nth(index).locator('tr').all();
   const cells = await Promise.all(rows.slice(1).map((row) => row.locator('td').allTextContents()));
   return cells.map((row) => row.map(Number));
+}
+
+/** The classes of what is wider than its place, each once. */
+function scrolledOn(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(`[...new Set([...document.querySelectorAll('.scroll')]
+    .filter((element) => element.scrollWidth > element.clientWidth + 1)
+    .map((element) => element.firstElementChild.getAttribute('class')))]`);
 }
 
 /** What the first chart's line of text says of the step under the pointer, at a place from 0 to 1 of its width. */
@@ -191,11 +207,25 @@ describe('the report of a run on MNIST', { skip }, () => {
     });
     const wide = await page.evaluate<number>('document.documentElement.scrollWidth');
     assert.ok(wide <= 360, `${wide} pixels wide`);
+    await page.setViewportSize({ width: 400, height: 740 });
+    // The rest is wider, and shows by a shadow that it is.
+    assert.deepEqual(await scrolledOn(page), ['layers', 'network']);
     const ground = "getComputedStyle(document.documentElement).getPropertyValue('--ground')";
     assert.equal(await page.evaluate(ground), '#0f1216');
     await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
     assert.equal(await page.evaluate(ground), '#f4f5f7');
     assert.deepEqual(faults, []);
+    await page.close();
+  });
+
+  test('has room for six snapshots', { skip: noBrowser }, async () => {
+    const six = train('six', DATA, '--iterations', '60', '--checkpoint-every', '10');
+    const { report: file } = report([six, '--steps', '10,20,30,40,50,60']);
+    const { page } = await watch(browser as Browser, pathToFileURL(file).href, {
+      viewport: { width: 1280, height: 900 },
+    });
+    assert.equal(await page.locator('.confusion').count(), 6);
+    assert.deepEqual(await scrolledOn(page), ['same']);
     await page.close();
   });
 
@@ -305,9 +335,10 @@ describe('the report of a run that was stopped', () => {
   let run: string;
   before(async () => {
     run = join(folder, 'stopped');
-    const usual = ['--workers', '1', '--metrics-port', 'off', '--iterations', '100000', '--checkpoint-every', '20'];
-    const training = startLockstep(['train', ...DATA, ...usual, '--out', run], { LOCKSTEP_LOG_FORMAT: 'json' });
-    await training.said(/checkpoint/);
+    const usual = ['--workers', '1', '--metrics-port', 'off', '--iterations', '100000', '--checkpoint-every', '200'];
+    const training = startLockstep(['train', ...DATA, ...usual, '--out', run]);
+    await training.said(/^Run directory/);
+    await checkpointIn(run);
     const { report: file } = report([run, '--out', join(folder, 'live.html')]);
     assert.match(readFileSync(file, 'utf8'), /; run running<\/p>/);
     assert.ok(training.signal('SIGINT'), 'it had ended already');

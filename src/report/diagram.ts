@@ -18,7 +18,7 @@ const SHEETS = 16;
 /** A unit of a dense layer is this high. */
 const UNIT = 1.3;
 const BAR = 14;
-const LEAST_WIDTH = 78;
+const LEAST_WIDTH = 90;
 const MIDDLE = 150;
 const HEIGHT = 290;
 
@@ -66,7 +66,7 @@ function blockPicture({ name, shape, parameters }: Block, centre: number): Html 
   const own =
     parameters === 0
       ? undefined
-      : html`<text class="size" x="${centre}" y="${HEIGHT - 8}">${count(parameters)} par.</text>`;
+      : html`<text class="size" x="${centre}" y="${HEIGHT - 8}">${count(parameters)} parameters</text>`;
   return html`<text class="name" x="${round(centre)}" y="16">${name}</text>${rects}<text class="size" x="${round(centre)}" y="${HEIGHT - 26}">${shapeText(shape)}</text>${own}`;
 }
 

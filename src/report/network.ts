@@ -22,21 +22,19 @@ const MARGIN = 22;
 
 /** The network itself, which no training changes: drawn from the model's spec. */
 export function networkChapter(layouts: readonly ModelLayout[]): Html {
-  const heads = new Map(layouts.map((layout) => [layout.spec.head.kind, layout]));
+  const heads = [...new Map(layouts.map((layout) => [layout.spec.head.kind, layout])).values()];
+  const titled = (title: string, part: (layout: ModelLayout) => Html): Html[] =>
+    heads.map((layout) => panel(heads.length > 1 ? `${title}, ${KINDS[layout.spec.head.kind]}` : title, part(layout)));
+  // The heads differ in nothing before them.
+  const sparse = heads[0]?.layers.filter(({ spec }) => spec.kind === 'conv' && spec.table !== undefined);
   return chapter(
     'network',
     'The network',
-    ...[...heads.values()].map((layout) => networkPanels(layout, heads.size > 1)),
+    titled('Layers and their sizes', (layout) => html`<div class="scroll">${networkDiagram(layout)}</div>`),
+    html`<div class="tables"><div class="stack">${titled('Parameters and connections', layerTable)}</div>
+<div class="stack">${sparse?.map(connectionPanel)}${bitmapsPanel(heads)}</div></div>
+`,
   );
-}
-
-function networkPanels(layout: ModelLayout, isOneOfSeveral: boolean): Html {
-  const sparse = layout.layers.filter(({ spec }) => spec.kind === 'conv' && spec.table !== undefined);
-  const head = isOneOfSeveral ? `, ${KINDS[layout.spec.head.kind]}` : '';
-  return html`${panel(`Layers and their sizes${head}`, html`<div class="scroll">${networkDiagram(layout)}</div>`)}<div class="tables">
-${panel(`Parameters and connections${head}`, layerTable(layout))}
-<div class="stack">${sparse.map(connectionPanel)}${bitmapsPanel(layout)}</div></div>
-`;
 }
 
 function layerTable({ layers, parameters }: ModelLayout): Html {
@@ -72,11 +70,10 @@ function connectionPanel({ spec, input, inputsOf }: LayerLayout): Html {
   );
 }
 
-function bitmapsPanel({ spec: { head } }: ModelLayout): Html {
-  const used =
-    head.kind === 'rbf'
-      ? 'This network measures how far the last layer is from each of them.'
-      : 'They are for networks with --head rbf; this one ends in softmax.';
+function bitmapsPanel(heads: readonly ModelLayout[]): Html {
+  const used = heads.some(({ spec: { head } }) => head.kind === 'rbf')
+    ? 'The RBF head measures how far the last layer is from each of them.'
+    : 'They are for networks with --head rbf; this one ends in softmax.';
   const shape = { maps: DIGIT_BITMAPS.length, height: BITMAP_HEIGHT, width: BITMAP_WIDTH };
   const picture = mapsOf(DIGIT_BITMAPS.flat(), shape, BITMAP_SCALE, DIGIT_BITMAPS.length);
   const alt = 'The ten bitmaps of 7×12 pixels, the digits 0 to 9 in the manner of LeCun et al. 1998';

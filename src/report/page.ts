@@ -78,7 +78,7 @@ function body(data: ReportData, columns: readonly Column[]): Html[] {
     curvesChapter(data),
     digitChapter(data, columns),
     wayChapter(columns, data.test, data.image),
-    layersChapter(columns),
+    layersChapter(data, columns),
     weightsChapter(columns),
     testChapter(data, columns),
     networkChapter(columns.map(({ layout }) => layout)),

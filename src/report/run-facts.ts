@@ -15,7 +15,7 @@ export function runsChapter(runs: readonly ReportRun[], columns: readonly Column
 }
 
 function snapshotTable(runs: readonly ReportRun[], columns: readonly Column[]): Html {
-  return html`<div class="scroll"><table><caption class="hidden">Snapshots and their hashes</caption>
+  return html`<div class="scroll"><table class="snapshots"><caption class="hidden">Snapshots and their hashes</caption>
 <tr><th scope="col">snapshot</th><th scope="col">run</th><th scope="col">checkpoint</th><th scope="col">SHA-256 of the weights</th></tr>
 ${columns.map(
   ({ title, run, file, weightsSha256 }) =>

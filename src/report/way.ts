@@ -58,8 +58,11 @@ function layerPlace({ values, shape }: LayerActivation): Html {
 }
 
 function mapsPlace(values: ArrayLike<number>, shape: Shape, scale: MapScale): Html {
-  const uri = dataUri(mapsOf(values, shape, scale));
-  return html`<image href="${uri}" x="${(PLACE - PICTURE) / 2}" y="${HEAD}" width="${PICTURE}" height="${PICTURE}"/>`;
+  const picture = mapsOf(values, shape, scale);
+  const unit = PICTURE / Math.max(picture.width, picture.height);
+  const [width, height] = [picture.width * unit, picture.height * unit];
+  const box = html`x="${(PLACE - width) / 2}" y="${HEAD + (PICTURE - height) / 2}" width="${width}" height="${height}"`;
+  return html`<rect class="ground" ${box}/><image href="${dataUri(picture)}" ${box}/>`;
 }
 
 /** Between this place and the one before. */
