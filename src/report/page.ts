@@ -26,7 +26,7 @@ const CHAPTERS = [
 ] as const;
 
 /** What tells a report of ours from other files. */
-const GENERATOR = html`<meta name="generator" content="Lockstep report">`;
+const [BEGINNING, TITLE_END] = ['<!doctype html>', ' · Lockstep report</title>'];
 
 export interface Report {
   /** One file, whole: it asks for nothing. */
@@ -36,7 +36,8 @@ export interface Report {
 
 /** Whether a file is an earlier report, which may be written over. */
 export function isReport(file: Uint8Array): boolean {
-  return Buffer.from(file).includes(GENERATOR.markup);
+  const text = Buffer.from(file);
+  return text.indexOf(BEGINNING) === 0 && text.includes(TITLE_END);
 }
 
 /** The report of one or several runs. At least one snapshot. */
@@ -45,15 +46,14 @@ export function reportOf(data: ReportData): Report {
   const [style, script] = [reportStyle(), reportScript()];
   const policy = `default-src 'none'; img-src data:; style-src '${hashOf(style)}'; script-src '${hashOf(script)}'; base-uri 'none'; form-action 'none'`;
   const title = data.runs.map(({ name }) => name).join(', ');
-  const page = html`<!doctype html>
+  const page = html`${new Html(BEGINNING)}
 <html lang="en">
 <head>
 <meta charset="utf-8">
-${GENERATOR}
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<title>${title} · Lockstep report</title>
+<title>${title}${new Html(TITLE_END)}
 <style>${new Html(style)}</style>
 </head>
 <body class="report">
