@@ -92,6 +92,26 @@ export const DIGIT_FORMS: Readonly<Record<string, DigitForm>> = {
     },
     right: 98,
   },
+  'red on blue of the same luma': {
+    make: (image, i) => {
+      const ink = enlarged(image, 3, 10 + ((7 * i) % 20), 10 + ((13 * i) % 20));
+      return png(
+        120,
+        painted(120, (x, y) => mix([20, 60, 200], [200, 30, 30], ink(x, y))),
+      );
+    },
+    right: 98,
+  },
+  'half red, half blue': {
+    make: (image) => {
+      const ink = enlarged(image, 3, 10, 10);
+      return png(
+        104,
+        painted(104, (x, y) => mix([255, 255, 255], y < 52 ? [220, 20, 20] : [20, 20, 220], ink(x, y))),
+      );
+    },
+    right: 98,
+  },
   small: {
     make: (image) => {
       const ink = enlarged(image, 0.6, 0, 0);
@@ -121,6 +141,40 @@ export const DIGIT_FORMS: Readonly<Record<string, DigitForm>> = {
       );
     },
     right: 98,
+  },
+  'cut out of black': {
+    make: (image) => {
+      const ink = (x: number, y: number): number => at(image, y * SIDE + x);
+      return png(
+        SIDE,
+        painted(SIDE, (x, y) => [ink(x, y), ink(x, y), ink(x, y), ink(x, y) > 0 ? 255 : 0]),
+      );
+    },
+    right: 99,
+  },
+  'cut out of black with soft edges': {
+    make: (image) => {
+      const ink = enlarged(image, 3, 5, 20);
+      return png(
+        120,
+        painted(120, (x, y) => [
+          ...mix([0, 0, 0], [255, 255, 255], ink(x, y)).slice(0, 3),
+          Math.round(255 * ink(x, y)),
+        ]),
+      );
+    },
+    right: 97,
+  },
+  'on a white card with nothing around': {
+    make: (image) => {
+      const ink = enlarged(image, 3, 20, 20);
+      const isCard = (x: number, y: number): boolean => x >= 8 && y >= 8 && x < 112 && y < 112;
+      return png(
+        120,
+        painted(120, (x, y) => (isCard(x, y) ? mix([240, 240, 240], [0, 0, 0], ink(x, y)) : [0, 0, 0, 0])),
+      );
+    },
+    right: 100,
   },
   'JPEG of grey paper with grain': {
     make: (image, i) => {
