@@ -62,6 +62,21 @@ for (const head of HEADS) {
       assert.deepEqual(inspector.show(image), before);
     });
 
+    it('ranks classes by the head, also where their probabilities are too small to differ', () => {
+      const far = new Inspector(compileInspector(), layout);
+      const last = layout.tensors.find(({ name }) => name === 'f6.weight')?.offset ?? 0;
+      far.setWeights(weights.map((value, i) => (i < last ? value : 30 * value)));
+      for (const { image } of randomSamples(layout, 32, 9)) {
+        const { layers, probabilities, ranking, prediction } = far.show(image);
+        assert.ok(probabilities.filter((probability) => probability === 0).length > 1);
+        const sign = head === 'rbf' ? 1 : -1;
+        const output = at(layers, layers.length - 1).values.map((value) => sign * value);
+        assert.equal(ranking[0], prediction);
+        assert.deepEqual([...ranking].sort(), [...output.keys()]);
+        for (const [i, digit] of ranking.slice(1).entries()) assert.ok(at(output, at(ranking, i)) <= at(output, digit));
+      }
+    });
+
     it('classifies many images as it shows each', () => {
       const samples = randomSamples(layout, 35, 19);
       const { probabilities, predictions } = inspector.classify(Buffer.concat(samples.map(({ image }) => image)));

@@ -80,7 +80,7 @@ async function predictAll(
       continue;
     }
     const passage = inspector.show(image.digit);
-    output.image({ ...image, prediction: passage.prediction, probabilities: passage.probabilities });
+    output.image({ ...image, ...passage });
     if (folder === undefined) continue;
     const target = several ? join(folder, folders.nameFor(basename(image.file))) : folder;
     await writeLayers(target, image.digit, passage);

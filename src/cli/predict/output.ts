@@ -1,10 +1,11 @@
+import type { Passage } from '../../shared/inspect/inspector.ts';
 import { showsUnicode } from '../progress/terminal.ts';
 import { shownPath } from '../shown-path.ts';
 import { digitText } from './digit-text.ts';
 
 /** What an image was taken for, or why it wasn't. */
 export type Predicted = { readonly file: string; readonly index?: number } & (
-  | { readonly digit: Uint8Array; readonly prediction: number; readonly probabilities: Float32Array }
+  | ({ readonly digit: Uint8Array } & Pick<Passage, 'prediction' | 'probabilities' | 'ranking'>)
   | { readonly problem: string }
 );
 
@@ -41,7 +42,7 @@ export class JsonOutput implements Output {
         ? { error: predicted.problem }
         : {
             prediction: predicted.prediction,
-            best: bestOf(predicted.probabilities),
+            best: bestOf(predicted),
             probabilities: [...predicted.probabilities],
           };
     process.stdout.write(`${this.#separator}${JSON.stringify({ ...name, ...found })}`);
@@ -63,7 +64,7 @@ export class TextOutput implements Output {
 
   image(predicted: Predicted): void {
     if ('problem' in predicted) return;
-    const best = bestOf(predicted.probabilities).map(
+    const best = bestOf(predicted).map(
       ({ digit, probability }) => `${digit} ${(100 * probability).toFixed(2).padStart(6)} %`,
     );
     process.stdout.write(`${nameOf(predicted)}  ${best.join('   ')}\n`);
@@ -77,11 +78,8 @@ export function nameOf({ file, index }: Pick<Predicted, 'file' | 'index'>): stri
   return `${shownPath(file)}${index === undefined ? '' : ` [${index}]`}`;
 }
 
-/** The most probable classes, the lower digit first among equals. */
-function bestOf(probabilities: Float32Array): { digit: number; probability: number }[] {
-  return Array.from(probabilities, (probability, digit) => ({ digit, probability }))
-    .sort((a, b) => b.probability - a.probability || a.digit - b.digit)
-    .slice(0, SHOWN);
+function bestOf({ ranking, probabilities }: Pick<Passage, 'ranking' | 'probabilities'>) {
+  return ranking.slice(0, SHOWN).map((digit) => ({ digit, probability: probabilities[digit] as number }));
 }
 
 function styleOf(stream: NodeJS.WriteStream): { colour: boolean; unicode: boolean } {

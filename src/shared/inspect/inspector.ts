@@ -23,6 +23,8 @@ export interface Passage {
   /** [classes] */
   readonly probabilities: Float32Array;
   readonly prediction: number;
+  /** All classes, the likeliest first; so also where probabilities are too small to differ. */
+  readonly ranking: readonly number[];
 }
 
 export interface Classified {
@@ -101,7 +103,7 @@ export class Inspector {
       values: this.#lane(places[layer] as number, shapeSize(output), 0),
     }));
     const probabilities = this.#lane(this.#probabilities, this.#plan.head.classes, 0);
-    return { layers, probabilities, prediction: this.#prediction(0) };
+    return { layers, probabilities, prediction: this.#prediction(0), ranking: this.#ranking(0) };
   }
 
   /**
@@ -178,5 +180,11 @@ export class Inspector {
   #prediction(sample: number): number {
     const logits = this.#lane(this.#logits, this.#plan.head.classes, sample);
     return logits.reduce((best, logit, k) => (logit > (logits[best] as number) ? k : best), 0);
+  }
+
+  /** By the logits, the lower class first among equals, as `#prediction` has it. */
+  #ranking(sample: number): number[] {
+    const logits = this.#lane(this.#logits, this.#plan.head.classes, sample);
+    return [...logits.keys()].sort((a, b) => (logits[b] as number) - (logits[a] as number));
   }
 }
