@@ -181,4 +181,19 @@ describe('predict', { skip }, () => {
     assert.equal(status, 2);
     assert.match(stderr, /put the pictures first/);
   });
+
+  test('--layers gives each of several pictures a folder of its own', () => {
+    const names = ['a.png', 'a.jpg', 'a-2.png', 'a-2.jpeg'];
+    for (const name of names) writeFileSync(join(folder, name), png(imageOf(1)));
+    assert.equal(predict(...names, '--layers', 'each').status, 0);
+    assert.deepEqual(readdirSync(join(folder, 'each')).sort(), ['a', 'a-2', 'a-2-2', 'a-2-3']);
+  });
+
+  test('prints nothing where the folder of --layers is a file', () => {
+    writeFileSync(join(folder, 'taken'), '');
+    writeFileSync(join(folder, 'two.png'), png(imageOf(1)));
+    const { status, stdout, stderr } = lockstep(['predict', '--json', 'two.png', '--layers', 'taken']);
+    assert.deepEqual([status, stdout], [2, '']);
+    assert.match(stderr, /--layers: the pictures can't be written to .*taken/);
+  });
 });

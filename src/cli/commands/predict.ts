@@ -12,7 +12,7 @@ import { compileInspector } from '../../shared/kernel/exports.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { ImageReader } from '../../worker/images/reader.ts';
 import type { ReadImage } from '../../worker/images/thread.ts';
-import { LayerFolders, writeLayers } from '../predict/layer-files.ts';
+import { LayerFolders, makeFolder, writeLayers } from '../predict/layer-files.ts';
 import { JsonOutput, nameOf, type Output, type Source, TextOutput } from '../predict/output.ts';
 import { idxImage, pictureFiles } from '../predict/sources.ts';
 import { findModel, type SavedModel } from '../runs/saved-model.ts';
@@ -49,6 +49,7 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   if (model.checkpoint.digests.dataset !== digestOf(MNIST_FILES)) {
     say('Note: these weights were trained on another set than MNIST, such as the synthetic digits.');
   }
+  if (folder !== undefined) await makeFolder(folder);
   const output = json ? new JsonOutput(sourceOf(model)) : new TextOutput(files.length);
   return (await predictAll(images, { inspector, output, folder, several: files.length > 1 })) ? 0 : 1;
 }

@@ -16,6 +16,13 @@ interface NamedMaps {
   readonly values: Float32Array;
 }
 
+/** @throws UsageError where the folder can't be made */
+export async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((error: Error) => {
+    throw unwritable(folder, error);
+  });
+}
+
 /**
  * Writes input.png and a picture for each layer into `folder`, which is made.
  * @throws UsageError where that can't be
@@ -23,14 +30,19 @@ interface NamedMaps {
 export async function writeLayers(folder: string, digit: Uint8Array, { layers }: Passage): Promise<void> {
   const shape = { maps: 1, height: DIGIT_SIDE, width: DIGIT_SIDE };
   const input = { name: 'input', shape, values: Float32Array.from(digit, (byte) => byte / 255) };
+  await makeFolder(folder);
   try {
-    await mkdir(folder, { recursive: true });
     for (const maps of [input, ...layers]) await writeFile(join(folder, `${maps.name}.png`), layerPng(maps));
   } catch (error) {
-    throw new UsageError(`--layers: the pictures can't be written to ${folder} (${(error as Error).message}).`, {
-      cause: error,
-    });
+    throw unwritable(folder, error as Error);
   }
+}
+
+function unwritable(folder: string, error: Error): UsageError {
+  return new UsageError(
+    `--layers: the pictures can't be written to ${folder} (${error.message}). Name a folder that can be written.`,
+    { cause: error },
+  );
 }
 
 function layerPng({ shape, values }: NamedMaps): Uint8Array {
@@ -39,12 +51,13 @@ function layerPng({ shape, values }: NamedMaps): Uint8Array {
 
 /** Folders for the layers of several images, by the files' names; equal ones get a number. */
 export class LayerFolders {
-  readonly #taken = new Map<string, number>();
+  readonly #taken = new Set<string>();
 
   nameFor(file: string): string {
     const name = file.replace(/\.[^.]*$/, '') || file;
-    const times = (this.#taken.get(name) ?? 0) + 1;
-    this.#taken.set(name, times);
-    return times === 1 ? name : `${name}-${times}`;
+    let free = name;
+    for (let times = 2; this.#taken.has(free); times++) free = `${name}-${times}`;
+    this.#taken.add(free);
+    return free;
   }
 }
