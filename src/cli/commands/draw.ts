@@ -2,11 +2,9 @@
 // lockstep draw --run runs/first --port 8080
 import { basename } from 'node:path';
 import { startDrawServer } from '../../coordinator/page/draw-server.ts';
-import { digestOf } from '../../shared/dataset/digest.ts';
-import { MNIST_FILES } from '../../shared/dataset/mnist-files.ts';
 import { UsageError } from '../../shared/errors.ts';
 import type { DrawingModel } from '../../shared/inspect/drawing.ts';
-import { findModel, runOf, type SavedModel } from '../runs/saved-model.ts';
+import { findModel, runOf, type SavedModel, trainedOn } from '../runs/saved-model.ts';
 import { serveUntilStopped } from '../serving.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -36,13 +34,13 @@ function portOf(text: string | undefined): number | undefined {
   throw new UsageError(`--port: expected 0 (any) to ${MOST_PORT}, but got ${text}.`);
 }
 
-function drawingModel({ checkpoint, layout }: SavedModel): DrawingModel {
+export function drawingModel({ checkpoint, layout }: SavedModel): DrawingModel {
   const { head } = layout.spec;
   return {
     name: runOf(checkpoint) ?? basename(checkpoint.file),
     step: checkpoint.step,
     head: head.kind,
     rbfJ: head.kind === 'rbf' ? head.j : 0,
-    isForeign: checkpoint.digests.dataset !== digestOf(MNIST_FILES),
+    isForeign: ['synthetic', 'other'].includes(trainedOn(checkpoint.digests)),
   };
 }

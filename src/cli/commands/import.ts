@@ -7,6 +7,8 @@ import { readBytes } from '../../shared/checkpoint/checkpoint-file.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { commandLine } from '../npm.ts';
+import { type TrainedOn, trainedOn } from '../runs/saved-model.ts';
+import { datasetText } from '../runs/summary.ts';
 import { shownPath, typedPath } from '../shown-path.ts';
 
 export interface ImportFlags {
@@ -22,6 +24,8 @@ interface Report {
   readonly head: string;
   readonly weightsSha256: string;
   readonly origin: ImportedWeights['origin'];
+  /** What the weights were trained on. */
+  readonly dataset: TrainedOn;
 }
 
 const ORIGINS: Readonly<Record<ImportedWeights['origin'], string>> = {
@@ -46,15 +50,17 @@ export async function importWeights(path: string, flags: ImportFlags): Promise<n
     head: imported.layout.spec.head.kind,
     weightsSha256: weightsSha256(imported.weights),
     origin: imported.origin,
+    dataset: trainedOn(imported.digests),
   };
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
   return 0;
 }
 
-function reportText({ checkpoint, step, head, weightsSha256, origin }: Report): string {
+function reportText({ checkpoint, step, head, weightsSha256, origin, dataset }: Report): string {
   return [
     `origin      ${ORIGINS[origin]}`,
     `step        ${step}, head ${head}`,
+    `data        ${datasetText(dataset)}`,
     `weights     sha256 ${weightsSha256}`,
     `wrote       ${shownPath(checkpoint)}`,
     `Next: ${commandLine(`evaluate ${typedPath(checkpoint)}`, process.env)}`,

@@ -4,8 +4,6 @@
 import { basename, join } from 'node:path';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
-import { digestOf } from '../../shared/dataset/digest.ts';
-import { MNIST_FILES } from '../../shared/dataset/mnist-files.ts';
 import { UsageError } from '../../shared/errors.ts';
 import { Inspector } from '../../shared/inspect/inspector.ts';
 import { compileInspector } from '../../shared/kernel/exports.ts';
@@ -15,7 +13,8 @@ import type { ReadImage } from '../../worker/images/thread.ts';
 import { LayerFolders, makeFolder, writeLayers } from '../predict/layer-files.ts';
 import { JsonOutput, nameOf, type Output, type Source, TextOutput } from '../predict/output.ts';
 import { idxImage, pictureFiles } from '../predict/sources.ts';
-import { findModel, type SavedModel } from '../runs/saved-model.ts';
+import { findModel, type SavedModel, trainedOn } from '../runs/saved-model.ts';
+import { datasetText } from '../runs/summary.ts';
 import { shownPath } from '../shown-path.ts';
 
 interface Flags {
@@ -30,6 +29,12 @@ interface Flags {
 type Named = { readonly file: string; readonly index?: number } & ReadImage;
 
 const DEFAULT_LAYERS = 'layers';
+/** What a person must know of weights that weren't trained on MNIST. */
+const NOTES: Readonly<Partial<Record<Source['dataset'], string>>> = {
+  synthetic: `Note: these weights were trained on ${datasetText('synthetic')}.`,
+  other: 'Note: these weights were trained on another set than MNIST.',
+  unknown: 'Note: these weights were imported; what they were trained on is not known.',
+};
 const PICTURE = /\.(png|jpe?g)$/i;
 
 /**
@@ -46,16 +51,21 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   const given = paths.map((path) => callerPath(path, process.env));
   const files = index === undefined ? await pictureFiles(given) : given;
   const images = index === undefined ? pictures(files) : [await indexed(files, index)];
-  if (model.checkpoint.digests.dataset !== digestOf(MNIST_FILES)) {
-    say('Note: these weights were trained on another set than MNIST, such as the synthetic digits.');
-  }
+  const source = sourceOf(model);
+  const note = NOTES[source.dataset];
+  if (note !== undefined) say(note);
   if (folder !== undefined) await makeFolder(folder);
-  const output = json ? new JsonOutput(sourceOf(model)) : new TextOutput(files.length);
+  const output = json ? new JsonOutput(source) : new TextOutput(files.length);
   return (await predictAll(images, { inspector, output, folder, several: files.length > 1 })) ? 0 : 1;
 }
 
 export function sourceOf({ checkpoint, weights }: SavedModel): Source {
-  return { checkpoint: checkpoint.file, step: checkpoint.step, weightsSha256: weightsSha256(weights) };
+  return {
+    checkpoint: checkpoint.file,
+    step: checkpoint.step,
+    weightsSha256: weightsSha256(weights),
+    dataset: trainedOn(checkpoint.digests),
+  };
 }
 
 interface Predicting {

@@ -1,5 +1,6 @@
 import type { Passage } from '../../shared/inspect/inspector.ts';
 import { showsUnicode } from '../progress/terminal.ts';
+import type { TrainedOn } from '../runs/saved-model.ts';
 import { shownPath } from '../shown-path.ts';
 import { digitText } from './digit-text.ts';
 
@@ -14,6 +15,8 @@ export interface Source {
   readonly checkpoint: string;
   readonly step: number;
   readonly weightsSha256: string;
+  /** What they were trained on. */
+  readonly dataset: TrainedOn;
 }
 
 /** Receives the images in order, as they come. */

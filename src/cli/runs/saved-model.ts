@@ -1,8 +1,12 @@
 import { basename, dirname } from 'node:path';
 import { z } from 'zod';
-import { type Checkpoint, trainingStateOf } from '../../shared/checkpoint/checkpoint.ts';
+import { type Checkpoint, type Digests, trainingStateOf, UNKNOWN } from '../../shared/checkpoint/checkpoint.ts';
 import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
+import type { Dataset } from '../../shared/dataset/dataset.ts';
+import { digestOf } from '../../shared/dataset/digest.ts';
+import { MNIST_FILES } from '../../shared/dataset/mnist-files.ts';
+import { SYNTHETIC_SHA256 } from '../../shared/dataset/synthetic.ts';
 import { CheckpointError } from '../../shared/errors.ts';
 import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
@@ -32,6 +36,15 @@ export async function openModel(file: string): Promise<SavedModel> {
 export async function findModel(named: string | undefined): Promise<SavedModel> {
   const path = named === undefined ? undefined : callerPath(named, process.env);
   return openModel(await findCheckpoint(path, callerPath('runs', process.env)));
+}
+
+/** A data set by its name; `other` is none of those, `unknown` what imported weights were trained on. */
+export type TrainedOn = Dataset['name'] | 'other' | 'unknown';
+
+export function trainedOn({ dataset }: Digests): TrainedOn {
+  if (dataset === digestOf(MNIST_FILES)) return 'mnist';
+  if (dataset === SYNTHETIC_SHA256) return 'synthetic';
+  return dataset === UNKNOWN ? 'unknown' : 'other';
 }
 
 /** The name of the run in whose directory a checkpoint lies; undefined where it lies elsewhere. */

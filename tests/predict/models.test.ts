@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { encode } from 'fast-png';
+import { drawingModel } from '#src/cli/commands/draw.js';
+import { openModel } from '#src/cli/runs/saved-model.js';
+import { encodeCheckpoint, UNKNOWN } from '#src/shared/checkpoint/checkpoint.js';
+import { checkpointName } from '#src/shared/checkpoint/checkpoint-file.js';
+import { digestOf } from '#src/shared/dataset/digest.js';
+import { MNIST_FILES } from '#src/shared/dataset/mnist-files.js';
+import { SYNTHETIC_SHA256 } from '#src/shared/dataset/synthetic.js';
+import { layoutOf } from '#src/shared/model/layout.js';
+import { lenet5 } from '#src/shared/model/lenet5.js';
+import { lockstep, main } from '../export/networks.ts';
+import { randomWeights } from '../reference/random.ts';
+
+const MNIST = digestOf(MNIST_FILES);
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-models-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const bar = Uint8Array.from({ length: 28 * 28 }, (_, i) => (i % 28 === 14 && i > 112 && i < 672 ? 255 : 0));
+writeFileSync(join(folder, 'bar.png'), encode({ width: 28, height: 28, channels: 1, data: bar }));
+
+interface Saved {
+  readonly step?: number;
+  readonly dataset?: string;
+  readonly change?: (weights: Float32Array) => Float32Array;
+}
+
+/** Random weights in a run's directory. @returns the checkpoint */
+function save(run: string, { step = 40, dataset = MNIST, change = (weights) => weights }: Saved = {}): string {
+  const layout = layoutOf(lenet5('softmax', 0.1));
+  const weights = change(randomWeights(layout, 61 + step));
+  const optimizer = { m: new Float32Array(layout.parameters), v: undefined };
+  const info = { step, config: { head: 'softmax' }, digests: { dataset, numerics: 'b' }, optimizerName: 'sgd' };
+  const path = join(folder, run);
+  mkdirSync(join(path, 'checkpoints'), { recursive: true });
+  writeFileSync(join(path, 'run.json'), '{}');
+  const file = join(path, 'checkpoints', checkpointName(step));
+  writeFileSync(file, encodeCheckpoint({ ...info, layout, weights, optimizer }));
+  return file;
+}
+
+function run(...args: string[]) {
+  const { PATH, HOME, MNIST_DIR } = process.env;
+  const env = { PATH, HOME, MNIST_DIR };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    env,
+  });
+  return { status, stdout, stderr };
+}
+
+describe('what weights were trained on', () => {
+  for (const [name, dataset, note, isForeign] of [
+    ['mnist', MNIST, /^$/, false],
+    ['synthetic', SYNTHETIC_SHA256, /^Note: these weights were trained on SYNTHETIC digits \(not MNIST\)\.$/m, true],
+    ['other', 'a'.repeat(64), /^Note: these weights were trained on another set than MNIST\.$/m, true],
+    ['unknown', UNKNOWN, /^Note: these weights were imported; what they were trained on is not known\.$/m, false],
+  ] as const) {
+    test(`is said by predict and known to draw: ${name}`, async () => {
+      const file = save(name, { dataset });
+      const { status, stdout, stderr } = run('predict', 'bar.png', '--checkpoint', file, '--json');
+      assert.equal(status, 0, stderr);
+      assert.equal(JSON.parse(stdout).dataset, name);
+      assert.match(stderr, note);
+      assert.equal(drawingModel(await openModel(file)).isForeign, isForeign);
+    });
+  }
+
+  test('is said by import', () => {
+    lockstep(['export', save('drawn', { dataset: SYNTHETIC_SHA256 }), '--format', 'safetensors', '--out', 'w'], folder);
+    assert.match(lockstep(['import', 'w', '--out', 'one'], folder), /^data {8}SYNTHETIC digits \(not MNIST\)$/m);
+    assert.equal(JSON.parse(lockstep(['import', 'w', '--out', 'two', '--json'], folder)).dataset, 'synthetic');
+  });
+});
