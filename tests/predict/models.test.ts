@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -77,4 +77,47 @@ describe('what weights were trained on', () => {
     assert.match(lockstep(['import', 'w', '--out', 'one'], folder), /^data {8}SYNTHETIC digits \(not MNIST\)$/m);
     assert.equal(JSON.parse(lockstep(['import', 'w', '--out', 'two', '--json'], folder)).dataset, 'synthetic');
   });
+});
+
+describe('a damaged newest checkpoint', () => {
+  const before = save('torn', { step: 30 });
+  const newest = save('torn', { step: 40 });
+  truncateSync(newest, 5000);
+  const sound = ['predict', 'bar.png', '--json', '--run', 'torn'];
+
+  for (const args of [
+    sound,
+    ['export', 'torn', '--format', 'safetensors', '--out', 'torn.safetensors', '--json'],
+    ['evaluate', 'torn', '--data', 'synthetic', '--json'],
+  ]) {
+    test(`is named, and the one before used, by ${args[0]}`, () => {
+      const { status, stdout, stderr } = run(...args);
+      assert.equal(status, 0, stderr);
+      assert.equal(JSON.parse(stdout).checkpoint, before);
+      assert.match(stderr, /^PASSED OVER a checkpoint: .*step-00000040\.safetensors isn't a sound checkpoint/m);
+    });
+  }
+
+  test('is refused where it is named itself, and where no other is left', () => {
+    truncateSync(save('alone'), 5000);
+    for (const named of [
+      ['--checkpoint', newest],
+      ['--run', 'alone'],
+    ]) {
+      const { status, stdout, stderr } = run('predict', 'bar.png', '--json', ...named);
+      assert.deepEqual([status, stdout], [2, ''], named.join(' '));
+      assert.match(stderr, /step-00000040\.safetensors isn't a sound checkpoint/);
+    }
+  });
+});
+
+test('predict and draw say what --run takes', () => {
+  for (const command of [['predict', 'bar.png'], ['draw']]) {
+    const missing = run(...command, '--run', 'nowhere');
+    assert.equal(missing.status, 2);
+    assert.match(missing.stderr, /There is no run directory .*nowhere\. See `lockstep runs`/);
+    const file = run(...command, '--run', 'bar.png');
+    assert.equal(file.status, 2);
+    assert.match(file.stderr, /bar\.png is a file: expected a run directory.* --checkpoint\.$/m);
+  }
 });

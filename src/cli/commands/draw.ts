@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { startDrawServer } from '../../coordinator/page/draw-server.ts';
 import { UsageError } from '../../shared/errors.ts';
 import type { DrawingModel } from '../../shared/inspect/drawing.ts';
-import { findModel, runOf, type SavedModel, trainedOn } from '../runs/saved-model.ts';
+import { flaggedModel, runOf, type SavedModel, trainedOn } from '../runs/saved-model.ts';
 import { serveUntilStopped } from '../serving.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -16,9 +16,9 @@ const MOST_PORT = 65_535;
  * @throws UsageError, CheckpointError where there is no model; ListenError where the port is taken
  */
 export async function draw(flags: Readonly<Record<string, string | undefined>>): Promise<number> {
-  const { port, run, checkpoint } = flags;
+  const { port, ...named } = flags;
   const wanted = portOf(port);
-  const model = await findModel(checkpoint ?? run);
+  const model = await flaggedModel(named);
   const options = { model: drawingModel(model), weights: model.weights };
   await serveUntilStopped(
     () => startDrawServer({ port: wanted ?? DEFAULT_PORT, explicit: wanted !== undefined, ...options }),

@@ -13,7 +13,7 @@ import type { ReadImage } from '../../worker/images/thread.ts';
 import { LayerFolders, makeFolder, writeLayers } from '../predict/layer-files.ts';
 import { JsonOutput, nameOf, type Output, type Source, TextOutput } from '../predict/output.ts';
 import { idxImage, pictureFiles } from '../predict/sources.ts';
-import { findModel, type SavedModel, trainedOn } from '../runs/saved-model.ts';
+import { flaggedModel, type SavedModel, trainedOn } from '../runs/saved-model.ts';
 import { datasetText } from '../runs/summary.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -45,7 +45,7 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   const { index, run, checkpoint, layers, ...others } = flags as Flags & Record<string, unknown>;
   const { json } = resolveReadConfig({ flags: others, env: process.env });
   const folder = layersFolder(layers);
-  const model = await findModel(checkpoint ?? run);
+  const model = await flaggedModel({ run, checkpoint });
   const inspector = new Inspector(compileInspector(), model.layout);
   inspector.setWeights(model.weights);
   const given = paths.map((path) => callerPath(path, process.env));

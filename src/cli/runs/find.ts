@@ -8,31 +8,36 @@ import { checkpointsFolder, manifestFile } from '../../shared/run-files.ts';
 /** As many as there are colours for their curves. */
 const MOST_RUNS = 6;
 
+/** The checkpoint that a person means: the first of `findCheckpoints`. */
+export async function findCheckpoint(path: string | undefined, runs: string): Promise<string> {
+  return (await findCheckpoints(path, runs))[0];
+}
+
 /**
- * The checkpoint that a person means: `path` where it is a file, the last one of a run where it is its directory, and that
- * of the newest run below `runs` where it is undefined. A path that isn't there is returned as it is: reading it says so.
+ * The checkpoints that a person may mean, the likeliest first: `path` alone where it is a file, those of a run where it is its directory, newest
+ * first, and those of the newest run below `runs` where it is undefined. A path that isn't there is returned as it is: reading it says so.
  * @throws CheckpointError where a run or a folder of runs holds no checkpoint
  */
-export async function findCheckpoint(path: string | undefined, runs: string): Promise<string> {
-  if (path === undefined) return newestCheckpoint(runs);
+export async function findCheckpoints(path: string | undefined, runs: string): Promise<[string, ...string[]]> {
+  if (path === undefined) return newestCheckpoints(runs);
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,
   );
-  if (!isFolder) return path;
-  const last = await lastCheckpoint(path);
-  if (last !== undefined) return last;
+  if (!isFolder) return [path];
+  const [last, ...before] = await checkpointsOf(path);
+  if (last !== undefined) return [last, ...before];
   throw new CheckpointError(
     `${path} holds no checkpoint: expected a run directory with checkpoints/step-….safetensors. Name a checkpoint or another run.`,
     { file: path },
   );
 }
 
-/** The last checkpoint of the newest run that has one. */
-async function newestCheckpoint(runs: string): Promise<string> {
+/** Those of the newest run that has one. */
+async function newestCheckpoints(runs: string): Promise<[string, ...string[]]> {
   for (const run of await runsIn(runs)) {
-    const checkpoint = await lastCheckpoint(run);
-    if (checkpoint !== undefined) return checkpoint;
+    const [last, ...before] = await checkpointsOf(run);
+    if (last !== undefined) return [last, ...before];
   }
   throw new CheckpointError(
     `There is no run with a checkpoint below ${runs}. Train one by \`lockstep train\`, or name a checkpoint.`,
@@ -55,18 +60,17 @@ export async function runsIn(runs: string): Promise<string[]> {
 
 /**
  * The run directory that a person means: `path`, or the newest below `runs` where it is undefined.
+ * @param advice for a person who names a file
  * @throws UsageError where there is none
  */
-export async function findRun(path: string | undefined, runs: string): Promise<string> {
+export async function findRun(path: string | undefined, runs: string, advice = 'Name that.'): Promise<string> {
   const run = path ?? (await runsIn(runs))[0];
   if (run === undefined) throw new UsageError(`There is no run below ${runs}. Train one, or name its directory.`);
   const found = await stat(run).catch(() => undefined);
   if (found === undefined)
     throw new UsageError(`There is no run directory ${run}. See \`lockstep runs\` for those there are.`);
   if (found.isDirectory()) return run;
-  throw new UsageError(
-    `${run} is a file: expected a run directory, such as runs/first. For a checkpoint's weights: --init.`,
-  );
+  throw new UsageError(`${run} is a file: expected a run directory, such as runs/first. ${advice}`);
 }
 
 /**
@@ -84,8 +88,8 @@ export async function findRuns(named: readonly string[], env: NodeJS.ProcessEnv)
   return [...new Set(paths)];
 }
 
-async function lastCheckpoint(run: string): Promise<string | undefined> {
-  return (await checkpointsIn(checkpointsFolder(run)))[0]?.file;
+async function checkpointsOf(run: string): Promise<string[]> {
+  return (await checkpointsIn(checkpointsFolder(run))).map(({ file }) => file);
 }
 
 async function timeOf(file: string): Promise<number | undefined> {

@@ -47,7 +47,9 @@ async function namedRun(sources: Sources): Promise<string | undefined> {
   const runs = callerPath('runs', sources.env);
   if (resume === undefined) return undefined;
   if (resume.value === 'latest') return findRun(undefined, runs);
-  if (resume.value !== AUTO) return findRun(callerPath(String(resume.value), sources.env), runs);
+  if (resume.value !== AUTO) {
+    return findRun(callerPath(String(resume.value), sources.env), runs, "For a checkpoint's weights: --init.");
+  }
   if (out === undefined) {
     throw new UsageError(
       `${resume.from}: auto goes on with the run in --out, or begins it. Name its directory by --out.`,

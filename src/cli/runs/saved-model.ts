@@ -12,7 +12,7 @@ import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { CHECKPOINTS } from '../../shared/run-files.ts';
-import { findCheckpoint } from './find.ts';
+import { findCheckpoints, findRun } from './find.ts';
 
 /** A checkpoint as far as predictions need it. */
 export interface SavedModel {
@@ -30,12 +30,37 @@ export async function openModel(file: string): Promise<SavedModel> {
 }
 
 /**
- * The one that a person means: a checkpoint, the last one of a run, or of the newest run where nothing is named.
+ * The one that a person means: a checkpoint, the last sound one of a run, or of the newest run where nothing is named.
  * @throws CheckpointError where there is none, or it can't be used
  */
 export async function findModel(named: string | undefined): Promise<SavedModel> {
   const path = named === undefined ? undefined : callerPath(named, process.env);
-  return openModel(await findCheckpoint(path, callerPath('runs', process.env)));
+  return firstSound(await findCheckpoints(path, callerPath('runs', process.env)));
+}
+
+export interface ModelFlags {
+  readonly run?: string | undefined;
+  readonly checkpoint?: string | undefined;
+}
+
+/**
+ * As `findModel`, by flags.
+ * @throws UsageError where --run isn't a run directory
+ */
+export async function flaggedModel({ run, checkpoint }: ModelFlags): Promise<SavedModel> {
+  if (checkpoint !== undefined || run === undefined) return findModel(checkpoint);
+  return findModel(await findRun(callerPath(run, process.env), '', "For a checkpoint's weights: --checkpoint."));
+}
+
+/** Says on standard error which damaged ones it passed over. @throws CheckpointError where the last one can't be used */
+async function firstSound([file, next, ...rest]: readonly [string, ...string[]]): Promise<SavedModel> {
+  try {
+    return await openModel(file);
+  } catch (error) {
+    if (next === undefined || !(error instanceof CheckpointError) || error.isUnreadable) throw error;
+    process.stderr.write(`PASSED OVER a checkpoint: ${error.message}\n`);
+    return firstSound([next, ...rest]);
+  }
 }
 
 /** A data set by its name; `other` is none of those, `unknown` what imported weights were trained on. */
