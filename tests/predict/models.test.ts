@@ -121,3 +121,12 @@ test('predict and draw say what --run takes', () => {
     assert.match(file.stderr, /bar\.png is a file: expected a run directory.* --checkpoint\.$/m);
   }
 });
+
+test('predict refuses weights that overflow, with nothing on standard output', () => {
+  const file = save('huge', { change: (weights) => weights.fill(3e38) });
+  for (const json of [[], ['--json']]) {
+    const { status, stdout, stderr } = run('predict', 'bar.png', '--checkpoint', file, ...json);
+    assert.deepEqual([status, stdout], [2, '']);
+    assert.match(stderr, /step-00000040\.safetensors holds weights whose sums overflow/);
+  }
+});

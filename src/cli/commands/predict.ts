@@ -4,8 +4,8 @@
 import { basename, join } from 'node:path';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config.ts';
-import { UsageError } from '../../shared/errors.ts';
-import { Inspector } from '../../shared/inspect/inspector.ts';
+import { CheckpointError, UsageError } from '../../shared/errors.ts';
+import { Inspector, type Passage } from '../../shared/inspect/inspector.ts';
 import { compileInspector } from '../../shared/kernel/exports.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { ImageReader } from '../../worker/images/reader.ts';
@@ -56,7 +56,8 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   if (note !== undefined) say(note);
   if (folder !== undefined) await makeFolder(folder);
   const output = json ? new JsonOutput(source) : new TextOutput(files.length);
-  return (await predictAll(images, { inspector, output, folder, several: files.length > 1 })) ? 0 : 1;
+  const predicting = { inspector, checkpoint: source.checkpoint, output, folder, several: files.length > 1 };
+  return (await predictAll(images, predicting)) ? 0 : 1;
 }
 
 export function sourceOf({ checkpoint, weights }: SavedModel): Source {
@@ -68,8 +69,19 @@ export function sourceOf({ checkpoint, weights }: SavedModel): Source {
   };
 }
 
+/** @throws CheckpointError where weights are so large that their sums aren't numbers */
+function refuseOverflow({ probabilities }: Passage, file: string): void {
+  if (probabilities.every(Number.isFinite)) return;
+  throw new CheckpointError(
+    `${file} holds weights whose sums overflow: expected probabilities, but they are ${probabilities[0]}. Use other weights.`,
+    { file },
+  );
+}
+
 interface Predicting {
   readonly inspector: Inspector;
+  /** The file that its weights come from. */
+  readonly checkpoint: string;
   readonly output: Output;
   /** Where the layers' pictures go; undefined: nowhere. */
   readonly folder: string | undefined;
@@ -79,7 +91,7 @@ interface Predicting {
 /** @returns whether every image could be read */
 async function predictAll(
   images: AsyncIterable<Named> | Iterable<Named>,
-  { inspector, output, folder, several }: Predicting,
+  { inspector, checkpoint, output, folder, several }: Predicting,
 ): Promise<boolean> {
   const folders = new LayerFolders();
   let failures = 0;
@@ -91,6 +103,7 @@ async function predictAll(
       continue;
     }
     const passage = inspector.show(image.digit);
+    refuseOverflow(passage, checkpoint);
     output.image({ ...image, ...passage });
     if (folder === undefined) continue;
     const target = several ? join(folder, folders.nameFor(basename(image.file))) : folder;

@@ -31,10 +31,11 @@ const MOST_PICTURES = 4;
 
 /** One JSON object, written as it grows. */
 export class JsonOutput implements Output {
-  #separator = '';
+  /** The object's start is written with the first image: until then a failure leaves nothing behind. */
+  #before: string;
 
   constructor(source: Source) {
-    process.stdout.write(`${JSON.stringify(source).slice(0, -1)},"images":[`);
+    this.#before = `${JSON.stringify(source).slice(0, -1)},"images":[`;
   }
 
   image(predicted: Predicted): void {
@@ -48,8 +49,8 @@ export class JsonOutput implements Output {
             best: bestOf(predicted),
             probabilities: [...predicted.probabilities],
           };
-    process.stdout.write(`${this.#separator}${JSON.stringify({ ...name, ...found })}`);
-    this.#separator = ',';
+    process.stdout.write(`${this.#before}${JSON.stringify({ ...name, ...found })}`);
+    this.#before = ',';
   }
 
   end(): void {

@@ -4,10 +4,12 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { parseIdx } from '../../shared/dataset/idx.ts';
 import { UsageError } from '../../shared/errors.ts';
-import { DIGIT_SIDE, toDigit } from '../../shared/inspect/digit.ts';
+import { DIGIT_SIDE, lightOnDark, toDigit } from '../../shared/inspect/digit.ts';
 import type { ReadImage } from '../../worker/images/thread.ts';
 
 const PICTURES: ReadonlySet<string> = new Set(['.png', '.jpg', '.jpeg']);
+/** What a packed file starts with. */
+const GZIP = Buffer.from([0x1f, 0x8b]);
 /** Of an IDX file, unpacked: ten times MNIST's largest. */
 const MOST_IDX_BYTES = 512 * 2 ** 20;
 
@@ -39,20 +41,19 @@ function byName(a: string, b: string): number {
 }
 
 /**
- * One image of an IDX file, packed (.gz) or not; one of 28x28 is taken as it is, others are brought to that form.
+ * One image of an IDX file, packed or not; one of 28x28 is taken as it is, but light ink on dark, others are brought to that form.
  * @throws UsageError where the file or the index won't do; DatasetError where it is damaged
  */
 export async function idxImage(path: string, index: number): Promise<ReadImage> {
   const bytes = await unpacked(path);
-  const { shape, data } = parseIdx(bytes, path);
+  const { shape, data } = parseIdx(bytes, path, 'Name one IDX file of images; PNG and JPEG pictures need no --index.');
   const [count = 0, height = 0, width = 0] = shape;
-  if (shape.length !== 3) {
+  if (shape.length !== 3 || data.length === 0) {
     throw new UsageError(`${path} holds an array of ${shape.join('x')}: expected images, such as 10000x28x28.`);
   }
   if (index >= count) throw new UsageError(`--index: expected 0 to ${count - 1}, as ${path} has it, but got ${index}.`);
-  const image = data.slice(index * height * width, (index + 1) * height * width);
-  if (height === DIGIT_SIDE && width === DIGIT_SIDE) return { digit: image };
-  const digit = toDigit({ width, height, data: image });
+  const image = { width, height, data: data.slice(index * height * width, (index + 1) * height * width) };
+  const digit = height === DIGIT_SIDE && width === DIGIT_SIDE ? lightOnDark(image) : toDigit(image);
   return digit === undefined ? { problem: 'nothing is drawn on it' } : { digit };
 }
 
@@ -62,10 +63,12 @@ async function unpacked(path: string): Promise<Uint8Array> {
   if (found.size > MOST_IDX_BYTES)
     throw new UsageError(`${path} has ${found.size} bytes, more than ${MOST_IDX_BYTES}.`);
   const bytes = await readFile(path);
-  if (!path.endsWith('.gz')) return bytes;
+  if (!GZIP.equals(bytes.subarray(0, GZIP.length))) return bytes;
   try {
     return await promisify(gunzip)(bytes, { maxOutputLength: MOST_IDX_BYTES });
   } catch (error) {
-    throw new UsageError(`${path} can't be unpacked (${(error as Error).message}).`, { cause: error });
+    throw new UsageError(`${path} can't be unpacked (${(error as Error).message}). Name another IDX file of images.`, {
+      cause: error,
+    });
   }
 }

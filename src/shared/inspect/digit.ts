@@ -47,24 +47,47 @@ export function toDigit(image: Grey): Uint8Array | undefined {
   return stretched(sampled(ink, box, start as [number, number], scale));
 }
 
+/** A picture that has MNIST's form but for its ink, which may be dark on light. @returns bytes, or undefined where nothing is drawn */
+export function lightOnDark(image: Grey): Uint8Array | undefined {
+  const ground = groundOf(image);
+  if (ground === undefined) return undefined;
+  return ground.isLight ? image.data : image.data.map((value) => 255 - value);
+}
+
 /** How far each pixel stands out from the paper, 0 to 255, in the direction that stands out most. */
-function inkOf({ width, height, data }: Grey): Grey | undefined {
-  const { paper, noise } = paperOf({ width, height, data });
-  let least = 255;
-  let most = 0;
-  for (const value of data) {
-    if (value < least) least = value;
-    if (value > most) most = value;
-  }
-  const isLight = most - paper > paper - least;
-  const contrast = isLight ? most - paper : paper - least;
-  if (contrast < LEAST_CONTRAST) return undefined;
+function inkOf(image: Grey): Grey | undefined {
+  const ground = groundOf(image);
+  if (ground === undefined) return undefined;
+  const { paper, noise, isLight, contrast } = ground;
   const floor = Math.min(NOISE_DEVIATIONS * noise, MOST_NOISE * contrast);
   const levels = Uint8Array.from({ length: 256 }, (_, value) => {
     const distance = (isLight ? value - paper : paper - value) - floor;
     return Math.round((255 * Math.max(0, distance)) / (contrast - floor));
   });
-  return { width, height, data: data.map((value) => levels[value] as number) };
+  return { ...image, data: image.data.map((value) => levels[value] as number) };
+}
+
+interface Ground {
+  readonly paper: number;
+  readonly noise: number;
+  /** The ink is lighter than the paper. */
+  readonly isLight: boolean;
+  /** Grey levels between paper and ink. */
+  readonly contrast: number;
+}
+
+/** What ink is told by; undefined where nothing is drawn. */
+function groundOf(image: Grey): Ground | undefined {
+  const { paper, noise } = paperOf(image);
+  let least = 255;
+  let most = 0;
+  for (const value of image.data) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  const isLight = most - paper > paper - least;
+  const contrast = isLight ? most - paper : paper - least;
+  return contrast < LEAST_CONTRAST ? undefined : { paper, noise, isLight, contrast };
 }
 
 /** The median of the outermost pixels, and the median of how far they are from it. */

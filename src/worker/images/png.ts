@@ -7,6 +7,14 @@ const SIGNATURE_BYTES = 8;
 /** Length and type before, checksum behind. */
 const CHUNK_FRAME = 12;
 const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+/** Bits a channel, by colour type. */
+const DEPTHS: Readonly<Record<number, readonly number[]>> = {
+  0: [1, 2, 4, 8, 16],
+  2: [8, 16],
+  3: [1, 2, 4, 8],
+  4: [8, 16],
+  6: [8, 16],
+};
 /** All that is decoded: others may unpack to any size, as a colour profile does. */
 const NEEDED: ReadonlySet<string> = new Set(['IHDR', 'PLTE', 'tRNS', 'IDAT', 'IEND']);
 const ADAM7_PASSES = [
@@ -69,7 +77,13 @@ function headerOf(chunk: Chunk | undefined): Header {
   if (chunk?.type !== 'IHDR' || chunk.data.length !== 13) throw new ImageFormatError('it has no header');
   const { data } = chunk;
   const [depth, colour, , , interlace] = data.subarray(8) as unknown as [number, number, number, number, number];
-  if (CHANNELS[colour] === undefined) throw new ImageFormatError(`its colour type ${colour} is unknown`);
+  const depths = DEPTHS[colour];
+  if (depths === undefined) throw new ImageFormatError(`its colour type ${colour} is unknown`);
+  if (!depths.includes(depth)) {
+    throw new ImageFormatError(
+      `it has ${depth} bits a channel, where its colour type ${colour} allows ${depths.join(', ')}`,
+    );
+  }
   if (interlace !== 0 && depth < 8) throw new ImageFormatError(`an interlaced PNG of ${depth} bits can't be read here`);
   return { width: data.readUInt32BE(0), height: data.readUInt32BE(4), depth, colour, interlaced: interlace !== 0 };
 }
