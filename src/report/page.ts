@@ -106,7 +106,7 @@ function curvesChapter({ runs }: ReportData): Html {
     key,
     html`<div class="charts" id="charts"></div>
 <noscript><p>The curves are drawn by the page's own script, which this browser doesn't run.</p></noscript>`,
-    html`<p class="note help">Drag along a curve to zoom all of them, double-click for the whole run. With a curve in focus: <kbd>+</kbd> <kbd>−</kbd> <kbd>←</kbd> <kbd>→</kbd> <kbd>0</kbd>.</p>`,
+    html`<p class="note help">Drag along a curve, by mouse or finger, to zoom all of them; double-click or tap twice for the whole run. With a curve in focus: <kbd>+</kbd> <kbd>−</kbd> <kbd>←</kbd> <kbd>→</kbd> <kbd>0</kbd>.</p>`,
   );
 }
 
