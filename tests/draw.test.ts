@@ -24,7 +24,7 @@ after(() => {
   rmSync(folder, { recursive: true });
 });
 
-const model = { name: 'made', step: 1, rbfJ: 0.1, isForeign: false };
+const model = { name: 'made', step: 1, rbfJ: 0.1, note: 'These weights were made.' };
 
 /** Serves random weights of a head. */
 function serve(head: 'softmax' | 'rbf', port = 0, explicit = false): Promise<WebServer> {
@@ -224,6 +224,14 @@ describe('the drawing page', { skip }, () => {
     assert.deepEqual(await inkAt(page, [0.2, 0.5, 0.8], 0.5), [true, false, true]);
     assert.deepEqual(faults, []);
     await page.close();
+  });
+
+  test('says what one must know of the weights', async (t) => {
+    const server = await serve('softmax');
+    t.after(() => server.close());
+    const { page } = await watch(browser, server.url);
+    t.after(() => page.close());
+    await page.locator('#warning', { hasText: model.note }).waitFor({ timeout: 20_000 });
   });
 
   test('fits a phone, in light and dark', async (t) => {

@@ -80,7 +80,7 @@ async function start(): Promise<void> {
   try {
     const model = (await (await fetched(MODEL_PATH)).json()) as DrawingModel;
     element('title', HTMLElement).textContent = `${model.name}, step ${count(model.step)}`;
-    if (model.isForeign) warn('These weights were trained on another set than MNIST, such as the synthetic digits.');
+    if (model.note !== undefined) warn(model.note);
     follow(await openInspector(model));
     document.body.dataset.ready = '';
   } catch (error) {

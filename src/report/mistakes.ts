@@ -57,7 +57,7 @@ function mistakesList({ mistakes, title, layout }: Column, test: TestSet): Html 
   const shown = mistakes.slice(0, MOST_MISTAKES);
   const cut = shown.length < mistakes.length ? `; the ${shown.length} worst are shown` : '';
   const { kind } = layout.spec.head;
-  return html`<p data-mistakes="${mistakes.length}">${count(mistakes.length)} wrong of ${count(test.labels.length)}${cut}. ${ORDERS[kind]}</p>
+  return html`<p class="note" data-mistakes="${mistakes.length}">${count(mistakes.length)} wrong of ${count(test.labels.length)}${cut}. ${ORDERS[kind]}</p>
 <ul class="mistakes" aria-label="Mistakes after ${title}">${shown.map(
     (
       mistake,

@@ -1,5 +1,4 @@
 // lockstep diff runs/first runs/second        whether two runs took the same way, and where and why they part
-
 import { inspect } from 'node:util';
 import { resolveReadConfig } from '../../shared/config.ts';
 import { UsageError } from '../../shared/errors.ts';

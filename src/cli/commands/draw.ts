@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { startDrawServer } from '../../coordinator/page/draw-server.ts';
 import { UsageError } from '../../shared/errors.ts';
 import type { DrawingModel } from '../../shared/inspect/drawing.ts';
-import { flaggedModel, runOf, type SavedModel, trainedOn } from '../runs/saved-model.ts';
+import { flaggedModel, noteOn, runOf, type SavedModel, trainedOn } from '../runs/saved-model.ts';
 import { serveUntilStopped } from '../serving.ts';
 import { shownPath } from '../shown-path.ts';
 
@@ -41,6 +41,6 @@ export function drawingModel({ checkpoint, layout }: SavedModel): DrawingModel {
     step: checkpoint.step,
     head: head.kind,
     rbfJ: head.kind === 'rbf' ? head.j : 0,
-    isForeign: ['synthetic', 'other'].includes(trainedOn(checkpoint.digests)),
+    note: noteOn(trainedOn(checkpoint.digests)),
   };
 }

@@ -13,8 +13,7 @@ import type { ReadImage } from '../../worker/images/thread.ts';
 import { LayerFolders, makeFolder, writeLayers } from '../predict/layer-files.ts';
 import { JsonOutput, nameOf, type Output, type Source, TextOutput } from '../predict/output.ts';
 import { idxImage, pictureFiles } from '../predict/sources.ts';
-import { flaggedModel, type SavedModel, trainedOn } from '../runs/saved-model.ts';
-import { datasetText } from '../runs/summary.ts';
+import { flaggedModel, noteOn, type SavedModel, trainedOn } from '../runs/saved-model.ts';
 import { shownPath } from '../shown-path.ts';
 
 interface Flags {
@@ -29,12 +28,6 @@ interface Flags {
 type Named = { readonly file: string; readonly index?: number } & ReadImage;
 
 const DEFAULT_LAYERS = 'layers';
-/** What a person must know of weights that weren't trained on MNIST. */
-const NOTES: Readonly<Partial<Record<Source['dataset'], string>>> = {
-  synthetic: `Note: these weights were trained on ${datasetText('synthetic')}.`,
-  other: 'Note: these weights were trained on another set than MNIST.',
-  unknown: 'Note: these weights were imported; what they were trained on is not known.',
-};
 const PICTURE = /\.(png|jpe?g)$/i;
 
 /**
@@ -52,8 +45,8 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   const files = index === undefined ? await pictureFiles(given) : given;
   const images = index === undefined ? pictures(files) : [await indexed(files, index)];
   const source = sourceOf(model);
-  const note = NOTES[source.dataset];
-  if (note !== undefined) say(note);
+  const note = noteOn(source.dataset);
+  if (note !== undefined) say(`Note: ${note}`);
   if (folder !== undefined) await makeFolder(folder);
   const output = json ? new JsonOutput(source) : new TextOutput(files.length);
   const predicting = { inspector, checkpoint: source.checkpoint, output, folder, several: files.length > 1 };

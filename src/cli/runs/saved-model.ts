@@ -13,6 +13,7 @@ import { lenet5 } from '../../shared/model/lenet5.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { CHECKPOINTS } from '../../shared/run-files.ts';
 import { findCheckpoints, findRun } from './find.ts';
+import { datasetText } from './summary.ts';
 
 /** A checkpoint as far as predictions need it. */
 export interface SavedModel {
@@ -70,6 +71,17 @@ export function trainedOn({ dataset }: Digests): TrainedOn {
   if (dataset === digestOf(MNIST_FILES)) return 'mnist';
   if (dataset === SYNTHETIC_SHA256) return 'synthetic';
   return dataset === UNKNOWN ? 'unknown' : 'other';
+}
+
+const NOTES: Readonly<Partial<Record<TrainedOn, string>>> = {
+  synthetic: `These weights were trained on ${datasetText('synthetic')}.`,
+  other: 'These weights were trained on another set than MNIST.',
+  unknown: 'These weights were imported; what they were trained on is not known.',
+};
+
+/** What a person must know of weights that weren't trained on MNIST. */
+export function noteOn(dataset: TrainedOn): string | undefined {
+  return NOTES[dataset];
 }
 
 /** The name of the run in whose directory a checkpoint lies; undefined where it lies elsewhere. */

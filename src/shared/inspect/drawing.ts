@@ -11,6 +11,6 @@ export interface DrawingModel {
   readonly step: number;
   readonly head: Head;
   readonly rbfJ: number;
-  /** The data set isn't MNIST. */
-  readonly isForeign: boolean;
+  /** What a person must know of what they were trained on, if anything. */
+  readonly note?: string | undefined;
 }
