@@ -22,7 +22,7 @@ const MEASURE = `
 const browser = await startBrowser();
 for (const head of ['softmax', 'rbf'] as const) {
   const weights = randomWeights(layoutOf(lenet5(head, 0.1)), 41);
-  const model = { name: 'random', step: 0, head, rbfJ: 0.1, isForeign: false };
+  const model = { name: 'random', step: 0, head, rbfJ: 0.1 };
   const server = await startDrawServer({ port: 0, explicit: false, model, weights });
   const { page, faults } = await watch(browser, server.url, { viewport: { width: 1280, height: 1280 } });
   await page.locator('body[data-ready]').waitFor({ state: 'attached' });

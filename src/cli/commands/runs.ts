@@ -1,7 +1,6 @@
 // lockstep runs                                 the runs below runs/, newest first
 // lockstep runs elsewhere --json
 // lockstep runs --remove first second           deletes both, or neither where one can't be
-
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { lockState, RunLock } from '../../coordinator/run-lock.ts';

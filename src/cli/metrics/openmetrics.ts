@@ -1,5 +1,4 @@
 // A run's steps as OpenMetrics text: https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
-
 import { STEP_SERIES, type StepSeries, sampleOf } from '../../coordinator/remote-write/step-series.ts';
 import { readSteps } from '../../coordinator/step-lines.ts';
 import { RunDirectoryError } from '../../shared/errors.ts';

@@ -12,6 +12,7 @@ import { checkpointsFolder, manifestFile } from '../../shared/run-files.ts';
 import { commandLine } from '../npm.ts';
 import { shortDigest, shownPath, typedPath } from '../shown-path.ts';
 import { findRun } from './find.ts';
+import { firstSound } from './first-sound.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 
 /** A run to go on with. */
@@ -89,14 +90,9 @@ export async function newestSound(
   say: (line: string) => void,
 ): Promise<Checkpoint | undefined> {
   const all = await checkpointsIn(checkpointsFolder(path));
-  for (const { file } of all) {
-    try {
-      return await ownCheckpoint(file, manifest, layout);
-    } catch (error) {
-      if (!(error instanceof CheckpointError) || error.isUnreadable) throw error;
-      say(`PASSED OVER a checkpoint: ${error.message}`);
-    }
-  }
+  const files = all.map(({ file }) => file);
+  const found = await firstSound(files, (file) => ownCheckpoint(file, manifest, layout), say);
+  if (found !== undefined) return found;
   if (all.length === 0 && hadNone(manifest)) return undefined;
   throw new CheckpointError(
     `No sound checkpoint is left in ${checkpointsFolder(path)}, so there is nothing to go on from. ` +

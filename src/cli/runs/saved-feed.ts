@@ -2,13 +2,12 @@ import { basename } from 'node:path';
 import { Audience } from '../../coordinator/page/audience.ts';
 import { History } from '../../coordinator/page/history.ts';
 import type { Feed } from '../../coordinator/page/routes.ts';
-import { lockState } from '../../coordinator/run-lock.ts';
 import { readSteps } from '../../coordinator/step-lines.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { FeedMessage, RunView } from '../../shared/live/feed.ts';
 import { checkpointsFolder, stepsFile } from '../../shared/run-files.ts';
-import { stateOf } from './list.ts';
-import { type Attempt, readManifest } from './manifest.ts';
+import { openRun, stateOf } from './list.ts';
+import type { Attempt } from './manifest.ts';
 import { configShown } from './page.ts';
 
 /** What run directories hold, for the page: read again whenever one is loaded. */
@@ -29,7 +28,7 @@ export class SavedFeed implements Feed {
 }
 
 async function savedRun(path: string): Promise<RunView> {
-  const manifest = await readManifest(path);
+  const { manifest, lock } = await openRun(path);
   const { config, dataset, digests, attempts, started, result } = manifest;
   const history = new History();
   for await (const record of readSteps(stepsFile(path))) history.step(record);
@@ -38,7 +37,7 @@ async function savedRun(path: string): Promise<RunView> {
   }
   for (const [index, attempt] of attempts.entries()) tell(attempt, index + 1, history);
   return {
-    ...{ name: basename(path), state: stateOf(manifest, await lockState(path)).state },
+    ...{ name: basename(path), state: stateOf(manifest, lock).state },
     ...{ started: Date.parse(started), iterations: config.iterations, batch: config.batch, dataset },
     ...{ config: configShown(config), digests: digests as Record<string, string>, ...history.view },
     weightsSha256: result?.weightsSha256,

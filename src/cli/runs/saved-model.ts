@@ -13,6 +13,7 @@ import { lenet5 } from '../../shared/model/lenet5.ts';
 import { callerPath } from '../../shared/paths.ts';
 import { CHECKPOINTS } from '../../shared/run-files.ts';
 import { findCheckpoints, findRun } from './find.ts';
+import { firstSound } from './first-sound.ts';
 import { datasetText } from './summary.ts';
 
 /** A checkpoint as far as predictions need it. */
@@ -36,7 +37,9 @@ export async function openModel(file: string): Promise<SavedModel> {
  */
 export async function findModel(named: string | undefined): Promise<SavedModel> {
   const path = named === undefined ? undefined : callerPath(named, process.env);
-  return firstSound(await findCheckpoints(path, callerPath('runs', process.env)));
+  const files = await findCheckpoints(path, callerPath('runs', process.env));
+  // What is wrong with the last one left is an error.
+  return (await firstSound(files.slice(0, -1), openModel, say)) ?? openModel(files.at(-1) as string);
 }
 
 export interface ModelFlags {
@@ -51,17 +54,6 @@ export interface ModelFlags {
 export async function flaggedModel({ run, checkpoint }: ModelFlags): Promise<SavedModel> {
   if (checkpoint !== undefined || run === undefined) return findModel(checkpoint);
   return findModel(await findRun(callerPath(run, process.env), '', "For a checkpoint's weights: --checkpoint."));
-}
-
-/** Says on standard error which damaged ones it passed over. @throws CheckpointError where the last one can't be used */
-async function firstSound([file, next, ...rest]: readonly [string, ...string[]]): Promise<SavedModel> {
-  try {
-    return await openModel(file);
-  } catch (error) {
-    if (next === undefined || !(error instanceof CheckpointError) || error.isUnreadable) throw error;
-    process.stderr.write(`PASSED OVER a checkpoint: ${error.message}\n`);
-    return firstSound([next, ...rest]);
-  }
 }
 
 /** A data set by its name; `other` is none of those, `unknown` what imported weights were trained on. */
@@ -98,4 +90,8 @@ function modelOf({ file, config }: Checkpoint) {
       'Use the version of Lockstep that wrote it.',
     { file, cause: parsed.error },
   );
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
 }

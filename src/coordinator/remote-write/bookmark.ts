@@ -1,5 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { type FileOperations, fileOperations, replaceFile } from '../../shared/checkpoint/replace-file.ts';
 
 const Step = z.int().nonnegative();
 
@@ -16,6 +17,9 @@ export type Position = z.output<typeof PositionSchema>;
 
 const BookmarkSchema = PositionSchema.extend({ receiver: z.string() });
 
+/** A power cut costs no more than having no bookmark. */
+const UNSYNCED: FileOperations = { ...fileOperations, sync: async () => {}, syncDirectory: async () => {} };
+
 /** Keeps in a file how far the samples have come, so that a run that goes on after a crash sends what was left. */
 export class Bookmark {
   readonly #file: string;
@@ -28,25 +32,17 @@ export class Bookmark {
   }
 
   async read(): Promise<Position | undefined> {
-    const text = await readFile(this.#file, 'utf8').catch(() => '');
-    const { success, data } = BookmarkSchema.safeParse(parsed(text));
-    return success && data.receiver === this.#receiver ? data : undefined;
-  }
-
-  /** Never throws: without it, a resumed run begins with its own steps. Not synced: a power cut costs as much. */
-  async write(position: Position): Promise<void> {
-    const temporary = `${this.#file}.tmp`;
     try {
-      await writeFile(temporary, `${JSON.stringify({ receiver: this.#receiver, ...position })}\n`);
-      await rename(temporary, this.#file);
-    } catch {}
+      const found = BookmarkSchema.parse(JSON.parse(await readFile(this.#file, 'utf8')));
+      return found.receiver === this.#receiver ? found : undefined;
+    } catch {
+      return undefined;
+    }
   }
-}
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+  /** Never throws: without it, a resumed run begins with its own steps. */
+  async write(position: Position): Promise<void> {
+    const text = `${JSON.stringify({ receiver: this.#receiver, ...position })}\n`;
+    await replaceFile(this.#file, Buffer.from(text), UNSYNCED).catch(() => {});
   }
 }

@@ -116,6 +116,7 @@ export class Inspector {
     const count = images.length / bytes;
     if (!Number.isInteger(count))
       throw new RangeError(`Expected images of ${bytes} bytes, got ${images.length} in all.`);
+    const output = this.#places().at(-1) as number;
     const outputs = new Float32Array(count * classes);
     const probabilities = new Float32Array(count * classes);
     const predictions = new Uint8Array(count);
@@ -123,7 +124,7 @@ export class Inspector {
       const block = Math.min(LANES, count - first);
       this.#run(images.subarray(first * bytes, (first + block) * bytes), block);
       for (let s = 0; s < block; s++) {
-        outputs.set(this.#lane(this.#places().at(-1) as number, classes, s), (first + s) * classes);
+        outputs.set(this.#lane(output, classes, s), (first + s) * classes);
         probabilities.set(this.#lane(this.#probabilities, classes, s), (first + s) * classes);
         predictions[first + s] = this.#prediction(s);
       }

@@ -122,8 +122,8 @@ export class StepSeries {
   curve(quantity: Quantity, { from, to, most, isLogarithmic = false }: CurveOptions): Curve {
     // Powers of ten are equally wide on a logarithmic axis: there a value before step s stands for a part of s.
     const perStep = Math.log(Math.max(2, to / from));
-    const sizeAt = (before: number): number =>
-      Math.max(this.#size, sizeFor(isLogarithmic ? powerOfTwo(before) * perStep : to - from + 1, most));
+    const sizeOf = (steps: number): number => Math.max(this.#size, sizeFor(steps, most));
+    const even = sizeOf(to - from + 1);
     const values = this.#values[quantity];
     const curve: Curve & { size: number } = { size: 1, steps: [], min: [], mean: [], max: [] };
     let last = -1;
@@ -131,7 +131,7 @@ export class StepSeries {
     for (let at = this.#firstFrom(from); at < this.#buckets.length; at++) {
       const before = (this.#buckets[at] as number) * this.#size;
       if (before >= to) break;
-      const size = sizeAt(before);
+      const size = isLogarithmic ? sizeOf(powerOfTwo(before) * perStep) : even;
       const middle = before - (before % size) + (size + 1) / 2;
       const [weight, value] = [this.#counts[at] as number, entry(values, at)];
       if (middle === last) {
