@@ -1,9 +1,9 @@
 // npm run bench:draw        the drawing page in Chromium: from a move of the pointer until every map is painted
-import { startDrawServer } from '#src/coordinator/page/draw-server.js';
+import { startDrawServer } from '#src/inspect/draw/draw-server.js';
 import { layoutOf } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
-import { startBrowser, watch } from '../tests/page/browser.ts';
-import { randomWeights } from '../tests/reference/random.ts';
+import { startBrowser, watch } from '../tests/support/browser.ts';
+import { randomWeights } from '../tests/support/reference/random.ts';
 
 const MOVES = 200;
 

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startBrowser, watch } from '../tests/page/browser.ts';
-import { DATA, startLockstep } from '../tests/training/program.ts';
+import { startBrowser, watch } from '../tests/support/browser.ts';
+import { DATA, startLockstep } from '../tests/support/program.ts';
 
 /** Text, since it runs in the browser: gaps between frames, and tasks longer than 50 ms. */
 const COUNT = `

@@ -2,10 +2,10 @@
 // npm run bench:remote-write
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { StepRecord } from '#src/coordinator/observer.js';
-import { RemoteWriter } from '#src/coordinator/remote-write/remote-writer.js';
-import { BATCH_STEPS, Batch } from '#src/coordinator/remote-write/step-queue.js';
-import { encodeBatch } from '#src/coordinator/remote-write/write-request.js';
+import { RemoteWriter } from '#src/coordinator/observe/remote-write/remote-writer.js';
+import { BATCH_STEPS, Batch } from '#src/coordinator/observe/remote-write/step-queue.js';
+import { encodeBatch } from '#src/coordinator/observe/remote-write/write-request.js';
+import type { StepRecord } from '#src/coordinator/train/observer.js';
 
 const STEPS = 100_000;
 const ENCODINGS = 200;

@@ -1,6 +1,6 @@
 // npm run starts             10 starts of a pool of four tfjs workers, each in a process of its own
 // npm run starts -- 100
-import { failedStarts } from '../tests/tfjs/starts.ts';
+import { failedStarts } from '../tests/shared/engine/tfjs/starts.ts';
 
 const starts = Number(process.argv[2] ?? 10);
 if (!Number.isSafeInteger(starts) || starts < 1) throw new Error('Expected how many starts to make, such as 100.');

@@ -83,15 +83,20 @@ export function build() {
         copyFileSync(file, join(dist, 'page', basename(file)));
       }
     }),
-    whenChanged('draw', [...common, ...filesBelow('src/draw'), ...filesBelow('src/page')], () => {
+    whenChanged('draw', [...common, ...filesBelow('src/inspect'), ...filesBelow('src/page')], () => {
       mkdirSync(join(dist, 'draw'), { recursive: true });
-      for (const file of ['draw/index.html', 'draw/draw.css', 'page/style.css', 'page/icon.svg']) {
+      for (const file of [
+        'inspect/draw/page/index.html',
+        'inspect/draw/page/draw.css',
+        'page/style.css',
+        'page/icon.svg',
+      ]) {
         copyFileSync(join(root, 'src', file), join(dist, 'draw', basename(file)));
       }
     }),
-    whenChanged('report', [...common, 'src/report/report.css'], () => {
-      mkdirSync(join(dist, 'report'), { recursive: true });
-      copyFileSync(join(root, 'src/report/report.css'), join(dist, 'report', 'report.css'));
+    whenChanged('report', [...common, 'src/inspect/report/report.css'], () => {
+      mkdirSync(join(dist, 'inspect/report'), { recursive: true });
+      copyFileSync(join(root, 'src/inspect/report/report.css'), join(dist, 'inspect/report', 'report.css'));
     }),
   ];
   return changed.some(Boolean);

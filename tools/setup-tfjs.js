@@ -85,7 +85,7 @@ function headersFolder() {
 /** In a process of its own: a broken addon ends the process that loads it. */
 async function passesSelfTest() {
   try {
-    await run(process.execPath, [join(root, 'dist/shared/backends/tfjs/self-test.js')], { cwd: root, seconds: 120 });
+    await run(process.execPath, [join(root, 'dist/shared/engine/tfjs/self-test.js')], { cwd: root, seconds: 120 });
     return true;
   } catch {
     return false;

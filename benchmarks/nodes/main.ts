@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median } from '#src/cli/bench/median.js';
-import { newToken } from '#src/shared/protocol/token.js';
+import { newToken } from '#src/shared/util/token.js';
 import { type Joined, Session, type SessionOptions, type Window } from './session.ts';
 import { ShapedNamespace } from './veth.ts';
 
@@ -101,7 +101,7 @@ async function measured(options: SessionOptions & Layout, place: readonly string
 
 /** Four nodes, one of which computes ten times as slowly, against the three others alone. */
 async function slow(): Promise<void> {
-  const imports = [fileURLToPath(new URL('slow-node.js', import.meta.url))];
+  const imports = [fileURLToPath(new URL('./slow-node.js', import.meta.url))];
   const medians: Record<string, number[]> = { three: [], four: [] };
   for (let round = 0; round < rounds; round++) {
     for (const name of ['three', 'four']) {

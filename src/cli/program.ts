@@ -1,10 +1,10 @@
 import { Command, CommanderError, Option } from 'commander';
+import { refuseSwallowedFlags } from '../shared/util/command-line.ts';
+import { version } from '../shared/util/version.ts';
 import type { ExportFlags } from './commands/export.ts';
 import type { ImportFlags } from './commands/import.ts';
 import { reportFailure } from './failure.ts';
-import { refuseSwallowedFlags } from './npm.ts';
 import { addOptions, addTrainOptions } from './options.ts';
-import { version } from './version.ts';
 
 const BAD_USAGE = 2;
 
@@ -125,7 +125,7 @@ function lockstep(done: (exitCode: number) => void): Command {
 
   const token = program.command('token').description('print a new token for a coordinator and its nodes');
   token.addHelpText('after', examples('token')).action(async () => {
-    process.stdout.write(`${(await import('../shared/protocol/token.ts')).newToken()}\n`);
+    process.stdout.write(`${(await import('../shared/util/token.ts')).newToken()}\n`);
   });
 
   const bench = program.command('bench').description("measure this machine's training speed");

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { WebServer } from '../coordinator/web-server.ts';
+import type { WebServer } from '../coordinator/observe/web/web-server.ts';
 import { stopOnSignals } from './signals.ts';
 
 /**

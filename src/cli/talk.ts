@@ -1,4 +1,4 @@
-import type { TalkConfig } from '../shared/config.ts';
+import type { TalkConfig } from '../shared/config/config.ts';
 import { Log } from './log.ts';
 import { Terminal } from './progress/terminal.ts';
 

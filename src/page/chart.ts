@@ -1,6 +1,6 @@
-import { count } from '../shared/figures.ts';
 import type { TestPoint } from '../shared/live/feed.ts';
 import { type Curve, type Quantity, stepsAround } from '../shared/live/series.ts';
+import { count } from '../shared/util/figures.ts';
 import { followFinger, NOTHING } from './finger.ts';
 import type { Run } from './run.ts';
 import { colour, runColour } from './theme.ts';

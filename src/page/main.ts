@@ -1,7 +1,7 @@
 // The page that shows runs as they train, or after: it draws what the feed says.
 
-import { percent } from '../shared/figures.ts';
 import type { FeedMessage, StatusView } from '../shared/live/feed.ts';
+import { percent } from '../shared/util/figures.ts';
 import type { ChartOptions } from './chart.ts';
 import { Charts } from './charts.ts';
 import { listen } from './client.ts';

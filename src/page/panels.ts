@@ -1,5 +1,5 @@
-import { count, percent } from '../shared/figures.ts';
 import type { NodeState, RunState, StatusView } from '../shared/live/feed.ts';
+import { count, percent } from '../shared/util/figures.ts';
 import { clock, duration, figure } from './format.ts';
 import type { Run } from './run.ts';
 import { runColour } from './theme.ts';

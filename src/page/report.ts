@@ -1,8 +1,8 @@
 // The curves of a report (src/report), which holds this script and their data: no server is behind it.
 
-import { percent } from '../shared/figures.ts';
 import { unpackSeries } from '../shared/live/packed-series.ts';
 import { CURVES_ID, type ReportCurves } from '../shared/live/report-curves.ts';
+import { percent } from '../shared/util/figures.ts';
 import type { ChartOptions } from './chart.ts';
 import { Charts } from './charts.ts';
 import { figure } from './format.ts';

@@ -5,8 +5,8 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { lockState } from '#src/coordinator/run-lock.js';
-import { uniformStream } from '../reference/random.ts';
+import { lockState } from '#src/coordinator/run/run-lock.js';
+import { uniformStream } from '../support/reference/random.ts';
 
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const FAULTS = fileURLToPath(new URL('./file-faults.js', import.meta.url));

@@ -1,4 +1,4 @@
-import { type Program, startLockstep } from '../training/program.ts';
+import { type Program, startLockstep } from '../support/program.ts';
 
 /** Fewer than these, and one who left is replaced too. */
 const FEWEST = 2;

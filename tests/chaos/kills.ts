@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DATA, lockstep, type Program, startLockstep, stepsOf } from '../training/program.ts';
+import { DATA, lockstep, type Program, startLockstep, stepsOf } from '../support/program.ts';
 import { within } from './deadline.ts';
 
 const NODES = 4;

@@ -1,4 +1,4 @@
-import { uniformStream } from '../reference/random.ts';
+import { uniformStream } from '../support/reference/random.ts';
 import { type Direction, FRAME_FAULTS, type FrameFault, type Where, type Fault as WireFault } from './wire/faults.ts';
 
 export const ITERATIONS = 160;

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { newToken } from '#src/shared/protocol/token.js';
-import { DATA, lockstep, type Program, startLockstep, stepsOf } from '../training/program.ts';
+import { newToken } from '#src/shared/util/token.js';
+import { DATA, lockstep, type Program, startLockstep, stepsOf } from '../support/program.ts';
 import { within } from './deadline.ts';
 import { Fleet } from './fleet.ts';
 import { type Action, EVERY, ITERATIONS, type NodeSchedule } from './node-schedule.ts';

@@ -1,6 +1,6 @@
 // node --import ./worker-kills.js PROGRAM: ends one of the program's workers every KILL_SECONDS, each in its turn.
 import { isMainThread } from 'node:worker_threads';
-import { LocalPool } from '#src/worker/pool.js';
+import { LocalPool } from '#src/worker/pool/pool.js';
 
 if (isMainThread) {
   const seconds = Number(process.env.KILL_SECONDS);

@@ -1,5 +1,5 @@
 // What Grafana does with an expression: fills in its variables, then asks Prometheus.
-import type { Prometheus, Series } from '../prometheus/server.ts';
+import type { Prometheus, Series } from '../support/prometheus-server.ts';
 import type { Query, Variable } from './read.ts';
 
 /** The time that is shown. */

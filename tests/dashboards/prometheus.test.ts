@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
-import { newToken } from '#src/shared/protocol/token.js';
-import { type Prometheus, skip, startPrometheus } from '../prometheus/server.ts';
-import { DATA, type Program, startLockstep } from '../training/program.ts';
+import { newToken } from '#src/shared/util/token.js';
+import { DATA, type Program, startLockstep } from '../support/program.ts';
+import { type Prometheus, skip, startPrometheus } from '../support/prometheus-server.ts';
 import { hasData, optionsOf, variantsOf, type Watched } from './evaluate.ts';
 import { DASHBOARDS, dashboardOf, pathOf, queriesOf, textOf } from './read.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
-import { skip } from '../prometheus/server.ts';
+import { skip } from '../support/prometheus-server.ts';
 import { pathOf, textOf } from './read.ts';
 
 interface Rule {

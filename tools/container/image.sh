@@ -60,8 +60,8 @@ if [ "$target" = runtime ] && [ -e dist/cli/main.js ]; then
 fi
 
 say 'the pages are in it'
-for page in page draw; do
-  for file in index.html "$page/main.js"; do test -e "$(buildah mount "$container")/opt/lockstep/dist/$page/$file"; done
+for page in page/page draw/inspect/draw/page; do
+  for file in "${page%%/*}/index.html" "$page/main.js"; do test -e "$(buildah mount "$container")/opt/lockstep/dist/$file"; done
 done
 
 say 'as compose.yaml runs it: read-only, process 1, no capability, no new privileges'

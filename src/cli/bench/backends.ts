@@ -1,6 +1,6 @@
-import { resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
-import { SharedMemory } from '../../shared/kernel/memory.ts';
-import { type Engine, startEngine } from '../engine.ts';
+import { type Engine, startEngine } from '../../coordinator/engine.ts';
+import { resolveTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
+import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { trainingSpeed } from './coordination.ts';
 import { benchDataset } from './images.ts';
 import { median } from './median.ts';

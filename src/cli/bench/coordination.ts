@@ -1,22 +1,22 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { HashChain } from '../../coordinator/hash-chain.ts';
-import { together } from '../../coordinator/observer.ts';
-import { Optimizer } from '../../coordinator/optimizer.ts';
-import { train } from '../../coordinator/train.ts';
-import { resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
-import { instantiateKernel } from '../../shared/kernel/exports.ts';
-import { SharedMemory } from '../../shared/kernel/memory.ts';
+import { type Engine, share, startEngine } from '../../coordinator/engine.ts';
+import { HashChain } from '../../coordinator/train/hash-chain.ts';
+import { together } from '../../coordinator/train/observer.ts';
+import { Optimizer } from '../../coordinator/train/optimizer.ts';
+import { train } from '../../coordinator/train/train.ts';
+import { resolveTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
+import { depthOf } from '../../shared/engine/tree.ts';
+import { BlockUpdater, type StateVectors, UpdateRecord } from '../../shared/engine/update.ts';
+import { instantiateKernel } from '../../shared/engine/wasm/exports.ts';
+import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { layoutOf } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
-import { Dealer } from '../../shared/reduction/deal.ts';
-import { depthOf } from '../../shared/tree.ts';
-import { BlockUpdater, type StateVectors, UpdateRecord } from '../../shared/update.ts';
-import { BlockWork } from '../../worker/block-work.ts';
-import type { MeasureTask, StepPart } from '../../worker/measure.ts';
-import { type Engine, share, startEngine } from '../engine.ts';
+import { Dealer } from '../../shared/scheduler/split-by-speed.ts';
+import { BlockWork } from '../../worker/pool/block-work.ts';
+import type { MeasureTask, StepPart } from '../../worker/pool/measure.ts';
 import { benchDataset } from './images.ts';
 import { kernelTask } from './kernel.ts';
 import { median } from './median.ts';
@@ -132,7 +132,7 @@ class SideBySide {
 
   constructor(tasks: readonly Omit<MeasureTask, 'barrier'>[]) {
     this.#piscina = new Piscina({
-      filename: fileURLToPath(new URL(`../../worker/measure${extname(import.meta.url)}`, import.meta.url)),
+      filename: fileURLToPath(new URL(`../../worker/pool/measure${extname(import.meta.url)}`, import.meta.url)),
       name: 'measure',
       minThreads: tasks.length,
       maxThreads: tasks.length,

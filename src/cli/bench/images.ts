@@ -1,4 +1,4 @@
-import type { Dataset, Split } from '../../shared/dataset/dataset.ts';
+import type { Dataset, Split } from '../../shared/data/dataset.ts';
 
 const SIDE = 28;
 

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { compileKernel } from '../../shared/kernel/exports.ts';
-import { SharedMemory } from '../../shared/kernel/memory.ts';
-import { planKernel } from '../../shared/kernel/plan.ts';
+import { compileKernel } from '../../shared/engine/wasm/exports.ts';
+import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import { flopsPerSample } from '../../shared/model/flops.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { layoutOf } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
-import { type MeasureTask, measure } from '../../worker/measure.ts';
+import { type MeasureTask, measure } from '../../worker/pool/measure.ts';
 import { benchImages } from './images.ts';
 import { median } from './median.ts';
 

@@ -2,8 +2,8 @@
 // lockstep bench --backends    the kernel and native TensorFlow side by side
 
 import { availableParallelism, cpus } from 'node:os';
-import { resolveReadConfig } from '../../shared/config.ts';
-import { percent } from '../../shared/figures.ts';
+import { resolveReadConfig } from '../../shared/config/config.ts';
+import { percent } from '../../shared/util/figures.ts';
 import { type BackendFigures, benchBackends } from '../bench/backends.ts';
 import { benchCoordination, type CoordinationFigures } from '../bench/coordination.ts';
 import { benchKernel, type KernelFigures } from '../bench/kernel.ts';

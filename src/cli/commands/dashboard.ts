@@ -1,12 +1,12 @@
 // lockstep dashboard                          the page of the newest run
 // lockstep dashboard runs/first runs/second   one over the other
-import { startHttp } from '../../coordinator/http.ts';
-import { resolvePageConfig } from '../../shared/config.ts';
-import { findRuns } from '../runs/find.ts';
-import { type MetricsAddress, metricsAddressOf } from '../runs/metrics-address.ts';
-import { SavedFeed } from '../runs/saved-feed.ts';
+import { startHttp } from '../../coordinator/observe/web/http.ts';
+import { type MetricsAddress, metricsAddressOf } from '../../coordinator/observe/web/metrics-address.ts';
+import { SavedFeed } from '../../coordinator/observe/web/saved-feed.ts';
+import { findRuns } from '../../coordinator/run/find.ts';
+import { resolvePageConfig } from '../../shared/config/config.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
 import { serveUntilStopped } from '../serving.ts';
-import { shownPath } from '../shown-path.ts';
 
 /**
  * `lockstep dashboard [RUN…]`: serves the page of runs from their directories until it is stopped.

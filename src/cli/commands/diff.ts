@@ -1,10 +1,5 @@
 // lockstep diff runs/first runs/second        whether two runs took the same way, and where and why they part
 import { inspect } from 'node:util';
-import { resolveReadConfig } from '../../shared/config.ts';
-import { UsageError } from '../../shared/errors.ts';
-import { callerPath } from '../../shared/paths.ts';
-import { stepsFile } from '../../shared/run-files.ts';
-import { commandLine } from '../npm.ts';
 import {
   type Both,
   type Cause,
@@ -13,10 +8,15 @@ import {
   comparableFields,
   compareSteps,
   explains,
-} from '../runs/difference.ts';
-import { findRun } from '../runs/find.ts';
-import { readManifest } from '../runs/manifest.ts';
-import { shownPath, typedPath } from '../shown-path.ts';
+} from '../../coordinator/run/compare.ts';
+import { stepsFile } from '../../coordinator/run/files.ts';
+import { findRun } from '../../coordinator/run/find.ts';
+import { readManifest } from '../../coordinator/run/manifest.ts';
+import { resolveReadConfig } from '../../shared/config/config.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
+import { UsageError } from '../../shared/util/errors.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { shownPath, typedPath } from '../../shared/util/shown-path.ts';
 
 const PARTED = 1;
 const SHORT_DIGEST = 12;

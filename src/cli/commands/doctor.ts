@@ -1,14 +1,14 @@
 // lockstep doctor            would training work here, and if not, what to do
-import { resolveTrainConfig } from '../../shared/config.ts';
-import { cacheFolder } from '../../shared/dataset/data-folder.ts';
-import { callerPath } from '../../shared/paths.ts';
+import { resolveTrainConfig } from '../../shared/config/config.ts';
+import { cacheFolder } from '../../shared/data/data-folder.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
+import { callerPath } from '../../shared/util/paths.ts';
 import type { Check } from '../doctor/check.ts';
 import { checkKernel } from '../doctor/kernel.ts';
 import { checkMemory, checkNode, checkProcessor } from '../doctor/machine.ts';
 import { checkData, checkFolder, checkPort } from '../doctor/surroundings.ts';
 import { checkTfjs } from '../doctor/tfjs.ts';
 import { checkWorkers } from '../doctor/workers.ts';
-import { commandLine } from '../npm.ts';
 
 /** @returns the exit code: 1 where training would not work */
 export async function doctor(flags: Record<string, unknown>): Promise<number> {

@@ -1,12 +1,12 @@
 // lockstep draw                     by the newest run's last checkpoint
 // lockstep draw --run runs/first --port 8080
 import { basename } from 'node:path';
-import { startDrawServer } from '../../coordinator/page/draw-server.ts';
-import { UsageError } from '../../shared/errors.ts';
-import type { DrawingModel } from '../../shared/inspect/drawing.ts';
-import { flaggedModel, noteOn, runOf, type SavedModel, trainedOn } from '../runs/saved-model.ts';
+import { flaggedModel, noteOn, runOf, type SavedModel, trainedOn } from '../../coordinator/run/saved-model.ts';
+import { startDrawServer } from '../../inspect/draw/draw-server.ts';
+import type { DrawingModel } from '../../inspect/draw/drawing.ts';
+import { UsageError } from '../../shared/util/errors.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
 import { serveUntilStopped } from '../serving.ts';
-import { shownPath } from '../shown-path.ts';
 
 const DEFAULT_PORT = 9466;
 const MOST_PORT = 65_535;

@@ -1,19 +1,19 @@
 import { dirname } from 'node:path';
+import { recordedData } from '../../coordinator/run/recorded-data.ts';
+import { findModel } from '../../coordinator/run/saved-model.ts';
+import { datasetText } from '../../coordinator/run/summary.ts';
 import { type Checkpoint, UNKNOWN, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
-import { resolveReadConfig } from '../../shared/config.ts';
-import type { Dataset, Split } from '../../shared/dataset/dataset.ts';
-import { confusionOf } from '../../shared/evaluation.ts';
-import type { Evaluation } from '../../shared/executor.ts';
-import { compileKernel, numericsDigest } from '../../shared/kernel/exports.ts';
-import { SharedMemory } from '../../shared/kernel/memory.ts';
+import { resolveReadConfig } from '../../shared/config/config.ts';
+import type { Dataset, Split } from '../../shared/data/dataset.ts';
+import { openDataset } from '../../shared/data/open.ts';
+import { confusionOf } from '../../shared/engine/evaluation.ts';
+import type { Evaluation } from '../../shared/engine/executor.ts';
+import { compileKernel, numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import type { BackendName } from '../../worker/backend.ts';
-import { LocalPool } from '../../worker/pool.ts';
-import { openDataset } from '../dataset.ts';
-import { recordedData } from '../runs/recorded-data.ts';
-import { findModel } from '../runs/saved-model.ts';
-import { datasetText } from '../runs/summary.ts';
-import { shownPath } from '../shown-path.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
+import type { BackendName } from '../../worker/pool/backend.ts';
+import { LocalPool } from '../../worker/pool/pool.ts';
 
 /** What the command prints with --json. */
 interface Report {

@@ -1,17 +1,18 @@
 // lockstep export runs/first --format onnx --out lenet5.onnx
-import { inFolder, type NewFile, newFile, newFolder, writeFiles } from '../../export/files.ts';
-import { metadataOf } from '../../export/metadata.ts';
-import { type Network, refuseNotFinite } from '../../export/network.ts';
-import { encodeOnnx } from '../../export/onnx.ts';
-import { encodeWeights } from '../../export/safetensors.ts';
-import { encodeTfjs, MODEL_FILE, WEIGHTS_FILE } from '../../export/tfjs.ts';
+
+import { findModel, runOf } from '../../coordinator/run/saved-model.ts';
+import { inFolder, type NewFile, newFile, newFolder, writeFiles } from '../../inspect/export/files.ts';
+import { metadataOf } from '../../inspect/export/metadata.ts';
+import { type Network, refuseNotFinite } from '../../inspect/export/network.ts';
+import { encodeOnnx } from '../../inspect/export/onnx.ts';
+import { encodeWeights } from '../../inspect/export/safetensors.ts';
+import { encodeTfjs, MODEL_FILE, WEIGHTS_FILE } from '../../inspect/export/tfjs.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
-import { resolveReadConfig } from '../../shared/config.ts';
-import { sha256 } from '../../shared/dataset/digest.ts';
-import { callerPath } from '../../shared/paths.ts';
-import { findModel, runOf } from '../runs/saved-model.ts';
-import { shownPath } from '../shown-path.ts';
-import { version } from '../version.ts';
+import { resolveReadConfig } from '../../shared/config/config.ts';
+import { sha256 } from '../../shared/data/digest.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
+import { version } from '../../shared/util/version.ts';
 
 export interface ExportFlags {
   readonly format: 'onnx' | 'tfjs' | 'safetensors';

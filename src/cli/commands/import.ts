@@ -1,15 +1,20 @@
 // lockstep import weights.safetensors --out imported.safetensors
 import { basename } from 'node:path';
-import { newFile, writeFiles } from '../../export/files.ts';
-import { decodeWeights, type ImportedWeights, importedCheckpoint, MAX_FILE_BYTES } from '../../export/import.ts';
+import { type TrainedOn, trainedOn } from '../../coordinator/run/saved-model.ts';
+import { datasetText } from '../../coordinator/run/summary.ts';
+import { newFile, writeFiles } from '../../inspect/export/files.ts';
+import {
+  decodeWeights,
+  type ImportedWeights,
+  importedCheckpoint,
+  MAX_FILE_BYTES,
+} from '../../inspect/export/import.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { readBytes } from '../../shared/checkpoint/checkpoint-file.ts';
-import { resolveReadConfig } from '../../shared/config.ts';
-import { callerPath } from '../../shared/paths.ts';
-import { commandLine } from '../npm.ts';
-import { type TrainedOn, trainedOn } from '../runs/saved-model.ts';
-import { datasetText } from '../runs/summary.ts';
-import { shownPath, typedPath } from '../shown-path.ts';
+import { resolveReadConfig } from '../../shared/config/config.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { shownPath, typedPath } from '../../shared/util/shown-path.ts';
 
 export interface ImportFlags {
   readonly out?: string;

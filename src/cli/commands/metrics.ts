@@ -4,13 +4,13 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { resolveReadConfig } from '../../shared/config.ts';
-import { RunDirectoryError, UsageError } from '../../shared/errors.ts';
-import { callerPath } from '../../shared/paths.ts';
-import { openMetricsOf } from '../metrics/openmetrics.ts';
-import { findRun } from '../runs/find.ts';
-import { readManifest } from '../runs/manifest.ts';
-import { shownPath } from '../shown-path.ts';
+import { openMetricsOf } from '../../coordinator/observe/prometheus/openmetrics.ts';
+import { findRun } from '../../coordinator/run/find.ts';
+import { readManifest } from '../../coordinator/run/manifest.ts';
+import { resolveReadConfig } from '../../shared/config/config.ts';
+import { RunDirectoryError, UsageError } from '../../shared/util/errors.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
 
 /**
  * `lockstep metrics [RUN] --openmetrics`: only reads the run, which may be going on.

@@ -2,19 +2,19 @@
 // lockstep predict scans/ --json --run runs/first  every picture of a folder
 // lockstep predict t10k-images-idx3-ubyte --index 7 --layers seven
 import { basename, join } from 'node:path';
+import { flaggedModel, noteOn, type SavedModel, trainedOn } from '../../coordinator/run/saved-model.ts';
+import { Inspector, type Passage } from '../../inspect/activations/inspector.ts';
+import { ImageReader } from '../../inspect/images/reader.ts';
+import type { ReadImage } from '../../inspect/images/thread.ts';
+import { LayerFolders, makeFolder, writeLayers } from '../../inspect/predict/layer-files.ts';
+import { idxImage, pictureFiles } from '../../inspect/predict/sources.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
-import { resolveReadConfig } from '../../shared/config.ts';
-import { CheckpointError, UsageError } from '../../shared/errors.ts';
-import { Inspector, type Passage } from '../../shared/inspect/inspector.ts';
-import { compileInspector } from '../../shared/kernel/exports.ts';
-import { callerPath } from '../../shared/paths.ts';
-import { ImageReader } from '../../worker/images/reader.ts';
-import type { ReadImage } from '../../worker/images/thread.ts';
-import { LayerFolders, makeFolder, writeLayers } from '../predict/layer-files.ts';
+import { resolveReadConfig } from '../../shared/config/config.ts';
+import { compileInspector } from '../../shared/engine/wasm/exports.ts';
+import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
 import { JsonOutput, nameOf, type Output, type Source, TextOutput } from '../predict/output.ts';
-import { idxImage, pictureFiles } from '../predict/sources.ts';
-import { flaggedModel, noteOn, type SavedModel, trainedOn } from '../runs/saved-model.ts';
-import { shownPath } from '../shown-path.ts';
 
 interface Flags {
   readonly index?: string;

@@ -3,21 +3,21 @@
 // lockstep report runs/short runs/long --out comparison.html
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Column, ReportRun } from '../../report/data.ts';
-import { isReport, reportOf } from '../../report/page.ts';
-import { replaceFile } from '../../shared/checkpoint/replace-file.ts';
-import { resolveReadConfig, SYNTHETIC } from '../../shared/config.ts';
-import type { Dataset } from '../../shared/dataset/dataset.ts';
-import { SYNTHETIC_SHA256 } from '../../shared/dataset/synthetic.ts';
-import { UsageError } from '../../shared/errors.ts';
-import { count } from '../../shared/figures.ts';
-import { callerPath } from '../../shared/paths.ts';
-import { openDataset } from '../dataset.ts';
-import { runData } from '../report/run-data.ts';
-import { findReported, type OpenedSnapshot, openSnapshots, stepsOf } from '../report/snapshots.ts';
-import { recordedData } from '../runs/recorded-data.ts';
-import { shownPath } from '../shown-path.ts';
-import { version } from '../version.ts';
+import { recordedData } from '../../coordinator/run/recorded-data.ts';
+import type { Column, ReportRun } from '../../inspect/report/data.ts';
+import { isReport, reportOf } from '../../inspect/report/page.ts';
+import { runData } from '../../inspect/report/run-data.ts';
+import { findReported, type OpenedSnapshot, openSnapshots, stepsOf } from '../../inspect/report/snapshots.ts';
+import { resolveReadConfig, SYNTHETIC } from '../../shared/config/config.ts';
+import type { Dataset } from '../../shared/data/dataset.ts';
+import { openDataset } from '../../shared/data/open.ts';
+import { SYNTHETIC_SHA256 } from '../../shared/data/synthetic.ts';
+import { UsageError } from '../../shared/util/errors.ts';
+import { count } from '../../shared/util/figures.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { replaceFile } from '../../shared/util/replace-file.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
+import { version } from '../../shared/util/version.ts';
 
 interface Flags {
   readonly steps?: string;

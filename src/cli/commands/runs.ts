@@ -3,15 +3,15 @@
 // lockstep runs --remove first second           deletes both, or neither where one can't be
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { lockState, RunLock } from '../../coordinator/run-lock.ts';
-import { resolveReadConfig } from '../../shared/config.ts';
-import { RunDirectoryError, RunLockError, UsageError } from '../../shared/errors.ts';
-import { percent } from '../../shared/figures.ts';
-import { callerPath } from '../../shared/paths.ts';
-import { CHECKPOINTS, MANIFEST, manifestFile, STEPS } from '../../shared/run-files.ts';
-import { type ListedRun, listRuns, sizeOf } from '../runs/list.ts';
-import { datasetText } from '../runs/summary.ts';
-import { shownPath } from '../shown-path.ts';
+import { CHECKPOINTS, MANIFEST, manifestFile, STEPS } from '../../coordinator/run/files.ts';
+import { type ListedRun, listRuns, sizeOf } from '../../coordinator/run/list.ts';
+import { lockState, RunLock } from '../../coordinator/run/run-lock.ts';
+import { datasetText } from '../../coordinator/run/summary.ts';
+import { resolveReadConfig } from '../../shared/config/config.ts';
+import { RunDirectoryError, RunLockError, UsageError } from '../../shared/util/errors.ts';
+import { percent } from '../../shared/util/figures.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
 
 const AGES = [
   [86_400, 'd'],

@@ -3,32 +3,32 @@
 // lockstep train --resume latest
 import { basename } from 'node:path';
 import { Registry } from 'prom-client';
-import { startHttp } from '../../coordinator/http.ts';
-import { processIn } from '../../coordinator/metrics/process-families.ts';
-import { RunMetrics } from '../../coordinator/metrics/run-metrics.ts';
-import { LiveFeed } from '../../coordinator/page/live-feed.ts';
-import { RunDirectory, runName } from '../../coordinator/run-directory.ts';
-import { prepareTfjs } from '../../shared/backends/tfjs/load.ts';
-import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config.ts';
-import type { Dataset } from '../../shared/dataset/dataset.ts';
-import { RunDirectoryError } from '../../shared/errors.ts';
-import { numericsDigest } from '../../shared/kernel/exports.ts';
-import { SharedMemory } from '../../shared/kernel/memory.ts';
-import { callerPath } from '../../shared/paths.ts';
-import { openDataset } from '../dataset.ts';
+import { listeningOf } from '../../coordinator/cluster/listening.ts';
+import { processIn } from '../../coordinator/observe/prometheus/process-families.ts';
+import { RunMetrics } from '../../coordinator/observe/prometheus/run-metrics.ts';
+import { remoteWriteOf } from '../../coordinator/observe/remote-write/start.ts';
+import { startHttp } from '../../coordinator/observe/web/http.ts';
+import { LiveFeed } from '../../coordinator/observe/web/live-feed.ts';
+import { metricsAddressOf } from '../../coordinator/observe/web/metrics-address.ts';
+import { configShown } from '../../coordinator/observe/web/recall.ts';
+import { manifestJson, readManifest } from '../../coordinator/run/manifest.ts';
+import { type Resumed, refuseOtherData, resumedRun } from '../../coordinator/run/resume.ts';
+import { RunDirectory, runName } from '../../coordinator/run/run-directory.ts';
+import { goOn, initialState, start } from '../../coordinator/run/start.ts';
+import { type Summary, summaryText } from '../../coordinator/run/summary.ts';
+import { runTraining } from '../../library/training.ts';
+import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
+import type { Dataset } from '../../shared/data/dataset.ts';
+import { openDataset } from '../../shared/data/open.ts';
+import { prepareTfjs } from '../../shared/engine/tfjs/load.ts';
+import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { RunDirectoryError } from '../../shared/util/errors.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { version } from '../../shared/util/version.ts';
 import type { Terminal } from '../progress/terminal.ts';
-import { listeningOf } from '../runs/listening.ts';
-import { manifestJson, readManifest } from '../runs/manifest.ts';
-import { metricsAddressOf } from '../runs/metrics-address.ts';
-import { configShown } from '../runs/page.ts';
-import { remoteWriteOf } from '../runs/remote-write.ts';
-import { type Resumed, refuseOtherData, resumedRun } from '../runs/resume.ts';
-import { goOn, initialState, start } from '../runs/start.ts';
-import { type Summary, summaryText } from '../runs/summary.ts';
-import { runTraining } from '../runs/training.ts';
 import { stopOnSignals, surviveEarlySignals } from '../signals.ts';
 import { openTalk } from '../talk.ts';
-import { version } from '../version.ts';
 
 /** @returns the exit code */
 export async function train(flags: Record<string, unknown>): Promise<number> {

@@ -1,19 +1,19 @@
 // lockstep verify                     three spans of the newest run, chosen at random
 // lockstep verify runs/first --all    every step
 import { availableParallelism } from 'node:os';
+import { findRun } from '../../coordinator/run/find.ts';
+import { type Manifest, readManifest } from '../../coordinator/run/manifest.ts';
+import { type RecomputedSpan, type Verification, verifyRun } from '../../library/verify/verification.ts';
+import { resolveReadConfig, type TrainConfig } from '../../shared/config/config.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
-import { resolveReadConfig, type TrainConfig } from '../../shared/config.ts';
-import { SYNTHETIC_SHA256 } from '../../shared/dataset/synthetic.ts';
-import { UsageError } from '../../shared/errors.ts';
-import { numericsDigest } from '../../shared/kernel/exports.ts';
-import { SharedMemory } from '../../shared/kernel/memory.ts';
-import { callerPath } from '../../shared/paths.ts';
-import { openDataset } from '../dataset.ts';
+import { openDataset } from '../../shared/data/open.ts';
+import { SYNTHETIC_SHA256 } from '../../shared/data/synthetic.ts';
+import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { UsageError } from '../../shared/util/errors.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { shortDigest, shownPath } from '../../shared/util/shown-path.ts';
 import { Terminal } from '../progress/terminal.ts';
-import { findRun } from '../runs/find.ts';
-import { type Manifest, readManifest } from '../runs/manifest.ts';
-import { shortDigest, shownPath } from '../shown-path.ts';
-import { type RecomputedSpan, type Verification, verifyRun } from '../verify/verification.ts';
 
 const USUAL_SPANS = 3;
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { KernelBackend } from '../../shared/backends/kernel.ts';
-import { compileKernel, instantiateKernel } from '../../shared/kernel/exports.ts';
-import { SharedMemory } from '../../shared/kernel/memory.ts';
-import { planKernel } from '../../shared/kernel/plan.ts';
+import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
+import { compileKernel, instantiateKernel } from '../../shared/engine/wasm/exports.ts';
+import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { layoutOf } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';

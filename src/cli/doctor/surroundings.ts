@@ -1,12 +1,12 @@
 import { mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import type { TrainConfig } from '../../shared/config.ts';
-import { SYNTHETIC } from '../../shared/config.ts';
-import { cacheFolder, resolveDataFolder } from '../../shared/dataset/data-folder.ts';
-import { mirrorsOf } from '../../shared/dataset/mirrors.ts';
-import { loadMnist } from '../../shared/dataset/mnist.ts';
-import { DatasetError, LockstepError } from '../../shared/errors.ts';
+import type { TrainConfig } from '../../shared/config/config.ts';
+import { SYNTHETIC } from '../../shared/config/config.ts';
+import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
+import { mirrorsOf } from '../../shared/data/mirrors.ts';
+import { loadMnist } from '../../shared/data/mnist.ts';
+import { DatasetError, LockstepError } from '../../shared/util/errors.ts';
 import { type Check, reasonOf, size } from './check.ts';
 
 const HOST = '127.0.0.1';

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { tfjsProblem } from '../../shared/backends/tfjs/load.ts';
-import type { BackendName } from '../../worker/backend.ts';
+import { tfjsProblem } from '../../shared/engine/tfjs/load.ts';
+import type { BackendName } from '../../worker/pool/backend.ts';
 import type { Check } from './check.ts';
 
 const SELF_TEST = fileURLToPath(
-  new URL(`../../shared/backends/tfjs/self-test${extname(import.meta.url)}`, import.meta.url),
+  new URL(`../../shared/engine/tfjs/self-test${extname(import.meta.url)}`, import.meta.url),
 );
 const DEADLINE_MS = 60_000;
 

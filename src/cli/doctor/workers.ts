@@ -1,9 +1,9 @@
-import type { TrainConfig } from '../../shared/config.ts';
-import { SharedMemory } from '../../shared/kernel/memory.ts';
+import { startEngine } from '../../coordinator/engine.ts';
+import type { TrainConfig } from '../../shared/config/config.ts';
+import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { layoutOf } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
 import { benchDataset } from '../bench/images.ts';
-import { startEngine } from '../engine.ts';
 import { type Check, reasonOf } from './check.ts';
 
 const DEADLINE_MS = 20_000;

@@ -1,4 +1,4 @@
-import { DIGIT_SIDE } from '../../shared/inspect/digit.ts';
+import { DIGIT_SIDE } from '../../inspect/activations/digit.ts';
 
 export interface DigitStyle {
   readonly colour: boolean;

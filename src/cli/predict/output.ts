@@ -1,7 +1,7 @@
-import type { Passage } from '../../shared/inspect/inspector.ts';
+import type { TrainedOn } from '../../coordinator/run/saved-model.ts';
+import type { Passage } from '../../inspect/activations/inspector.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
 import { showsUnicode } from '../progress/terminal.ts';
-import type { TrainedOn } from '../runs/saved-model.ts';
-import { shownPath } from '../shown-path.ts';
 import { digitText } from './digit-text.ts';
 
 /** What an image was taken for, or why it wasn't. */

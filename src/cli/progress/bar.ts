@@ -1,5 +1,5 @@
-import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/observer.ts';
-import { count, percent } from '../../shared/figures.ts';
+import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/train/observer.ts';
+import { count, percent } from '../../shared/util/figures.ts';
 import { Pace, TimeLeft } from './pace.ts';
 import type { ProgressOptions } from './progress.ts';
 import type { Style } from './terminal.ts';

@@ -1,4 +1,4 @@
-import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/observer.ts';
+import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/train/observer.ts';
 import { Pace, TimeLeft } from './pace.ts';
 import type { ProgressOptions } from './progress.ts';
 import { entryOf, stepLine } from './texts.ts';

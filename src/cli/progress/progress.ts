@@ -1,4 +1,4 @@
-import type { StepObserver } from '../../coordinator/observer.ts';
+import type { StepObserver } from '../../coordinator/train/observer.ts';
 import { ProgressBar } from './bar.ts';
 import { ProgressLines } from './lines.ts';
 import type { Terminal } from './terminal.ts';

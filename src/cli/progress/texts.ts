@@ -1,5 +1,5 @@
-import type { StepRecord } from '../../coordinator/observer.ts';
-import { count, percent } from '../../shared/figures.ts';
+import type { StepRecord } from '../../coordinator/train/observer.ts';
+import { count, percent } from '../../shared/util/figures.ts';
 import type { Entry } from '../log.ts';
 
 /** Such as 45 s, 3 min 5 s or 2 h 10 min. */

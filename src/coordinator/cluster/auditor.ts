@@ -1,14 +1,14 @@
-import { KernelBackend } from '../../shared/backends/kernel.ts';
-import type { Partial, WeightsVersion } from '../../shared/executor.ts';
-import type { KernelExports } from '../../shared/kernel/exports.ts';
-import type { SharedMemory } from '../../shared/kernel/memory.ts';
-import { planKernel } from '../../shared/kernel/plan.ts';
+import type { Partial, WeightsVersion } from '../../shared/engine/executor.ts';
+import { addPartials } from '../../shared/engine/partials.ts';
+import { Sampler, type SamplerOptions } from '../../shared/engine/sampler.ts';
+import { depthOf } from '../../shared/engine/tree.ts';
+import { TreeGradient, type TreeGradientOptions } from '../../shared/engine/tree-gradient.ts';
+import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
+import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
+import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import { bytesOf } from '../../shared/protocol/floats.ts';
-import { addPartials } from '../../shared/reduction/partials.ts';
-import { TreeGradient, type TreeGradientOptions } from '../../shared/reduction/tree-gradient.ts';
-import { Sampler, type SamplerOptions } from '../../shared/sampler.ts';
-import { depthOf } from '../../shared/tree.ts';
+import { bytesOf } from '../../shared/wire/floats.ts';
 import type { Member } from './member.ts';
 
 export interface AuditorOptions extends Pick<TreeGradientOptions, 'kernel' | 'train' | 'shardSize'> {

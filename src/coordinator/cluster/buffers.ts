@@ -1,5 +1,5 @@
-import type { Partial } from '../../shared/executor.ts';
-import type { SharedMemory } from '../../shared/kernel/memory.ts';
+import type { Partial } from '../../shared/engine/executor.ts';
+import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import type { RemotePartial } from './member.ts';
 
 /** Remote partials of one step; more than one a shard come only where pieces were dealt again and again. */

@@ -1,5 +1,4 @@
-import { WorkerError } from '../../shared/errors.ts';
-import { type EvaluatedChunks, joinChunks } from '../../shared/evaluation.ts';
+import { type EvaluatedChunks, joinChunks } from '../../shared/engine/evaluation.ts';
 import {
   AbandonedError,
   type Evaluation,
@@ -11,18 +10,19 @@ import {
   type StepUnderWay,
   type StepWork,
   type WeightsVersion,
-} from '../../shared/executor.ts';
-import type { KernelExports } from '../../shared/kernel/exports.ts';
-import type { SharedMemory } from '../../shared/kernel/memory.ts';
-import { addLosses } from '../../shared/reduction/losses.ts';
-import { type TreeNode, unitCount } from '../../shared/tree.ts';
-import { BlockUpdater, type Update, UpdateRecord } from '../../shared/update.ts';
+} from '../../shared/engine/executor.ts';
+import { addLosses } from '../../shared/engine/losses.ts';
+import { type TreeNode, unitCount } from '../../shared/engine/tree.ts';
+import { BlockUpdater, type Update, UpdateRecord } from '../../shared/engine/update.ts';
+import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
+import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { WorkerError } from '../../shared/util/errors.ts';
+import { Dealing, type Share } from './assignment.ts';
 import type { Auditor, Delivered } from './auditor.ts';
 import { GradientBuffers } from './buffers.ts';
-import { Dealing, type Share } from './dealing.ts';
 import { Job } from './job.ts';
 import { type Member, MemberGoneError, type PieceResult, type RemotePartial, type ShardCounts } from './member.ts';
-import { type Attempt, Seat } from './seat.ts';
+import { type Attempt, Seat } from './member-state.ts';
 
 /** How long the cluster may be without members before it says so again. */
 const LONELY_MS = 10_000;

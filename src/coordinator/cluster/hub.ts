@@ -4,13 +4,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { ListenError, ProtocolError } from '../../shared/errors.ts';
-import { type CloseCode, closeCodes } from '../../shared/protocol/close-codes.ts';
-import { maxBytesFromNode } from '../../shared/protocol/frames.ts';
-import { admit, growPayload, HANDSHAKE_MS, UNKNOWN_PAYLOAD } from '../../shared/protocol/greeting.ts';
-import type { Token } from '../../shared/protocol/token.ts';
-import { Doorway } from './doorway.ts';
-import { GuestBook, type GuestBookOptions, type WireCounts } from './guest-book.ts';
+import { ListenError, ProtocolError } from '../../shared/util/errors.ts';
+import type { Token } from '../../shared/util/token.ts';
+import { type CloseCode, closeCodes } from '../../shared/wire/close-codes.ts';
+import { maxBytesFromNode } from '../../shared/wire/frames.ts';
+import { admit, growPayload, HANDSHAKE_MS, UNKNOWN_PAYLOAD } from '../../shared/wire/greeting.ts';
+import { Doorway } from './connection-limiter.ts';
+import { GuestBook, type GuestBookOptions, type WireCounts } from './node-registry.ts';
 
 /** For a peer to take a close frame, and for nodes to take the good-bye. */
 const CLOSE_MS = 1000;

@@ -1,6 +1,6 @@
-import type { GradientPhases, WeightsVersion } from '../../shared/executor.ts';
-import { Round } from '../../shared/reduction/round.ts';
-import type { TreeNode } from '../../shared/tree.ts';
+import type { GradientPhases, WeightsVersion } from '../../shared/engine/executor.ts';
+import type { TreeNode } from '../../shared/engine/tree.ts';
+import { Round } from '../../shared/scheduler/ledger.ts';
 
 /** A step's gradient, or an evaluation: what all members compute together. */
 export class Job<Result> {

@@ -1,7 +1,7 @@
-import { WorkerError } from '../../shared/errors.ts';
-import type { EvaluatedChunks } from '../../shared/evaluation.ts';
-import type { GradientPhases, Partial, WeightsVersion } from '../../shared/executor.ts';
-import type { TreeNode } from '../../shared/tree.ts';
+import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
+import type { GradientPhases, Partial, WeightsVersion } from '../../shared/engine/executor.ts';
+import type { TreeNode } from '../../shared/engine/tree.ts';
+import { WorkerError } from '../../shared/util/errors.ts';
 import type { Member, Piece, PieceResult } from './member.ts';
 
 /** What the coordinator's own threads offer: `LocalPool` of src/worker. */

@@ -1,8 +1,8 @@
-import type { LossSum } from '../../shared/backends/backend.ts';
-import type { EvaluatedChunks } from '../../shared/evaluation.ts';
-import type { GradientPhases, Partial, WeightsVersion } from '../../shared/executor.ts';
-import type { DealCounts } from '../../shared/reduction/round.ts';
-import type { TreeNode } from '../../shared/tree.ts';
+import type { LossSum } from '../../shared/engine/backend.ts';
+import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
+import type { GradientPhases, Partial, WeightsVersion } from '../../shared/engine/executor.ts';
+import type { TreeNode } from '../../shared/engine/tree.ts';
+import type { DealCounts } from '../../shared/scheduler/ledger.ts';
 
 /** Work for one member: disjoint nodes of a step's reduction tree, or ranges of the test set's chunks. */
 export interface Piece {

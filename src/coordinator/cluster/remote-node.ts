@@ -1,10 +1,10 @@
-import { ProtocolError } from '../../shared/errors.ts';
-import type { EvaluatedChunks } from '../../shared/evaluation.ts';
-import type { CloseCode } from '../../shared/protocol/close-codes.ts';
-import { floatsOf } from '../../shared/protocol/floats.ts';
-import type { Link } from '../../shared/protocol/link.ts';
-import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/protocol/messages.ts';
-import type { TreeNode } from '../../shared/tree.ts';
+import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
+import type { TreeNode } from '../../shared/engine/tree.ts';
+import { ProtocolError } from '../../shared/util/errors.ts';
+import type { CloseCode } from '../../shared/wire/close-codes.ts';
+import { floatsOf } from '../../shared/wire/floats.ts';
+import type { Link } from '../../shared/wire/link.ts';
+import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/wire/messages.ts';
 import { type Member, MemberGoneError, type Piece, type PieceResult } from './member.ts';
 
 export interface RemoteNodeOptions {

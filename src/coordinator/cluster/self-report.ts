@@ -1,5 +1,5 @@
-import { ProtocolError } from '../../shared/errors.ts';
-import type { NodeMessage } from '../../shared/protocol/messages.ts';
+import { ProtocolError } from '../../shared/util/errors.ts';
+import type { NodeMessage } from '../../shared/wire/messages.ts';
 
 /** What a node has told of itself, over all of its connections. */
 export interface NodeFigures {

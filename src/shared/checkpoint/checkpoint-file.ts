@@ -1,8 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError } from '../errors.ts';
+import { CheckpointError } from '../util/errors.ts';
+import { type FileOperations, fileOperations, replaceFile } from '../util/replace-file.ts';
 import { type Checkpoint, decodeCheckpoint } from './checkpoint.ts';
-import { type FileOperations, fileOperations, replaceFile } from './replace-file.ts';
 
 /** The name of the checkpoint that stands after `step` updates. */
 export function checkpointName(step: number): string {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ModelLayout } from '../model/layout.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../util/canonical-json.ts';
 import {
   damaged,
   decodeSafetensors,
@@ -9,7 +9,7 @@ import {
   headerOf,
   littleEndianBytes,
   type Tensor,
-} from './safetensors.ts';
+} from '../util/safetensors.ts';
 
 /** The optimizer's moments, each [parameters] in flat order; SGD has no `v`. */
 export interface Moments {

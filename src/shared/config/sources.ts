@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { UsageError } from '../errors.ts';
-import { callerPath } from '../paths.ts';
+import { UsageError } from '../util/errors.ts';
+import { callerPath } from '../util/paths.ts';
 import { readPreset } from './presets.ts';
 import { defaultText, expectedText, flagOf, OPTION_KEYS, type OptionKey, trainSchema, variableOf } from './schema.ts';
 

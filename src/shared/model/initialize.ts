@@ -1,4 +1,4 @@
-import { PhiloxStream, PURPOSE } from '../philox.ts';
+import { PhiloxStream, PURPOSE } from '../util/philox.ts';
 import type { ModelLayout, TensorLayout } from './layout.ts';
 
 /** Of subsampling layers: the mean of the four inputs. */

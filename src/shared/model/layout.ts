@@ -1,4 +1,4 @@
-import { ModelError } from '../errors.ts';
+import { ModelError } from '../util/errors.ts';
 import type { ConvSpec, HeadSpec, LayerSpec, ModelSpec } from './spec.ts';
 
 /** A map stack [maps][height][width], or [units][1][1] behind a dense layer. */

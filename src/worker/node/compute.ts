@@ -1,15 +1,15 @@
-import type { EvaluatedChunks } from '../../shared/evaluation.ts';
-import type { GradientPhases, Partial, WeightsVersion } from '../../shared/executor.ts';
-import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/kernel/exports.ts';
-import type { SharedMemory } from '../../shared/kernel/memory.ts';
+import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
+import type { GradientPhases, Partial, WeightsVersion } from '../../shared/engine/executor.ts';
+import { addPartials } from '../../shared/engine/partials.ts';
+import type { SamplerOptions } from '../../shared/engine/sampler.ts';
+import { cover, type TreeNode } from '../../shared/engine/tree.ts';
+import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
+import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
-import { addPartials } from '../../shared/reduction/partials.ts';
-import type { SamplerOptions } from '../../shared/sampler.ts';
-import { Stopwatch } from '../../shared/stopwatch.ts';
-import { cover, type TreeNode } from '../../shared/tree.ts';
-import { LocalPool } from '../pool.ts';
-import type { SampleSet } from '../thread.ts';
+import { Stopwatch } from '../../shared/util/stopwatch.ts';
+import { LocalPool } from '../pool/pool.ts';
+import type { SampleSet } from '../pool/thread.ts';
 
 /** Of the weights: those that are computed with, the next, and one that a slow worker may still read. */
 const VERSIONS = 4;

@@ -1,15 +1,16 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
-import { canary } from '../../shared/canary.ts';
-import { ProtocolError } from '../../shared/errors.ts';
-import { numericsDigest } from '../../shared/kernel/exports.ts';
-import { closeCodes } from '../../shared/protocol/close-codes.ts';
-import { bytesOf, floatsOf } from '../../shared/protocol/floats.ts';
-import { FrameBuffers } from '../../shared/protocol/frame-buffers.ts';
-import { decodeFromCoordinator, encode, maxBytesFromCoordinator } from '../../shared/protocol/frames.ts';
-import { growPayload, introduce, UNKNOWN_PAYLOAD } from '../../shared/protocol/greeting.ts';
-import { Link } from '../../shared/protocol/link.ts';
+import { canary } from '../../shared/engine/self-test.ts';
+import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import { ProtocolError } from '../../shared/util/errors.ts';
+import type { Token } from '../../shared/util/token.ts';
+import { closeCodes } from '../../shared/wire/close-codes.ts';
+import { bytesOf, floatsOf } from '../../shared/wire/floats.ts';
+import { FrameBuffers } from '../../shared/wire/frame-buffers.ts';
+import { decodeFromCoordinator, encode, maxBytesFromCoordinator } from '../../shared/wire/frames.ts';
+import { growPayload, introduce, UNKNOWN_PAYLOAD } from '../../shared/wire/greeting.ts';
+import { Link } from '../../shared/wire/link.ts';
 import {
   BEFORE_WELCOME,
   type CoordinatorMessage,
@@ -17,8 +18,7 @@ import {
   type FromNode,
   type Limits,
   MAX_TEXT,
-} from '../../shared/protocol/messages.ts';
-import type { Token } from '../../shared/protocol/token.ts';
+} from '../../shared/wire/messages.ts';
 import type { Compute } from './compute.ts';
 import { Vitals } from './vitals.ts';
 

@@ -1,5 +1,5 @@
-import { EventLoopLag } from '../../shared/event-loop-lag.ts';
-import type { NodeMessage } from '../../shared/protocol/messages.ts';
+import { EventLoopLag } from '../../shared/util/event-loop-lag.ts';
+import type { NodeMessage } from '../../shared/wire/messages.ts';
 import type { Compute } from './compute.ts';
 
 /** How this node is, for the coordinator it is connected to: its counts begin with the connection. */

@@ -1,0 +1,143 @@
+import { readFile } from 'node:fs/promises';
+import type { TrainConfig } from '../../shared/config/config.ts';
+import { flagOf } from '../../shared/config/schema.ts';
+import type { Dataset } from '../../shared/data/dataset.ts';
+import { partsOf } from '../../shared/data/parts.ts';
+import { canary } from '../../shared/engine/self-test.ts';
+import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import { UsageError } from '../../shared/util/errors.ts';
+import { isLoopback } from '../../shared/util/loopback.ts';
+import { readToken, type Token } from '../../shared/util/token.ts';
+import { CHUNK_SIZE } from '../../worker/pool/pool.ts';
+import type { RunEvent } from '../train/observer.ts';
+import type { Cluster } from './cluster.ts';
+import { Hub } from './hub.ts';
+import type { Guest } from './node-registry.ts';
+
+/** Where and how a coordinator listens for nodes. */
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly token: Token | undefined;
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+}
+
+/**
+ * What --listen and its companions say; undefined where this machine trains alone. Read before anything else is begun.
+ * @throws UsageError where it isn't safe, or can't be read
+ */
+export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): Promise<Listening | undefined> {
+  const { backend, listen, tokenFile, tlsCert, tlsKey, plaintext } = config;
+  if (listen === undefined) return undefined;
+  if (backend !== 'kernel') {
+    throw new UsageError(
+      `--listen ${listen}: remote nodes compute by the kernel alone, whose bits are the same on every machine; those of the ` +
+        `backend ${backend} are not. Leave out --listen, or train with --backend kernel.`,
+    );
+  }
+  const { host, port } = addressOf(listen);
+  const token = await readToken({ file: tokenFile, env });
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new UsageError('--tls-cert and --tls-key: give both, or neither.');
+  }
+  const tls =
+    tlsCert === undefined || tlsKey === undefined
+      ? undefined
+      : { cert: await fileOf('tlsCert', tlsCert), key: await fileOf('tlsKey', tlsKey) };
+  if (isLoopback(host)) return { host, port, token, tls };
+  if (token === undefined) {
+    throw new UsageError(
+      `--listen ${listen}: other machines could connect, and nothing would keep strangers out. Make a token by ` +
+        '`lockstep token > token`, give it to both sides by --token-file, or listen on 127.0.0.1.',
+    );
+  }
+  if (tls === undefined && !plaintext) {
+    throw new UsageError(
+      `--listen ${listen}: without TLS anybody on the way can read weights and images. Give --tls-cert and --tls-key, ` +
+        'or say --plaintext where that is no matter.',
+    );
+  }
+  return { host, port, token, tls };
+}
+
+export interface HubOptions {
+  readonly listening: Listening;
+  readonly cluster: Cluster;
+  readonly config: TrainConfig;
+  readonly dataset: Dataset;
+  readonly parameters: number;
+  /** The run's name. */
+  readonly run: string;
+  readonly onEvent: (event: RunEvent) => void;
+  /** Told of each node that has become a member, and of each whose name is free again. */
+  readonly onReady: (node: Guest) => void;
+  readonly onForget: (node: string) => void;
+}
+
+/** Opens the door for nodes. @throws ListenError where the address can't be bound */
+export function openHub({
+  listening,
+  cluster,
+  config,
+  dataset,
+  parameters,
+  run,
+  onEvent,
+  onReady,
+  onForget,
+}: HubOptions): Promise<Hub> {
+  const { head, rbfJ, batch, shardSize, seed, augment } = config;
+  // A copy of the whole set: one for all nodes.
+  let parts: readonly Uint8Array[] | undefined;
+  const dataParts = (): readonly Uint8Array[] => {
+    parts ??= partsOf(dataset);
+    return parts;
+  };
+  const notice = (node: string, message: string, level: 'info' | 'warn' = 'info'): void =>
+    onEvent({ kind: 'notice', level, node, message });
+  return Hub.listen({
+    ...listening,
+    ...{ cluster, onForget },
+    run: {
+      welcome: {
+        run,
+        config: { head, rbfJ, batch, shardSize, seed, augment },
+        dataset: dataset.sha256,
+        ...{ samples: dataset.train.count, testSamples: dataset.test.count, chunkSize: CHUNK_SIZE, parameters },
+      },
+      numerics: numericsDigest(),
+      canary: canary().sha256,
+      dataParts,
+    },
+    onJoin: (guest) => {
+      const { name, threads } = guest;
+      onReady(guest);
+      onEvent({ kind: 'joined', node: name });
+      notice(name, `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.`);
+      onEvent({ kind: 'workers', node: name, counts: { ready: threads, starting: 0 } });
+    },
+    onWorkers: ({ name, threads }, ready) =>
+      onEvent({ kind: 'workers', node: name, counts: { ready, starting: threads - ready } }),
+    onLeave: ({ name }, reason, why) => {
+      onEvent({ kind: 'gone', node: name, reason });
+      notice(name, `Node ${name} is gone (${why}); its work goes to others.`, 'warn');
+      onEvent({ kind: 'workers', node: name, counts: { ready: 0, starting: 0 } });
+    },
+  });
+}
+
+function addressOf(listen: string): { host: string; port: number } {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host !== undefined && port <= 65_535) return { host, port };
+  throw new UsageError(`--listen: expected HOST:PORT, such as 127.0.0.1:9465 or [::1]:0, but got "${listen}".`);
+}
+
+async function fileOf(key: 'tlsCert' | 'tlsKey', path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new UsageError(`${flagOf(key)}: ${path} can't be read: ${(error as Error).message}.`, { cause: error });
+  }
+}

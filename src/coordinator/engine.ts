@@ -1,0 +1,99 @@
+import type { TrainConfig } from '../shared/config/config.ts';
+import type { Dataset, Split } from '../shared/data/dataset.ts';
+import { compileKernel, instantiateKernel, type KernelExports } from '../shared/engine/wasm/exports.ts';
+import type { SharedMemory } from '../shared/engine/wasm/memory.ts';
+import { layoutOf, type ModelLayout } from '../shared/model/layout.ts';
+import { lenet5 } from '../shared/model/lenet5.ts';
+import type { Fault } from '../worker/pool/faults.ts';
+import { DEPTH } from '../worker/pool/mailbox.ts';
+import { CHUNK_SIZE, LocalPool, type LocalPoolOptions } from '../worker/pool/pool.ts';
+import type { SampleSet } from '../worker/pool/thread.ts';
+import { Auditor } from './cluster/auditor.ts';
+import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
+import { LocalMember } from './cluster/local-member.ts';
+import { Optimizer } from './train/optimizer.ts';
+import { StateStore } from './train/state.ts';
+
+/** The model, its state and what updates it, over one shared memory. */
+interface Core {
+  readonly layout: ModelLayout;
+  readonly kernel: KernelExports;
+  /** Weights and moments; all zero at first. */
+  readonly state: StateStore;
+  readonly optimizer: Optimizer;
+  /** [test samples] */
+  readonly testLabels: Uint8Array;
+}
+
+/** Training by the threads of this process alone. */
+export interface Engine extends Core {
+  readonly pool: LocalPool;
+}
+
+/** Training by whoever joins the cluster; the threads of this process, if there are any, are its first member. */
+export interface ClusterEngine extends Core {
+  readonly cluster: Cluster;
+  readonly pool: LocalPool | undefined;
+}
+
+export interface EngineOptions {
+  readonly config: TrainConfig;
+  /** Where the data set may lie already; not yet sealed. */
+  readonly memory: SharedMemory;
+  readonly dataset: Dataset;
+  readonly onLost?: NonNullable<LocalPoolOptions['onLost']>;
+  readonly onReady?: NonNullable<LocalPoolOptions['onReady']>;
+  readonly faults?: readonly Fault[];
+}
+
+/** Lays out the shared memory and starts the pool. */
+export function startEngine(options: EngineOptions): Engine {
+  const { core, startPool } = layOut(options);
+  return { ...core, pool: startPool() };
+}
+
+/** Lays out the shared memory and starts the pool, where the config has workers, as the first member of a cluster. */
+export function startClusterEngine(options: EngineOptions & Pick<ClusterOptions, 'onLonely' | 'stop'>): ClusterEngine {
+  const { config, memory, dataset, onLonely, stop } = options;
+  const { core, train, sampler, startPool } = layOut(options);
+  const { layout, kernel } = core;
+  const { shardSize } = config;
+  const auditor = new Auditor({ memory, kernel, layout, sampler, train, shardSize });
+  const cluster = new Cluster({
+    ...(stop && { stop }),
+    ...{ memory, kernel, auditor, onLonely, parameters: layout.parameters, shards: config.batch / shardSize },
+    ...{ testSamples: dataset.test.count, chunkSize: CHUNK_SIZE },
+  });
+  const pool = config.workers === 0 ? undefined : startPool();
+  if (pool !== undefined) cluster.join(new LocalMember(pool));
+  return { ...core, cluster, pool };
+}
+
+function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: EngineOptions) {
+  const layout = layoutOf(lenet5(config.head, config.rbfJ));
+  const module = compileKernel();
+  const kernel = instantiateKernel(module, memory.memory);
+  const train = share(memory, dataset.train);
+  const test = share(memory, dataset.test);
+  const state = new StateStore(memory, {
+    parameters: layout.parameters,
+    second: config.optimizer !== 'sgd',
+    versions: config.workers + DEPTH + 1,
+  });
+  const { backend, workers, batch, shardSize, seed, augment } = config;
+  const sampler = { samples: dataset.train.count, batch, seed, augment };
+  const startPool = (): LocalPool =>
+    new LocalPool({
+      ...{ backend, workers, batch, shardSize, memory, layout, train, test, faults, kernel: module },
+      sampler,
+      ...(onLost && { onLost }),
+      ...(onReady && { onReady }),
+    });
+  const optimizer = new Optimizer(kernel, config);
+  return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, train, sampler, startPool };
+}
+
+/** A part of the data set where the kernel finds it. */
+export function share(memory: SharedMemory, { images, labels }: Split): SampleSet {
+  return { images: memory.hold(images), labels: memory.hold(labels) };
+}

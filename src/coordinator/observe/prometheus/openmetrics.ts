@@ -1,0 +1,90 @@
+// A run's steps as OpenMetrics text: https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
+
+import { RunDirectoryError } from '../../../shared/util/errors.ts';
+import { shownPath } from '../../../shared/util/shown-path.ts';
+import { stepsFile } from '../../run/files.ts';
+import { type Attempt, attemptOf, type Manifest } from '../../run/manifest.ts';
+import { readSteps } from '../../run/step-lines.ts';
+import { STEP_SERIES, type StepSeries, sampleOf } from '../remote-write/step-series.ts';
+
+/** Lines that are given on together. */
+const CHUNK_CHARACTERS = 1 << 16;
+
+/** What a run's log holds. */
+interface LogExtent {
+  /** The last step: the run may be going on, and all families end with the same one. */
+  readonly last: number;
+  /** Series that have a sample. */
+  readonly series: readonly StepSeries[];
+}
+
+/**
+ * All series of single steps, as remote write sends them, in chunks of text. A family's samples must stand together, so the log is read once for
+ * each, and once before to see that all of it can be used.
+ * @throws RunDirectoryError where the log can't be read, or has steps without their time
+ */
+export async function* openMetricsOf(
+  run: string,
+  { name, attempts }: Manifest,
+): AsyncGenerator<string, void, undefined> {
+  const log = stepsFile(run);
+  const { last, series } = await extentOf(log);
+  for (const each of series) yield* familyOf(each, { log, last, name, attempts });
+  yield '# EOF\n';
+}
+
+async function extentOf(log: string): Promise<LogExtent> {
+  const found = new Set<StepSeries>();
+  let last = 0;
+  for await (const record of readSteps(log)) {
+    if (record.timings.at === undefined) throw withoutTime(log, record.step);
+    for (const series of STEP_SERIES) if (series.of(record) !== undefined) found.add(series);
+    last = record.step;
+  }
+  return { last, series: STEP_SERIES.filter((series) => found.has(series)) };
+}
+
+interface Source {
+  readonly log: string;
+  readonly last: number;
+  /** The run's. */
+  readonly name: string;
+  readonly attempts: readonly Attempt[];
+}
+
+async function* familyOf(
+  series: StepSeries,
+  { log, last, name, attempts }: Source,
+): AsyncGenerator<string, void, undefined> {
+  const unit = series.unit === undefined ? '' : `# UNIT ${series.name} ${series.unit}\n`;
+  let text = `# TYPE ${series.name} gauge\n${unit}# HELP ${series.name} ${series.help}\n`;
+  const run = escaped(name);
+  for await (const record of readSteps(log)) {
+    if (record.step > last) break;
+    const value = sampleOf(series, record);
+    if (value === undefined) continue;
+    const labels = `{run="${run}",attempt="${attemptOf(record.step, attempts)}"}`;
+    text += `${series.name}${labels} ${value} ${seconds(record.timings.at ?? 0)}\n`;
+    if (text.length < CHUNK_CHARACTERS) continue;
+    yield text;
+    text = '';
+  }
+  yield text;
+}
+
+/** Unix milliseconds as seconds. */
+function seconds(milliseconds: number): string {
+  const digits = String(milliseconds).padStart(4, '0');
+  return `${digits.slice(0, -3)}.${digits.slice(-3)}`;
+}
+
+function escaped(label: string): string {
+  return label.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+function withoutTime(log: string, step: number): RunDirectoryError {
+  return new RunDirectoryError(
+    `${shownPath(log)}: step ${step} has no timings.at, since an older version of Lockstep wrote it, so nobody knows when it was done. ` +
+      'Train the run again with this version (the bits will be the same), or name another.',
+  );
+}

@@ -1,0 +1,25 @@
+import type { Registry } from 'prom-client';
+import { keptCounter, keptGauge } from '../prometheus/kept.ts';
+
+/** Samples of single steps on their way to a remote write receiver. */
+export interface SampleCounts {
+  readonly sent: number;
+  readonly dropped: number;
+  readonly pending: number;
+}
+
+/** Registers the families of remote write, whose values are taken from where they are kept at each scrape. */
+export function remoteWriteIn(registry: Registry, counts: SampleCounts): void {
+  keptCounter(registry, {
+    name: 'lockstep_remote_write_samples_total',
+    help: 'Samples of single steps for the remote write receiver, by outcome: sent (it took them) or dropped.',
+    labelNames: ['outcome'],
+    samples: () => (['sent', 'dropped'] as const).map((outcome) => ({ labels: { outcome }, value: counts[outcome] })),
+  });
+  keptGauge(registry, {
+    name: 'lockstep_remote_write_pending_samples',
+    help: 'Samples of single steps that wait for the remote write receiver.',
+    labelNames: [],
+    samples: () => [{ labels: {}, value: counts.pending }],
+  });
+}

@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Registry } from 'prom-client';
+import type { TrainConfig } from '../../../shared/config/config.ts';
+import { UsageError } from '../../../shared/util/errors.ts';
+import { Token } from '../../../shared/util/token.ts';
+import { version } from '../../../shared/util/version.ts';
+import { BOOKMARK, stepsFile } from '../../run/files.ts';
+import { attemptOf, type Manifest } from '../../run/manifest.ts';
+import { readSteps } from '../../run/step-lines.ts';
+import type { Destination } from './delivery.ts';
+import { remoteWriteIn } from './metrics.ts';
+import type { RemoteWriter } from './remote-writer.ts';
+
+const TOKEN_VARIABLE = 'LOCKSTEP_REMOTE_WRITE_TOKEN';
+const TOKEN_SOURCES = `--remote-write-token-file FILE or ${TOKEN_VARIABLE}`;
+
+/**
+ * Where --remote-write sends steps; undefined where it wasn't given. Read before anything else is begun.
+ * @throws UsageError, which shows neither token nor password, where the URL or the token can't be used
+ */
+export async function remoteWriteOf(
+  { remoteWrite, remoteWriteTokenFile: file }: TrainConfig,
+  env: NodeJS.ProcessEnv,
+): Promise<Destination | undefined> {
+  if (remoteWrite === undefined) return undefined;
+  const { href } = urlOf(remoteWrite);
+  if (file !== undefined) return { url: href, token: tokenOf(await textOf(file), `The token in ${file}`) };
+  const text = env[TOKEN_VARIABLE];
+  return text ? { url: href, token: tokenOf(text, `The token in ${TOKEN_VARIABLE}`) } : { url: href };
+}
+
+/** Begins to send a run's steps, where that was asked for. */
+export async function startRemoteWrite(
+  destination: Destination | undefined,
+  { name, attempts }: Manifest,
+  { run, registry, say }: { readonly run: string; readonly registry: Registry; readonly say: (line: string) => void },
+): Promise<RemoteWriter | undefined> {
+  if (destination === undefined) return undefined;
+  const [{ RemoteWriter }, { placeOf }, { Bookmark }] = await Promise.all([
+    import('./remote-writer.ts'),
+    import('./delivery.ts'),
+    import('./send-cursor.ts'),
+  ]);
+  const place = placeOf(destination.url);
+  say(`Every step goes to ${place} by remote write.`);
+  const bookmark = new Bookmark(join(run, BOOKMARK), place);
+  const own = { run: name, attempt: attempts.length, bookmark };
+  const writer = new RemoteWriter({ ...destination, ...own, userAgent: `lockstep/${version()}`, onNotice: say });
+  remoteWriteIn(registry, writer);
+  const since = await bookmark.read();
+  const from = attempts.at(-1)?.from ?? 0;
+  // A process before this one was killed, or gave up at its end.
+  if (since !== undefined && (since.attempt < attempts.length - 1 || since.answered < from)) {
+    await writer.recall(readSteps(stepsFile(run)), since, (step) => attemptOf(step, attempts));
+  }
+  return writer;
+}
+
+function urlOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    // What stands before an @ may be a password.
+    const shown = text.includes('@') ? 'another text' : `"${text}"`;
+    throw new UsageError(
+      `--remote-write: expected a URL with http or https, such as http://127.0.0.1:9090/api/v1/write, but got ${shown}.`,
+    );
+  }
+  if (url.username === '' && url.password === '') return url;
+  throw new UsageError(
+    '--remote-write: the URL holds a name or a password, which run.json and logs would show. Leave them out, and give the ' +
+      `receiver's bearer token by ${TOKEN_SOURCES}.`,
+  );
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `--remote-write-token-file: ${file} can't be read (${code}). Name a file with the token alone.`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function tokenOf(untrimmed: string, what: string): Token {
+  const text = untrimmed.trim();
+  if (/^[\x21-\x7e]+$/.test(text)) return new Token(text);
+  throw new UsageError(
+    `${what} can't be sent: expected one line of visible ASCII characters without spaces. Give the receiver's by ${TOKEN_SOURCES}.`,
+  );
+}

@@ -1,0 +1,35 @@
+// What Prometheus remote write 1.0 sends: https://prometheus.io/docs/specs/prw/remote_write_spec/
+import { compress } from 'snappyjs';
+import { type Messages, protobufTypes } from '../../../shared/util/protobuf.ts';
+import type { Batch } from './step-queue.ts';
+import { STEP_SERIES } from './step-series.ts';
+
+/** As much of prometheus.WriteRequest as this sends. A sample's timestamp: Unix milliseconds. */
+const MESSAGES: Messages = {
+  WriteRequest: { timeseries: [1, 'TimeSeries', 'repeated'] },
+  TimeSeries: { labels: [1, 'Label', 'repeated'], samples: [2, 'Sample', 'repeated'] },
+  Label: { name: [1, 'string'], value: [2, 'string'] },
+  Sample: { value: [1, 'double'], timestamp: [2, 'int64'] },
+};
+
+export const WriteRequest = protobufTypes(MESSAGES).lookupType('WriteRequest');
+
+export const HEADERS = {
+  'Content-Type': 'application/x-protobuf',
+  'Content-Encoding': 'snappy',
+  'X-Prometheus-Remote-Write-Version': '0.1.0',
+} as const;
+
+/** The body of a request with all samples of a batch, labelled with the run's name and their attempt. */
+export function encodeBatch(batch: Batch, run: string): Uint8Array {
+  // Sorted by name, as the specification demands; so are samples by time.
+  const labels = [
+    { name: 'attempt', value: String(batch.origin.attempt) },
+    { name: 'run', value: run },
+  ];
+  const timeseries = STEP_SERIES.map(({ name }, series) => ({
+    labels: [{ name: '__name__', value: name }, ...labels],
+    samples: batch.samplesOf(series),
+  })).filter(({ samples }) => samples.length > 0);
+  return compress(WriteRequest.encode({ timeseries }).finish());
+}

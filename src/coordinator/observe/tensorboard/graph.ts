@@ -1,0 +1,87 @@
+import type { ModelLayout, TensorLayout } from '../../../shared/model/layout.ts';
+import { ANY, FLOAT, GraphBuilder, type Output, typeAttr } from './graph-builder.ts';
+import { layerOf } from './graph-layers.ts';
+import type { GraphDef } from './messages.ts';
+
+/**
+ * The network as TensorFlow would write it, in the paper's form (convolve, sum 2x2, scale, add a bias), a scope a layer. The
+ * kernel fuses these; what they compute is the same.
+ */
+export function graphOf({ spec, layers }: ModelLayout): GraphDef {
+  const graph = new GraphBuilder();
+  const { image, labels } = inputOf(graph, spec.input);
+  let x = image;
+  for (const layer of layers) {
+    const scope = layer.spec === spec.head ? layer.spec.name : layer.spec.name.toUpperCase();
+    const held = layer.tensors.map((tensor) => graph.variable(`${scope}/${partOf(tensor)}`, tensor.shape));
+    x = layerOf(graph, scope, layer, x, held);
+  }
+  lossOf(graph, x, labels, spec.head.kind === 'rbf' ? spec.head.j : undefined);
+  const head = spec.head.name;
+  const probabilities = graph.add(`${head}/Softmax`, { op: 'Softmax', inputs: [x], shape: x.shape, attr: FLOAT });
+  accuracyOf(graph, probabilities, labels);
+  return graph.build();
+}
+
+/** c1.weight: weight */
+function partOf({ name }: TensorLayout): string {
+  return name.slice(name.lastIndexOf('.') + 1);
+}
+
+function inputOf(graph: GraphBuilder, { height, width, padding }: ModelLayout['spec']['input']) {
+  const labels = graph.placeholder('labels', 'int32', [ANY]);
+  const shape = [ANY, 1, height, width];
+  const bytes = graph.placeholder('input/images', 'uint8', shape);
+  const cast = { SrcT: typeAttr('uint8'), DstT: typeAttr('float') };
+  const floats = graph.add('input/Cast', { op: 'Cast', inputs: [bytes], shape, attr: cast });
+  const white = graph.constant('input/white', Float32Array.of(255), []);
+  const scaled = graph.add('input/RealDiv', { op: 'RealDiv', inputs: [floats, white], shape, attr: FLOAT });
+  const sides = Int32Array.of(0, 0, 0, 0, padding, padding, padding, padding);
+  const paddings = graph.constant('input/paddings', sides, [4, 2]);
+  const image = graph.add('input/Pad', {
+    ...{ op: 'Pad', inputs: [scaled, paddings], shape: [ANY, 1, height + 2 * padding, width + 2 * padding] },
+    attr: { ...FLOAT, Tpaddings: typeAttr('int32') },
+  });
+  return { image, labels };
+}
+
+/** Mean over the batch. LeCun's loss y_D + log(e^-j + sum e^-y) is cross-entropy too, over the scores -y and one more, -j. */
+function lossOf(graph: GraphBuilder, scores: Output, labels: Output, j: number | undefined): void {
+  const op = 'SparseSoftmaxCrossEntropyWithLogits';
+  const logits = j === undefined ? scores : withRejection(graph, scores, j);
+  const attr = { ...FLOAT, Tlabels: typeAttr('int32') };
+  // Its second output is the gradient.
+  const losses = graph.add('loss/CrossEntropy', {
+    ...{ op, inputs: [logits, labels], shape: [ANY], others: [logits.shape], attr },
+  });
+  meanOf(graph, 'loss', losses);
+}
+
+/** With the score -j of what is no digit as a last column. */
+function withRejection(graph: GraphBuilder, scores: Output, j: number): Output {
+  const paddings = graph.constant('loss/rejection/paddings', Int32Array.of(0, 0, 0, 1), [2, 2]);
+  const value = graph.constant('loss/rejection/minus_j', Float32Array.of(-j), []);
+  return graph.add('loss/rejection/PadV2', {
+    ...{ op: 'PadV2', inputs: [scores, paddings, value], shape: [ANY, (scores.shape[1] as number) + 1] },
+    attr: { ...FLOAT, Tpaddings: typeAttr('int32') },
+  });
+}
+
+function accuracyOf(graph: GraphBuilder, probabilities: Output, labels: Output): void {
+  const axis = graph.constant('accuracy/axis', Int32Array.of(1), []);
+  const guesses = graph.add('accuracy/ArgMax', {
+    ...{ op: 'ArgMax', inputs: [probabilities, axis], shape: [ANY], dtype: 'int32' },
+    attr: { ...FLOAT, Tidx: typeAttr('int32'), output_type: typeAttr('int32') },
+  });
+  const attr = { T: typeAttr('int32') };
+  const hits = { op: 'Equal', inputs: [guesses, labels], shape: [ANY], dtype: 'bool', attr } as const;
+  const cast = { SrcT: typeAttr('bool'), DstT: typeAttr('float') };
+  const ones = { op: 'Cast', inputs: [graph.add('accuracy/Equal', hits)], shape: [ANY], attr: cast };
+  meanOf(graph, 'accuracy', graph.add('accuracy/Cast', ones));
+}
+
+function meanOf(graph: GraphBuilder, scope: string, values: Output): void {
+  const axis = graph.constant(`${scope}/Mean/axis`, Int32Array.of(0), [1]);
+  const attr = { ...FLOAT, Tidx: typeAttr('int32'), keep_dims: { b: false } };
+  graph.add(`${scope}/Mean`, { op: 'Mean', inputs: [values, axis], shape: [], attr });
+}

@@ -1,0 +1,15 @@
+import type { RunDirectory } from '../../run/run-directory.ts';
+import { type Beginning, layoutFor } from '../../run/start.ts';
+import { EventLog } from './event-log.ts';
+
+/** Event files for TensorBoard, where the run was asked for them. */
+export async function eventLogOf(
+  { manifest, from }: Beginning,
+  directory: RunDirectory,
+  onNotice: (message: string) => void,
+): Promise<EventLog | undefined> {
+  if (!manifest.config.tensorboard) return undefined;
+  const mayWrite = (): Promise<void> => directory.checkLock();
+  const options = { folder: directory.tensorboard, from: from.step, layout: layoutFor(manifest.config) };
+  return EventLog.open({ ...options, onNotice, mayWrite, now: () => Date.now() });
+}

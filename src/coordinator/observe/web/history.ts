@@ -1,0 +1,55 @@
+import type { RunView } from '../../../shared/live/feed.ts';
+import { CAPACITY, type Point, StepSeries } from '../../../shared/live/series.ts';
+import type { StepRecord } from '../../train/observer.ts';
+
+/** Of these the last ones are kept. */
+const MOST_TESTS = 4096;
+const MOST_CHECKPOINTS = 256;
+const MOST_HAPPENINGS = 256;
+
+/** The steps, tests, checkpoints and happenings of a run so far. */
+export class History {
+  readonly #series: StepSeries;
+  readonly #tests: RunView['tests'][number][] = [];
+  readonly #checkpoints: RunView['checkpoints'][number][] = [];
+  readonly #happenings: RunView['happenings'][number][] = [];
+  lastStep = 0;
+
+  /** @param capacity of the series: so many steps are kept one by one */
+  constructor(capacity = CAPACITY) {
+    this.#series = new StepSeries(capacity);
+  }
+
+  step(record: StepRecord): Point {
+    const { step, loss, accuracy, learningRate, gradientNorm, testAccuracy, testLoss } = record;
+    const point = { step, loss, accuracy, learningRate, gradientNorm, seconds: record.timings.total };
+    this.#series.push(point);
+    this.lastStep = step;
+    if (testAccuracy !== undefined && this.#tests.at(-1)?.step !== step) {
+      this.test({ step, accuracy: testAccuracy, loss: Number.isFinite(testLoss) ? (testLoss as number) : null });
+    }
+    return point;
+  }
+
+  test(test: RunView['tests'][number]): void {
+    keep(this.#tests, test, MOST_TESTS);
+  }
+
+  checkpoint(checkpoint: RunView['checkpoints'][number]): void {
+    keep(this.#checkpoints, checkpoint, MOST_CHECKPOINTS);
+  }
+
+  happening(happening: RunView['happenings'][number]): void {
+    keep(this.#happenings, happening, MOST_HAPPENINGS);
+  }
+
+  get view(): Pick<RunView, 'series' | 'tests' | 'checkpoints' | 'happenings'> {
+    const [tests, checkpoints, happenings] = [this.#tests, this.#checkpoints, this.#happenings];
+    return { series: this.#series.data, tests, checkpoints, happenings };
+  }
+}
+
+function keep<Item>(items: Item[], item: Item, most: number): void {
+  items.push(item);
+  if (items.length > most) items.shift();
+}

@@ -1,0 +1,198 @@
+import { basename } from 'node:path';
+import type { FeedMessage, NodeState, NodeView, RunState, RunView, StatusView } from '../../../shared/live/feed.ts';
+import type { Point } from '../../../shared/live/series.ts';
+import type {
+  CheckpointRecord,
+  EvaluationRecord,
+  LeaveReason,
+  RunEvent,
+  StepObserver,
+  StepRecord,
+} from '../../train/observer.ts';
+import type { NodeCounts } from '../prometheus/node-families.ts';
+import { Audience } from './event-stream-clients.ts';
+import { History } from './history.ts';
+
+/** How often pages hear of new steps, and of all else that has moved. */
+const STEPS_MS = 100;
+const STATUS_MS = 1000;
+/** Seconds over which speeds are taken. */
+const SPEED_SECONDS = 5;
+
+/** Reads what became of a node's shards so far. */
+type ShardsReader = () => NodeCounts['shards'];
+
+/** What a run is, before anything has happened in it. */
+export type RunHeading = Pick<
+  RunView,
+  'name' | 'started' | 'iterations' | 'batch' | 'dataset' | 'config' | 'digests'
+> & { readonly shardSize: number };
+
+/** A run's history, and what is new of it, for the pages that watch; bounded however long the run is. */
+export class LiveFeed implements StepObserver {
+  readonly audience = new Audience();
+  readonly #heading: RunHeading;
+  readonly #history = new History();
+  readonly #nodes = new Map<string, Node>();
+  readonly #timers: readonly NodeJS.Timeout[];
+  #state: RunState = 'running';
+  #weightsSha256: string | undefined;
+  #untold: Point[] = [];
+  readonly #pace = new Pace();
+  #phases = new Map<string, number>();
+  #phaseSteps = 0;
+
+  constructor(heading: RunHeading) {
+    this.#heading = heading;
+    this.#timers = [setInterval(() => this.#tellSteps(), STEPS_MS), setInterval(() => this.#tellStatus(), STATUS_MS)];
+    for (const timer of this.#timers) timer.unref();
+  }
+
+  /** Takes in the steps of earlier attempts. Pages that watch already begin anew, with them. */
+  async recall(records: AsyncIterable<StepRecord>): Promise<void> {
+    for await (const record of records) this.#history.step(record);
+    this.audience.tell(this.beginning());
+  }
+
+  beginning(): FeedMessage {
+    return { type: 'runs', live: true, runs: [this.#view] };
+  }
+
+  get #view(): RunView {
+    const { shardSize: _, ...heading } = this.#heading;
+    return { ...heading, state: this.#state, ...this.#history.view, weightsSha256: this.#weightsSha256 };
+  }
+
+  /** Reads a node's counts whenever pages are told. */
+  watchNode(name: string, read: ShardsReader): void {
+    const node = this.#nodes.get(name);
+    if (node === undefined) this.#nodes.set(name, new Node(name, read));
+    else node.read = read;
+  }
+
+  forgetNode(name: string): void {
+    this.#nodes.delete(name);
+  }
+
+  onStep(record: StepRecord): void {
+    this.#untold.push(this.#history.step(record));
+    for (const [phase, seconds] of Object.entries(record.timings.phases ?? {})) {
+      this.#phases.set(phase, (this.#phases.get(phase) ?? 0) + seconds);
+    }
+    this.#phaseSteps++;
+    if (record.weightsSha256 !== undefined) this.#weightsSha256 = record.weightsSha256;
+  }
+
+  onEvaluation({ step, testAccuracy, testLoss }: EvaluationRecord): void {
+    this.#tellSteps();
+    const test = { step, accuracy: testAccuracy, loss: Number.isFinite(testLoss) ? testLoss : null };
+    this.#history.test(test);
+    this.audience.tell({ type: 'test', test });
+  }
+
+  onCheckpoint({ step, file }: CheckpointRecord): void {
+    const checkpoint = { step, file: basename(file) };
+    this.#history.checkpoint(checkpoint);
+    this.audience.tell({ type: 'checkpoint', checkpoint });
+  }
+
+  onEvent(event: RunEvent): void {
+    if (event.kind === 'notice') {
+      const happening = { at: Date.now(), message: event.message };
+      this.#history.happening(happening);
+      this.audience.tell({ type: 'happening', happening });
+      return;
+    }
+    const node = this.#nodes.get(event.node);
+    if (node === undefined) return;
+    if (event.kind === 'workers') Object.assign(node, event.counts);
+    else node.gone = event.kind === 'gone' ? event.reason : undefined;
+    this.#tellStatus();
+  }
+
+  /** Says how it ended, and lets the pages go. */
+  async end(state: RunState): Promise<void> {
+    if (this.#state !== 'running') return;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#tellSteps();
+    this.#tellStatus();
+    this.#state = state;
+    await this.audience.end({ type: 'end', state, weightsSha256: this.#weightsSha256 });
+  }
+
+  #tellSteps(): void {
+    const points = this.#untold;
+    if (points.length === 0) return;
+    this.#untold = [];
+    this.#pace.count(points.length);
+    this.audience.tell({ type: 'steps', points });
+  }
+
+  #tellStatus(): void {
+    this.audience.tell({ type: 'status', status: this.#status() });
+  }
+
+  #status(): StatusView {
+    const { batch, iterations, shardSize } = this.#heading;
+    const perSecond = this.#pace.perSecond;
+    const left = iterations - this.#history.lastStep;
+    const steps = Math.max(1, this.#phaseSteps);
+    const phases = Object.fromEntries([...this.#phases].map(([phase, seconds]) => [phase, seconds / steps]));
+    this.#phases = new Map();
+    this.#phaseSteps = 0;
+    return {
+      speed: perSecond * batch,
+      left: perSecond > 0 ? left / perSecond : null,
+      phases,
+      nodes: [...this.#nodes.values()].map((node) => node.view(shardSize)),
+    };
+  }
+}
+
+/** Counts per second over the last seconds. */
+class Pace {
+  #marks: { at: number; total: number }[] = [{ at: performance.now(), total: 0 }];
+  #total = 0;
+
+  count(more: number): void {
+    this.#total += more;
+  }
+
+  /** What it is now, told each time it is asked. */
+  get perSecond(): number {
+    const now = performance.now();
+    this.#marks.push({ at: now, total: this.#total });
+    while (this.#marks.length > 2 && now - (this.#marks[1]?.at ?? now) >= 1000 * SPEED_SECONDS) this.#marks.shift();
+    const first = this.#marks[0] as { at: number; total: number };
+    return now > first.at ? (1000 * (this.#total - first.total)) / (now - first.at) : 0;
+  }
+}
+
+class Node {
+  readonly name: string;
+  read: ShardsReader;
+  ready = 0;
+  starting = 0;
+  /** Why it takes no part any more. */
+  gone: LeaveReason | undefined;
+  readonly #pace = new Pace();
+  #seen = 0;
+
+  constructor(name: string, read: ShardsReader) {
+    this.name = name;
+    this.read = read;
+  }
+
+  view(shardSize: number): NodeView {
+    const { name, ready, starting } = this;
+    const { done, late, lost } = this.read();
+    this.#pace.count((done + late - this.#seen) * shardSize);
+    this.#seen = done + late;
+    return { name, state: this.#state, ready, starting, speed: this.#pace.perSecond, done, late, lost };
+  }
+
+  get #state(): NodeState {
+    if (this.gone !== undefined) return this.gone === 'left' ? 'left' : 'lost';
+    return this.ready > 0 ? 'ready' : 'starting';
+  }
+}

@@ -1,0 +1,126 @@
+import { BITS } from '../../shared/config/config.ts';
+import { flagOf } from '../../shared/config/schema.ts';
+import type { StepRecord } from '../train/observer.ts';
+import type { Manifest } from './manifest.ts';
+import { FIELDS_ALWAYS, FIELDS_TAKEN, readSteps } from './step-lines.ts';
+
+/** Of run A and of run B. */
+export type Both<T> = readonly [T, T];
+
+/** Something that decides the bits and differs between two runs. */
+export interface Cause {
+  readonly what: 'option' | 'data' | 'kernel' | 'init';
+  readonly name: string;
+  /** A digest comes with what a person knows it by. Undefined: initial weights that were drawn from the seed. */
+  readonly values: Both<unknown>;
+}
+
+export interface Difference {
+  /** Updates done. */
+  readonly step: number;
+  readonly fields: Readonly<Partial<Record<Field, Both<unknown>>>>;
+}
+
+export interface Comparison {
+  /** How many of the steps that both logs have are equal, up to the first that differs. */
+  readonly steps: number;
+  readonly first?: Difference;
+  /** Where only one log goes on. */
+  readonly goesOn?: { readonly run: 'A' | 'B'; readonly step: number };
+  /** Steps before that which only the other log has. */
+  readonly lacking: Both<number>;
+}
+
+export type Field = (typeof FIELDS_ALWAYS | typeof FIELDS_TAKEN)[number];
+
+/** What differs between two runs in what decides the bits. */
+export function causesOf([a, b]: Both<Manifest>): Cause[] {
+  // A path says nothing of the weights that lie there; their digest is below.
+  const options = BITS.filter((key) => key !== 'init');
+  const causes: Cause[] = options.map((key) => ({
+    ...{ what: 'option', name: flagOf(key) },
+    values: [a.config[key], b.config[key]],
+  }));
+  const data = ({ dataset, digests }: Manifest) => ({ name: dataset, sha256: digests.dataset });
+  const kernel = ({ digests, versions }: Manifest) => {
+    return { sha256: digests.numerics, lockstep: versions.lockstep, node: versions.node };
+  };
+  if (data(a).sha256 !== data(b).sha256) causes.push({ what: 'data', name: 'data set', values: [data(a), data(b)] });
+  if (kernel(a).sha256 !== kernel(b).sha256) {
+    causes.push({ what: 'kernel', name: 'numerics', values: [kernel(a), kernel(b)] });
+  }
+  causes.push({ what: 'init', name: 'initial weights', values: [a.digests.init, b.digests.init] });
+  return causes.filter(({ values }) => !Object.is(values[0], values[1]));
+}
+
+/** Whether one of the causes can make a step differ. */
+export function explains(causes: readonly Cause[], manifests: Both<Manifest>): boolean {
+  const without = new Set([flagOf('hashEvery')]);
+  if (manifests.every(({ config }) => config.schedule === 'constant')) without.add(flagOf('iterations'));
+  return causes.some(({ name }) => !without.has(name));
+}
+
+/** The fields of a step that two runs have in common. */
+export function comparableFields([a, b]: Both<Manifest>): readonly Field[] {
+  const all = [...FIELDS_ALWAYS, ...FIELDS_TAKEN];
+  // Links at other steps give other chains over the same weights.
+  return a.config.hashEvery === b.config.hashEvery ? all : all.filter((field) => field !== 'chain');
+}
+
+/**
+ * Reads two logs in step, as far as the first difference.
+ * @throws RunDirectoryError where one can't be read
+ */
+export async function compareSteps(logs: Both<string>, fields: readonly Field[]): Promise<Comparison> {
+  const [a, b] = [readSteps(logs[0]), readSteps(logs[1])];
+  try {
+    return await compare(a, b, fields);
+  } finally {
+    await Promise.all([a.return(), b.return()]);
+  }
+}
+
+type Steps = AsyncGenerator<StepRecord, void, undefined>;
+
+async function compare(a: Steps, b: Steps, fields: readonly Field[]): Promise<Comparison> {
+  let steps = 0;
+  const lacking: [number, number] = [0, 0];
+  let [left, right] = [await next(a), await next(b)];
+  while (left !== undefined && right !== undefined) {
+    // A log may lack steps: where its disk was full for a while.
+    if (left.step < right.step) {
+      lacking[1]++;
+      left = await next(a);
+    } else if (right.step < left.step) {
+      lacking[0]++;
+      right = await next(b);
+    } else {
+      const first = differenceOf([left, right], fields);
+      if (first !== undefined) return { steps, first, lacking };
+      steps++;
+      [left, right] = [await next(a), await next(b)];
+    }
+  }
+  if (left !== undefined) return { steps, goesOn: { run: 'A', step: await lastStep(left, a) }, lacking };
+  if (right !== undefined) return { steps, goesOn: { run: 'B', step: await lastStep(right, b) }, lacking };
+  return { steps, lacking };
+}
+
+async function next(steps: Steps): Promise<StepRecord | undefined> {
+  return (await steps.next()).value ?? undefined;
+}
+
+async function lastStep(first: StepRecord, rest: Steps): Promise<number> {
+  let last = first.step;
+  for await (const { step } of rest) last = step;
+  return last;
+}
+
+function differenceOf([a, b]: Both<StepRecord>, fields: readonly Field[]): Difference | undefined {
+  const differing = fields.filter((field) => {
+    const isInBoth = a[field] !== undefined && b[field] !== undefined;
+    return isInBoth && !Object.is(a[field], b[field]);
+  });
+  if (differing.length === 0) return undefined;
+  return { step: a.step, fields: Object.fromEntries(differing.map((field) => [field, [a[field], b[field]]])) };
+}

@@ -1,0 +1,21 @@
+import { BITS, resolveTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
+import { type Preset, presetNames, readPreset } from '../../shared/config/presets.ts';
+import type { Summary } from './summary.ts';
+
+/** What a person reads where a finished run is one that a preset says the result of; undefined where it is none. */
+export function expectationText({ dataset, weightsSha256 }: Summary, config: TrainConfig): string | undefined {
+  const name = dataset === 'mnist' ? presetNames().find((each) => isSame(config, readPreset(each))) : undefined;
+  if (name === undefined) return undefined;
+  const { expected } = readPreset(name);
+  if (expected.weightsSha256 === weightsSha256) return `These are the bits that configs/${name}.json expects.`;
+  return (
+    `THESE ARE NOT THE BITS that configs/${name}.json expects, ${expected.weightsSha256}. ` +
+    'The same build would give them on any machine: see lockstep verify and lockstep doctor.'
+  );
+}
+
+/** Whether the preset's options make the same bits. */
+function isSame(config: TrainConfig, { options }: Preset): boolean {
+  const { config: preset } = resolveTrainConfig({ flags: options, env: {} });
+  return BITS.every((key) => config[key] === preset[key]);
+}

@@ -1,0 +1,171 @@
+import { readFile } from 'node:fs/promises';
+import { arch, cpus, hostname, platform } from 'node:os';
+import { z } from 'zod';
+import type { Digests } from '../../shared/checkpoint/checkpoint.ts';
+import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config/config.ts';
+import { OPTION_KEYS, type OptionKey, trainSchema } from '../../shared/config/schema.ts';
+import { RunDirectoryError } from '../../shared/util/errors.ts';
+import { version } from '../../shared/util/version.ts';
+import { type Commit, commit } from './commit.ts';
+import { MANIFEST, manifestFile } from './files.ts';
+import { type Summary, SummarySchema } from './summary.ts';
+
+/** `running` also where the process was killed: then its lock is stale. */
+const STATES = ['running', 'stopped', 'failed', 'finished'] as const;
+export type RunState = (typeof STATES)[number];
+
+const Time = z.iso.datetime();
+const Count = z.int().nonnegative();
+
+/** One process's part of a run. */
+const AttemptSchema = z.object({
+  started: Time,
+  ended: Time.optional(),
+  /** Updates done before it, and when it ended. */
+  from: Count,
+  steps: Count.optional(),
+  iterations: z.int().positive(),
+  workers: Count,
+  host: z.string(),
+  pid: Count,
+});
+
+const ManifestSchema = z.object({
+  name: z.string(),
+  state: z.enum(STATES),
+  started: Time,
+  ended: Time.optional(),
+  /** As it was resolved. */
+  config: z.record(z.string(), z.unknown()),
+  /** The options that were given, not left to their defaults. */
+  explicit: z.array(z.string()),
+  digests: z.object({ dataset: z.string(), numerics: z.string(), init: z.string().optional() }),
+  dataset: z.string(),
+  versions: z.record(z.string(), z.string()),
+  git: z.object({ commit: z.string(), clean: z.boolean() }).optional(),
+  host: z.record(z.string(), z.unknown()),
+  addresses: z.record(z.string(), z.string()),
+  attempts: z.array(AttemptSchema).min(1),
+  /** The hash chain's last value. */
+  chain: z.string().optional(),
+  /** Why it failed. */
+  failure: z.string().optional(),
+  result: SummarySchema.optional(),
+});
+
+export type Attempt = z.output<typeof AttemptSchema>;
+
+/** What run.json says of a run: all that decides its bits, where it ran, and what came of it. */
+export type Manifest = Omit<z.output<typeof ManifestSchema>, 'config' | 'explicit' | 'result'> &
+  ResolvedTrainConfig & { readonly result?: Summary | undefined };
+
+export interface ManifestOptions extends ResolvedTrainConfig {
+  readonly name: string;
+  readonly digests: Digests;
+  /** The data set's name. */
+  readonly dataset: string;
+  readonly started: Date;
+  /** Updates done before. */
+  readonly from: number;
+  readonly metricsUrl: string | undefined;
+  /** Of a run that goes on. */
+  readonly previous?: Manifest | undefined;
+}
+
+/** Where an attempt begins. */
+export async function manifestOf(options: ManifestOptions): Promise<Manifest> {
+  const { name, config, explicit, digests, dataset, started, from, metricsUrl, previous } = options;
+  const attempt = { started: started.toISOString(), from, iterations: config.iterations, workers: config.workers };
+  const checkout = await commit();
+  return {
+    name,
+    state: 'running',
+    started: previous?.started ?? attempt.started,
+    config,
+    explicit,
+    digests,
+    dataset,
+    versions: { lockstep: version(), node: process.version, v8: process.versions.v8 },
+    ...(checkout === undefined ? {} : { git: checkout satisfies Commit }),
+    host: {
+      name: hostname(),
+      platform: platform(),
+      arch: arch(),
+      cpu: cpus()[0]?.model.trim() ?? 'unknown',
+      cpus: cpus().length,
+    },
+    addresses: metricsUrl === undefined ? {} : { metrics: `${metricsUrl}/metrics` },
+    attempts: [...(previous?.attempts ?? []), { ...attempt, host: hostname(), pid: process.pid }],
+  };
+}
+
+export interface Ending {
+  readonly state: RunState;
+  /** Updates done. */
+  readonly steps: number;
+  readonly chain: string;
+  readonly failure?: string;
+  readonly result?: Summary;
+}
+
+/** Where an attempt ends. */
+export function ended(manifest: Manifest, { steps, ...ending }: Ending): Manifest {
+  const at = new Date().toISOString();
+  const attempts = manifest.attempts.with(-1, { ...(manifest.attempts.at(-1) as Attempt), ended: at, steps });
+  return { ...manifest, ...ending, ended: at, attempts };
+}
+
+/**
+ * Which attempt, from 1 on, a step of the log is of. Each cuts the log to where it begins before it adds to it, so what stands there
+ * is of the last one that began before the step.
+ */
+export function attemptOf(step: number, attempts: readonly Pick<Attempt, 'from'>[]): number {
+  return attempts.findLastIndex(({ from }) => from < step) + 1;
+}
+
+/** As run.json holds it. */
+export function manifestJson({ config, explicit, ...rest }: Manifest): object {
+  // What asked for this attempt is nothing of the run's.
+  const { resume: _, forceUnlock: __, ...own } = config;
+  const given = [...explicit].filter((key) => Object.hasOwn(own, key)).sort();
+  const { name, state, started, ended, ...others } = rest;
+  return { name, state, started, ended, config: own, explicit: given, ...others };
+}
+
+/** @throws RunDirectoryError where a run directory has no run.json, or not one of this version */
+export async function readManifest(run: string): Promise<Manifest> {
+  const file = manifestFile(run);
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const problem =
+      code === 'ENOENT'
+        ? `${run} isn't a run directory, or its run never began: it has no ${MANIFEST}`
+        : `${file} can't be read: ${message}`;
+    throw new RunDirectoryError(`${problem}. Name another run, or start a new one.`, { cause: error });
+  }
+  const parsed = ManifestSchema.safeParse(json);
+  const config = parsed.data === undefined ? undefined : configOf(parsed.data.config);
+  if (parsed.success && config?.success === true) {
+    const explicit = new Set(parsed.data.explicit.filter(isOption));
+    return { ...parsed.data, config: config.data as TrainConfig, explicit };
+  }
+  const issue = (parsed.error ?? config?.error)?.issues[0];
+  throw new RunDirectoryError(
+    `${file} isn't one that this version can use (${issue?.path.join('.')}: ${issue?.message}). ` +
+      'Use the version of Lockstep that wrote it.',
+    { cause: parsed.error ?? config?.error },
+  );
+}
+
+function configOf(config: Record<string, unknown>) {
+  // Of a resolved config: what depends on others, or on the machine, is decided.
+  const decided = { workers: Count, warmup: Count, weightDecay: z.number() };
+  return trainSchema.extend(decided).safeParse(config);
+}
+
+function isOption(key: string): key is OptionKey {
+  return OPTION_KEYS.includes(key as OptionKey);
+}

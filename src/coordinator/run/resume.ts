@@ -1,0 +1,130 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { type Checkpoint, type Digests, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import { checkpointName, checkpointsIn, readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { AUTO, type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config/config.ts';
+import { readSources, type Sources } from '../../shared/config/sources.ts';
+import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
+import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
+import { checkpointsFolder, manifestFile } from './files.ts';
+import { findRun } from './find.ts';
+import { firstSound } from './first-intact.ts';
+import { type Manifest, readManifest } from './manifest.ts';
+
+/** A run to go on with. */
+export interface Resumed extends ResumedTrainConfig {
+  readonly path: string;
+  readonly manifest: Manifest;
+}
+
+/**
+ * The run that --resume names, with the config to go on with; undefined where a new run is meant.
+ * @throws UsageError where there is no such run, or where options or this build would change its bits
+ */
+export async function resumedRun(sources: Sources): Promise<Resumed | undefined> {
+  const path = await namedRun(sources);
+  if (path === undefined) return undefined;
+  const manifest = await readManifest(path);
+  const resumed = { path, manifest, ...resumeTrainConfig(sources, manifest) };
+  const { numerics } = manifest.digests;
+  refuse(resumed, [
+    ...resumed.refused,
+    ...(numerics === numericsDigest()
+      ? []
+      : [
+          `numerics: the run has ${shortDigest(numerics)}, but this build of Lockstep ${shortDigest(numericsDigest())}`,
+        ]),
+  ]);
+  return resumed;
+}
+
+/** The run directory that --resume names; undefined without it, and for auto where --out holds no run yet. */
+async function namedRun(sources: Sources): Promise<string | undefined> {
+  const { resume, out } = readSources(sources, ['resume', 'out']);
+  const runs = callerPath('runs', sources.env);
+  if (resume === undefined) return undefined;
+  if (resume.value === 'latest') return findRun(undefined, runs);
+  if (resume.value !== AUTO) {
+    return findRun(callerPath(String(resume.value), sources.env), runs, "For a checkpoint's weights: --init.");
+  }
+  if (out === undefined) {
+    throw new UsageError(
+      `${resume.from}: auto goes on with the run in --out, or begins it. Name its directory by --out.`,
+    );
+  }
+  const path = callerPath(String(out.value), sources.env);
+  const begun = await stat(manifestFile(path)).catch(() => undefined);
+  return begun === undefined ? undefined : path;
+}
+
+/** @throws UsageError where the data set isn't the run's */
+export function refuseOtherData(resumed: Resumed, dataset: Digests['dataset']): void {
+  const own = resumed.manifest.digests.dataset;
+  const line = `data: the run has the set ${shortDigest(own)}, but this is ${shortDigest(dataset)}`;
+  refuse(resumed, own === dataset ? [] : [line]);
+}
+
+function refuse({ path }: Resumed, differences: readonly string[]): void {
+  if (differences.length === 0) return;
+  const init = commandLine(`train --init ${typedPath(path)} …`, process.env);
+  throw new UsageError(
+    [
+      `The run ${shownPath(path)} can't go on: its bits would be others.`,
+      ...differences.map((line) => `  ${line}`),
+      `Leave these as they were, or start a new run from its weights: ${init}`,
+    ].join('\n'),
+  );
+}
+
+/**
+ * The newest sound checkpoint of a run; undefined where none was written yet. `say` is told of each damaged one.
+ * @throws CheckpointError where all that exist are damaged
+ */
+export async function newestSound(
+  { path, manifest }: Pick<Resumed, 'path' | 'manifest'>,
+  layout: ModelLayout,
+  say: (line: string) => void,
+): Promise<Checkpoint | undefined> {
+  const all = await checkpointsIn(checkpointsFolder(path));
+  const files = all.map(({ file }) => file);
+  const found = await firstSound(files, (file) => ownCheckpoint(file, manifest, layout), say);
+  if (found !== undefined) return found;
+  if (all.length === 0 && hadNone(manifest)) return undefined;
+  throw new CheckpointError(
+    `No sound checkpoint is left in ${checkpointsFolder(path)}, so there is nothing to go on from. ` +
+      'Restore one from a backup, or start a new run.',
+    { file: path },
+  );
+}
+
+/** Whether a run may have had no checkpoint: one that stopped, went on or began with --init had one. */
+function hadNone({ digests, attempts }: Manifest): boolean {
+  return digests.init === undefined && attempts.every(({ from, steps = 0 }) => from === 0 && steps === 0);
+}
+
+/**
+ * Reads a checkpoint of a run.
+ * @throws CheckpointError where it is damaged, or another run's
+ */
+export async function ownCheckpoint(file: string, manifest: Manifest, layout: ModelLayout): Promise<Checkpoint> {
+  const checkpoint = await readCheckpoint(file);
+  const { weights, optimizer } = trainingStateOf(checkpoint, layout);
+  const { step, digests } = checkpoint;
+  const wrong = [
+    ...(basename(file) === checkpointName(step) ? [] : [`holds step ${step}, not the one of its name`]),
+    ...(digests.dataset === manifest.digests.dataset ? [] : ["was trained on another data set than the run's"]),
+    ...(digests.numerics === manifest.digests.numerics ? [] : ['was written by other numerics than the run has']),
+    ...(step > 0 || weightsSha256(weights) === manifest.digests.init
+      ? []
+      : ['holds other weights than the run began with']),
+    ...((optimizer.v === undefined) === (manifest.config.optimizer === 'sgd')
+      ? []
+      : ["hasn't the moments that the run's optimizer has"]),
+  ];
+  if (wrong.length === 0) return checkpoint;
+  throw new CheckpointError(`${file} ${wrong.join(' and ')}. Use another one.`, { file });
+}

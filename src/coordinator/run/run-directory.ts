@@ -1,0 +1,230 @@
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { stepOfCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { LockstepError, RunDirectoryError } from '../../shared/util/errors.ts';
+import { type FileOperations, fileOperations, replaceFile } from '../../shared/util/replace-file.ts';
+import type { StepRecord } from '../train/observer.ts';
+import { CHECKPOINTS, checkpointsFolder, manifestFile, STEPS, stepsFile } from './files.ts';
+import { RunLock } from './run-lock.ts';
+import { writeFailure } from './step-file.ts';
+import { StepLog, type StepLogOptions } from './step-log.ts';
+
+/** The name of a new run: it sorts by its start (UTC) and tells the seed, such as 2026-05-04T10-20-30Z-seed-1. */
+export function runName(start: Date, seed: number): string {
+  return `${start.toISOString().slice(0, 19).replaceAll(':', '-')}Z-seed-${seed}`;
+}
+
+export interface RunDirectoryOptions {
+  /** Take a lock over that another host's process left, or one that can't be read. */
+  readonly forceUnlock: boolean;
+  /** Tells a person one line. */
+  readonly say: (line: string) => void;
+}
+
+/** Left where a run was killed before run.json was written: nothing that anybody would miss. */
+const LEFTOVER = /^(run\.lock.*|run\.json\.tmp|steps\.jsonl|checkpoints)$/;
+
+/** The files of one run. The process that holds its lock writes them. */
+export class RunDirectory {
+  /** Absolute where the path that made it was. */
+  readonly path: string;
+  /** Where checkpoints go. */
+  readonly checkpoints: string;
+  /** Where event files go; made with the first. */
+  readonly tensorboard: string;
+  /** Read the lock's owner again before each change. */
+  readonly files: FileOperations;
+  readonly #say: (line: string) => void;
+  readonly #lock: RunLock;
+  #steps: StepLog | undefined;
+
+  private constructor(path: string, lock: RunLock, say: (line: string) => void) {
+    this.path = path;
+    this.checkpoints = checkpointsFolder(path);
+    this.tensorboard = join(path, 'tensorboard');
+    this.#lock = lock;
+    this.#say = say;
+    this.files = {
+      ...fileOperations,
+      write: async (path, bytes) => {
+        await lock.check();
+        await fileOperations.write(path, bytes);
+      },
+      rename: async (from, to) => {
+        await lock.check();
+        await fileOperations.rename(from, to);
+      },
+      remove: async (path) => {
+        await lock.check();
+        await fileOperations.remove(path);
+      },
+    };
+  }
+
+  /**
+   * Makes a run's directory at `out`, which may be an empty folder; where it is undefined, a new one below `runs`, called
+   * `name` or, where that is taken, `name-2` and so on.
+   * @throws RunDirectoryError where the folder holds anything or can't be written, RunLockError where another run claims it
+   */
+  static async create(
+    out: string | undefined,
+    { name, runs, ...options }: RunDirectoryOptions & { readonly name: string; readonly runs: string },
+  ): Promise<RunDirectory> {
+    const wanted = out ?? join(runs, name);
+    try {
+      const path = out === undefined ? await newFolder(runs, name) : await emptyFolder(out);
+      return await locked(path, options, async (lock) => {
+        await refuseUsed(path);
+        await rm(checkpointsFolder(path), { recursive: true, force: true });
+        await mkdir(checkpointsFolder(path));
+        const directory = new RunDirectory(path, lock, options.say);
+        directory.#steps = await StepLog.create(stepsFile(path), directory.#logOptions);
+        return directory;
+      });
+    } catch (error) {
+      throw error instanceof LockstepError ? error : createFailure(wanted, error as NodeJS.ErrnoException);
+    }
+  }
+
+  /**
+   * A run's directory, to go on with it: `resume` comes next.
+   * @throws RunLockError where a process is at it, or where it can't be written
+   */
+  static open(path: string, options: RunDirectoryOptions): Promise<RunDirectory> {
+    return locked(path, options, async (lock) => new RunDirectory(path, lock, options.say));
+  }
+
+  /**
+   * Makes the directory that of a run that has come to `step`: cuts steps.jsonl behind it, and sets later checkpoints, which
+   * can only be damaged ones, aside as *.damaged, so that they don't count among those to keep.
+   * @returns the record of that step, undefined where the log lacks it, and the latest timestamp that a step had
+   * @throws RunDirectoryError where it can't be written
+   */
+  async resume(step: number): Promise<{ record: StepRecord | undefined; at: number | undefined }> {
+    const path = stepsFile(this.path);
+    try {
+      await mkdir(this.checkpoints, { recursive: true });
+      await clear(this.checkpoints, step);
+      const { log, last: record, at } = await StepLog.resume(path, step, this.#logOptions);
+      this.#steps = log;
+      return { record, at };
+    } catch (error) {
+      throw error instanceof LockstepError ? error : writeFailure(path, error as Error);
+    }
+  }
+
+  get #logOptions(): StepLogOptions {
+    return { onNotice: this.#say, mayWrite: () => this.checkLock() };
+  }
+
+  /** The run's name: the last part of its path. */
+  get name(): string {
+    return basename(this.path);
+  }
+
+  /**
+   * Writes run.json, all of it or none; await one call before the next.
+   * @throws RunDirectoryError where it can't be written, RunLockError where another process owns the directory
+   */
+  async writeManifest(manifest: object): Promise<void> {
+    const path = manifestFile(this.path);
+    try {
+      await replaceFile(path, Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`), this.files);
+    } catch (error) {
+      throw error instanceof LockstepError ? error : writeFailure(path, error as Error);
+    }
+  }
+
+  /** Adds a line to steps.jsonl within about a second. Never throws, never waits. */
+  appendStep(record: StepRecord): void {
+    this.#steps?.append(record);
+  }
+
+  /** Resolves when every line appended so far is on the disk. @throws RunDirectoryError where that failed */
+  async syncSteps(): Promise<void> {
+    await this.#steps?.sync();
+  }
+
+  /** @throws RunLockError where another process owns the directory */
+  checkLock(): Promise<void> {
+    return this.#lock.check();
+  }
+
+  /** Flushes and closes steps.jsonl, and gives the lock back. Lines appended later are dropped. */
+  async close(): Promise<void> {
+    await this.#steps?.close();
+    // What is wrong with the directory was told where it was written; this must not stand before that.
+    await this.#lock.release().catch((error: Error) => this.#say(`The lock stays: ${error.message}`));
+  }
+}
+
+/** Removes what a killed process left half-written, and sets aside what is later than `step`. */
+async function clear(folder: string, step: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const file = join(folder, name);
+    if (name.endsWith('.tmp')) await rm(file, { force: true });
+    else if ((stepOfCheckpoint(name) ?? 0) > step) await rename(file, `${file}.damaged`);
+  }
+}
+
+/** Has `use` make something of a folder under its lock, which is given back where that fails. */
+async function locked<T>(
+  path: string,
+  { forceUnlock, say }: RunDirectoryOptions,
+  use: (lock: RunLock) => Promise<T>,
+): Promise<T> {
+  const lock = await RunLock.acquire(path, { force: forceUnlock, say });
+  try {
+    return await use(lock);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function newFolder(runs: string, name: string): Promise<string> {
+  await mkdir(runs, { recursive: true });
+  for (let attempt = 1; ; attempt++) {
+    const path = join(runs, attempt === 1 ? name : `${name}-${attempt}`);
+    try {
+      await mkdir(path);
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}
+
+async function emptyFolder(path: string): Promise<string> {
+  await mkdir(path, { recursive: true });
+  // Before the lock is made: a folder that is refused stays as it was.
+  await refuseUsed(path);
+  return path;
+}
+
+/** @throws RunDirectoryError where a folder holds more than the leftovers of a run that never began */
+async function refuseUsed(path: string): Promise<void> {
+  const found = await readdir(path);
+  const used = found.find((name) => !LEFTOVER.test(name));
+  if (used !== undefined) throw notEmpty(path, used);
+  for (const name of found.includes(CHECKPOINTS) ? await readdir(checkpointsFolder(path)) : []) {
+    if (stepOfCheckpoint(name) !== 0 && !name.endsWith('.tmp')) throw notEmpty(path, join(CHECKPOINTS, name));
+  }
+  const steps = await stat(stepsFile(path)).catch(() => undefined);
+  if (steps !== undefined && steps.size > 0) throw notEmpty(path, STEPS);
+}
+
+function notEmpty(path: string, found: string): RunDirectoryError {
+  return new RunDirectoryError(
+    `The run directory ${path} isn't empty (it holds ${found}). Name a new folder by --out, or remove this one.`,
+  );
+}
+
+function createFailure(path: string, error: NodeJS.ErrnoException): RunDirectoryError {
+  const problem =
+    error.code === 'EEXIST' || error.code === 'ENOTDIR' ? 'a part of the path is a file, not a folder' : error.message;
+  return new RunDirectoryError(
+    `The run directory ${path} can't be made: ${problem}. Name a folder that you can write to by --out.`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,97 @@
+import { basename, dirname } from 'node:path';
+import { z } from 'zod';
+import { type Checkpoint, type Digests, trainingStateOf, UNKNOWN } from '../../shared/checkpoint/checkpoint.ts';
+import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { trainSchema } from '../../shared/config/schema.ts';
+import type { Dataset } from '../../shared/data/dataset.ts';
+import { digestOf } from '../../shared/data/digest.ts';
+import { MNIST_FILES } from '../../shared/data/mnist-files.ts';
+import { SYNTHETIC_SHA256 } from '../../shared/data/synthetic.ts';
+import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
+import { lenet5 } from '../../shared/model/lenet5.ts';
+import { CheckpointError } from '../../shared/util/errors.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { CHECKPOINTS } from './files.ts';
+import { findCheckpoints, findRun } from './find.ts';
+import { firstSound } from './first-intact.ts';
+import { datasetText } from './summary.ts';
+
+/** A checkpoint as far as predictions need it. */
+export interface SavedModel {
+  readonly checkpoint: Checkpoint;
+  readonly layout: ModelLayout;
+  /** [parameters] in flat order. */
+  readonly weights: Float32Array;
+}
+
+/** @throws CheckpointError where the file is missing, damaged or of another model */
+export async function openModel(file: string): Promise<SavedModel> {
+  const checkpoint = await readCheckpoint(file);
+  const layout = layoutOf(modelOf(checkpoint));
+  return { checkpoint, layout, weights: trainingStateOf(checkpoint, layout).weights };
+}
+
+/**
+ * The one that a person means: a checkpoint, the last sound one of a run, or of the newest run where nothing is named.
+ * @throws CheckpointError where there is none, or it can't be used
+ */
+export async function findModel(named: string | undefined): Promise<SavedModel> {
+  const path = named === undefined ? undefined : callerPath(named, process.env);
+  const files = await findCheckpoints(path, callerPath('runs', process.env));
+  // What is wrong with the last one left is an error.
+  return (await firstSound(files.slice(0, -1), openModel, say)) ?? openModel(files.at(-1) as string);
+}
+
+export interface ModelFlags {
+  readonly run?: string | undefined;
+  readonly checkpoint?: string | undefined;
+}
+
+/**
+ * As `findModel`, by flags.
+ * @throws UsageError where --run isn't a run directory
+ */
+export async function flaggedModel({ run, checkpoint }: ModelFlags): Promise<SavedModel> {
+  if (checkpoint !== undefined || run === undefined) return findModel(checkpoint);
+  return findModel(await findRun(callerPath(run, process.env), '', "For a checkpoint's weights: --checkpoint."));
+}
+
+/** A data set by its name; `other` is none of those, `unknown` what imported weights were trained on. */
+export type TrainedOn = Dataset['name'] | 'other' | 'unknown';
+
+export function trainedOn({ dataset }: Digests): TrainedOn {
+  if (dataset === digestOf(MNIST_FILES)) return 'mnist';
+  if (dataset === SYNTHETIC_SHA256) return 'synthetic';
+  return dataset === UNKNOWN ? 'unknown' : 'other';
+}
+
+const NOTES: Readonly<Partial<Record<TrainedOn, string>>> = {
+  synthetic: `These weights were trained on ${datasetText('synthetic')}.`,
+  other: 'These weights were trained on another set than MNIST.',
+  unknown: 'These weights were imported; what they were trained on is not known.',
+};
+
+/** What a person must know of weights that weren't trained on MNIST. */
+export function noteOn(dataset: TrainedOn): string | undefined {
+  return NOTES[dataset];
+}
+
+/** The name of the run in whose directory a checkpoint lies; undefined where it lies elsewhere. */
+export function runOf({ file }: Checkpoint): string | undefined {
+  const folder = dirname(file);
+  return basename(folder) === CHECKPOINTS ? basename(dirname(folder)) : undefined;
+}
+
+function modelOf({ file, config }: Checkpoint) {
+  const parsed = z.object({ head: trainSchema.shape.head, rbfJ: trainSchema.shape.rbfJ }).safeParse(config);
+  if (parsed.success) return lenet5(parsed.data.head, parsed.data.rbfJ);
+  throw new CheckpointError(
+    `The checkpoint ${file} has a config that this version can't use (${parsed.error.issues[0]?.path.join('.')}). ` +
+      'Use the version of Lockstep that wrote it.',
+    { file, cause: parsed.error },
+  );
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

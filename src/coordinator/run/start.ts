@@ -1,0 +1,90 @@
+import {
+  type Digests,
+  encodeCheckpoint,
+  type TrainingState,
+  trainingStateOf,
+  weightsSha256,
+} from '../../shared/checkpoint/checkpoint.ts';
+import { readCheckpoint, writeCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { bitsOf, type ResolvedTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
+import type { Dataset } from '../../shared/data/dataset.ts';
+import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
+import { lenet5 } from '../../shared/model/lenet5.ts';
+import { CHAIN_START } from '../train/hash-chain.ts';
+import type { StartingPoint } from '../train/train.ts';
+import { findCheckpoint } from './find.ts';
+import { type Manifest, manifestOf } from './manifest.ts';
+import { newestSound, type Resumed } from './resume.ts';
+import type { RunDirectory } from './run-directory.ts';
+
+/** All that decides how a run goes from here. */
+export interface Beginning {
+  readonly manifest: Manifest;
+  readonly from: StartingPoint;
+  /** Of the hash chain. */
+  readonly chain: string;
+  /** Undefined: initial weights, drawn from the seed. */
+  readonly state: TrainingState | undefined;
+}
+
+export interface StartOptions {
+  readonly directory: RunDirectory;
+  readonly resolved: ResolvedTrainConfig;
+  readonly dataset: Dataset;
+  readonly started: Date;
+  readonly metricsUrl: string | undefined;
+  readonly say: (line: string) => void;
+}
+
+/** A new run, from drawn weights or those of --init, as `initialState` gave them. */
+export async function start(state: TrainingState | undefined, options: StartOptions): Promise<Beginning> {
+  const { directory, resolved, dataset } = options;
+  const { config } = resolved;
+  const layout = layoutFor(config);
+  const init = state === undefined ? {} : { init: weightsSha256(state.weights) };
+  const digests: Digests = { dataset: dataset.sha256, numerics: numericsDigest(), ...init };
+  if (state !== undefined) {
+    // Before run.json: a run that can be resumed has what it began with.
+    const info = { step: 0, config: bitsOf(config), digests, optimizerName: config.optimizer };
+    const bytes = encodeCheckpoint({ ...state, layout, ...info });
+    await writeCheckpoint(directory.checkpoints, bytes, { step: 0, files: directory.files });
+  }
+  const manifest = await manifestOf({ ...manifestOptions(options), digests, name: directory.name, from: 0 });
+  return { manifest, from: { step: 0 }, chain: CHAIN_START, state };
+}
+
+/** A run from its newest sound checkpoint on. @throws CheckpointError where all that exist are damaged */
+export async function goOn(resumed: Resumed, options: StartOptions): Promise<Beginning> {
+  const { manifest: previous } = resumed;
+  const layout = layoutFor(resumed.config);
+  const checkpoint = await newestSound(resumed, layout, options.say);
+  const step = checkpoint?.step ?? 0;
+  const { record, at } = await options.directory.resume(step);
+  const { name, digests } = previous;
+  const manifest = await manifestOf({ ...manifestOptions(options), name, digests, from: step, previous });
+  const state = checkpoint === undefined ? undefined : trainingStateOf(checkpoint, layout);
+  return { manifest, from: { step, record, at }, chain: checkpoint?.chain ?? CHAIN_START, state };
+}
+
+/**
+ * What --init names, if anything: weights alone, since the new run's optimizer begins anew. Read before the run directory is made.
+ * @throws CheckpointError where it can't be used
+ */
+export async function initialState(config: TrainConfig): Promise<TrainingState | undefined> {
+  if (config.init === undefined) return undefined;
+  const layout = layoutFor(config);
+  const file = await findCheckpoint(config.init, '');
+  const { weights } = trainingStateOf(await readCheckpoint(file), layout);
+  const zeros = (): Float32Array => new Float32Array(layout.parameters);
+  return { weights, optimizer: { m: zeros(), v: zeros() } };
+}
+
+export function layoutFor({ head, rbfJ }: TrainConfig): ModelLayout {
+  return layoutOf(lenet5(head, rbfJ));
+}
+
+function manifestOptions({ resolved, dataset, started, metricsUrl }: StartOptions) {
+  const { config, explicit } = resolved;
+  return { config, explicit, dataset: dataset.name, started, metricsUrl };
+}

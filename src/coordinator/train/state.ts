@@ -1,0 +1,62 @@
+import type { StateVersion } from '../../shared/engine/executor.ts';
+import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+
+export interface StateStoreOptions {
+  readonly parameters: number;
+  /** Adam's second moments are kept too. */
+  readonly second: boolean;
+  /** Enough for the current one, those that steps under way will write, and one for each slow reader. */
+  readonly versions: number;
+}
+
+/**
+ * Weights and moments in versions: an update reads one and writes another, so that it can be begun again, and slow workers
+ * may still read an older one.
+ */
+export class StateStore {
+  readonly #versions: readonly StateVersion[];
+  readonly #taken: Set<StateVersion>;
+  #current: StateVersion;
+
+  constructor(memory: SharedMemory, { parameters, second, versions }: StateStoreOptions) {
+    this.#versions = Array.from({ length: versions }, () => ({
+      values: memory.parameters(parameters),
+      m: memory.parameters(parameters),
+      v: second ? memory.parameters(parameters) : undefined,
+      readers: 0,
+    }));
+    this.#current = this.#versions[0] as StateVersion;
+    this.#taken = new Set([this.#current]);
+  }
+
+  get current(): StateVersion {
+    return this.#current;
+  }
+
+  /** A version that nobody reads or is about to write; taken until another is published after it. */
+  take(): StateVersion {
+    const free = this.#versions.find((version) => !this.#taken.has(version) && version.readers === 0);
+    if (free === undefined) throw new Error('Every version of the weights is being read.');
+    this.#taken.add(free);
+    return free;
+  }
+
+  /** Begins from this state, in a version that nobody reads; an optimizer that begins anew has moments of zero. */
+  load(weights: Float32Array, moments?: { readonly m: Float32Array; readonly v: Float32Array | undefined }): void {
+    const version = this.take();
+    version.values.set(weights);
+    for (const [target, source] of [
+      [version.m, moments?.m],
+      [version.v, moments?.v],
+    ] as const) {
+      if (source === undefined) target?.fill(0);
+      else target?.set(source);
+    }
+    this.publish(version);
+  }
+
+  publish(version: StateVersion): void {
+    this.#taken.delete(this.#current);
+    this.#current = version;
+  }
+}

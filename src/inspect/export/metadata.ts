@@ -1,0 +1,34 @@
+import { type CheckpointInfo, CheckpointMetadata, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import { SYNTHETIC_SHA256 } from '../../shared/data/synthetic.ts';
+import { canonicalJson } from '../../shared/util/canonical-json.ts';
+import { type Network, PRODUCER } from './network.ts';
+
+/** Where weights come from: enough of a checkpoint to make one of them again. */
+export type Origin = Pick<CheckpointInfo, 'step' | 'config' | 'digests'>;
+
+const OriginMetadata = CheckpointMetadata.pick({ step: true, config: true, digests: true });
+
+/** What an exported file says of itself, as texts by name. `run` is the run's name, where it is known. */
+export function metadataOf(
+  { layout, weights, version }: Omit<Network, 'metadata'>,
+  { step, config, digests }: Origin,
+  run: string | undefined,
+): Record<string, string> {
+  return {
+    producer: `${PRODUCER} ${version}`,
+    ...(run === undefined ? {} : { run }),
+    step: String(step),
+    model: layout.spec.name,
+    head: layout.spec.head.kind,
+    ...(digests.dataset === SYNTHETIC_SHA256 ? { trainedOn: 'SYNTHETIC digits (not MNIST)' } : {}),
+    weightsSha256: weightsSha256(weights),
+    config: canonicalJson(config),
+    digests: canonicalJson(digests),
+  };
+}
+
+/** The origin that a file's metadata name; undefined where they name none that can be read. */
+export function originIn(metadata: Readonly<Record<string, string>>): Origin | undefined {
+  const parsed = OriginMetadata.safeParse(metadata);
+  return parsed.success ? parsed.data : undefined;
+}

@@ -1,0 +1,55 @@
+import { littleEndianBytes } from '../../shared/util/safetensors.ts';
+import { ATTRIBUTE_TYPE, DATA_TYPE } from './onnx-schema.ts';
+
+/** Whole numbers by name: all that the operators here need. */
+type Attributes = Readonly<Record<string, number | readonly number[]>>;
+
+/** The nodes and constants of an ONNX graph, in the order in which they are added. */
+export class OnnxGraph {
+  readonly #nodes: object[] = [];
+  readonly #initializers: object[] = [];
+
+  /** Adds an operator with one output. @returns the output's name, which is the node's */
+  add(name: string, opType: string, input: readonly string[], attributes: Attributes = {}): string {
+    const attribute = Object.entries(attributes).map(([key, value]) =>
+      typeof value === 'number'
+        ? { name: key, type: ATTRIBUTE_TYPE.int, i: value }
+        : { name: key, type: ATTRIBUTE_TYPE.ints, ints: value },
+    );
+    this.#nodes.push({ name, opType, input, output: [name], attribute });
+    return name;
+  }
+
+  /** Adds an array of float32 in row-major order; a scalar has no dimensions. @returns its name */
+  floats(name: string, dims: readonly number[], values: Float32Array): string {
+    this.#initializers.push({ name, dims, dataType: DATA_TYPE.float32, rawData: littleEndianBytes(values) });
+    return name;
+  }
+
+  /** Adds a list of int64. @returns its name */
+  integers(name: string, values: readonly number[]): string {
+    const rawData = Buffer.alloc(8 * values.length);
+    for (const [i, value] of values.entries()) rawData.writeBigInt64LE(BigInt(value), 8 * i);
+    this.#initializers.push({ name, dims: [values.length], dataType: DATA_TYPE.int64, rawData });
+    return name;
+  }
+
+  /** As GraphProto. Inputs and outputs are float32; a dimension that is a text is free, and named so. */
+  message(name: string, { inputs, outputs }: Readonly<Record<'inputs' | 'outputs', readonly ValueShape[]>>): object {
+    return {
+      ...{ name, node: this.#nodes, initializer: this.#initializers },
+      input: inputs.map(valueInfo),
+      output: outputs.map(valueInfo),
+    };
+  }
+}
+
+export interface ValueShape {
+  readonly name: string;
+  readonly dims: readonly (number | string)[];
+}
+
+function valueInfo({ name, dims }: ValueShape): object {
+  const dim = dims.map((side) => (typeof side === 'number' ? { dimValue: side } : { dimParam: side }));
+  return { name, type: { tensorType: { elemType: DATA_TYPE.float32, shape: { dim } } } };
+}

@@ -1,0 +1,82 @@
+import type { ReportCurves } from '../../shared/live/report-curves.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import type { Classified, Passage } from '../activations/inspector.ts';
+
+/** One checkpoint's weights: a column of the report. */
+export interface Snapshot {
+  /** Place of its run among the report's. */
+  readonly run: number;
+  readonly step: number;
+  /** Its checkpoint, below the run directory. */
+  readonly file: string;
+  readonly layout: ModelLayout;
+  /** [parameters] in flat order. */
+  readonly weights: Float32Array;
+  readonly weightsSha256: string;
+}
+
+/** What is told of a run by name and value, a table each. */
+export interface FactGroup {
+  readonly title: string;
+  readonly facts: readonly (readonly [name: string, value: string | number | boolean])[];
+}
+
+export interface ReportRun {
+  readonly name: string;
+  readonly state: string;
+  /** What it was trained on: `mnist` or `synthetic`. */
+  readonly dataset: string;
+  readonly curves: ReportCurves;
+  /** Of its log the lines that aren't a step's, from 1 on; the curves lack them. */
+  readonly strangeLines: readonly number[];
+  readonly facts: readonly FactGroup[];
+}
+
+/** The images that the snapshots are tried on. */
+export interface TestSet {
+  /** `mnist` or `synthetic`. */
+  readonly name: string;
+  /** Bytes [count][height][width]. */
+  readonly images: Uint8Array;
+  /** [count] */
+  readonly labels: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface ReportData {
+  readonly runs: readonly ReportRun[];
+  readonly snapshots: readonly Snapshot[];
+  readonly test: TestSet;
+  /** Place in the test set of the digit whose way is shown. */
+  readonly image: number;
+  /** What a reader must know before anything else, such as that the data are drawn. */
+  readonly warnings: readonly string[];
+  readonly version: string;
+}
+
+/** A test image that a snapshot took for another digit. */
+export interface Mistake {
+  readonly index: number;
+  readonly truth: number;
+  readonly guess: number;
+  /** Probability of the guess, 0..1. */
+  readonly confidence: number;
+  /** What the head made of the guess and of the truth: logits, or of an RBF head squared distances. */
+  readonly outputs: readonly [guess: number, truth: number];
+}
+
+/** A snapshot with what its weights make of the test set. */
+export interface Column extends Snapshot {
+  /** Such as `step 100`, or with its run where there are several. */
+  readonly title: string;
+  /** The chosen digit's way. */
+  readonly passage: Passage;
+  readonly classified: Classified;
+  /** [truth][guess] */
+  readonly confusion: readonly (readonly number[])[];
+  /** 0..1, on the whole test set. */
+  readonly accuracy: number;
+  /** The worst first: the one whose truth is farthest behind the guess. */
+  readonly mistakes: readonly Mistake[];
+}

@@ -1,0 +1,139 @@
+import { basename } from 'node:path';
+import { checkpointsFolder } from '../../coordinator/run/files.ts';
+import { findRuns, runsIn } from '../../coordinator/run/find.ts';
+import { openModel } from '../../coordinator/run/saved-model.ts';
+import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
+import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
+import type { Snapshot } from './data.ts';
+
+/** A snapshot, and the digest of what it was trained on. */
+export interface OpenedSnapshot {
+  readonly snapshot: Snapshot;
+  readonly trainedOn: string;
+}
+
+interface Saved {
+  readonly file: string;
+  readonly step: number;
+}
+
+/** Told of a checkpoint that is passed over; `run` is its run's place among the report's. */
+type OnDamaged = (damaged: { error: CheckpointError; run: number; step: number }) => void;
+
+/** More columns than that can't be compared on a screen. */
+const MOST_SNAPSHOTS = 6;
+
+/** The steps of --steps. @throws UsageError where they aren't some */
+export function stepsOf(text: string | undefined): readonly number[] | undefined {
+  if (text === undefined) return undefined;
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.some((part) => !/^\d{1,15}$/.test(part))) {
+    throw new UsageError(`--steps: expected steps with commas between them, such as 100,10000, but got ${text}.`);
+  }
+  return [...new Set(parts.map(Number))];
+}
+
+/**
+ * The run directories to report on, as `findRuns` has them; where none is named, the newest that has a checkpoint.
+ * @throws UsageError as it does, and where no run has one
+ */
+export async function findReported(named: readonly string[], env: NodeJS.ProcessEnv): Promise<string[]> {
+  if (named.length > 0) return findRuns(named, env);
+  const folder = callerPath('runs', env);
+  for (const run of await runsIn(folder)) {
+    if ((await checkpointsIn(checkpointsFolder(run))).length > 0) return [run];
+  }
+  throw new UsageError(
+    `There is no run with a checkpoint below ${folder}. Train one by \`${commandLine('train', env)}\`, or name its directory.`,
+  );
+}
+
+/**
+ * The snapshots to show: of one run the first and the last, of several each one's last, or those of the given steps.
+ * @throws UsageError where a step isn't there, CheckpointError where there is none at all or a given one is damaged
+ */
+export async function openSnapshots(
+  runs: readonly string[],
+  { steps, onDamaged }: { readonly steps: readonly number[] | undefined; readonly onDamaged: OnDamaged },
+): Promise<OpenedSnapshot[]> {
+  const saved: Saved[][] = [];
+  for (const run of runs) saved.push((await checkpointsIn(checkpointsFolder(run))).reverse());
+  const opened: OpenedSnapshot[] = [];
+  if (steps === undefined) {
+    for (const [i, run] of runs.entries())
+      opened.push(...(await usual(saved[i] as Saved[], run, i, runs.length, onDamaged)));
+  } else {
+    const chosen = chosenOf(saved, runs, steps);
+    for (const { file, run } of chosen) opened.push(await openedAt(file, run));
+  }
+  if (opened.length <= MOST_SNAPSHOTS) return opened;
+  throw new UsageError(
+    `${opened.length} snapshots: expected at most ${MOST_SNAPSHOTS}, for as many columns. Name fewer.`,
+  );
+}
+
+/** Those of one run where no steps are given; damaged ones are passed over. */
+async function usual(
+  saved: readonly Saved[],
+  path: string,
+  run: number,
+  runs: number,
+  onDamaged: OnDamaged,
+): Promise<OpenedSnapshot[]> {
+  const last = await firstIntact(saved.toReversed(), run, onDamaged);
+  if (last === undefined) {
+    throw new CheckpointError(
+      `${path} holds no checkpoint to report on: expected checkpoints/step-….safetensors. Train on, or name another run.`,
+      { file: path },
+    );
+  }
+  if (runs > 1) return [last];
+  const before = saved.filter(({ step }) => step < last.snapshot.step);
+  const first = await firstIntact(before, run, onDamaged);
+  return first === undefined ? [last] : [first, last];
+}
+
+async function firstIntact(saved: readonly Saved[], run: number, onDamaged: OnDamaged) {
+  for (const { file, step } of saved) {
+    try {
+      return await openedAt(file, run);
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      onDamaged({ error, run, step });
+    }
+  }
+  return undefined;
+}
+
+function chosenOf(saved: readonly (readonly Saved[])[], runs: readonly string[], steps: readonly number[]) {
+  const chosen = saved.flatMap((own, run) =>
+    own.filter(({ step }) => steps.includes(step)).map(({ file, step }) => ({ file, step, run })),
+  );
+  const missing = steps.filter((step) => chosen.every((each) => each.step !== step));
+  const empty = runs.filter((_, run) => chosen.every((each) => each.run !== run));
+  if (missing.length === 0 && empty.length === 0) return chosen;
+  const there = runs.map((run, i) => {
+    const own = (saved[i] as readonly Saved[]).map(({ step }) => step);
+    return `${shownPath(run)} has ${own.length === 0 ? 'none' : own.join(', ')}`;
+  });
+  const problem =
+    missing.length > 0
+      ? `no checkpoint of step ${missing.join(', ')}`
+      : `no checkpoint of any of these steps in ${empty.map(shownPath).join(', ')}`;
+  throw new UsageError(`--steps: ${problem}. Of checkpoints, ${there.join('; ')}. Name some of those.`);
+}
+
+async function openedAt(file: string, run: number): Promise<OpenedSnapshot> {
+  const { checkpoint, layout, weights } = await openModel(file);
+  return {
+    snapshot: {
+      ...{ run, step: checkpoint.step, layout, weights },
+      ...{ file: `checkpoints/${basename(file)}`, weightsSha256: weightsSha256(weights) },
+    },
+    trainedOn: checkpoint.digests.dataset,
+  };
+}

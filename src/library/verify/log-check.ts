@@ -1,0 +1,140 @@
+import { readSteps } from '../../coordinator/run/step-lines.ts';
+import { HashChain } from '../../coordinator/train/hash-chain.ts';
+import type { StepRecord } from '../../coordinator/train/observer.ts';
+import { RunDirectoryError } from '../../shared/util/errors.ts';
+import type { Span } from './spans.ts';
+
+export interface LogCheck {
+  readonly same: boolean;
+  /** The last step that it has. */
+  readonly last: number;
+  /** The first thing that is wrong with its lines. */
+  readonly problem?: string;
+}
+
+export interface ChainCheck {
+  readonly same: boolean;
+  readonly links: number;
+  /** Computed from all links. */
+  readonly value: string;
+  readonly first?: ChainDifference;
+}
+
+export interface ChainDifference {
+  /** Undefined: the last value, which run.json has too. */
+  readonly step?: number;
+  readonly logged: string;
+  readonly computed: string;
+}
+
+export interface LogExpectation {
+  /** Steps that the run has done, for all that is known. */
+  readonly steps: number;
+  /** The hash chain's last value; undefined while the run goes on. */
+  readonly chain: string | undefined;
+}
+
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/** Reads a whole steps.jsonl: whether its steps are 1, 2, 3 and so on, and whether its hash chain is what its lines make. */
+export async function checkLog(
+  path: string,
+  expected: LogExpectation,
+): Promise<{ readonly log: LogCheck; readonly chain: ChainCheck }> {
+  const sequence = new Sequence();
+  const links = new Links();
+  for await (const record of readableSteps(path, (problem) => sequence.fail(problem))) {
+    sequence.add(record.step);
+    if (record.chain !== undefined) links.add(record, record.chain);
+  }
+  sequence.end(expected.steps);
+  links.end(expected.chain);
+  return { log: sequence.check, chain: links.check };
+}
+
+/** The log's lines by step, for one span after the other, which are in order; no more than one span's are kept. */
+export async function* linesOf(
+  path: string,
+  spans: readonly Span[],
+): AsyncGenerator<{ readonly span: Span; readonly lines: ReadonlyMap<number, StepRecord> }, void, undefined> {
+  const steps = readableSteps(path);
+  try {
+    let next = await steps.next();
+    for (const span of spans) {
+      const lines = new Map<number, StepRecord>();
+      for (; !next.done && next.value.step <= span.to; next = await steps.next()) {
+        if (next.value.step > span.from) lines.set(next.value.step, next.value);
+      }
+      yield { span, lines };
+    }
+  } finally {
+    await steps.return();
+  }
+}
+
+/** Ends before the first line that can't be read, of which `found` is told. */
+async function* readableSteps(
+  path: string,
+  found: (problem: string) => void = () => {},
+): AsyncGenerator<StepRecord, void, undefined> {
+  try {
+    yield* readSteps(path);
+  } catch (error) {
+    if (!(error instanceof RunDirectoryError)) throw error;
+    found(error.message);
+  }
+}
+
+class Sequence {
+  #last = 0;
+  #problem: string | undefined;
+
+  add(step: number): void {
+    if (step > this.#last + 1) this.fail(`${stepsText(this.#last + 1, step - 1)} missing`);
+    else if (step === this.#last) this.fail(`step ${step} is there twice`);
+    else if (step < this.#last) this.fail(`step ${step} comes after step ${this.#last}`);
+    this.#last = Math.max(this.#last, step);
+  }
+
+  end(steps: number): void {
+    if (this.#last < steps) this.fail(`${stepsText(this.#last + 1, steps)} missing at its end`);
+  }
+
+  /** Only the first failure counts: others follow from it. */
+  fail(problem: string): void {
+    this.#problem ??= problem;
+  }
+
+  get check(): LogCheck {
+    const problem = this.#problem;
+    return { same: problem === undefined, last: this.#last, ...(problem === undefined ? {} : { problem }) };
+  }
+}
+
+class Links {
+  readonly #chain = new HashChain();
+  #count = 0;
+  #first: ChainDifference | undefined;
+
+  add({ step, loss, weightsSha256 = '' }: StepRecord, logged: string): void {
+    this.#count++;
+    // Without a hash there is no link; the run's chain always takes one.
+    const computed = SHA256.test(weightsSha256) ? this.#chain.link({ step, loss, weightsSha256 }) : 'no weightsSha256';
+    if (computed !== logged) this.#first ??= { step, logged, computed };
+  }
+
+  end(expected: string | undefined): void {
+    const computed = this.#chain.value;
+    if (expected !== undefined && expected !== computed) this.#first ??= { logged: expected, computed };
+  }
+
+  get check(): ChainCheck {
+    const first = this.#first;
+    const { value } = this.#chain;
+    return { same: first === undefined, links: this.#count, value, ...(first === undefined ? {} : { first }) };
+  }
+}
+
+function stepsText(from: number, to: number): string {
+  return from === to ? `step ${from} is` : `steps ${from} to ${to} are`;
+}

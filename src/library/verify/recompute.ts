@@ -1,0 +1,188 @@
+import type { Engine } from '../../coordinator/engine.ts';
+import { FIELDS_ALWAYS, parseStepLine, stepLine } from '../../coordinator/run/step-lines.ts';
+import { HashChain } from '../../coordinator/train/hash-chain.ts';
+import type { StepRecord } from '../../coordinator/train/observer.ts';
+import { train } from '../../coordinator/train/train.ts';
+import { type Checkpoint, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import type { TrainConfig } from '../../shared/config/config.ts';
+import { initialWeights } from '../../shared/model/initialize.ts';
+import { NotFiniteError } from '../../shared/util/errors.ts';
+import type { Span } from './spans.ts';
+
+/** Where a run and what was computed again part. */
+export interface Difference {
+  readonly step: number;
+  /** Of the step's line, or of its checkpoint: those begin with `checkpoint.`. */
+  readonly field: string;
+  /** What the run says; null where it says nothing. */
+  readonly logged: number | string | null;
+  readonly computed: number | string | null;
+}
+
+export interface SpanWork {
+  readonly span: Span;
+  /** The log's, by step. */
+  readonly lines: ReadonlyMap<number, StepRecord>;
+  /** Undefined: weights drawn from the seed. */
+  readonly start: Checkpoint | undefined;
+  /** Undefined: there is none to compare with. */
+  readonly end: Checkpoint | undefined;
+}
+
+export interface RecomputerOptions {
+  readonly engine: Engine;
+  /** The run's. */
+  readonly config: TrainConfig;
+  /** Told of each step that was computed. */
+  readonly onStep: (step: number) => void;
+}
+
+/** When these are taken may change as a run goes on, so they are compared where the log has them. */
+const WHERE_TAKEN = ['testLoss', 'testAccuracy', 'weightsSha256'] as const;
+
+/** Computes spans of a run again, by one engine. */
+export class Recomputer {
+  readonly #options: RecomputerOptions;
+  #usable = true;
+
+  constructor(options: RecomputerOptions) {
+    this.#options = options;
+  }
+
+  /** False after a loss that wasn't finite: steps were under way behind it that nobody will finish. */
+  get usable(): boolean {
+    return this.#usable;
+  }
+
+  /**
+   * Trains a span as the run did, as far as the first difference, which it gives.
+   * @throws WorkerError
+   */
+  async recompute({ span, lines, start, end }: SpanWork): Promise<Difference | undefined> {
+    const { engine } = this.#options;
+    place(start, this.#options);
+    const chain = new HashChain(start?.chain);
+    const comparison = new Comparison(lines, engine);
+    let step = span.from;
+    for (const until of stopsOf(span, lines)) {
+      await this.#train({ from: { step }, until, chain, comparison });
+      if (comparison.first !== undefined) return comparison.first;
+      step = until;
+    }
+    return end === undefined ? undefined : differenceAtEnd(end, engine, chain);
+  }
+
+  async #train({ comparison, ...part }: Part): Promise<void> {
+    const { engine, config, onStep } = this.#options;
+    const { pool: executor, state, optimizer, testLabels } = engine;
+    // A step is evaluated where the log says so: the run's own interval may have been another one then.
+    const evaluateEvery = isEvaluated(comparison.lines.get(part.until)) ? part.until : 0;
+    const observer = {
+      onStep: (record: StepRecord) => {
+        comparison.add(record);
+        onStep(record.step);
+      },
+      onEvaluation: () => {},
+    };
+    try {
+      await train({
+        ...{ ...part, executor, state, optimizer, testLabels, observer },
+        config: { ...config, evaluateEvery, checkpointEvery: 0 },
+        checkpoint: () => {},
+        stop: comparison.ended,
+      });
+    } catch (error) {
+      if (!(error instanceof NotFiniteError)) throw error;
+      this.#usable = false;
+      const logged = comparison.lines.get(error.step)?.loss ?? null;
+      comparison.found({ step: error.step, field: 'loss', logged, computed: 'not finite' });
+    }
+  }
+}
+
+interface Part {
+  readonly from: { readonly step: number };
+  readonly until: number;
+  readonly chain: HashChain;
+  readonly comparison: Comparison;
+}
+
+/** Computed steps beside the log's lines. */
+class Comparison {
+  readonly lines: ReadonlyMap<number, StepRecord>;
+  readonly #engine: Engine;
+  readonly #end = new AbortController();
+  #first: Difference | undefined;
+
+  constructor(lines: ReadonlyMap<number, StepRecord>, engine: Engine) {
+    this.lines = lines;
+    this.#engine = engine;
+  }
+
+  /** Undefined: all was the same so far. */
+  get first(): Difference | undefined {
+    return this.#first;
+  }
+
+  /** Aborted by the first difference: what follows from it says nothing. */
+  get ended(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  found(difference: Difference): void {
+    this.#first ??= difference;
+    this.#end.abort();
+  }
+
+  /** To be called while the engine's state is the one after the step. */
+  add(record: StepRecord): void {
+    const logged = this.lines.get(record.step);
+    if (logged === undefined || this.#first !== undefined) return;
+    const hash = logged.weightsSha256 === undefined ? {} : { weightsSha256: this.#weightsSha256() };
+    // As a line holds it, which has no infinity and no negative zero.
+    const computed = parseStepLine(stepLine({ ...record, ...hash }));
+    const taken = WHERE_TAKEN.filter((field) => logged[field] !== undefined);
+    // The chain's interval never changes.
+    const field = [...FIELDS_ALWAYS, ...taken, 'chain' as const].find(
+      (name) => !Object.is(logged[name], computed?.[name]),
+    );
+    if (field === undefined) return;
+    this.found({ step: record.step, field, logged: logged[field] ?? null, computed: computed?.[field] ?? null });
+  }
+
+  #weightsSha256(): string {
+    return weightsSha256(this.#engine.state.current.values);
+  }
+}
+
+/** Steps to pause behind: those that were evaluated, and the last one. */
+function stopsOf({ to }: Span, lines: ReadonlyMap<number, StepRecord>): number[] {
+  const evaluated = [...lines.values()].filter(isEvaluated).map(({ step }) => step);
+  return [...new Set([...evaluated, to])].sort((a, b) => a - b);
+}
+
+function isEvaluated(line: StepRecord | undefined): boolean {
+  return line?.testLoss !== undefined || line?.testAccuracy !== undefined;
+}
+
+/** Puts a span's initial state in place. */
+function place(start: Checkpoint | undefined, { engine, config }: RecomputerOptions): void {
+  const { layout, kernel, state } = engine;
+  const initial = start === undefined ? undefined : trainingStateOf(start, layout);
+  state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
+}
+
+function differenceAtEnd(end: Checkpoint, { layout, state }: Engine, chain: HashChain): Difference | undefined {
+  const { weights, optimizer } = trainingStateOf(end, layout);
+  const { values, m, v } = state.current;
+  const pairs = [
+    ['weightsSha256', weightsSha256(weights), weightsSha256(values)],
+    ['optimizer.m', weightsSha256(optimizer.m), weightsSha256(m)],
+    ['optimizer.v', optimizer.v && weightsSha256(optimizer.v), v && weightsSha256(v)],
+    ['chain', end.chain, chain.value],
+  ] as const;
+  const found = pairs.find(([, held, computed]) => held !== computed);
+  if (found === undefined) return undefined;
+  const [field, logged = null, computed = null] = found;
+  return { step: end.step, field: `checkpoint.${field}`, logged, computed };
+}

@@ -1,0 +1,89 @@
+import { randomInt } from 'node:crypto';
+import { checkpointsFolder } from '../../coordinator/run/files.ts';
+import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
+import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
+import { CheckpointError } from '../../shared/util/errors.ts';
+
+/** A part of a run that can be computed again by itself: the updates after the first `from`, up to `to`. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+  /** The checkpoint that it begins with; undefined: weights drawn from the seed. */
+  readonly start: string | undefined;
+  /** The checkpoint that must come out; undefined behind the last one, where only the log's lines can be compared. */
+  readonly end: string | undefined;
+}
+
+export interface DamagedCheckpoint {
+  readonly file: string;
+  readonly problem: string;
+}
+
+interface SoundCheckpoint {
+  readonly file: string;
+  readonly step: number;
+}
+
+export interface Inspection {
+  /** Oldest first. */
+  readonly sound: readonly SoundCheckpoint[];
+  readonly damaged: DamagedCheckpoint[];
+}
+
+/** Reads a file as the checkpoint of some run. @throws CheckpointError where it is damaged or another run's */
+export type ReadCheckpoint = (file: string) => Promise<Checkpoint>;
+
+/** Reads all of a run's checkpoints: which of them can be relied on. */
+export async function inspectCheckpoints(run: string, read: ReadCheckpoint): Promise<Inspection> {
+  const sound: SoundCheckpoint[] = [];
+  const damaged: DamagedCheckpoint[] = [];
+  for (const { file, step } of (await checkpointsIn(checkpointsFolder(run))).reverse()) {
+    try {
+      await read(file);
+      sound.push({ file, step });
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      if (!isGone(error)) damaged.push({ file, problem: error.message });
+    }
+  }
+  return { sound, damaged };
+}
+
+/** A run that goes on removes checkpoints while others read. */
+export function isGone(error: unknown): boolean {
+  return error instanceof CheckpointError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+}
+
+export interface SpanOptions {
+  /** The run began with weights drawn from the seed. */
+  readonly drawn: boolean;
+  /** The log's last step. */
+  readonly last: number;
+}
+
+/** The spans between consecutive sound checkpoints, and what the log has behind the last one. */
+export function spansOf(sound: readonly SoundCheckpoint[], { drawn, last }: SpanOptions): Span[] {
+  const beginning = drawn ? [{ step: 0, file: undefined }] : [];
+  const points = [...beginning, ...sound.filter(({ step }) => step > 0 || !drawn)];
+  return points.flatMap(({ step, file }, i) => {
+    const next = points[i + 1] ?? { step: last, file: undefined };
+    return next.step > step ? [{ from: step, to: next.step, start: file, end: next.file }] : [];
+  });
+}
+
+/** So many spans, each as likely as any other, in their order; all where there are no more. */
+export function sampleSpans(
+  spans: readonly Span[],
+  count: number,
+  random: (below: number) => number = randomInt,
+): Span[] {
+  const left = [...spans];
+  const chosen: Span[] = [];
+  while (chosen.length < count && left.length > 0) chosen.push(...left.splice(random(left.length), 1));
+  return chosen.sort((a, b) => a.from - b.from);
+}
+
+/** Updates in all. */
+export function stepsIn(spans: readonly Pick<Span, 'from' | 'to'>[]): number {
+  return spans.reduce((sum, { from, to }) => sum + to - from, 0);
+}

@@ -1,0 +1,156 @@
+import { join } from 'node:path';
+import { startEngine } from '../../coordinator/engine.ts';
+import { checkpointsFolder, stepsFile } from '../../coordinator/run/files.ts';
+import type { Manifest } from '../../coordinator/run/manifest.ts';
+import { ownCheckpoint } from '../../coordinator/run/resume.ts';
+import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
+import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
+import type { TrainConfig } from '../../shared/config/config.ts';
+import type { Dataset } from '../../shared/data/dataset.ts';
+import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { layoutOf } from '../../shared/model/layout.ts';
+import { lenet5 } from '../../shared/model/lenet5.ts';
+import { type ChainCheck, checkLog, type LogCheck, linesOf } from './log-check.ts';
+import { type Difference, Recomputer } from './recompute.ts';
+import {
+  type DamagedCheckpoint,
+  inspectCheckpoints,
+  isGone,
+  type ReadCheckpoint,
+  type Span,
+  sampleSpans,
+  spansOf,
+  stepsIn,
+} from './spans.ts';
+
+export interface RecomputedSpan {
+  /** Updates done before it, and after it. */
+  readonly from: number;
+  readonly to: number;
+  readonly same: boolean;
+  readonly first?: Difference;
+}
+
+/** What `lockstep verify` prints with --json. */
+export interface Verification {
+  readonly run: string;
+  /** All that was compared is the same, and nothing is damaged or missing. */
+  readonly same: boolean;
+  /** Of the run, as far as it has come. */
+  readonly steps: number;
+  readonly recomputed: {
+    readonly spans: readonly RecomputedSpan[];
+    /** Spans that the run has. */
+    readonly of: number;
+    readonly steps: number;
+    /** Of the run's steps, 0..1. */
+    readonly share: number;
+  };
+  readonly chain: ChainCheck;
+  readonly log: LogCheck;
+  readonly damaged: readonly DamagedCheckpoint[];
+}
+
+export interface VerificationOptions {
+  readonly run: string;
+  readonly manifest: Manifest;
+  /** Spans to compute again, chosen at random; all where there are no more. */
+  readonly spans: number;
+  readonly workers: number;
+  /** In `memory`, which isn't sealed yet. */
+  readonly dataset: Dataset;
+  readonly memory: SharedMemory;
+  readonly say: (line: string) => void;
+  /** Shows how far it is. */
+  readonly show: (text: string) => void;
+}
+
+/**
+ * Checks a run's log, hash chain and checkpoints, and computes spans of it again. Only reads, so the run may be going on.
+ * @throws WorkerError
+ */
+export async function verifyRun(options: VerificationOptions): Promise<Verification> {
+  const { run, manifest } = options;
+  const layout = layoutOf(lenet5(manifest.config.head, manifest.config.rbfJ));
+  const read: ReadCheckpoint = (file) => ownCheckpoint(file, manifest, layout);
+  // Before the log: it reaches as far as each checkpoint that is there now.
+  const { sound, damaged } = await inspectCheckpoints(run, read);
+  const drawn = manifest.digests.init === undefined;
+  if (!drawn && sound[0]?.step !== 0 && damaged.length === 0) {
+    const file = join(checkpointsFolder(run), checkpointName(0));
+    damaged.push({ file, problem: `${file}, which the run began with by --init, is missing.` });
+  }
+  const saved = sound.at(-1)?.step ?? 0;
+  const isRunning = manifest.state === 'running';
+  const done = isRunning ? 0 : (manifest.attempts.at(-1)?.steps ?? 0);
+  const expected = { steps: Math.max(saved, done), chain: isRunning ? undefined : manifest.chain };
+  const { log, chain } = await checkLog(stepsFile(run), expected);
+
+  const spans = spansOf(sound, { drawn, last: log.last });
+  const recomputed = await recomputeSpans(sampleSpans(spans, options.spans), read, options);
+  const steps = Math.max(log.last, expected.steps);
+  const covered = stepsIn(recomputed);
+  return {
+    run,
+    same: log.same && chain.same && damaged.length === 0 && recomputed.every(({ same }) => same),
+    steps,
+    recomputed: { spans: recomputed, of: spans.length, steps: covered, share: steps === 0 ? 0 : covered / steps },
+    ...{ chain, log, damaged },
+  };
+}
+
+async function recomputeSpans(
+  spans: readonly Span[],
+  read: ReadCheckpoint,
+  { run, manifest, workers, dataset, memory, say, show }: VerificationOptions,
+): Promise<RecomputedSpan[]> {
+  if (spans.length === 0) return [];
+  const config: TrainConfig = { ...manifest.config, workers };
+  const engine = startEngine({ config, memory, dataset });
+  const recomputer = new Recomputer({ engine, config, onStep: progressOver(spans, show) });
+  const recomputed: RecomputedSpan[] = [];
+  try {
+    for await (const { span, lines } of linesOf(stepsFile(run), spans)) {
+      const ends = await endsOf(span, read);
+      if (ends === undefined) {
+        say(`Left out steps ${span.from + 1} to ${span.to}: the run has removed a checkpoint of theirs meanwhile.`);
+        continue;
+      }
+      const first = await recomputer.recompute({ span, lines, ...ends });
+      const { from, to } = span;
+      recomputed.push({ from, to, same: first === undefined, ...(first === undefined ? {} : { first }) });
+      if (!recomputer.usable) break;
+    }
+    return recomputed;
+  } finally {
+    show('');
+    await engine.pool.close();
+  }
+}
+
+interface Ends {
+  readonly start: Checkpoint | undefined;
+  readonly end: Checkpoint | undefined;
+}
+
+/** Undefined where one of the two is there no longer. */
+async function endsOf({ start, end }: Span, read: ReadCheckpoint): Promise<Ends | undefined> {
+  try {
+    return {
+      start: start === undefined ? undefined : await read(start),
+      end: end === undefined ? undefined : await read(end),
+    };
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+function progressOver(spans: readonly Span[], show: (text: string) => void): (step: number) => void {
+  const total = stepsIn(spans).toLocaleString('en-US');
+  let done = 0;
+  return (step) => {
+    done++;
+    show(`Recomputing step ${step.toLocaleString('en-US')}: ${done.toLocaleString('en-US')} of ${total} steps`);
+  };
+}

@@ -1,0 +1,192 @@
+import { availableParallelism } from 'node:os';
+import type { z } from 'zod';
+import { UsageError } from '../util/errors.ts';
+import { callerPath } from '../util/paths.ts';
+import { flagOf, notesOf, OPTION_KEYS, type OptionKey, trainSchema } from './schema.ts';
+import { type GivenOptions, readSources, type Sources } from './sources.ts';
+
+type Options = z.output<typeof trainSchema>;
+
+/** As --data: the drawn digits, no folder. */
+export const SYNTHETIC = 'synthetic';
+
+/** As --resume: the run in --out where there is one, else a new run there. */
+export const AUTO = 'auto';
+
+/** A run's options, all decided. Paths are absolute. */
+export type TrainConfig = Readonly<
+  Omit<Options, 'workers' | 'warmup' | 'weightDecay'> & {
+    readonly workers: number;
+    readonly warmup: number;
+    readonly weightDecay: number;
+  }
+>;
+
+/** The options that decide the bits of the weights and of the hash chain; a resumed run keeps them. */
+export const BITS: readonly OptionKey[] = OPTION_KEYS.filter((key) => notesOf(key).bits);
+
+export interface ResolvedTrainConfig {
+  readonly config: TrainConfig;
+  /** The options that some source gave. */
+  readonly explicit: ReadonlySet<OptionKey>;
+}
+
+/**
+ * A training run's config: flags over LOCKSTEP_* variables over a config file over a preset over defaults.
+ * @throws UsageError naming the option, its source, what was expected, what came and what to do
+ */
+export function resolveTrainConfig(sources: Sources): ResolvedTrainConfig {
+  const given = readSources(sources, OPTION_KEYS);
+  const config = decide(trainSchema.parse(valuesOf(given)), sources.env);
+  checkTogether(config, given);
+  return { config, explicit: new Set(Object.keys(given) as OptionKey[]) };
+}
+
+/** What of a config decides the bits: the same wherever and by whomever the run is computed. */
+export function bitsOf(config: TrainConfig): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    BITS.filter((key) => config[key] !== undefined && key !== 'init').map((key) => [key, config[key]]),
+  );
+}
+
+/** A resumed run's config, and which of the values that were given it can't take. */
+export interface ResumedTrainConfig extends ResolvedTrainConfig {
+  /** A line for each option that would change the bits. */
+  readonly refused: readonly string[];
+}
+
+/**
+ * The config of a run that goes on: what decides the bits is the run's own, the rest is given, or the run's own where it was
+ * given then, or a default. Iterations may be raised where the learning rate doesn't depend on them.
+ * @throws UsageError as `resolveTrainConfig`
+ */
+export function resumeTrainConfig(
+  sources: Sources,
+  { config: own, explicit }: ResolvedTrainConfig,
+): ResumedTrainConfig {
+  const given = readSources(sources, OPTION_KEYS);
+  // How the result is told is the command's, not the run's.
+  const kept = new Set<OptionKey>([...explicit, ...BITS]);
+  kept.delete('json');
+  const base = Object.fromEntries(Object.entries(own).filter(([key]) => kept.has(key as OptionKey)));
+  const { out, resume, forceUnlock, ...values } = valuesOf(given);
+  // The same command begins the run and goes on with it: its preset is held against the run's options as flags are.
+  const isAuto = resume === AUTO;
+  if (!isAuto && (sources.flags.preset !== undefined || sources.env.LOCKSTEP_PRESET)) {
+    throw new UsageError('--preset: a resumed run has its options already. Leave it out.');
+  }
+  if (!isAuto && out !== undefined) {
+    throw new UsageError(`${given.out?.from}: a resumed run stays in its directory. Leave it out.`);
+  }
+  const config = decide(trainSchema.parse({ ...base, ...values, resume, forceUnlock }), sources.env);
+  const refused = BITS.filter((key) => config[key] !== own[key] && !mayChange(key, own, config)).map(
+    (key) => `${given[key]?.from ?? flagOf(key)}: the run has ${own[key] ?? 'none'}, but this says ${config[key]}`,
+  );
+  return {
+    config: { ...config, out: own.out },
+    explicit: new Set([...explicit, ...(Object.keys(given) as OptionKey[])]),
+    refused,
+  };
+}
+
+function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boolean {
+  return key === 'iterations' && own.schedule === 'constant' && config.iterations > own.iterations;
+}
+
+/** Fills in what depends on other options or on the machine. */
+function decide(options: Options, env: Sources['env']): TrainConfig {
+  const shards = Math.max(1, Math.floor(options.batch / options.shardSize));
+  const { out, data, init, tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile } = options;
+  return {
+    ...options,
+    // More workers than shards would have nothing to do.
+    workers: options.workers === 'auto' ? Math.min(availableParallelism(), shards) : options.workers,
+    warmup: options.warmup ?? Math.min(200, Math.floor(options.iterations / 5)),
+    weightDecay: options.weightDecay ?? (options.optimizer === 'adamw' ? 0.01 : 0),
+    ...(out === undefined ? {} : { out: callerPath(out, env) }),
+    ...(data === undefined ? {} : { data: data === SYNTHETIC ? data : callerPath(data, env) }),
+    ...(init === undefined ? {} : { init: callerPath(init, env) }),
+    ...filePaths({ tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile }, env),
+  };
+}
+
+type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey' | 'metricsTokenFile' | 'remoteWriteTokenFile' | 'logFile';
+
+function filePaths(files: Partial<Pick<Options, FileKey>>, env: Sources['env']): Pick<Options, FileKey> {
+  const given = Object.entries(files).filter((entry): entry is [FileKey, string] => entry[1] !== undefined);
+  return Object.fromEntries(given.map(([key, path]) => [key, callerPath(path, env)]));
+}
+
+/** What a command that only reads a run takes, resolved in the same way. */
+export interface ReadConfig {
+  readonly backend: TrainConfig['backend'];
+  readonly data: string | undefined;
+  readonly json: boolean;
+}
+
+/** @throws UsageError as `resolveTrainConfig` */
+export function resolveReadConfig(sources: Sources): ReadConfig {
+  const { backend, data, json } = trainSchema
+    .pick({ backend: true, data: true, json: true })
+    .parse(valuesOf(readSources(sources, ['backend', 'data', 'json'])));
+  return { backend, data: data === undefined || data === SYNTHETIC ? data : callerPath(data, sources.env), json };
+}
+
+/** How a command that runs for long talks. */
+export type TalkConfig = Pick<TrainConfig, 'logLevel' | 'logFormat' | 'logFile'>;
+
+/** @throws UsageError as `resolveTrainConfig` */
+export function resolveTalkConfig(sources: Sources): TalkConfig {
+  const given = valuesOf(readSources(sources, ['logLevel', 'logFormat', 'logFile']));
+  const { logFile, ...talk } = trainSchema.pick({ logLevel: true, logFormat: true, logFile: true }).parse(given);
+  return { ...talk, ...filePaths({ logFile }, sources.env) };
+}
+
+const PAGE = { metricsPort: true, metricsHost: true, metricsTokenFile: true } as const;
+
+/** Where the page and the metrics are served, and to whom. */
+export interface ResolvedPageConfig {
+  readonly config: Pick<TrainConfig, keyof typeof PAGE>;
+  readonly explicit: ReadonlySet<OptionKey>;
+}
+
+/** Of a command that serves the page alone. @throws UsageError as `resolveTrainConfig` */
+export function resolvePageConfig(sources: Sources): ResolvedPageConfig {
+  const given = readSources(sources, Object.keys(PAGE) as OptionKey[]);
+  const { metricsTokenFile, ...config } = trainSchema.pick(PAGE).parse(valuesOf(given));
+  if (config.metricsPort === 'off') {
+    throw new UsageError(
+      `${given.metricsPort?.from}: the page needs a port, but this says off. Give one, or leave it out.`,
+    );
+  }
+  const files = filePaths({ metricsTokenFile }, sources.env);
+  return { config: { ...config, ...files }, explicit: new Set(Object.keys(given) as OptionKey[]) };
+}
+
+function valuesOf(given: GivenOptions): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(given).map(([key, { value }]) => [key, value]));
+}
+
+function checkTogether(config: TrainConfig, given: GivenOptions): void {
+  const from = (key: OptionKey): string => given[key]?.from ?? `${flagOf(key)} (default)`;
+  const { batch, shardSize, warmup, iterations } = config;
+  if (batch % shardSize !== 0) {
+    const below = batch - (batch % shardSize);
+    const fits = [below, below + shardSize].filter((size) => size > 0).join(' or ');
+    throw new UsageError(
+      `${from('batch')}: expected a multiple of the shard size, which is ${shardSize} by ${from('shardSize')}, ` +
+        `but got ${batch}. A batch of ${fits} would do, or a shard size that divides ${batch}.`,
+    );
+  }
+  if (config.workers === 0 && config.listen === undefined) {
+    throw new UsageError(
+      `${from('workers')}: without workers somebody else must compute: add --listen HOST:PORT, or give at least 1.`,
+    );
+  }
+  if (warmup > iterations) {
+    throw new UsageError(
+      `${from('warmup')}: expected at most the number of iterations, which is ${iterations} by ${from('iterations')}, ` +
+        `but got ${warmup}. Shorten the warm-up, or leave it out.`,
+    );
+  }
+}

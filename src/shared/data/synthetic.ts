@@ -1,0 +1,99 @@
+import { PhiloxStream, PURPOSE } from '../util/philox.ts';
+import type { Dataset, Split } from './dataset.ts';
+import { digestOf, sha256 } from './digest.ts';
+import { GLYPHS, type Glyph } from './glyphs.ts';
+import { elements, idxHeaderBytes, writeIdxHeader } from './idx.ts';
+import { MNIST_FILES } from './mnist-files.ts';
+import { type Canvas, drawCurve, type Pen, type Point } from './pen.ts';
+
+/** The digest of the data set in its default size, the same everywhere. */
+export const SYNTHETIC_SHA256 = 'd529a61d21784944c8a8dd11e7f90bc0b3ef3fa5f14bc5d676da1d0ea8461fdd';
+
+const SIDE = 28;
+const TWO_32 = 2 ** 32;
+/** The last one there is, so that a run's own seed is hardly ever the same. */
+const SEED = Number.MAX_SAFE_INTEGER;
+/** Stream of the first test image: as far behind the training images as any count of them. */
+const FIRST_TEST = TWO_32;
+/** Height and width of the box that glyphs are written in. */
+const BOX = 20;
+/** Farthest that a control point strays from its place in the box, in each direction. */
+const WOBBLE = 3.5;
+
+export interface SyntheticOptions {
+  /** Gives the arrays that receive the images and labels; for the default counts, as long as MNIST's unpacked files. */
+  readonly allocate?: (length: number) => Uint8Array;
+  readonly train?: number;
+  readonly test?: number;
+}
+
+/**
+ * Digits drawn from strokes, in MNIST's shape: 28x28, by default 60,000 for training and 10,000 for testing. The same
+ * bytes everywhere; an image depends on its index alone. The digest is that of four IDX files with MNIST's names.
+ */
+export function syntheticDataset({
+  allocate = (length) => new Uint8Array(length),
+  train = 60_000,
+  test = 10_000,
+}: SyntheticOptions = {}): Dataset {
+  const shapes = [[train, SIDE, SIDE], [train], [test, SIDE, SIDE], [test]];
+  const files = shapes.map((shape, i) => {
+    const bytes = allocate(idxHeaderBytes(shape.length) + elements(shape));
+    writeIdxHeader(bytes, shape);
+    return { name: MNIST_FILES[i as 0 | 1 | 2 | 3].name, bytes, data: bytes.subarray(idxHeaderBytes(shape.length)) };
+  });
+  const [trainImages, trainLabels, testImages, testLabels] = files.map(({ data }) => data) as [
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+  ];
+  return {
+    name: 'synthetic',
+    train: drawSplit({ images: trainImages, labels: trainLabels, count: train }, 0),
+    test: drawSplit({ images: testImages, labels: testLabels, count: test }, FIRST_TEST),
+    width: SIDE,
+    height: SIDE,
+    sha256: digestOf(files.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) }))),
+  };
+}
+
+/** Fills the split; `first` is the stream of its first image. */
+function drawSplit(split: Split, first: number): Split {
+  const stream = new PhiloxStream(SEED, PURPOSE.augmentation);
+  const canvas = { pixels: new Uint8Array(SIDE * SIDE), side: SIDE };
+  for (let i = 0; i < split.count; i++) {
+    stream.seek(first + i);
+    split.labels[i] = drawDigit(canvas, stream);
+    split.images.set(canvas.pixels, i * SIDE * SIDE);
+  }
+  return split;
+}
+
+/** @returns the digit, 0..9 */
+function drawDigit(canvas: Canvas, stream: PhiloxStream): number {
+  const between = (low: number, high: number): number => low + (high - low) * (stream.next() / TWO_32);
+  /** -size..size, values near 0 more often */
+  const around = (size: number): number => between(-size / 2, size / 2) + between(-size / 2, size / 2);
+  const digit = stream.below(GLYPHS.length);
+  const ways = GLYPHS[digit] as readonly Glyph[];
+  const glyph = ways[stream.below(ways.length)] as Glyph;
+  const pen: Pen = { radius: between(0.6, 1.9), ink: between(110, 255.99) };
+  const [width, height] = [between(0.5, 1.05), between(0.65, 1.05)];
+  const [slant, tilt] = [0.15 + around(0.6), around(0.3)];
+  const [right, down] = [around(4), around(3)];
+  canvas.pixels.fill(0);
+  for (const stroke of glyph) {
+    let last: { readonly at: Point; readonly drawn: Point } | undefined;
+    const points = stroke.map((at): Point => {
+      // A corner stays one: the same point twice.
+      if (last !== undefined && at[0] === last.at[0] && at[1] === last.at[1]) return last.drawn;
+      const [x, y] = [width * (at[0] + around(WOBBLE) - BOX / 2), height * (at[1] + around(WOBBLE) - BOX / 2)];
+      const drawn: Point = [SIDE / 2 + right + x - slant * y, SIDE / 2 + down + y + tilt * x];
+      last = { at, drawn };
+      return drawn;
+    });
+    drawCurve(canvas, points, pen);
+  }
+  return digit;
+}

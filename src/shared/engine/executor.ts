@@ -1,0 +1,89 @@
+import type { LossSum } from './backend.ts';
+import type { TreeNode } from './tree.ts';
+import type { StateVectors, Update } from './update.ts';
+
+/** One state of the weights, [parameters] in shared memory. It is overwritten only when nobody reads it. */
+export interface WeightsVersion {
+  readonly values: Float32Array;
+  /** Attempts that read it now; whoever starts one counts it, and counts it out when it has settled. */
+  readers: number;
+}
+
+/** The weights after some step, and the optimizer's moments with them. */
+export type StateVersion = WeightsVersion & StateVectors;
+
+/** The sums over the shards under one node of the reduction tree. */
+export interface Partial extends LossSum {
+  readonly node: TreeNode;
+  /** [parameters] */
+  readonly gradient: Float32Array;
+}
+
+export interface StepWork {
+  /** Updates done before this step: decides which samples it sees. */
+  readonly t: number;
+  readonly current: StateVersion;
+  /** Receives the state after the update; nobody reads it. */
+  readonly next: StateVersion;
+  readonly update: Update;
+}
+
+export interface StepResult extends LossSum {
+  /** The mean gradient's sum of squares. Where it isn't finite, `next` is worth nothing. */
+  readonly squares: number;
+  /** From when the slowest worker came to the step to its end. */
+  readonly seconds: number;
+  readonly phases: StepPhases;
+}
+
+/** Of computing gradients, in seconds; each of the slowest worker. */
+export interface GradientPhases {
+  /** Drawing samples, decoding and shifting them. */
+  readonly sample: number;
+  readonly compute: number;
+  /** Adding partials. */
+  readonly reduce: number;
+}
+
+/** Of a step, likewise. */
+export interface StepPhases extends GradientPhases {
+  /** Telling the workers what to do. */
+  readonly dispatch: number;
+  readonly update: number;
+  /** What is left of the step. */
+  readonly wait: number;
+}
+
+/** The run is to stop, and nobody is there who could finish the step or the evaluation: it is as if it hadn't been begun. */
+export class AbandonedError extends Error {}
+
+export interface StepUnderWay {
+  /**
+   * To be called once, in the order of the steps.
+   * @throws WorkerError where the same shards failed again and again, AbandonedError
+   */
+  finish(): Promise<StepResult>;
+}
+
+export interface Evaluation {
+  /** Sum over the test set, by fixed chunks in index order. */
+  readonly lossSum: number;
+  /** [test samples]: the class of each. */
+  readonly predictions: Uint8Array;
+}
+
+/** Whatever computes: the local pool of threads, and remote nodes. Workers may crash inside; the promise still holds. */
+export interface Executor {
+  /** Steps that may be under way at once. */
+  readonly depth: number;
+  /**
+   * Begins a step: samples, computes and reduces the gradient of its global batch, and applies the update. It may be begun
+   * before the one before it is finished, from the state that it will make; every other call waits until none is open.
+   */
+  begin(work: StepWork): StepUnderWay;
+  /** Applies another update to the gradient of the last step, from the same state. @throws WorkerError as above */
+  update(update: Update): Promise<void>;
+  /** Classifies the test set. @throws WorkerError, AbandonedError as above */
+  evaluate(weights: WeightsVersion): Promise<Evaluation>;
+  close(): Promise<void>;
+}

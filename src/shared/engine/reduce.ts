@@ -1,0 +1,22 @@
+import { splitOf, type TreeNode } from './tree.ts';
+
+/**
+ * Adds up `node` in the tree's order from what is known of it and of the nodes below.
+ * @param known the value of a node; undefined where its children must be added
+ * @param add may keep its sum at place `depth`, where it stays untouched until it has been added itself
+ * @throws Error where a leaf isn't known
+ */
+export function reduceTree<Value>(
+  node: TreeNode,
+  known: (node: TreeNode) => Value | undefined,
+  add: (left: Value, right: Value, depth: number) => Value,
+  depth = 0,
+): Value {
+  const value = known(node);
+  if (value !== undefined) return value;
+  if (node.end - node.begin === 1) throw new Error(`No partial has shard ${node.begin}.`);
+  const split = splitOf(node);
+  const left = reduceTree({ begin: node.begin, end: split }, known, add, depth);
+  const right = reduceTree({ begin: split, end: node.end }, known, add, depth + 1);
+  return add(left, right, depth);
+}

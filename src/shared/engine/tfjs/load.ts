@@ -1,0 +1,73 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+import { BackendError } from '../../util/errors.ts';
+import type { Tfjs } from './api.ts';
+
+const PACKAGE = '@tensorflow/tfjs-node';
+const ADDON = 'tfjs_binding.node';
+const SETUP = 'npm run setup:tfjs';
+
+/**
+ * Read by the native library as it loads. One thread an operation: a core belongs to a worker, and sums that are split over
+ * threads would depend on how many there are. oneDNN makes LeNet-5 twice as fast.
+ */
+const ENVIRONMENT = {
+  TF_NUM_INTRAOP_THREADS: '1',
+  TF_NUM_INTEROP_THREADS: '1',
+  TF_ENABLE_ONEDNN_OPTS: '1',
+} as const;
+
+const require = createRequire(import.meta.url);
+
+/** Why the backend can't work here, and what to do; undefined where its files are in place. Loads nothing. */
+export function tfjsProblem(): string | undefined {
+  let folder: string;
+  try {
+    folder = dirname(require.resolve(`${PACKAGE}/package.json`));
+  } catch {
+    return `${PACKAGE} isn't installed, an optional package: run \`npm ci\` without --omit=optional, then \`${SETUP}\`.`;
+  }
+  const lib = join(folder, 'lib');
+  const hasAddon = existsSync(lib) && readdirSync(lib).some((name) => existsSync(join(lib, name, ADDON)));
+  return hasAddon ? undefined : `Native TensorFlow isn't set up: run \`${SETUP}\` (about 210 MB, a minute or two).`;
+}
+
+/**
+ * To be called in the main thread before any thread loads the library: a worker's process.env is a copy that native code
+ * doesn't see.
+ * @throws BackendError where the backend isn't set up
+ */
+export function prepareTfjs(): void {
+  const problem = tfjsProblem();
+  if (problem !== undefined) throw new BackendError(`The backend tfjs can't be used: ${problem}`);
+  Object.assign(process.env, ENVIRONMENT);
+  // Else it tells each thread's standard error which instructions it was built for.
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
+}
+
+/**
+ * Loads the library into this thread.
+ * @throws BackendError where it isn't set up
+ */
+export function loadTfjs(): Tfjs {
+  if (isMainThread) prepareTfjs();
+  for (const [name, value] of Object.entries(ENVIRONMENT)) {
+    if (process.env[name] !== value) throw new BackendError(`${name} must be ${value} before the library loads.`);
+  }
+  mendUtil();
+  try {
+    return require(PACKAGE) as Tfjs;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BackendError(`Native TensorFlow doesn't load (${reason}). Run \`${SETUP}\`.`, { cause });
+  }
+}
+
+/** Node 23 took away two functions of `util` that the package calls in every operation. */
+function mendUtil(): void {
+  const own = require('node:util') as Record<string, unknown>;
+  own.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  own.isArray ??= Array.isArray;
+}

@@ -1,0 +1,58 @@
+import { Stopwatch } from '../util/stopwatch.ts';
+import type { Backend, LossSum, SampleBatch } from './backend.ts';
+import type { Sampler } from './sampler.ts';
+import { splitOf, type TreeNode } from './tree.ts';
+import type { KernelExports } from './wasm/exports.ts';
+import { padded } from './wasm/memory.ts';
+
+export interface TreeGradientOptions {
+  readonly backend: Backend;
+  readonly kernel: KernelExports;
+  readonly sampler: Sampler;
+  /** Where the samples are drawn from. */
+  readonly train: Pick<SampleBatch, 'images' | 'labels'>;
+  readonly shardSize: number;
+  /** Vectors to reduce in, [parameters] each, one a level of the tree. */
+  readonly levels: readonly Float32Array[];
+}
+
+/** Samples, computes and reduces what lies under a node of a step's tree, in the calling thread, with the backend's weights. */
+export class TreeGradient {
+  /** Runs while partials are added. */
+  readonly reducing = new Stopwatch();
+  readonly #options: TreeGradientOptions;
+  readonly #indices: Int32Array;
+  readonly #shifts: Int8Array;
+
+  constructor(options: TreeGradientOptions) {
+    this.#options = options;
+    const count = options.shardSize * options.backend.shardsAtOnce;
+    this.#indices = new Int32Array(count);
+    this.#shifts = new Int8Array(2 * count);
+  }
+
+  /** Writes the gradient sum of step t's `node` over `target`, [parameters]: the left child's, plus the right child's from the next level. */
+  sum(t: number, node: TreeNode, target: Float32Array, level = 0): LossSum {
+    const { backend, kernel, levels } = this.#options;
+    if (node.end - node.begin <= backend.shardsAtOnce) return this.#gradientOf(t, node, target);
+    const split = splitOf(node);
+    const right = levels[level] as Float32Array;
+    const a = this.sum(t, { begin: node.begin, end: split }, target, level + 1);
+    const b = this.sum(t, { begin: split, end: node.end }, right, level + 1);
+    this.reducing.start();
+    kernel.add(target.byteOffset, target.byteOffset, right.byteOffset, padded(target.length));
+    this.reducing.stop();
+    return { lossSum: a.lossSum + b.lossSum, correct: a.correct + b.correct };
+  }
+
+  #gradientOf(t: number, { begin, end }: TreeNode, target: Float32Array): LossSum {
+    const { backend, sampler, train, shardSize } = this.#options;
+    const count = (end - begin) * shardSize;
+    const indices = this.#indices.subarray(0, count);
+    const shifts = this.#shifts.subarray(0, 2 * count);
+    backend.sampling.start();
+    sampler.fill(t, begin * shardSize, count, indices, shifts);
+    backend.sampling.stop();
+    return backend.gradient({ ...train, indices, shifts }, end - begin, target);
+  }
+}

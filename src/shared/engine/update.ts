@@ -1,0 +1,216 @@
+import { Stopwatch } from '../util/stopwatch.ts';
+import { reduceTree } from './reduce.ts';
+import { depthOf, type TreeNode } from './tree.ts';
+import type { KernelExports } from './wasm/exports.ts';
+import { padded, type SharedMemory } from './wasm/memory.ts';
+
+/** Parameters that are reduced and updated together; their squares are summed apart (docs/determinism.md). */
+export const UPDATE_BLOCK = 4096;
+
+/** What an update does with the mean gradient, once it has taken its squares. */
+export type UpdateRule = 'norm' | 'sgd' | 'adam';
+const RULES: readonly UpdateRule[] = ['norm', 'sgd', 'adam'];
+
+/** Weights and moments, each [parameters] in shared memory, padded to whole registers. SGD has no `v`. */
+export interface StateVectors {
+  readonly values: Float32Array;
+  readonly m: Float32Array;
+  readonly v: Float32Array | undefined;
+}
+
+/** The scalars of src/kernel/optimizer.ts, float64 until the kernel takes them. */
+export interface UpdateScalars {
+  /** From the gradient sum to the mean. */
+  readonly scale: number;
+  readonly clip: number;
+  readonly rate: number;
+  readonly decay: number;
+  readonly shrink: number;
+  readonly correction: number;
+  readonly momentum: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+}
+
+const SCALARS = [
+  'scale',
+  'clip',
+  'rate',
+  'decay',
+  'shrink',
+  'correction',
+  'momentum',
+  'beta1',
+  'beta2',
+  'epsilon',
+] as const satisfies readonly (keyof UpdateScalars)[];
+
+/** What is done to every parameter. */
+export interface Update {
+  readonly rule: UpdateRule;
+  readonly scalars: UpdateScalars;
+}
+
+export interface UpdatePlan extends Update {
+  /** Disjoint partials that together make up the root of the reduction tree; they are only read. */
+  readonly partials: readonly { readonly node: TreeNode; readonly gradient: Float32Array }[];
+  readonly current: StateVectors;
+  readonly next: StateVectors;
+}
+
+/** Pointers into the shared memory: what it takes to make a record in another thread. */
+export interface UpdateRecordPlan {
+  readonly parameters: number;
+  readonly shards: number;
+  readonly words: Int32Array;
+  readonly scalars: Float64Array;
+  readonly squares: Float64Array;
+}
+
+const RULE = 0;
+const PARTIALS = 1;
+const POINTERS = 2;
+const NODES = 8;
+const NODE_WORDS = 3;
+
+/**
+ * One update in shared memory, so that any thread can apply any block of it. It reads partials and the current state and
+ * writes the next one, so a block may be applied again where a thread died in the middle of it.
+ */
+export class UpdateRecord {
+  readonly plan: UpdateRecordPlan;
+
+  constructor(plan: UpdateRecordPlan) {
+    this.plan = plan;
+  }
+
+  static allocate(memory: SharedMemory, parameters: number, shards: number): UpdateRecord {
+    return new UpdateRecord({
+      parameters,
+      shards,
+      words: memory.int32(NODES + NODE_WORDS * shards),
+      scalars: memory.float64(SCALARS.length),
+      squares: memory.float64(Math.ceil(padded(parameters) / UPDATE_BLOCK)),
+    });
+  }
+
+  get blocks(): number {
+    return this.plan.squares.length;
+  }
+
+  write({ partials, current, next, ...update }: UpdatePlan): void {
+    const { words } = this.plan;
+    words[PARTIALS] = partials.length;
+    const vectors = [current.values, next.values, current.m, next.m, current.v, next.v];
+    for (const [i, vector] of vectors.entries()) words[POINTERS + i] = vector?.byteOffset ?? 0;
+    for (const [i, { node, gradient }] of partials.entries()) {
+      const at = NODES + NODE_WORDS * i;
+      words[at] = node.begin;
+      words[at + 1] = node.end;
+      words[at + 2] = gradient.byteOffset;
+    }
+    this.rewrite(update);
+  }
+
+  /** Another update of the same gradient and state. */
+  rewrite({ rule, scalars }: Update): void {
+    this.plan.words[RULE] = RULES.indexOf(rule);
+    for (const [i, name] of SCALARS.entries()) this.plan.scalars[i] = scalars[name];
+  }
+
+  /** The mean gradient's sum of squares: blocks in order. */
+  squares(): number {
+    return this.plan.squares.reduce((sum, block) => sum + block, 0);
+  }
+}
+
+/** Applies blocks of the record that the coordinator wrote last; one per thread. */
+export class BlockUpdater {
+  /** Runs while partials are added. */
+  readonly reducing = new Stopwatch();
+  readonly #kernel: KernelExports;
+  readonly #plan: UpdateRecordPlan;
+  /** A block each, one a level of the tree and one more. */
+  readonly #scratch: readonly Float32Array[];
+
+  constructor(kernel: KernelExports, plan: UpdateRecordPlan, scratch: readonly Float32Array[]) {
+    this.#kernel = kernel;
+    this.#plan = plan;
+    this.#scratch = scratch;
+  }
+
+  static scratch(memory: SharedMemory, shards: number): Float32Array[] {
+    return Array.from({ length: depthOf(shards) + 1 }, () => memory.float32(UPDATE_BLOCK));
+  }
+
+  /** Reduces and updates blocks `begin` to `end` - 1. */
+  apply({ begin, end }: TreeNode): void {
+    const scalars = this.#scalars();
+    for (let block = begin; block < end; block++) {
+      const first = block * UPDATE_BLOCK;
+      const count = Math.min(UPDATE_BLOCK, padded(this.#plan.parameters) - first);
+      this.reducing.start();
+      const sum = this.#reduce(4 * first, count);
+      this.reducing.stop();
+      const mean = (this.#scratch[0] as Float32Array).byteOffset;
+      this.#plan.squares[block] = this.#kernel.meanAndSquares(mean, sum, count, scalars.scale);
+      this.#update(4 * first, mean, count, scalars);
+    }
+  }
+
+  /** The pointer to the gradient sum of one block, `offset` bytes into each partial. */
+  #reduce(offset: number, count: number): number {
+    const { words, shards } = this.#plan;
+    const end = NODES + NODE_WORDS * (words[PARTIALS] as number);
+    const known = (node: TreeNode): number | undefined => {
+      for (let at = NODES; at < end; at += NODE_WORDS) {
+        if (words[at] === node.begin && words[at + 1] === node.end) return (words[at + 2] as number) + offset;
+      }
+      return undefined;
+    };
+    return reduceTree({ begin: 0, end: shards }, known, (left, right, depth) => {
+      const target = (this.#scratch[depth] as Float32Array).byteOffset;
+      this.#kernel.add(target, left, right, count);
+      return target;
+    });
+  }
+
+  #update(offset: number, gradient: number, count: number, scalars: UpdateScalars): void {
+    const { words } = this.#plan;
+    const pointer = (index: number): number => (words[POINTERS + index] as number) + offset;
+    const [w, wNext, m, mNext] = [pointer(0), pointer(1), pointer(2), pointer(3)] as const;
+    const { clip, rate, decay, shrink, correction, momentum, beta1, beta2, epsilon } = scalars;
+    switch (RULES[words[RULE] as number]) {
+      case 'sgd':
+        this.#kernel.sgd(w, wNext, m, mNext, gradient, count, clip, rate, momentum, decay);
+        break;
+      case 'adam':
+        this.#kernel.adam(
+          w,
+          wNext,
+          m,
+          mNext,
+          pointer(4),
+          pointer(5),
+          gradient,
+          count,
+          clip,
+          decay,
+          shrink,
+          rate,
+          correction,
+          beta1,
+          beta2,
+          1 - beta1,
+          1 - beta2,
+          epsilon,
+        );
+    }
+  }
+
+  #scalars(): UpdateScalars {
+    const values = this.#plan.scalars;
+    return Object.fromEntries(SCALARS.map((name, i) => [name, values[i]])) as unknown as UpdateScalars;
+  }
+}

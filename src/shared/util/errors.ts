@@ -1,0 +1,129 @@
+import type { CloseCode } from '../wire/close-codes.ts';
+
+/**
+ * Every failure that a person can mend is a LockstepError: its message says what was expected, what came and what to do;
+ * `code` is stable. The CLI prints the message alone and exits with `exitCode`.
+ */
+export abstract class LockstepError extends Error {
+  abstract readonly code: string;
+  /** 1: the work failed. 2: the command, its input or its surroundings were wrong. */
+  readonly exitCode: 1 | 2 = 1;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A flag, variable or config file holds something that can't be used. */
+export class UsageError extends LockstepError {
+  readonly code = 'ERR_USAGE';
+  override readonly exitCode = 2;
+}
+
+/** The data set is missing, truncated or altered. */
+export class DatasetError extends LockstepError {
+  readonly code = 'ERR_DATASET';
+  override readonly exitCode = 2;
+  readonly file: string | undefined;
+
+  constructor(message: string, options: ErrorOptions & { file?: string } = {}) {
+    super(message, options);
+    this.file = options.file;
+  }
+}
+
+/** A checkpoint is missing, damaged or of another model. */
+export class CheckpointError extends LockstepError {
+  readonly code = 'ERR_CHECKPOINT';
+  override readonly exitCode = 2;
+  readonly file: string | undefined;
+  /** The system can't read it, which says nothing of its contents. */
+  readonly isUnreadable: boolean;
+
+  constructor(message: string, options: ErrorOptions & { file?: string; isUnreadable?: boolean } = {}) {
+    super(message, options);
+    this.file = options.file;
+    this.isUnreadable = options.isUnreadable ?? false;
+  }
+}
+
+/** A run directory can't be created or written. */
+export class RunDirectoryError extends LockstepError {
+  readonly code = 'ERR_RUN_DIRECTORY';
+  override readonly exitCode = 2;
+}
+
+/** Another coordinator holds the run directory, or may hold it; `lost` where this one held it before. */
+export class RunLockError extends LockstepError {
+  readonly code = 'ERR_RUN_LOCK';
+  override readonly exitCode: 1 | 2;
+  readonly lost: boolean;
+
+  constructor(message: string, options: ErrorOptions & { lost?: boolean } = {}) {
+    super(message, options);
+    this.lost = options.lost ?? false;
+    this.exitCode = this.lost ? 1 : 2;
+  }
+}
+
+/** A disk kept failing until a run had nothing left to do but save. */
+export class WriteError extends LockstepError {
+  readonly code = 'ERR_WRITE';
+}
+
+/** The HTTP server can't listen where it was told to. */
+export class ListenError extends LockstepError {
+  readonly code = 'ERR_LISTEN';
+  override readonly exitCode = 2;
+}
+
+/** A peer broke the wire protocol or couldn't prove that it belongs to the run: its connection is closed with that code. */
+export class ProtocolError extends LockstepError {
+  readonly code = 'ERR_PROTOCOL';
+  readonly closeCode: CloseCode;
+
+  constructor(message: string, options: ErrorOptions & { closeCode: CloseCode }) {
+    super(message, options);
+    this.closeCode = options.closeCode;
+  }
+}
+
+/** A model's spec contradicts itself or asks for what the backend doesn't have. */
+export class ModelError extends LockstepError {
+  readonly code = 'ERR_MODEL';
+  override readonly exitCode = 2;
+}
+
+/** A backend can't be used on this machine as it is. */
+export class BackendError extends LockstepError {
+  readonly code = 'ERR_BACKEND';
+  override readonly exitCode = 2;
+}
+
+/** The loss or the gradient norm of a step isn't finite; the step was not applied. */
+export class NotFiniteError extends LockstepError {
+  readonly code = 'ERR_NOT_FINITE';
+  readonly step: number;
+
+  constructor(message: string, options: ErrorOptions & { step: number }) {
+    super(message, options);
+    this.step = options.step;
+  }
+}
+
+/** Workers failed on the same work again and again. */
+export class WorkerError extends LockstepError {
+  readonly code = 'ERR_WORKER';
+  readonly step: number | undefined;
+  readonly shard: number | undefined;
+  /** Places in the data set of the shard's samples. */
+  readonly samples: readonly number[] | undefined;
+
+  constructor(message: string, options: ErrorOptions & { step?: number; shard?: number; samples?: number[] } = {}) {
+    super(message, options);
+    this.step = options.step;
+    this.shard = options.shard;
+    this.samples = options.samples;
+  }
+}

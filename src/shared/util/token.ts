@@ -1,0 +1,97 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { inspect } from 'node:util';
+import { UsageError } from './errors.ts';
+
+export const TOKEN_VARIABLE = 'LOCKSTEP_TOKEN';
+
+const TOKEN_BYTES = 32;
+/** 128 bits: in hex, and at 6 bits a character. */
+const MIN_HEX_DIGITS = 32;
+const MIN_CHARACTERS = 22;
+
+const HIDDEN = '[token]';
+const ADVICE = '`lockstep token` prints a new one.';
+
+/** A secret, such as the one that coordinator and nodes of a run share. It can be neither printed nor logged. */
+export class Token {
+  readonly #key: Buffer;
+
+  /** @param text the key is its UTF-8 bytes, whether it looks like base64url, hex or neither */
+  constructor(text: string) {
+    this.#key = Buffer.from(text, 'utf8');
+  }
+
+  get key(): Uint8Array {
+    return this.#key;
+  }
+
+  /** Whether these bytes are the key, found out in a time that tells nothing of it. */
+  equals(shown: Uint8Array): boolean {
+    const digest = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
+    return timingSafeEqual(digest(shown), digest(this.#key));
+  }
+
+  toString(): string {
+    return HIDDEN;
+  }
+
+  toJSON(): string {
+    return HIDDEN;
+  }
+
+  [inspect.custom](): string {
+    return HIDDEN;
+  }
+}
+
+/** 256 random bits in base64url. */
+export function newToken(): string {
+  return randomBytes(TOKEN_BYTES).toString('base64url');
+}
+
+/**
+ * The token in the file, else in the variable, without the space around it; undefined where neither is given.
+ * @throws UsageError, which never shows the token, where the file can't be read or the token is too short or not one line of text
+ */
+export async function readToken({ file, env, variable = TOKEN_VARIABLE }: TokenSources): Promise<Token | undefined> {
+  if (file !== undefined) return tokenOf(await textOf(file), `The token in ${file}`);
+  const text = env[variable];
+  return text === undefined || text === '' ? undefined : tokenOf(text, `The token in ${variable}`);
+}
+
+export interface TokenSources {
+  readonly file?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Its name in `env`. */
+  readonly variable?: string;
+}
+
+async function textOf(file: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`The token file ${file} can't be read (${code}). ${ADVICE}`, { cause: error });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    // The decoder's error could quote what it read: it is no cause.
+    throw new UsageError(`The token file ${file} isn't UTF-8 text. ${ADVICE}`);
+  }
+}
+
+function tokenOf(untrimmed: string, what: string): Token {
+  const text = untrimmed.trim();
+  if (/\p{Cc}/u.test(text)) throw new UsageError(`${what} isn't one line of text. ${ADVICE}`);
+  const isHex = /^[0-9a-f]*$/i.test(text);
+  const characters = [...text.replace(/=+$/, '')].length;
+  if (characters < (isHex ? MIN_HEX_DIGITS : MIN_CHARACTERS)) {
+    throw new UsageError(
+      `${what} is too short: expected at least 128 bits (${MIN_CHARACTERS} characters, or ${MIN_HEX_DIGITS} hex digits). ${ADVICE}`,
+    );
+  }
+  return new Token(text);
+}

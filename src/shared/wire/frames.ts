@@ -1,0 +1,148 @@
+import { Packr } from 'msgpackr';
+import { ProtocolError } from '../util/errors.ts';
+import type { CloseCode } from './close-codes.ts';
+import { headerProblem } from './header-scan.ts';
+import {
+  coordinatorMessages,
+  type Definitions,
+  type FromCoordinator,
+  type FromNode,
+  type Limits,
+  nodeMessages,
+  PART_BYTES,
+} from './messages.ts';
+
+const PREFIX_BYTES = 5;
+/** Of what an error quotes, which may be the peer's words. */
+const MAX_PROBLEM = 200;
+const NO_BYTES = new Uint8Array();
+const DEFINITIONS: Definitions = { ...nodeMessages, ...coordinatorMessages };
+
+// Plain MessagePack: no records or structures, 64-bit integers as numbers, maps in their shortest form.
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true, int64AsType: 'number' });
+
+/**
+ * A frame: type u8, header's length u32 BE, header, body. The body, which may be shared memory, is copied.
+ * @param allocate gives the memory of so many bytes for it
+ * @throws RangeError where the header is longer than its type may be
+ */
+export function encode(
+  message: FromNode | FromCoordinator,
+  allocate: (bytes: number) => Buffer = Buffer.allocUnsafe,
+): Buffer {
+  const { type, body = NO_BYTES, ...fields } = message as typeof message & { readonly body?: Uint8Array };
+  const { tag, headerBytes } = DEFINITIONS[type] as Definitions[string];
+  const header = packr.pack(fields);
+  if (header.length > headerBytes) {
+    throw new RangeError(`The header of ${type} has ${header.length} bytes; at most ${headerBytes} can be sent.`);
+  }
+  const frame = allocate(PREFIX_BYTES + header.length + body.length);
+  frame.writeUInt8(tag);
+  frame.writeUInt32BE(header.length, 1);
+  frame.set(header, PREFIX_BYTES);
+  frame.set(body, PREFIX_BYTES + header.length);
+  return frame;
+}
+
+/**
+ * What a node sent. The body is a view of the frame at any alignment, and has the length that its fields ask for.
+ * @throws ProtocolError (malformed, tooLarge), and nothing else whatever the bytes are
+ */
+export function decodeFromNode(frame: Uint8Array, limits: Limits): FromNode {
+  return decode(nodeMessages, frame, limits) as FromNode;
+}
+
+/**
+ * What the coordinator sent. The body is a view of the frame at any alignment, and has the length that its fields ask for.
+ * @throws ProtocolError (malformed, tooLarge), and nothing else whatever the bytes are
+ */
+export function decodeFromCoordinator(frame: Uint8Array, limits: Limits): FromCoordinator {
+  return decode(coordinatorMessages, frame, limits) as FromCoordinator;
+}
+
+/** The longest frame that a node may send, for the WebSocket's own limit; a seal adds its overhead. */
+export function maxBytesFromNode(limits: Limits): number {
+  return maxBytes(nodeMessages, limits);
+}
+
+/** The longest frame that the coordinator may send, for the WebSocket's own limit; a seal adds its overhead. */
+export function maxBytesFromCoordinator(limits: Limits): number {
+  return maxBytes(coordinatorMessages, limits);
+}
+
+function maxBytes(definitions: Definitions, limits: Limits): number {
+  const lengths = Object.values(definitions).map(({ headerBytes, maxBody }) => headerBytes + (maxBody?.(limits) ?? 0));
+  return PREFIX_BYTES + Math.max(...lengths);
+}
+
+function decode(definitions: Definitions, frame: Uint8Array, limits: Limits): FromNode | FromCoordinator {
+  const { type, definition, header, body } = split(definitions, frame, limits);
+  const problem = headerProblem(header);
+  if (problem !== undefined) throw refused('malformed', type, problem);
+  const parsed = definition.header.safeParse(unpack(header, type));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const quoted = `${issue?.path.join('.')}: ${issue?.message}`.slice(0, MAX_PROBLEM).replaceAll(/\p{C}/gu, '?');
+    throw refused('malformed', type, quoted);
+  }
+  const hasBody = definition.maxBody !== undefined;
+  const message = { type, ...parsed.data, ...(hasBody ? { body } : {}) } as FromNode | FromCoordinator;
+  if (!fits(message, limits)) {
+    throw refused('malformed', type, `a body of ${body.length} bytes, which its fields don't ask for`);
+  }
+  return message;
+}
+
+/** Finds a frame's parts and holds them against the limits of its type, before any of it is decoded. */
+function split(definitions: Definitions, frame: Uint8Array, limits: Limits) {
+  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+  if (bytes.length < PREFIX_BYTES) throw refused('malformed', 'frame', `${bytes.length} bytes`);
+  const tag = bytes.readUInt8();
+  const found = Object.entries(definitions).find(([, definition]) => definition.tag === tag);
+  if (found === undefined) throw refused('malformed', 'frame', `type ${tag}, which this side doesn't send`);
+  const [type, definition] = found;
+  const headerLength = bytes.readUInt32BE(1);
+  const bodyLength = bytes.length - PREFIX_BYTES - headerLength;
+  if (headerLength > definition.headerBytes || bodyLength > (definition.maxBody?.(limits) ?? 0)) {
+    throw refused('tooLarge', type, `a header of ${headerLength} and a body of ${bodyLength} bytes`);
+  }
+  if (bodyLength < 0) throw refused('malformed', type, 'its header ends behind the frame');
+  const begin = PREFIX_BYTES + headerLength;
+  return { type, definition, header: bytes.subarray(PREFIX_BYTES, begin), body: bytes.subarray(begin) };
+}
+
+function unpack(header: Buffer, type: string): unknown {
+  try {
+    return packr.unpack(header);
+  } catch (error) {
+    throw refused('malformed', type, 'a header that is not MessagePack', error);
+  }
+}
+
+/** Whether the body has the length that the fields and the run's sizes ask for. */
+function fits(message: FromNode | FromCoordinator, { parameters, testSamples, chunkSize }: Limits): boolean {
+  switch (message.type) {
+    case 'partials':
+      return message.body.length === 4 * parameters * message.nodes.length;
+    case 'evaluated': {
+      const { chunks, losses, body } = message;
+      const samples = Math.min(chunks.end * chunkSize, testSamples) - chunks.begin * chunkSize;
+      return losses.length === chunks.end - chunks.begin && body.length === samples;
+    }
+    case 'data': {
+      const { part, of, body } = message;
+      return part === of - 1 ? body.length > 0 : body.length === PART_BYTES;
+    }
+    case 'weights':
+      return message.body.length === 4 * parameters;
+    default:
+      return true;
+  }
+}
+
+function refused(closeCode: CloseCode, type: string, problem: string, cause?: unknown): ProtocolError {
+  return new ProtocolError(`Expected a sound ${type}, but this came: ${problem}. Both sides need the same release.`, {
+    closeCode,
+    cause,
+  });
+}

@@ -1,0 +1,53 @@
+import type { TreeNode } from '../../shared/engine/tree.ts';
+
+/** Tries that may fail in one update. */
+const MAXIMUM_FAILURES = 20;
+
+/** What is missing and under way of an update's blocks. A block is applied by one worker at a time. */
+export class BlockWork {
+  readonly #missing: TreeNode[];
+  #underWay = 0;
+  #failures = 0;
+
+  constructor(blocks: number) {
+    this.#missing = [{ begin: 0, end: blocks }];
+  }
+
+  get complete(): boolean {
+    return this.#missing.length === 0 && this.#underWay === 0;
+  }
+
+  /** Somebody is at a block. */
+  get underWay(): boolean {
+    return this.#underWay > 0;
+  }
+
+  /** What nobody is at, in at most as many runs as there are workers, of almost the same length. */
+  take(workers: number): TreeNode[] {
+    if (workers === 0) return [];
+    const runs = this.#missing.splice(0).flatMap((range) => slices(range, workers));
+    this.#missing.push(...runs.splice(workers));
+    this.#underWay += runs.length;
+    return runs;
+  }
+
+  applied(): void {
+    this.#underWay--;
+  }
+
+  giveBack(blocks: TreeNode): void {
+    this.#underWay--;
+    this.#missing.push(blocks);
+  }
+
+  /** @returns whether it has failed so often that it is hopeless */
+  fail(): boolean {
+    return ++this.#failures >= MAXIMUM_FAILURES;
+  }
+}
+
+function slices({ begin, end }: TreeNode, count: number): TreeNode[] {
+  const edge = (i: number): number => begin + Math.floor(((end - begin) * i) / count);
+  const runs = Array.from({ length: count }, (_, i) => ({ begin: edge(i), end: edge(i + 1) }));
+  return runs.filter((run) => run.begin < run.end);
+}

@@ -1,0 +1,194 @@
+import type { GradientPhases } from '../../shared/engine/executor.ts';
+import type { TreeNode } from '../../shared/engine/tree.ts';
+
+/** Most nodes that one command carries: a run of shards covers at most two nodes a level of the tree. */
+export const MAXIMUM_NODES = 40;
+
+const SEQUENCE = 0;
+const FINISHED = 1;
+const THREAD = 2;
+const ENTRIES = 3;
+
+/** Commands that may be under way at once: the one that the worker is at and those behind it. A power of two. */
+export const DEPTH = 4;
+
+// Words of an entry: the command, then the answer to it.
+const KIND = 0;
+const T = 1;
+const WEIGHTS = 2;
+const TICKET = 3;
+const AFTER = 4;
+const RECORD = 5;
+const BLOCKS = 6;
+const SECONDS = 8;
+const OUTCOME = 14;
+const COUNT = 15;
+const NODES = 16;
+const NODE_WORDS = 3;
+const ENTRY_WORDS = NODES + NODE_WORDS * MAXIMUM_NODES;
+
+/** 32-bit words of one mailbox. */
+export const MAILBOX_WORDS = ENTRIES + DEPTH * ENTRY_WORDS;
+
+/** Of an answer, in the order of their words. */
+const TIMES = ['total', 'work', 'sample', 'compute', 'reduce', 'update'] as const;
+
+const KINDS = ['gradient', 'step', 'update', 'evaluate'] as const;
+
+/** A tree node (of shards, or of evaluation chunks) and the region that receives its result. */
+export interface Assignment {
+  readonly node: TreeNode;
+  /** Pointer to a result region. */
+  readonly region: number;
+}
+
+/**
+ * `gradient` and `evaluate` fill the regions of their assignments, `update` applies blocks of an update record; `step` is a
+ * gradient and then, once all workers with the same ticket have theirs, an update.
+ */
+export interface Command {
+  readonly kind: (typeof KINDS)[number];
+  readonly t: number;
+  /** Pointer to the weights. */
+  readonly weights: number;
+  readonly assignments: readonly Assignment[];
+  /** Of a step's barriers; 0: none. */
+  readonly ticket: number;
+  /** The ticket of the step whose update must be complete before this one begins; 0: none. */
+  readonly after: number;
+  /** Which update record, and which of its blocks. */
+  readonly record: number;
+  readonly blocks: TreeNode;
+}
+
+/** What became of a command, and the seconds that it took. */
+export interface Answer extends GradientPhases {
+  /** From when the worker came to it to its end, waiting for the others included. */
+  readonly total: number;
+  /** On the assignments, whatever the phase. */
+  readonly work: number;
+  readonly update: number;
+  /** The regions are filled. Not so where the step before was broken off. */
+  readonly computed: boolean;
+  /** The blocks are applied. */
+  readonly updated: boolean;
+}
+
+/** To a command that was broken off, or lost with its worker. */
+export const NOTHING_DONE: Answer = {
+  ...{ total: 0, work: 0, sample: 0, compute: 0, reduce: 0, update: 0 },
+  ...{ computed: false, updated: false },
+};
+
+/**
+ * One worker's commands and its answers in shared memory. The pool writes a command, then counts the sequence up; the worker
+ * works on one after the other and counts up what it finished. Each side touches an entry only while it is its turn.
+ */
+export class Mailbox {
+  readonly words: Int32Array;
+
+  constructor(words: Int32Array) {
+    this.words = words;
+  }
+
+  // The pool's side.
+
+  /** A new thread starts on a clean sheet: its predecessor's commands are no longer there. */
+  reset(): void {
+    Atomics.store(this.words, THREAD, 0);
+    Atomics.store(this.words, FINISHED, Atomics.load(this.words, SEQUENCE));
+  }
+
+  /** @returns the command's sequence number */
+  send({ assignments, blocks, ...command }: Command): number {
+    const sequence = (Atomics.load(this.words, SEQUENCE) + 1) | 0;
+    const at = entryOf(sequence);
+    this.words[at + KIND] = KINDS.indexOf(command.kind);
+    this.words[at + T] = command.t;
+    this.words[at + WEIGHTS] = command.weights;
+    this.words[at + TICKET] = command.ticket;
+    this.words[at + AFTER] = command.after;
+    this.words[at + RECORD] = command.record;
+    this.words[at + BLOCKS] = blocks.begin;
+    this.words[at + BLOCKS + 1] = blocks.end;
+    this.words[at + COUNT] = assignments.length;
+    for (const [i, { node, region }] of assignments.entries()) {
+      const node0 = at + NODES + NODE_WORDS * i;
+      this.words[node0] = node.begin;
+      this.words[node0 + 1] = node.end;
+      this.words[node0 + 2] = region;
+    }
+    Atomics.store(this.words, SEQUENCE, sequence);
+    Atomics.notify(this.words, SEQUENCE);
+    return sequence;
+  }
+
+  hasFinished(sequence: number): boolean {
+    return ((Atomics.load(this.words, FINISHED) - sequence) | 0) >= 0;
+  }
+
+  /** To a finished command, until DEPTH others were sent. */
+  answer(sequence: number): Answer {
+    const at = entryOf(sequence);
+    const time = (name: (typeof TIMES)[number]): number =>
+      (this.words[at + SECONDS + TIMES.indexOf(name)] as number) / 1e6;
+    const outcome = this.words[at + OUTCOME] as number;
+    return {
+      ...{ total: time('total'), work: time('work'), sample: time('sample') },
+      ...{ compute: time('compute'), reduce: time('reduce'), update: time('update') },
+      computed: (outcome & 1) !== 0,
+      updated: (outcome & 2) !== 0,
+    };
+  }
+
+  /** The id of the thread that listens here; 0: none yet. */
+  get thread(): number {
+    return Atomics.load(this.words, THREAD);
+  }
+
+  // The worker's side.
+
+  listen(thread: number): void {
+    Atomics.store(this.words, THREAD, thread);
+  }
+
+  /**
+   * Blocks this thread until there is a command; for the first `spinMs` it polls, since waking a sleeping thread takes longer
+   * than the pool's own work between two commands.
+   */
+  receive(spinMs: number): Command {
+    const last = Atomics.load(this.words, FINISHED);
+    const patience = performance.now() + spinMs;
+    while (Atomics.load(this.words, SEQUENCE) === last) {
+      // The deadline changes nothing but that no wait is forever.
+      if (performance.now() >= patience) Atomics.wait(this.words, SEQUENCE, last, 1000);
+    }
+    const at = entryOf((last + 1) | 0);
+    const word = (index: number): number => this.words[at + index] as number;
+    return {
+      kind: KINDS[word(KIND)] as Command['kind'],
+      t: word(T) >>> 0,
+      weights: word(WEIGHTS) >>> 0,
+      ticket: word(TICKET),
+      after: word(AFTER),
+      record: word(RECORD),
+      blocks: { begin: word(BLOCKS), end: word(BLOCKS + 1) },
+      assignments: Array.from({ length: word(COUNT) }, (_, i) => {
+        const node = NODES + NODE_WORDS * i;
+        return { node: { begin: word(node), end: word(node + 1) }, region: word(node + 2) >>> 0 };
+      }),
+    };
+  }
+
+  finish(answer: Answer): void {
+    const sequence = (Atomics.load(this.words, FINISHED) + 1) | 0;
+    const at = entryOf(sequence);
+    for (const [i, name] of TIMES.entries()) this.words[at + SECONDS + i] = Math.round(answer[name] * 1e6);
+    this.words[at + OUTCOME] = (answer.computed ? 1 : 0) | (answer.updated ? 2 : 0);
+    Atomics.store(this.words, FINISHED, sequence);
+  }
+}
+
+function entryOf(sequence: number): number {
+  return ENTRIES + ENTRY_WORDS * (sequence & (DEPTH - 1));
+}

@@ -1,0 +1,107 @@
+import type { LossSum } from '../../shared/engine/backend.ts';
+import type { TreeNode } from '../../shared/engine/tree.ts';
+import { padded, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
+
+/** Bytes before a region's data; a cache line. */
+const HEADER = 64;
+
+/** The result of a gradient command: a partial. */
+export class PartialRegion {
+  /** [parameters] */
+  readonly gradient: Float32Array;
+  readonly #losses: Float64Array;
+  readonly #correct: Int32Array;
+
+  constructor(buffer: ArrayBufferLike, region: number, parameters: number) {
+    this.#losses = new Float64Array(buffer, region, 1);
+    this.#correct = new Int32Array(buffer, region + 8, 1);
+    this.gradient = new Float32Array(buffer, region + HEADER, parameters);
+  }
+
+  static bytes(parameters: number): number {
+    return HEADER + 4 * padded(parameters);
+  }
+
+  write({ lossSum, correct }: LossSum): void {
+    this.#losses[0] = lossSum;
+    this.#correct[0] = correct;
+  }
+
+  read(): LossSum {
+    return { lossSum: this.#losses[0] as number, correct: this.#correct[0] as number };
+  }
+}
+
+/** The result of an evaluation command over the chunks of a node: a loss sum a chunk, a class a sample. */
+export class EvaluationRegion {
+  readonly node: TreeNode;
+  /** [chunks] */
+  readonly losses: Float64Array;
+  readonly #classes: Uint8Array;
+  readonly #chunkSize: number;
+
+  constructor(buffer: ArrayBufferLike, region: number, node: TreeNode, chunkSize: number) {
+    const chunks = node.end - node.begin;
+    this.node = node;
+    this.losses = new Float64Array(buffer, region, chunks);
+    this.#classes = new Uint8Array(buffer, region + 8 * chunks, chunks * chunkSize);
+    this.#chunkSize = chunkSize;
+  }
+
+  static bytes(chunks: number, chunkSize: number): number {
+    return chunks * (8 + chunkSize);
+  }
+
+  /** [chunks * chunkSize] */
+  get allPredictions(): Uint8Array {
+    return this.#classes;
+  }
+
+  /** [chunkSize]: the classes of one of the node's chunks. */
+  predictions(chunk: number): Uint8Array {
+    const first = (chunk - this.node.begin) * this.#chunkSize;
+    return this.#classes.subarray(first, first + this.#chunkSize);
+  }
+}
+
+/** The regions that results are written to: each is free, with an attempt, or lent to the pool's caller. */
+export class RegionStore {
+  readonly #partials = new Map<number, PartialRegion>();
+  readonly #free: number[] = [];
+  readonly #lent: number[] = [];
+
+  constructor(memory: SharedMemory, options: { count: number; bytes: number; parameters: number }) {
+    for (let i = 0; i < options.count; i++) {
+      const region = memory.allocate(options.bytes);
+      this.#free.push(region);
+      this.#partials.set(region, new PartialRegion(memory.memory.buffer, region, options.parameters));
+    }
+    // The first to be used is the last: a few regions serve a calm run.
+    this.#free.reverse();
+  }
+
+  get free(): number {
+    return this.#free.length;
+  }
+
+  take(): number {
+    return this.#free.pop() as number;
+  }
+
+  give(region: number): void {
+    this.#free.push(region);
+  }
+
+  /** The caller may read them until the next `reclaim`. */
+  lend(regions: readonly number[]): void {
+    this.#lent.push(...regions);
+  }
+
+  reclaim(): void {
+    this.#free.push(...this.#lent.splice(0));
+  }
+
+  partial(region: number): PartialRegion {
+    return this.#partials.get(region) as PartialRegion;
+  }
+}

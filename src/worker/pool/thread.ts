@@ -1,0 +1,150 @@
+import { threadId } from 'node:worker_threads';
+import type { Backend, SampleBatch } from '../../shared/engine/backend.ts';
+import { Sampler, type SamplerOptions } from '../../shared/engine/sampler.ts';
+import { TreeGradient } from '../../shared/engine/tree-gradient.ts';
+import { BlockUpdater, type UpdateRecordPlan } from '../../shared/engine/update.ts';
+import { instantiateKernel } from '../../shared/engine/wasm/exports.ts';
+import type { KernelPlan } from '../../shared/engine/wasm/plan.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import { type BackendName, startBackend } from './backend.ts';
+import { StepBarriers } from './barrier.ts';
+import { Bell } from './completion-signal.ts';
+import { type Faults, strike } from './faults.ts';
+import { type Answer, type Assignment, type Command, Mailbox, NOTHING_DONE } from './mailbox.ts';
+import { EvaluationRegion, PartialRegion } from './regions.ts';
+
+/** Images and labels in shared memory. */
+export interface SampleSet {
+  /** Bytes [count][height][width]. */
+  readonly images: Uint8Array;
+  /** Bytes [count]. */
+  readonly labels: Uint8Array;
+}
+
+/** What a worker needs to know, once; all views lie in the shared memory, so their offsets are the kernel's pointers. */
+export interface ThreadSetup {
+  readonly worker: number;
+  readonly memory: WebAssembly.Memory;
+  readonly kernel: WebAssembly.Module;
+  readonly plan: KernelPlan;
+  readonly backend: BackendName;
+  readonly layout: ModelLayout;
+  readonly mailbox: Int32Array;
+  readonly bell: Int32Array;
+  readonly barriers: Int32Array;
+  readonly train: SampleSet;
+  readonly test: SampleSet;
+  readonly sampler: SamplerOptions;
+  readonly shardSize: number;
+  /** Test samples of one evaluation chunk. */
+  readonly chunkSize: number;
+  /** Gradient vectors to reduce in, one a level of the tree. */
+  readonly levels: readonly Float32Array[];
+  readonly updates: readonly UpdateRecordPlan[];
+  readonly updateScratch: readonly Float32Array[];
+  /** How long to poll for the next command, and for the other workers, before sleeping; 0 where threads outnumber the processors. */
+  readonly spinMs: number;
+  readonly faults: Faults;
+  /** Whose turn it is to start a backend that can't be started by two at once. */
+  readonly turn: Int32Array;
+  /** This start's own, among all of the process. */
+  readonly ticket: number;
+}
+
+/** The task that each Piscina thread runs for as long as the pool lives: one command after the other from its mailbox. */
+export function resident(setup: ThreadSetup): void {
+  const mailbox = new Mailbox(setup.mailbox);
+  const bell = new Bell(setup.bell);
+  const worker = new Worker(setup);
+  mailbox.listen(threadId);
+  bell.ring();
+  for (;;) {
+    const command = mailbox.receive(setup.spinMs);
+    mailbox.finish(worker.obey(command));
+    bell.count();
+  }
+}
+
+class Worker {
+  readonly #setup: ThreadSetup;
+  readonly #backend: Backend;
+  readonly #barriers: StepBarriers;
+  readonly #updaters: readonly BlockUpdater[];
+  readonly #tree: TreeGradient;
+  readonly #chunk: Pick<SampleBatch, 'indices' | 'shifts'>;
+
+  constructor(setup: ThreadSetup) {
+    this.#setup = setup;
+    const kernel = instantiateKernel(setup.kernel, setup.memory);
+    this.#backend = startBackend(setup, kernel);
+    this.#barriers = new StepBarriers(setup.barriers);
+    this.#updaters = setup.updates.map((plan) => new BlockUpdater(kernel, plan, setup.updateScratch));
+    const { train, shardSize, levels } = setup;
+    const sampler = new Sampler(setup.sampler);
+    this.#tree = new TreeGradient({
+      ...{ backend: this.#backend, kernel, sampler },
+      train,
+      shardSize,
+      levels,
+    });
+    this.#chunk = { indices: new Int32Array(setup.chunkSize), shifts: new Int8Array(2 * setup.chunkSize) };
+  }
+
+  obey(command: Command): Answer {
+    const { kind, ticket, after, blocks, record } = command;
+    const { spinMs } = this.#setup;
+    const begin = performance.now();
+    if (after !== 0 && !this.#barriers.waitForUpdate(after, spinMs)) return NOTHING_DONE;
+    const start = performance.now();
+    if (kind !== 'update') this.#compute(command);
+    const computed = performance.now();
+    const updated = kind === 'update' || (kind === 'step' && this.#barriers.computed(ticket, spinMs));
+    const entered = performance.now();
+    if (updated && kind === 'step') strike(this.#setup.faults, this.#setup.worker, command.t, 'update');
+    if (updated) this.#updaters[record]?.apply(blocks);
+    if (updated && kind === 'step') this.#barriers.updated(ticket);
+    const end = performance.now();
+    const [work, update] = [(computed - start) / 1000, (end - entered) / 1000];
+    return { total: (end - begin) / 1000, work, ...this.#phases(work, update, record), computed: true, updated };
+  }
+
+  /** Of a command: what its parts took, of what it took to work and to update. */
+  #phases(work: number, update: number, record: number): Pick<Answer, 'sample' | 'compute' | 'reduce' | 'update'> {
+    const sample = this.#backend.sampling.take();
+    const [inTree, inBlocks] = [this.#tree.reducing.take(), this.#updaters[record]?.reducing.take() ?? 0];
+    return {
+      sample,
+      compute: Math.max(0, work - sample - inTree),
+      reduce: inTree + inBlocks,
+      update: Math.max(0, update - inBlocks),
+    };
+  }
+
+  #compute({ kind, t, weights, assignments }: Command): void {
+    const { memory, plan, worker, faults } = this.#setup;
+    this.#backend.setWeights(new Float32Array(memory.buffer, weights, plan.parameters));
+    if (kind !== 'evaluate') strike(faults, worker, t, 'compute');
+    for (const assignment of assignments) {
+      if (kind === 'evaluate') this.#evaluate(assignment);
+      else this.#gradient(t, assignment);
+    }
+  }
+
+  #gradient(t: number, { node, region }: Assignment): void {
+    const partial = new PartialRegion(this.#setup.memory.buffer, region, this.#setup.plan.parameters);
+    partial.write(this.#tree.sum(t, node, partial.gradient));
+  }
+
+  #evaluate({ node, region }: Assignment): void {
+    const { memory, chunkSize, test } = this.#setup;
+    const result = new EvaluationRegion(memory.buffer, region, node, chunkSize);
+    for (let chunk = node.begin; chunk < node.end; chunk++) {
+      const first = chunk * chunkSize;
+      const count = Math.min(chunkSize, test.labels.length - first);
+      const indices = this.#chunk.indices.subarray(0, count);
+      for (let i = 0; i < count; i++) indices[i] = first + i;
+      const { lossSum } = this.#backend.evaluate({ ...test, ...this.#chunk, indices }, result.predictions(chunk));
+      result.losses[chunk - node.begin] = lossSum;
+    }
+  }
+}

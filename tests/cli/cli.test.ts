@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { reportFailure } from '#src/cli/failure.js';
+import { OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
+import { DatasetError } from '#src/shared/util/errors.js';
+
+const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+// Without what npm and the caller's shell set for the tests themselves.
+const cleanEnv = { PATH: process.env.PATH, HOME: process.env.HOME, LOCKSTEP_LOG_FORMAT: 'text' };
+
+function lockstep(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    encoding: 'utf8',
+    env: { ...cleanEnv, ...env },
+  });
+  return { status, stdout, stderr };
+}
+
+// A device of Linux that is always full.
+describe('a full disk', { skip: existsSync('/dev/full') ? false : 'there is no /dev/full here' }, () => {
+  for (const [stream, index] of [
+    ['stdout', 1],
+    ['stderr', 2],
+  ] as const) {
+    test(`under ${stream}`, (t) => {
+      const full = openSync('/dev/full', 'w');
+      t.after(() => closeSync(full));
+      const args = [
+        main,
+        'train',
+        '--data',
+        'synthetic',
+        '--iterations',
+        '2',
+        '--workers',
+        '1',
+        '--metrics-port',
+        'off',
+        '--json',
+      ];
+      const out = mkdtempSync(join(tmpdir(), 'lockstep-full-'));
+      t.after(() => rmSync(out, { recursive: true }));
+      const stdio = (['ignore', 'pipe', 'pipe'] as (number | 'ignore' | 'pipe')[]).with(index, full);
+      const { status, stdout, stderr } = spawnSync(process.execPath, [...args, '--out', join(out, 'run')], {
+        ...{ encoding: 'utf8', env: cleanEnv, stdio },
+      });
+      assert.ok(existsSync(join(out, 'run', 'checkpoints', 'step-00000002.safetensors')), stderr);
+      assert.equal(status, stream === 'stdout' ? 1 : 0);
+      if (stream === 'stderr') assert.equal(JSON.parse(stdout).steps, 2);
+      else assert.match(stderr, /\nStandard output can't be written: ENOSPC[^\n]*\n$/);
+    });
+  }
+});
+
+describe('help', () => {
+  for (const args of [
+    ['--help'],
+    ['train', '--help'],
+    ['evaluate', '--help'],
+    ['predict', '--help'],
+    ['draw', '--help'],
+    ['export', '--help'],
+    ['import', '--help'],
+    ['report', '--help'],
+    ['verify', '--help'],
+    ['bench', '--help'],
+    ['doctor', '--help'],
+    ['runs', '--help'],
+    ['diff', '--help'],
+    ['metrics', '--help'],
+    ['help', 'train'],
+  ]) {
+    test(`lockstep ${args.join(' ')} shows examples`, () => {
+      const { status, stdout, stderr } = lockstep(args);
+      assert.equal(status, 0);
+      assert.equal(stderr, '');
+      assert.match(stdout, /Examples:\n {2}lockstep /);
+    });
+  }
+
+  test('train lists every option with its default', () => {
+    const text = lockstep(['train', '--help']).stdout.replaceAll(/\s+/g, ' ');
+    for (const key of OPTION_KEYS) {
+      const flag = `--${variableOf(key).slice('LOCKSTEP_'.length).toLowerCase().replaceAll('_', '-')}`;
+      assert.ok(text.includes(` ${flag} `), flag);
+    }
+    assert.match(text, /--warmup <steps> .*\(default: a fifth of the iterations, at most 200\)/);
+  });
+
+  test('--version is the one of package.json', () => {
+    const { status, stdout } = lockstep(['--version']);
+    assert.equal(status, 0);
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  test('is no crash where nobody reads it', async () => {
+    const child = spawn(process.execPath, [main, 'train', '--help'], {
+      env: cleanEnv,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    const stderr: Buffer[] = [];
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    const [code] = await once(child, 'close');
+    assert.equal(Buffer.concat(stderr).toString(), '');
+    assert.equal(code, 0);
+  });
+});
+
+describe('bad usage exits with 2 and says why on stderr alone', () => {
+  const cases: readonly (readonly [string, readonly string[], RegExp, NodeJS.ProcessEnv?])[] = [
+    ['no command', [], /Usage: lockstep/],
+    ['an unknown command', ['trian'], /unknown command 'trian'.*train/s],
+    ['an unknown flag', ['train', '--worker', '2'], /unknown option '--worker'.*--workers/s],
+    ['a flag without its value', ['train', '--workers'], /--workers <count>' argument missing/],
+    ['a stray positional', ['train', '5'], /too many arguments for 'train'.*npm start -- --iterations 5/s],
+    ['no workers', ['train', '--workers', '0'], /^--workers: without workers somebody else must compute: add --listen/],
+    ['negative workers', ['train', '--workers', '-1'], /^--workers: .* got "-1"/],
+    ['a batch that shards do not fill', ['train', '--batch', '100'], /A batch of 96 or 104 would do/],
+    ['an unknown variable', ['train'], /LOCKSTEP_WORKER is not an option/, { LOCKSTEP_WORKER: '2' }],
+    [
+      'a flag that npm kept',
+      ['train'],
+      /^npm kept --evaluate-every for itself.*npm start -- --evaluate-every/,
+      { npm_lifecycle_event: 'start', npm_config_evaluate_every: '5' },
+    ],
+    ['a missing checkpoint', ['evaluate', 'nowhere.safetensors'], /nowhere\.safetensors/],
+    ['two checkpoints', ['evaluate', 'a', 'b'], /too many arguments for 'evaluate'.*npm run lockstep -- evaluate/s],
+    ['a stray positional of another command', ['bench', '5'], /too many arguments for 'bench'.*`--`/s],
+  ];
+  for (const [name, args, message, env] of cases) {
+    test(name, () => {
+      const { status, stdout, stderr } = lockstep(args, env);
+      assert.match(stderr, message);
+      assert.doesNotMatch(stderr, /^\s+at /m);
+      assert.equal(stdout, '');
+      assert.equal(status, 2);
+    });
+  }
+});
+
+// These run the scripts of package.json by npm itself, as a person would.
+describe('npm', () => {
+  const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+  function npm(args: readonly string[]) {
+    const { status, stdout, stderr } = spawnSync('npm', args, { cwd: root, encoding: 'utf8', env: cleanEnv });
+    return { status, stdout, stderr };
+  }
+
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['start', '--iterations', '5'], /^npm kept --iterations for itself\..* npm start -- --iterations …$/m],
+    [['start', '--seed=3', '--out=x'], /^npm kept --seed and --out for itself\..* npm start -- --seed … --out …$/m],
+    [['start', '--config', 'settings.json'], /^npm kept --config for itself\..* npm start -- --config …$/m],
+    [['start', '5'], /too many arguments for 'train'.*npm start -- --iterations 5$/ms],
+    [
+      ['run', 'lockstep', 'train', '--iterations', '5'],
+      /^npm kept --iterations for itself\..* npm start -- --iterations …$/m,
+    ],
+    [['run', 'lockstep', 'evaluate', '--data=x'], /^npm kept --data .* npm run lockstep -- evaluate --data …$/m],
+    [['run', 'lockstep', '--', 'train', '5'], /too many arguments for 'train'.*npm start -- --iterations 5$/ms],
+  ];
+  for (const [args, message] of cases) {
+    test(`npm ${args.join(' ')}`, () => {
+      const { status, stderr } = npm(args);
+      assert.match(stderr, message);
+      assert.equal(status, 2);
+    });
+  }
+
+  test('npm start -- --iterations 0 reaches the command', () => {
+    const { status, stderr } = npm(['start', '--', '--iterations', '0']);
+    assert.match(stderr, /^--iterations: expected a whole number/m);
+    assert.equal(status, 2);
+  });
+});
+
+describe('reportFailure', () => {
+  function report(error: unknown, debug: boolean) {
+    const lines: string[] = [];
+    return { exitCode: reportFailure(error, { debug, write: (line) => lines.push(line) }), lines };
+  }
+
+  test('gives the message of our own errors alone', () => {
+    const error = new DatasetError('train-images: truncated. Fetch it again.', { file: 'train-images' });
+    assert.deepEqual(report(error, false), { exitCode: 2, lines: ['train-images: truncated. Fetch it again.'] });
+  });
+
+  test('gives one clear line for anything else, and the stack only where asked', () => {
+    const error = new TypeError('x is not a function');
+    assert.deepEqual(report(error, false), {
+      exitCode: 1,
+      lines: ['Unexpected failure: x is not a function', 'Set LOCKSTEP_DEBUG=1 to see where it happened.'],
+    });
+    assert.deepEqual(report(error, true), {
+      exitCode: 1,
+      lines: ['Unexpected failure: x is not a function', error.stack],
+    });
+    assert.deepEqual(report('a text', true).lines, ['Unexpected failure: a text']);
+  });
+});

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Check } from '#src/cli/doctor/check.js';
+import { checkKernel } from '#src/cli/doctor/kernel.js';
+import { checkMemory, checkNode } from '#src/cli/doctor/machine.js';
+import { checkData, checkFolder, checkPort } from '#src/cli/doctor/surroundings.js';
+import { checkTfjs } from '#src/cli/doctor/tfjs.js';
+import { checkWorkers } from '#src/cli/doctor/workers.js';
+import { resolveTrainConfig } from '#src/shared/config/config.js';
+import { skipTfjs } from '../shared/engine/tfjs/available.ts';
+import { skip as skipImages } from '../support/real-images.ts';
+import { takenPort } from '../support/taken-port.ts';
+
+const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+
+function configOf(flags: Readonly<Record<string, unknown>>) {
+  return resolveTrainConfig({ flags, env: {} }).config;
+}
+
+async function folder(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'lockstep-'));
+  t.after(() => rm(path, { recursive: true }));
+  return path;
+}
+
+function assertHelps({ status, advice }: Check, expected: Check['status'], about: RegExp): void {
+  assert.equal(status, expected);
+  assert.match(advice ?? '', about);
+}
+
+describe('doctor looks at', () => {
+  test('Node', () => {
+    for (const version of ['20.10.0', '22.1.0', '24.22.0', '26.0.0']) assert.equal(checkNode(version).status, 'ok');
+    assertHelps(checkNode('20.9.0'), 'problem', /20, 22, 24, 26/);
+    assertHelps(checkNode('18.20.4'), 'problem', /20, 22, 24, 26/);
+    assertHelps(checkNode('25.1.0'), 'note', /20, 22, 24, 26/);
+  });
+
+  test('memory', () => {
+    assert.deepEqual(checkMemory(2 ** 31), { name: 'memory', status: 'ok', found: '2.0 GiB available' });
+    assertHelps(checkMemory(2 ** 27), 'note', /memory/);
+  });
+
+  // Another hash means other numerics: where that is intended, put in what the failed comparison shows.
+  test("the kernel's bits", () => {
+    assert.deepEqual(checkKernel(), {
+      ...{ name: 'kernel', status: 'ok' },
+      found: 'WebAssembly SIMD and threads work; a test gradient has the right bits',
+    });
+    assertHelps(checkKernel('0'.repeat(64)), 'problem', /Don't trust/);
+  });
+
+  test('native TensorFlow that works', { skip: skipTfjs }, async () => {
+    const { status, found } = await checkTfjs('kernel');
+    assert.equal(status, 'ok');
+    assert.match(found, /backend tensorflow, tfjs-node 4\.22\.0, .*the kernel's to/);
+  });
+
+  test("native TensorFlow that isn't there", async () => {
+    const [wanted, unwanted] = [await checkTfjs('tfjs', 'Run this.'), await checkTfjs('kernel', 'Run this.')];
+    assert.deepEqual([wanted.status, unwanted.status], ['problem', 'ok']);
+    assert.match(wanted.found, /Run this\./);
+  });
+
+  test('worker threads', async () => {
+    const { status, found } = await checkWorkers(configOf({ workers: 3 }));
+    assert.deepEqual({ status, found }, { status: 'ok', found: '3 threads started and computed gradients' });
+  });
+
+  test('folders, leaving nothing behind', async (t) => {
+    const path = await folder(t);
+    const purpose = { name: 'cache', status: 'note', advice: 'Set XDG_CACHE_HOME.' } as const;
+    const written = await checkFolder(path, purpose);
+    assert.match(written.found, /can be written, [\d.]+ [GM]iB free$/);
+    const made = await checkFolder(join(path, 'a', 'b'), purpose);
+    assert.match(made.found, /b can be made, /);
+    assert.deepEqual(await readdir(path), []);
+    await writeFile(join(path, 'file'), '');
+    assertHelps(await checkFolder(join(path, 'file'), purpose), 'note', /XDG_CACHE_HOME/);
+    assertHelps(await checkFolder(join(path, 'file', 'a'), { ...purpose, status: 'problem' }), 'problem', /XDG/);
+  });
+
+  test('the metrics port', async (t) => {
+    const port = await takenPort(t);
+    assertHelps(await checkPort(port, true), 'problem', /--metrics-port/);
+    assertHelps(await checkPort(port, false), 'note', /free one/);
+    assert.equal((await checkPort(0, true)).status, 'ok');
+    assert.equal((await checkPort('off', true)).status, 'ok');
+  });
+
+  test('data that is there', { skip: skipImages }, async () => {
+    const { status, found } = await checkData(configOf({}), { MNIST_DIR: process.env.MNIST_DIR });
+    assert.equal(status, 'ok');
+    assert.match(found, /from \$MNIST_DIR.*right SHA-256/);
+  });
+
+  test('data that is altered', async (t) => {
+    const data = await folder(t);
+    await writeFile(join(data, 'train-images-idx3-ubyte'), 'something else');
+    const { status, found } = await checkData(configOf({ data }), {});
+    assert.equal(status, 'problem');
+    assert.match(found, /train-images-idx3-ubyte: .*Fetch this file again/);
+  });
+
+  test('data that is still to be fetched', async (t) => {
+    const env = { XDG_CACHE_HOME: await folder(t) };
+    const mirrors = 'http://mirror.example/mnist,https://other.example';
+    const check = await checkData(configOf({}), { ...env, LOCKSTEP_MNIST_MIRRORS: mirrors });
+    assertHelps(check, 'note', /from mirror\.example, other\.example; .*SYNTHETIC.*\$MNIST_DIR/);
+    const wrong = await checkData(configOf({}), { ...env, LOCKSTEP_MNIST_MIRRORS: 'nonsense' });
+    assert.equal(wrong.status, 'problem');
+    assert.match(wrong.found, /LOCKSTEP_MNIST_MIRRORS .*"nonsense"/);
+  });
+
+  test('data that are drawn', async () => {
+    const { status, found } = await checkData(configOf({ data: 'synthetic' }), {});
+    assert.deepEqual({ status, found }, { status: 'ok', found: 'SYNTHETIC digits, as --data says' });
+  });
+});
+
+describe('lockstep doctor', () => {
+  async function doctor(t: TestContext, flags: readonly string[]) {
+    const data = join(await folder(t), 'empty');
+    await mkdir(data);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'doctor', ...flags], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, MNIST_DIR: data },
+    });
+    assert.equal(stderr, '');
+    return { status, stdout };
+  }
+
+  test('says what is wrong and fails', async (t) => {
+    const { status, stdout } = await doctor(t, ['--metrics-port', 'off', '--workers', '1']);
+    assert.match(stdout, /^ok {7}Node {13}\d+\.\d+\.\d+/);
+    assert.match(stdout, /^ok {7}kernel /m);
+    assert.match(stdout, /^problem {2}data .*train-images-idx3-ubyte/m);
+    assert.match(stdout, /\n\nTraining doesn't work here yet: one problem to mend/);
+    assert.equal(status, 1);
+  });
+
+  test('gives JSON', async (t) => {
+    const { status, stdout } = await doctor(t, ['--json', '--metrics-port', 'off', '--workers', '1']);
+    const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: Check[] };
+    assert.equal(ok, false);
+    const names = ['Node', 'machine', 'memory', 'kernel', 'tfjs', 'worker threads', 'data', 'run directories', 'cache'];
+    assert.deepEqual(
+      checks.map(({ name }) => name),
+      [...names, 'metrics port'],
+    );
+    assert.equal(status, 1);
+  });
+
+  test('is content where all is well', { skip: skipImages }, async (t) => {
+    const data = process.env.MNIST_DIR as string;
+    const { status, stdout } = await doctor(t, ['--data', data, '--metrics-port', 'off']);
+    assert.doesNotMatch(stdout, /^problem/m);
+    assert.match(stdout, /\nTraining works here\. Next: lockstep train\n$/);
+    assert.equal(status, 0);
+  });
+});

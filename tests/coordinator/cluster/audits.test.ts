@@ -1,0 +1,120 @@
+// What a cluster does with results that are wrong: not finite, or not the bits that another member found.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Piece } from '#src/coordinator/cluster/member.js';
+import type { Partial } from '#src/shared/engine/executor.js';
+import { NotFiniteError } from '#src/shared/util/errors.js';
+import { DirectMember, trained, undisturbed } from '../../support/cluster.ts';
+
+describe("a member's result that isn't finite", () => {
+  it('is computed again, and the member expelled, where it is finite in the coordinator', async () => {
+    for (const spoil of [spoilGradient, spoilLoss]) {
+      const [bad, good] = [new DirectMember('bad', 1), new DirectMember('good', 1)];
+      let isSpoilt = false;
+      bad.tamper = ({ t }, partials) => {
+        if (t < 30 || isSpoilt) return;
+        isSpoilt = true;
+        spoil(partials[0] as Partial);
+      };
+      const { outcome } = await trained({ members: [bad, good] });
+      assert.deepEqual(outcome, undisturbed);
+      assert.deepEqual([bad.expelled, good.expelled], [['notFinite'], []]);
+    }
+  });
+
+  it('ends the run, and nobody is expelled, where it is not finite in the coordinator either', async () => {
+    const member = new DirectMember('a', 1);
+    await assert.rejects(
+      trained({ members: [member], flags: { optimizer: 'sgd', learningRate: 1e6, warmup: 0 } }),
+      NotFiniteError,
+    );
+    assert.deepEqual(member.expelled, []);
+    assert.ok(member.pieces.length > 0);
+  });
+});
+
+function spoilGradient({ gradient }: Partial): void {
+  gradient[7] = Number.NaN;
+}
+
+function spoilLoss(partial: Partial): void {
+  Object.assign(partial, { lossSum: Number.POSITIVE_INFINITY });
+}
+
+describe('a tree node that was computed twice', () => {
+  it('is compared: members that agree stay', async () => {
+    const { members, result, counts } = await computedTwice(() => {});
+    assert.deepEqual(result, (await oneStep).outcome);
+    assert.ok(counts.match > 0);
+    assert.equal(counts.mismatch, 0);
+    assert.deepEqual(
+      members.flatMap(({ expelled }) => expelled),
+      [],
+    );
+  });
+
+  it('is computed a third time where they differ: the one that is wrong is expelled, and its bits are not used', async () => {
+    for (const wrong of ['late', 'helping'] as const) {
+      const { members, result, counts } = await computedTwice(({ gradient }, by) => {
+        if (by === wrong) gradient[11] = (gradient[11] as number) + 1e-3;
+      });
+      assert.deepEqual(result, (await oneStep).outcome);
+      assert.equal(counts.mismatch, 1);
+      const expelled = members.filter((member) => member.expelled.length > 0);
+      assert.deepEqual(
+        expelled.map(({ name, expelled: reasons }) => [name, reasons]),
+        [[wrong, ['badResult']]],
+      );
+    }
+  });
+});
+
+const ONE_STEP = { iterations: 1, warmup: 0, evaluateEvery: 0 };
+const oneStep = trained({ members: [], flags: ONE_STEP });
+
+/**
+ * One step of three members: `late` and `waiting` keep their pieces for so long that `helping`, which is done, is given those of
+ * `late`. Then `late` answers, and `helping` after it, while `waiting` keeps the step open.
+ * @param tamper changes the first partial of those two answers
+ */
+async function computedTwice(tamper: (partial: Partial, by: 'late' | 'helping') => void) {
+  const [late, helping, waiting] = ['late', 'helping', 'waiting'].map((name) => new DirectMember(name, 1)) as [
+    DirectMember,
+    DirectMember,
+    DirectMember,
+  ];
+  const [isHelped, isLate, isCompared] = [event(), event(), event()];
+  const isSecond = ({ pieces }: DirectMember, { kind }: Piece): boolean => kind === 'gradient' && pieces.length === 2;
+  late.hook = async (piece) => {
+    if (piece.kind === 'gradient') await (isSecond(late, piece) ? isCompared : isHelped).happened;
+  };
+  late.tamper = (piece, [first]) => {
+    if (isSecond(late, piece)) return;
+    tamper(first as Partial, 'late');
+    // What `helping` computes before it answers takes longer than this answer.
+    isLate.happen();
+  };
+  helping.hook = async (piece) => {
+    if (!isSecond(helping, piece)) return;
+    assert.deepEqual(piece.nodes, late.pieces[0]?.nodes);
+    isHelped.happen();
+    await isLate.happened;
+  };
+  helping.tamper = (piece, [first]) => {
+    if (!isSecond(helping, piece)) return;
+    tamper(first as Partial, 'helping');
+    isCompared.happen();
+  };
+  waiting.hook = ({ kind }) => (kind === 'gradient' ? isCompared.happened : undefined);
+  const members = [late, helping, waiting];
+  const { outcome, cluster } = await trained({ members, workers: 0, flags: ONE_STEP });
+  return { members, result: outcome, counts: cluster.auditCounts };
+}
+
+function event(): { readonly happened: Promise<void>; readonly happen: () => void } {
+  let happen = (): void => {};
+  const happened = new Promise<void>((resolve) => {
+    happen = resolve;
+  });
+  return { happened, happen: () => happen() };
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { newFigures, SelfReport } from '#src/coordinator/cluster/self-report.js';
+import { ProtocolError } from '#src/shared/util/errors.js';
+import type { NodeMessage } from '#src/shared/wire/messages.js';
+import { pongOf } from '../../support/bare-node.ts';
+
+function assertBad(report: SelfReport, message: NodeMessage<'pong'>): void {
+  assert.throws(
+    () => report.take(message),
+    (error) => error instanceof ProtocolError && error.closeCode === 'badResult',
+  );
+}
+
+describe("a node's pongs", () => {
+  it('add to its figures, over all of its connections', () => {
+    const figures = newFigures();
+    const first = new SelfReport(figures, 2);
+    assert.deepEqual(figures.workerSamples, [0, 0]);
+    first.take(pongOf([8, 16]));
+    first.take(pongOf([24, 16], { workersLost: 1 }));
+    assert.deepEqual([figures.workerSamples, figures.workersLost], [[24, 16], 1]);
+    const second = new SelfReport(figures, 2);
+    second.take(pongOf([8, 0], { workersLost: 2, memoryBytes: 6e7, eventLoopLagSeconds: 0 }));
+    assert.deepEqual(figures, {
+      ...{ workerSamples: [32, 16], workersLost: 3 },
+      vitals: { memoryBytes: 6e7, eventLoopLagSeconds: 0 },
+    });
+  });
+
+  it('are refused where their threads are not those of the hello, and change nothing', () => {
+    const figures = newFigures();
+    const report = new SelfReport(figures, 2);
+    report.take(pongOf([8, 16]));
+    for (const samples of [[24], [24, 24, 8]]) assertBad(report, pongOf(samples));
+    assertBad(report, pongOf([24, 24], { workersReady: 3 }));
+    assert.deepEqual(figures.workerSamples, [8, 16]);
+  });
+
+  it('are refused where a count falls, and change nothing', () => {
+    const figures = newFigures();
+    const report = new SelfReport(figures, 2);
+    report.take(pongOf([8, 16], { workersLost: 1 }));
+    assertBad(report, pongOf([24, 15], { workersLost: 1 }));
+    assertBad(report, pongOf([24, 24], { workersLost: 0 }));
+    assert.deepEqual([figures.workerSamples, figures.workersLost], [[8, 16], 1]);
+  });
+});

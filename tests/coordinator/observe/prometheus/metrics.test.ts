@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { Registry } from 'prom-client';
+import type { NodeCounts } from '#src/coordinator/observe/prometheus/node-families.js';
+import { RunMetrics } from '#src/coordinator/observe/prometheus/run-metrics.js';
+import { startHttp } from '#src/coordinator/observe/web/http.js';
+import type { StepRecord } from '#src/coordinator/train/observer.js';
+
+const info = {
+  run: 'first',
+  model: 'lenet5',
+  dataset: 'mnist',
+  backend: 'kernel',
+  optimizer: 'adam',
+  seed: 1,
+  batch: 128,
+  version: '0.1.0',
+};
+
+function stepRecord(step: number, rest: Partial<StepRecord> = {}): StepRecord {
+  return {
+    step,
+    loss: 0.25,
+    accuracy: 0.875,
+    learningRate: 0.003,
+    gradientNorm: 1.5,
+    timings: { total: 0.005 },
+    ...rest,
+  };
+}
+
+function countsOf({ shards = { done: 30, late: 0, lost: 2 } }: Partial<NodeCounts>): NodeCounts {
+  const dealt = { first: 30, retry: 2, duplicate: 1 };
+  return { shards, dealt, workersLost: 1, workerSamples: [128, 112] };
+}
+
+/** Samples by name and labels, as Prometheus' text format writes them. */
+async function samplesOf(metrics: RunMetrics): Promise<Map<string, number>> {
+  const lines = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  // The run's name is a label of all of them.
+  const short = (line: string): string => line.replace(/run="first",|,?run="first"(?=})/, '').replace('{}', '');
+  return new Map(lines.map((line) => [short(line.slice(0, line.lastIndexOf(' '))), Number(line.split(' ').at(-1))]));
+}
+
+describe('RunMetrics', () => {
+  test('exports no loss, accuracy or rate before there is one', async () => {
+    const samples = await samplesOf(new RunMetrics(new Registry(), info));
+    const names = [...samples.keys()].filter((name) => !/_duration_seconds(_bucket|_count|_sum)/.test(name));
+    assert.deepEqual(names.map((name) => name.split('{')[0]).sort(), [
+      'lockstep_audits_total',
+      'lockstep_audits_total',
+      'lockstep_network_bytes_total',
+      'lockstep_network_bytes_total',
+      'lockstep_node_joins_total',
+      ...['lockstep_node_leaves_total', 'lockstep_node_leaves_total', 'lockstep_node_leaves_total'],
+      'lockstep_nodes',
+      'lockstep_reconnects_total',
+      'lockstep_run_info',
+      'lockstep_samples_total',
+      'lockstep_steps_total',
+    ]);
+  });
+
+  test('follows steps, evaluations, checkpoints and workers', async () => {
+    const metrics = new RunMetrics(new Registry(), info, () => 1_700_000_000_500);
+    metrics.begin({ attempt: 2, startedAt: 1_700_000_000_250, step: 0, iterations: 10 });
+    metrics.onStep(stepRecord(1, { loss: 2.3 }));
+    metrics.onStep(stepRecord(2, { timings: { total: 0.005, phases: { compute: 0.004, update: 0.0009 } } }));
+    metrics.onEvaluation({ step: 2, testAccuracy: 0.99, testLoss: 0.03, seconds: 0.4 });
+    metrics.onCheckpoint({ step: 2, file: 'step-00000002.safetensors', seconds: 0.01 });
+    metrics.onEvent({ kind: 'workers', node: 'local', counts: { starting: 1, ready: 2 } });
+    for (const node of ['a', 'b', 'c']) metrics.onEvent({ kind: 'joined', node });
+    metrics.onEvent({ kind: 'gone', node: 'a', reason: 'lost' });
+    metrics.onEvent({ kind: 'gone', node: 'b', reason: 'closed' });
+    const shards = { done: 30, late: 0, lost: 2 };
+    metrics.watchNode('local', () => ({ ...countsOf({ shards }), memoryBytes: 5e7, eventLoopLagSeconds: 0.002 }));
+    await samplesOf(metrics);
+    shards.done = 32;
+    const samples = await samplesOf(metrics);
+    const expected = {
+      lockstep_step: 2,
+      lockstep_iterations: 10,
+      lockstep_attempt: 2,
+      lockstep_start_timestamp_seconds: 1_700_000_000.25,
+      lockstep_steps_total: 2,
+      lockstep_samples_total: 256,
+      lockstep_train_loss: 0.25,
+      lockstep_train_accuracy_ratio: 0.875,
+      lockstep_test_accuracy_ratio: 0.99,
+      lockstep_test_loss: 0.03,
+      lockstep_learning_rate: 0.003,
+      lockstep_gradient_norm: 1.5,
+      lockstep_checkpoint_last_step: 2,
+      lockstep_checkpoint_last_timestamp_seconds: 1_700_000_000.5,
+      lockstep_checkpoint_duration_seconds_sum: 0.01,
+      lockstep_checkpoint_duration_seconds_count: 1,
+      'lockstep_phase_duration_seconds_sum{phase="compute"}': 0.004,
+      'lockstep_phase_duration_seconds_count{phase="update"}': 1,
+      lockstep_step_duration_seconds_count: 2,
+      'lockstep_step_duration_seconds_bucket{le="0.004"}': 0,
+      'lockstep_step_duration_seconds_bucket{le="0.006"}': 2,
+      'lockstep_shards_total{node="local",outcome="done"}': 32,
+      'lockstep_shards_total{node="local",outcome="late"}': 0,
+      'lockstep_shards_total{node="local",outcome="lost"}': 2,
+      'lockstep_shards_dealt_total{node="local",reason="first"}': 30,
+      'lockstep_shards_dealt_total{node="local",reason="retry"}': 2,
+      'lockstep_shards_dealt_total{node="local",reason="duplicate"}': 1,
+      'lockstep_workers_lost_total{node="local"}': 1,
+      'lockstep_worker_samples_total{node="local",worker="0"}': 128,
+      'lockstep_worker_samples_total{node="local",worker="1"}': 112,
+      'lockstep_node_memory_bytes{node="local"}': 5e7,
+      'lockstep_node_event_loop_lag_seconds{node="local"}': 0.002,
+      lockstep_nodes: 1,
+      lockstep_node_joins_total: 3,
+      'lockstep_node_leaves_total{reason="left"}': 0,
+      'lockstep_node_leaves_total{reason="lost"}': 1,
+      'lockstep_node_leaves_total{reason="closed"}': 1,
+      'lockstep_network_bytes_total{direction="sent"}': 0,
+      'lockstep_workers{node="local",state="starting"}': 1,
+      'lockstep_workers{node="local",state="ready"}': 2,
+    };
+    for (const [name, value] of Object.entries(expected)) assert.equal(samples.get(name), value, name);
+    const run = [...samples.keys()].find((name) => name.startsWith('lockstep_run_info'));
+    assert.match(run ?? '', /model="lenet5".*seed="1"/);
+  });
+
+  test('names the run in every series', async () => {
+    const metrics = new RunMetrics(new Registry(), info);
+    metrics.onStep(stepRecord(1, { timings: { total: 0.005, phases: { compute: 0.004 } } }));
+    metrics.watchNode('local', () => countsOf({}));
+    const lines = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    assert.deepEqual(
+      lines.filter((line) => !line.includes('run="first"')),
+      [],
+    );
+  });
+
+  test('shows nothing of a node that is forgotten', async () => {
+    const metrics = new RunMetrics(new Registry(), info);
+    for (const node of ['local', 'gone']) {
+      metrics.onEvent({ kind: 'workers', node, counts: { starting: 0, ready: 2 } });
+      metrics.watchNode(node, () => ({ ...countsOf({}), partials: 3, memoryBytes: 5e7, eventLoopLagSeconds: 0.002 }));
+    }
+    const of = async (node: string) =>
+      [...(await samplesOf(metrics)).keys()].filter((name) => name.includes(`"${node}"`));
+    const before = await of('gone');
+    assert.ok(before.length >= 10);
+    metrics.forgetNode('gone');
+    assert.deepEqual(await of('gone'), []);
+    assert.equal((await of('local')).length, before.length);
+  });
+});
+
+const promtool = process.env.CI === 'true' || spawnSync('promtool', ['--version']).status === 0;
+
+test('promtool has nothing to say', {
+  skip: promtool ? false : "promtool, of Debian's package prometheus, is not installed",
+}, async (t) => {
+  const metrics = new RunMetrics(new Registry(), info);
+  metrics.onStep(stepRecord(1, { timings: { total: 0.005, phases: { compute: 0.004, update: 0.0009 } } }));
+  metrics.onEvaluation({ step: 1, testAccuracy: 0.99, testLoss: 0.03, seconds: 0.4 });
+  metrics.onCheckpoint({ step: 1, file: 'step-00000001.safetensors', seconds: 0.01 });
+  metrics.onEvent({ kind: 'workers', node: 'local', counts: { starting: 1, ready: 2 } });
+  metrics.watchNode('local', () => countsOf({}));
+  const server = await startHttp({ port: 0, explicit: true, metrics });
+  t.after(() => server.close());
+  const input = await (await fetch(`${server.url}/metrics`)).text();
+  const { error, status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
+  assert.ifError(error);
+  assert.equal(stdout + stderr, '');
+  assert.equal(status, 0);
+});

@@ -1,0 +1,153 @@
+// What a hub tells of its nodes, from what they say over real connections.
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { describe, it, type TestContext } from 'node:test';
+import type { Cluster } from '#src/coordinator/cluster/cluster.js';
+import { Hub } from '#src/coordinator/cluster/hub.js';
+import type { Guest } from '#src/coordinator/cluster/node-registry.js';
+import type { FromNode } from '#src/shared/wire/messages.js';
+import { type BareNode, bareNode, pongOf } from '../../../support/bare-node.ts';
+
+const DIGEST = 'a'.repeat(64);
+const MINUTE = 60_000;
+
+/** A hub over a cluster that deals nothing. */
+async function openHub(t: TestContext) {
+  const events = new EventEmitter();
+  const clock = { now: 0 };
+  const shardCounts = new Map<string, unknown>();
+  const cluster = {
+    join: ({ name }: { readonly name: string }) => shardCounts.set(name, {}),
+    leave: () => {},
+    shardCounts,
+  } as unknown as Cluster;
+  const limits = { samples: 8, testSamples: 8, chunkSize: 4, parameters: 2 };
+  const hub = await Hub.listen({
+    ...{ host: '127.0.0.1', port: 0, token: undefined, tls: undefined, cluster, now: () => clock.now },
+    run: {
+      welcome: { run: 'run', config: {}, dataset: DIGEST, ...limits },
+      ...{ numerics: DIGEST, canary: DIGEST, dataParts: () => [] },
+    },
+    onJoin: (guest) => events.emit('join', guest),
+    onLeave: ({ name }, reason) => events.emit('leave', name, reason),
+    onWorkers: ({ name }, ready) => events.emit('workers', name, ready),
+    onForget: (name) => events.emit('forget', name),
+  });
+  t.after(() => hub.close('runOver'));
+  return { hub, events, clock, shardCounts };
+}
+
+function hello(node: string, threads: number): FromNode {
+  return {
+    ...({ type: 'hello', node, name: 'host', pid: 1, threads } as const),
+    ...{ numerics: DIGEST, canary: DIGEST, samplesPerSecond: 1 },
+  };
+}
+
+type Opened = Awaited<ReturnType<typeof openHub>>;
+
+/** A node that takes part. */
+async function join({ hub, events }: Opened, node: string, threads: number): Promise<{ bare: BareNode; guest: Guest }> {
+  const bare = await bareNode(hub.url);
+  bare.send(hello(node, threads));
+  bare.send({ type: 'ready' });
+  const [guest] = (await once(events, 'join')) as [Guest];
+  return { bare, guest };
+}
+
+describe('a node that tells of itself', () => {
+  it('has its figures kept, over its connections and by thread', async (t) => {
+    const opened = await openHub(t);
+    const identity = randomUUID();
+    const { bare, guest } = await join(opened, identity, 2);
+    assert.equal(guest.figures.vitals, undefined);
+    bare.send(pongOf([8, 16], { workersReady: 1, workersLost: 1 }));
+    assert.deepEqual(await once(opened.events, 'workers'), ['host', 1]);
+    assert.deepEqual(guest.figures, {
+      ...{ workersLost: 1, workerSamples: [8, 16] },
+      vitals: { memoryBytes: 5e7, eventLoopLagSeconds: 0.25 },
+    });
+    const left = once(opened.events, 'leave');
+    bare.terminate();
+    assert.deepEqual(await left, ['host', 'lost']);
+    assert.equal(guest.figures.vitals, undefined);
+    const again = await join(opened, identity, 2);
+    assert.equal(again.guest.figures, guest.figures);
+    again.bare.send(pongOf([32, 0], { workersReady: 0 }));
+    await once(opened.events, 'workers');
+    assert.deepEqual(guest.figures.workerSamples, [40, 16]);
+  });
+
+  it('is closed, and nothing of it kept, where that cannot be', async (t) => {
+    const opened = await openHub(t);
+    const bad = [pongOf([8]), pongOf([8, 8, 8]), pongOf(Array.from({ length: 1024 }, () => 8))];
+    for (const message of [...bad, pongOf([8, 8], { workersReady: 3 })]) {
+      const { bare, guest } = await join(opened, randomUUID(), 2);
+      const left = once(opened.events, 'leave');
+      bare.send(message);
+      assert.equal(await bare.closed, 'badResult');
+      assert.deepEqual(await left, [guest.name, 'closed']);
+      assert.deepEqual(guest.figures.workerSamples, [0, 0]);
+    }
+  });
+
+  it('is closed where it tells before it has said hello', async (t) => {
+    const { hub } = await openHub(t);
+    const bare = await bareNode(hub.url);
+    bare.send(pongOf([8]));
+    assert.equal(await bare.closed, 'unexpected');
+  });
+});
+
+describe('a node that goes', () => {
+  it('has left where it said so', async (t) => {
+    const opened = await openHub(t);
+    const { bare } = await join(opened, randomUUID(), 1);
+    const left = once(opened.events, 'leave');
+    bare.send({ type: 'leaving' });
+    bare.terminate();
+    assert.deepEqual(await left, ['host', 'left']);
+  });
+
+  it('is lost where it comes anew over another connection', async (t) => {
+    const opened = await openHub(t);
+    const identity = randomUUID();
+    const { bare } = await join(opened, identity, 1);
+    const left = once(opened.events, 'leave');
+    await join(opened, identity, 1);
+    assert.deepEqual(await left, ['host', 'lost']);
+    assert.equal(await bare.closed, 'replaced');
+  });
+
+  it('is forgotten after five minutes, and not before; one that came back is not', async (t) => {
+    const opened = await openHub(t);
+    const { events, clock, shardCounts } = opened;
+    const stays = randomUUID();
+    const gone = await join(opened, randomUUID(), 1);
+    const returning = await join(opened, stays, 1);
+    const first = once(events, 'leave');
+    gone.bare.terminate();
+    await first;
+    clock.now = 4 * MINUTE;
+    const left = once(events, 'leave');
+    returning.bare.terminate();
+    await left;
+    clock.now = 5 * MINUTE - 1;
+    const forgotten: string[] = [];
+    events.on('forget', (name) => forgotten.push(name));
+    // Two heartbeats of a node that is there are seen.
+    const pings = { count: 0, seen: new EventEmitter() };
+    const watching = await bareNode(opened.hub.url, ({ type }) => {
+      if (type === 'ping' && ++pings.count === 2) pings.seen.emit('twice');
+    });
+    watching.send(hello(randomUUID(), 1));
+    await once(pings.seen, 'twice');
+    assert.deepEqual(forgotten, []);
+    await join(opened, stays, 1);
+    clock.now = 20 * MINUTE;
+    // The one that only watched never took part.
+    await once(events, 'forget');
+    assert.deepEqual([forgotten, [...shardCounts.keys()]], [['host', 'host-3'], ['host-2']]);
+  });
+});

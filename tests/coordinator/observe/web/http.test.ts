@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, type TestContext, test } from 'node:test';
+import { startHttp } from '#src/coordinator/observe/web/http.js';
+import { ListenError } from '#src/shared/util/errors.js';
+import { newToken, Token } from '#src/shared/util/token.js';
+import { DATA, lockstep, startLockstep } from '../../../support/program.ts';
+import { takenPort } from '../../../support/taken-port.ts';
+
+describe('startHttp', () => {
+  const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'lockstep_steps_total 1\n' };
+
+  test('serves metrics and health', async (t) => {
+    const server = await startHttp({ port: 0, explicit: true, metrics });
+    t.after(() => server.close());
+    const response = await fetch(`${server.url}/metrics`);
+    assert.equal(response.headers.get('content-type'), metrics.contentType);
+    assert.equal(await response.text(), 'lockstep_steps_total 1\n');
+    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+    assert.equal((await fetch(`${server.url}/other`)).status, 404);
+    assert.equal(server.moved, false);
+  });
+
+  test('takes a free port where the default is taken, and says that it moved', async (t) => {
+    const port = await takenPort(t);
+    const server = await startHttp({ port, explicit: false, metrics });
+    t.after(() => server.close());
+    assert.equal(server.moved, true);
+    assert.notEqual(new URL(server.url).port, String(port));
+    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+  });
+
+  test('refuses to start where the given port is taken', async (t) => {
+    const port = await takenPort(t);
+    await assert.rejects(startHttp({ port, explicit: true, metrics }), (error) => {
+      assert.ok(error instanceof ListenError);
+      assert.equal(error.exitCode, 2);
+      assert.match(error.message, new RegExp(`Port ${port} .* is taken`));
+      return true;
+    });
+  });
+
+  test('closes while a connection is kept open', async () => {
+    const server = await startHttp({ port: 0, explicit: true, metrics });
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const [answer] = await once(socket, 'data');
+    assert.match(String(answer), /200 OK.*keep-alive/is);
+    const ended = once(socket, 'close');
+    await server.close();
+    await ended;
+  });
+
+  test('answers GET and HEAD alone, and says to keep nothing', async (t) => {
+    const server = await startHttp({ port: 0, explicit: true, metrics });
+    t.after(() => server.close());
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      for (const path of ['/metrics', '/healthz', '/other']) {
+        const response = await fetch(`${server.url}${path}`, { method });
+        assert.deepEqual([response.status, response.headers.get('allow')], [405, 'GET, HEAD'], `${method} ${path}`);
+      }
+    }
+    const head = await fetch(`${server.url}/metrics`, { method: 'HEAD' });
+    assert.deepEqual([head.status, await head.text()], [200, '']);
+    assert.equal(head.headers.get('cache-control'), 'no-store');
+    assert.equal(head.headers.get('x-content-type-options'), 'nosniff');
+  });
+
+  test('is read by nobody who calls this machine by another name', async (t) => {
+    const server = await startHttp({ port: 0, explicit: true, metrics });
+    t.after(() => server.close());
+    const { port } = new URL(server.url);
+    for (const [host, status] of [
+      ['attacker.example', 421],
+      [`attacker.example:${port}`, 421],
+      ['127.0.0.1.attacker.example', 421],
+      [`localhost:${port}`, 200],
+      ['[::1]:9464', 200],
+    ] as const) {
+      // fetch doesn't let the header be chosen.
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.write(`GET /metrics HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+      const [answer] = await once(socket, 'data');
+      assert.match(String(answer), new RegExp(`^HTTP/1.1 ${status} `), host);
+    }
+  });
+
+  test('listens on the given address, and says which', async (t) => {
+    const server = await startHttp({ host: '::1', port: 0, explicit: true, metrics });
+    t.after(() => server.close());
+    assert.match(server.url, /^http:\/\/\[::1\]:\d+$/);
+    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+  });
+});
+
+describe('a bearer token', () => {
+  const text = newToken();
+  const start = async (t: TestContext, token = new Token(text)): Promise<string> => {
+    const metrics = { contentType: 'text/plain', text: async () => 'lockstep_steps_total 1\n' };
+    const server = await startHttp({ port: 0, explicit: true, metrics, token });
+    t.after(() => server.close());
+    return server.url;
+  };
+
+  test('opens the metrics, in whatever case its scheme is written', async (t) => {
+    const url = await start(t);
+    for (const authorization of [`Bearer ${text}`, `bearer ${text}`]) {
+      const response = await fetch(`${url}/metrics`, { headers: { authorization } });
+      assert.deepEqual([response.status, await response.text()], [200, 'lockstep_steps_total 1\n']);
+    }
+  });
+
+  test('of any letters is compared by its UTF-8 bytes, as Prometheus sends it', async (t) => {
+    const letters = 'ein Schlüssel, länger als zweiundzwanzig Zeichen';
+    const url = await start(t, new Token(letters));
+    const authorization = `Bearer ${Buffer.from(letters).toString('latin1')}`;
+    assert.equal((await fetch(`${url}/metrics`, { headers: { authorization } })).status, 200);
+  });
+
+  test('is demanded: without it, or with another one, nothing is told but that', async (t) => {
+    const url = await start(t);
+    const wrong = ['', 'Bearer', 'Bearer ', `Bearer ${newToken()}`, `Bearer ${text}x`, `Bearer ${text.slice(1)}`, text];
+    const basic = (password: string): string => `Basic ${Buffer.from(`name:${password}`).toString('base64')}`;
+    for (const authorization of [...wrong, basic(''), basic(newToken()), basic(`${text}x`), `Basic ${text}`]) {
+      const response = await fetch(`${url}/metrics`, { headers: authorization === '' ? {} : { authorization } });
+      assert.equal(response.status, 401, authorization);
+      assert.match(response.headers.get('www-authenticate') ?? '', /^Bearer /);
+      const body = await response.text();
+      assert.doesNotMatch(body, /lockstep_steps_total/);
+      assert.equal(body.includes(text), false);
+    }
+    assert.equal((await fetch(`${url}/metrics?token=${text}`)).status, 401);
+  });
+
+  test('may be the password of any name, as browsers ask for one', async (t) => {
+    const url = await start(t);
+    const headers = { authorization: `Basic ${Buffer.from(`me:${text}`).toString('base64')}` };
+    assert.equal((await fetch(`${url}/metrics`, { headers })).status, 200);
+    assert.match((await fetch(`${url}/metrics`)).headers.get('www-authenticate') ?? '', /Basic realm="lockstep"/);
+  });
+
+  test('is not needed for /healthz', async (t) => {
+    assert.equal((await fetch(`${await start(t)}/healthz`)).status, 200);
+  });
+});
+
+describe('lockstep train --metrics-host', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-http-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const text = newToken();
+  const file = join(folder, 'token');
+  writeFileSync(file, `${text}\n`);
+  const short = join(folder, 'short');
+  writeFileSync(short, 'hunter2');
+  const out = join(folder, 'run');
+  const flags = ['train', '--iterations', '20', '--workers', '1', '--metrics-port', '0', '--out', out, ...DATA];
+
+  for (const host of ['0.0.0.0', '::', 'lockstep.example', '192.0.2.1']) {
+    test(`refuses ${host} without a token, before anything is begun`, () => {
+      const { status, stdout, stderr } = lockstep([...flags, '--metrics-host', host]);
+      assert.match(stderr, /anybody who reaches it .*lockstep token.*--metrics-token-file.*LOCKSTEP_METRICS_TOKEN/);
+      assert.deepEqual([status, stdout, existsSync(out)], [2, '', false]);
+    });
+  }
+
+  test('refuses a token that is too short, and never shows it', () => {
+    const { status, stderr } = lockstep([...flags, '--metrics-host', '0.0.0.0', '--metrics-token-file', short]);
+    assert.equal(status, 2);
+    assert.match(stderr, /too short/);
+    assert.doesNotMatch(stderr, /hunter2/);
+    assert.equal(existsSync(out), false);
+  });
+
+  for (const [name, args, env] of [
+    ['a file', ['--metrics-token-file', file], {}],
+    ['the environment', [], { LOCKSTEP_METRICS_TOKEN: text }],
+  ] as const) {
+    test(`takes the token from ${name}, and leaves it nowhere`, async (t) => {
+      const run = `${out}-${name.replace(' ', '-')}`;
+      const program = startLockstep(
+        [...flags, '--iterations', '100000', '--json', '--metrics-host', '0.0.0.0', ...args, '--out', run],
+        env,
+      );
+      t.after(() => program.signal('SIGKILL'));
+      const url = (await program.said(/^Metrics: /)).split(' ').at(-1)?.replace('0.0.0.0', '127.0.0.1') as string;
+      assert.equal((await fetch(url)).status, 401);
+      const response = await fetch(url, { headers: { authorization: `Bearer ${text}` } });
+      assert.equal(response.status, 200);
+      const body = await response.text();
+      assert.match(body, /^lockstep_run_info/m);
+      program.signal('SIGTERM');
+      const { stdout, stderr } = await program.ended;
+      const written = readdirSync(run).filter((entry) => statSync(join(run, entry)).isFile());
+      assert.ok(written.includes('run.json'));
+      for (const content of [body, stdout, stderr, ...written.map((entry) => readFileSync(join(run, entry), 'utf8'))]) {
+        assert.equal(content.includes(text), false);
+      }
+    });
+  }
+});

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { type CheckpointContext, CheckpointWriter } from '#src/coordinator/run/checkpoint-writer.js';
+import { checkpointName, readCheckpoint } from '#src/shared/checkpoint/checkpoint-file.js';
+import { resolveTrainConfig } from '#src/shared/config/config.js';
+import { layoutOf } from '#src/shared/model/layout.js';
+import { lenet5 } from '#src/shared/model/lenet5.js';
+import { RunLockError, WriteError } from '#src/shared/util/errors.js';
+import { fileOperations } from '#src/shared/util/replace-file.js';
+
+const root = await mkdtemp(join(tmpdir(), 'lockstep-writer-'));
+after(() => rm(root, { recursive: true }));
+
+const layout = layoutOf(lenet5('softmax', 0));
+const never = new AbortController().signal;
+const CHAIN = 'c'.repeat(64);
+const FULL = new Error('ENOSPC: no space left on device');
+
+/** A writer on a real folder, whose writes a test can hold or fail. */
+class Bench {
+  readonly folder: string;
+  readonly notices: string[] = [];
+  readonly written: number[] = [];
+  readonly lost: RunLockError[] = [];
+  readonly calls: string[] = [];
+  readonly writer: CheckpointWriter;
+  /** Thrown by each write while it is set. */
+  failure: Error | undefined;
+  /** Each write waits for it. */
+  gate: Promise<void> = Promise.resolve();
+
+  private constructor(folder: string, keep: number) {
+    this.folder = folder;
+    const context: CheckpointContext = {
+      ...{ folder, layout, from: 0, ends: [100_000] },
+      config: resolveTrainConfig({ flags: { keep, workers: 1 }, env: {} }).config,
+      digests: { dataset: 'd', numerics: 'n' },
+      files: {
+        ...fileOperations,
+        write: async (path, bytes) => {
+          this.calls.push('write');
+          await this.gate;
+          if (this.failure !== undefined) throw this.failure;
+          await fileOperations.write(path, bytes);
+        },
+      },
+      syncLog: async () => {
+        this.calls.push('sync log');
+      },
+      observer: {
+        onCheckpoint: ({ step }) => this.written.push(step),
+        onEvent: (event) => event.kind === 'notice' && this.notices.push(event.message),
+      },
+      onLockLost: (error) => this.lost.push(error),
+    };
+    this.writer = new CheckpointWriter(context);
+  }
+
+  static async open(keep = 20): Promise<Bench> {
+    return new Bench(await mkdtemp(join(root, 'run-')), keep);
+  }
+
+  take(step: number, value = step): void {
+    const vector = (fill: number): Float32Array => new Float32Array(layout.parameters).fill(fill);
+    this.writer.take({ step, weights: vector(value), optimizer: { m: vector(0), v: vector(0) }, chain: CHAIN });
+  }
+
+  async files(): Promise<string[]> {
+    return (await readdir(this.folder)).sort();
+  }
+}
+
+test('a checkpoint holds the state of its step, and is written after the log has it', async () => {
+  const bench = await Bench.open();
+  bench.take(7);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(bench.calls, [], 'the log had not been told of step 7');
+  bench.writer.onStep({ step: 7 });
+  await bench.writer.finish(never);
+  assert.deepEqual(bench.calls, ['sync log', 'write']);
+  const { step, chain, tensors } = await readCheckpoint(join(bench.folder, checkpointName(7)));
+  assert.deepEqual([step, chain, tensors.get('c1.bias')?.data[0]], [7, CHAIN, 7]);
+});
+
+test('the oldest beyond those to keep are removed, snapshots never', async () => {
+  const bench = await Bench.open(2);
+  await writeFile(join(bench.folder, 'note.txt'), '');
+  for (const step of [0, 50, 100, 150, 200, 250]) {
+    bench.take(step);
+    bench.writer.onStep({ step });
+    await bench.writer.finish(never);
+  }
+  assert.deepEqual(await bench.files(), ['note.txt', ...[0, 100, 200, 250].map(checkpointName)]);
+});
+
+test('where the disk is slower than the steps, the oldest that wait give way, but snapshots are all written', async () => {
+  const bench = await Bench.open();
+  let open = (): void => {};
+  bench.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  for (let step = 90; step <= 120; step++) {
+    bench.take(step);
+    bench.writer.onStep({ step });
+  }
+  open();
+  await bench.writer.finish(never);
+  assert.deepEqual(bench.written, [90, 100, ...Array.from({ length: 8 }, (_, i) => 113 + i)]);
+});
+
+test('a disk that fails is told, tried again, and told when it works; what was there stays', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const bench = await Bench.open();
+  bench.take(10);
+  bench.writer.onStep({ step: 10 });
+  await bench.writer.finish(never);
+  bench.failure = FULL;
+  bench.take(20);
+  bench.writer.onStep({ step: 20 });
+  await settled(() => bench.notices.length === 1);
+  assert.match(bench.notices[0] ?? '', /^CHECKPOINT 20 FAILED: .*no space left.*It is tried again/);
+  assert.deepEqual(await bench.files(), [checkpointName(10)]);
+  bench.failure = undefined;
+  t.mock.timers.tick(1000);
+  await settled(() => bench.notices.length === 2);
+  assert.match(bench.notices[1] ?? '', /written again: the one of step 20/);
+  assert.deepEqual(await bench.files(), [10, 20].map(checkpointName));
+});
+
+test('at the end it is tried on until it works', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const bench = await Bench.open();
+  bench.failure = FULL;
+  bench.take(10);
+  bench.writer.onStep({ step: 10 });
+  let done = false;
+  const finished = bench.writer.finish(never).then(() => {
+    done = true;
+  });
+  await settled(() => {
+    t.mock.timers.tick(60_000);
+    return bench.calls.length >= 40;
+  });
+  assert.equal(done, false);
+  bench.failure = undefined;
+  await settled(() => {
+    t.mock.timers.tick(60_000);
+    return done;
+  });
+  await finished;
+  assert.deepEqual(bench.written, [10]);
+});
+
+test('after a stop it is tried once more, and fails with what was wrong', async () => {
+  const bench = await Bench.open();
+  bench.failure = FULL;
+  bench.take(10);
+  bench.writer.onStep({ step: 10 });
+  await assert.rejects(bench.writer.finish(AbortSignal.abort()), (error) => {
+    assert.ok(error instanceof WriteError);
+    assert.equal(error.exitCode, 1);
+    assert.match(error.message, /step-00000010\.safetensors could not be written: ENOSPC/);
+    return true;
+  });
+});
+
+test('a lost lock is told once, and nothing is written any more', async () => {
+  const bench = await Bench.open();
+  bench.failure = new RunLockError('another has it', { lost: true });
+  for (const step of [10, 20]) {
+    bench.take(step);
+    bench.writer.onStep({ step });
+  }
+  await assert.rejects(bench.writer.finish(never), RunLockError);
+  bench.failure = undefined;
+  bench.take(30);
+  bench.writer.onStep({ step: 30 });
+  await assert.rejects(bench.writer.finish(never), RunLockError);
+  assert.equal(bench.lost.length, 1);
+  assert.deepEqual(await bench.files(), []);
+});
+
+/** Lets everything that is ready run until the condition holds. */
+async function settled(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}

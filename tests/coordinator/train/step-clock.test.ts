@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { HashChain } from '#src/coordinator/train/hash-chain.js';
+import { StepClock } from '#src/coordinator/train/step-clock.js';
+import { train } from '#src/coordinator/train/train.js';
+import { madeDataset } from '../../support/made-images.ts';
+import { Session } from '../../support/session.ts';
+
+/** A clock that says these in turn. */
+function clockOf(times: readonly number[]): () => number {
+  let calls = 0;
+  return () => times[calls++] ?? assert.fail('the clock was asked too often');
+}
+
+describe('the timestamps of steps', () => {
+  const cases: readonly (readonly [string, readonly number[], number | undefined, readonly number[]])[] = [
+    ['are whole milliseconds', [5000.9, 5002.2], undefined, [5000, 5002]],
+    ['rise where steps are faster than the clock', [5000, 5000, 5000.4, 5003], undefined, [5000, 5001, 5002, 5003]],
+    [
+      'go on where the clock is set back, until it is past them',
+      [9000, 100, 9001, 9500],
+      undefined,
+      [9000, 9001, 9002, 9500],
+    ],
+    ['follow a clock that is set ahead', [100, 9000, 9001], undefined, [100, 9000, 9001]],
+    ['rise past those of an earlier attempt', [100, 200, 9002], 9000, [9001, 9002, 9003]],
+  ];
+  for (const [name, times, last, expected] of cases) {
+    it(name, () => {
+      const clock = new StepClock(clockOf(times), last);
+      assert.deepEqual(
+        times.map(() => clock.next()),
+        expected,
+      );
+    });
+  }
+
+  it('come from the training clock, one a step, and a resumed run goes on from the latest', async () => {
+    const session = new Session({ flags: { batch: 32, workers: 1, iterations: 6 }, dataset: madeDataset(256, 210) });
+    const { state, optimizer, testLabels, pool } = session.engine;
+    const seen: (number | undefined)[] = [];
+    const part = (until: number, at: number | undefined, now: () => number) =>
+      train({
+        ...{ config: session.config, executor: pool, state, optimizer, testLabels, until, now },
+        ...{ from: { step: until - 3, at }, chain: new HashChain(), checkpoint: () => {} },
+        observer: { onStep: ({ timings }) => seen.push(timings.at), onEvaluation: () => {} },
+        stop: new AbortController().signal,
+      });
+    try {
+      await part(3, undefined, clockOf([7000, 50, 7500]));
+      await part(6, 8000, clockOf([7600, 9000, 8999]));
+    } finally {
+      await session.close();
+    }
+    assert.deepEqual(seen, [7000, 7001, 7500, 8001, 9000, 9001]);
+  });
+});

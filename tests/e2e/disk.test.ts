@@ -1,0 +1,120 @@
+// A disk that fails under a run. The full and the read-only one are file systems in memory of this test's own, for which it
+// needs to be root on Linux.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { readCheckpoint } from '#src/shared/checkpoint/checkpoint-file.js';
+import { DATA, type Program, startLockstep, stepsOf } from '../support/program.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-disk-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const FLAGS = ['--iterations', '4000000', '--batch', '16', '--checkpoint-every', '40', '--keep', '1'];
+
+function start(run: string): Program {
+  return startLockstep(['train', ...FLAGS, '--evaluate-every', '0', '--metrics-port', 'off', '--out', run, ...DATA]);
+}
+
+const FAILED = /^CHECKPOINT \d+ FAILED: .* It is tried again/;
+const AGAIN = /^Checkpoints are written again/;
+
+async function checkpointsOf(run: string): Promise<number[]> {
+  const names = readdirSync(join(run, 'checkpoints')).filter((name) => name.endsWith('.safetensors'));
+  const all = await Promise.all(names.map((name) => readCheckpoint(join(run, 'checkpoints', name))));
+  return all.map(({ step }) => step);
+}
+
+async function firstCheckpoint(run: string): Promise<void> {
+  while (!readdirSync(join(run, 'checkpoints')).some((name) => name.endsWith('.safetensors'))) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** The run is well again: it stops with all of its lines and its last checkpoint. */
+async function assertWhole(program: Program, run: string): Promise<void> {
+  program.signal('SIGTERM');
+  const { status, stderr } = await program.ended;
+  assert.equal(status, 143, stderr);
+  const steps = stepsOf(run).map(({ step }) => step);
+  assert.deepEqual(
+    steps,
+    steps.map((_, i) => i + 1),
+  );
+  assert.ok((await checkpointsOf(run)).includes(steps.length), `no checkpoint of step ${steps.length}`);
+}
+
+/** A file system in memory of so many MB, for the length of the test. */
+function mounted(name: string, megabytes: number): string {
+  const path = join(folder, name);
+  mkdirSync(path);
+  mount('-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path);
+  after(() => spawnSync('umount', [path]));
+  return path;
+}
+
+function mount(...args: readonly string[]): void {
+  const { status, stderr } = spawnSync('mount', args, { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+}
+
+const skip = process.platform === 'linux' && process.getuid?.() === 0 ? false : 'needs root on Linux';
+
+describe('training goes on, says so, and saves again', () => {
+  it('where the disk was full', { skip }, async () => {
+    const disk = mounted('full', 8);
+    const run = join(disk, 'run');
+    const program = start(run);
+    await program.said(/^Run directory/);
+    await firstCheckpoint(run);
+    const filler = join(disk, 'filler');
+    assert.throws(() => writeFileSync(filler, Buffer.alloc(9 << 20)), /ENOSPC/);
+    await program.said(FAILED);
+    assert.ok((await checkpointsOf(run)).length > 0, 'the checkpoint before was lost');
+    rmSync(filler);
+    await program.said(AGAIN);
+    await assertWhole(program, run);
+  });
+
+  it('where the directory could only be read', { skip }, async () => {
+    const disk = mounted('read-only', 20);
+    const run = join(disk, 'run');
+    const program = start(run);
+    await program.said(/^Run directory/);
+    await firstCheckpoint(run);
+    while (spawnSync('mount', ['-o', 'remount,ro', disk]).status !== 0);
+    await program.said(FAILED);
+    assert.ok((await checkpointsOf(run)).length > 0, 'the checkpoint before was lost');
+    mount('-o', 'remount,rw', disk);
+    await program.said(AGAIN);
+    await assertWhole(program, run);
+  });
+
+  it('where the directory vanished', async () => {
+    const run = join(folder, 'vanishing');
+    const program = start(run);
+    await program.said(/^Run directory/);
+    await firstCheckpoint(run);
+    renameSync(run, `${run}-away`);
+    await program.said(FAILED);
+    renameSync(`${run}-away`, run);
+    await program.said(AGAIN);
+    await assertWhole(program, run);
+  });
+
+  it('until it is stopped, where the directory stays away: then it fails and says what is lost', async () => {
+    const run = join(folder, 'gone');
+    const program = start(run);
+    await program.said(/^Run directory/);
+    await firstCheckpoint(run);
+    renameSync(run, `${run}-for-good`);
+    await program.said(FAILED);
+    program.signal('SIGTERM');
+    const { status, stderr } = await program.ended;
+    assert.equal(status, 1);
+    assert.match(stderr, /could not be written: ENOENT/);
+    assert.doesNotMatch(stderr, /^\s+at /m);
+  });
+});

@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import { canary } from '#src/shared/engine/self-test.js';
+import { numericsDigest } from '#src/shared/engine/wasm/exports.js';
+import { newToken, Token } from '#src/shared/util/token.js';
+import { decodeFromCoordinator, encode } from '#src/shared/wire/frames.js';
+import { NodeHandshake } from '#src/shared/wire/handshake.js';
+import { BEFORE_WELCOME, type CoordinatorMessage, type FromCoordinator } from '#src/shared/wire/messages.js';
+import type { Seal } from '#src/shared/wire/seal.js';
+import { mutated } from '../shared/wire/mutations.ts';
+import { badAnswer } from './answers.ts';
+import type { SealFault, Shot, Source, Volley } from './volleys.ts';
+import { type Ending, framed, loopbackAddress, OPCODE, UPGRADE, Wire } from './wire.ts';
+
+/** For a member to be given work, of which there may be none left for it. */
+const WORK_MS = 2000;
+/** Refused wherever it comes, so that no connection stays open. */
+const LAST_WORD = Buffer.of(0xc1);
+const STRANGER = new Token(newToken());
+const { sha256: CANARY } = canary();
+const RECORDED = 50;
+/** Of a node of one thread that has done nothing. */
+const WELL = { memoryBytes: 1, eventLoopLagSeconds: 0, workersReady: 1, workersLost: 0, workerSamples: [0] };
+
+export interface Outcome {
+  /** Frames that were sent, or what stands for them below the protocol. */
+  readonly frames: number;
+  readonly ending: Ending;
+  /** Whether it got as far as work, where it asked for some. */
+  readonly worked: boolean;
+}
+
+/** Who attacks a coordinator, over any number of connections. */
+export class Attacker {
+  readonly #options: { readonly host: string; readonly port: number; readonly token: Token };
+  /** Proofs that the coordinator took. */
+  readonly #recorded: Buffer[] = [];
+  #connections = 0;
+
+  constructor(options: { readonly host: string; readonly port: number; readonly token: Token }) {
+    this.#options = options;
+  }
+
+  async fire(volley: Volley): Promise<Outcome> {
+    const wire = new Wire({ ...this.#options, from: loopbackAddress(this.#connections++) });
+    switch (volley.at) {
+      case 'TCP':
+        wire.write(...volley.writes);
+        wire.finish();
+        return { frames: volley.writes.length, ending: await wire.ended, worked: false };
+      case 'WebSocket':
+        wire.write(Buffer.from(UPGRADE));
+        await wire.next();
+        wire.write(...volley.writes);
+        wire.finish();
+        return { frames: volley.writes.length, ending: await wire.ended, worked: false };
+      case 'WebSocket of a guest': {
+        const seal = await this.#enter(wire);
+        if (seal !== undefined) wire.write(...volley.writes);
+        wire.finish();
+        return { frames: 1 + volley.writes.length, ending: await wire.ended, worked: false };
+      }
+      case 'handshake':
+        return this.#handshake(wire, volley.shots);
+      case 'messages':
+        return this.#messages(wire, volley);
+      case 'work':
+        return this.#work(wire, volley);
+    }
+  }
+
+  async #handshake(wire: Wire, shots: readonly Shot[]): Promise<Outcome> {
+    wire.write(Buffer.from(UPGRADE));
+    const challenge = await wire.next();
+    if (challenge === undefined) return { frames: 0, ending: await wire.ended, worked: false };
+    const { token } = this.#options;
+    const proofBy = (of: Token): Buffer =>
+      new NodeHandshake({ token: of, exporter: undefined, sealed: true }).prove(challenge);
+    const sources: Record<Source, Buffer> = {
+      challenge,
+      proof: proofBy(token),
+      'proof of a stranger': proofBy(STRANGER),
+      'proof of another connection': this.#recorded.at(-1) ?? proofBy(STRANGER),
+    };
+    const payloads = shots.map(({ of, changes }) =>
+      mutated(typeof of === 'string' ? sources[of] : Buffer.from(of), changes),
+    );
+    const frames = payloads.map((payload, i) => framed(payload, (shots[i] as Shot).opcode));
+    wire.write(...frames, framed(LAST_WORD));
+    const ending = await wire.ended;
+    const isWelcome = (await wire.next()) !== undefined;
+    const isSound = payloads[0]?.equals(sources.proof);
+    return { frames: frames.length + 1, ending: isWelcome && !isSound ? 'let in' : ending, worked: false };
+  }
+
+  /** The handshake as it should be. @returns undefined where the coordinator has no place */
+  async #enter(wire: Wire): Promise<Seal | undefined> {
+    const handshake = new NodeHandshake({ token: this.#options.token, exporter: undefined, sealed: true });
+    wire.write(Buffer.from(UPGRADE));
+    const challenge = await wire.next();
+    if (challenge === undefined) return undefined;
+    const proof = handshake.prove(challenge);
+    wire.write(framed(proof));
+    const welcome = await wire.next();
+    if (welcome === undefined) return undefined;
+    this.#recorded.push(proof);
+    if (this.#recorded.length > RECORDED) this.#recorded.shift();
+    return handshake.finish(welcome);
+  }
+
+  async #messages(wire: Wire, { shots, seal: fault, as }: Extract<Volley, { at: 'messages' }>): Promise<Outcome> {
+    const seal = await this.#enter(wire);
+    if (seal === undefined) return { frames: 1, ending: await wire.ended, worked: false };
+    const payloads = shots.map(({ of, changes }) => mutated(Buffer.from(of as Uint8Array), changes));
+    const greeting = as === 'greeted' ? [framed(seal.seal(hello()))] : [];
+    const frames = payloads.map((payload, i) =>
+      (shots[i] as Shot).opcode === OPCODE.text
+        ? framed(payload, OPCODE.text)
+        : framed(i === 0 ? broken(seal, payload, fault) : seal.seal(payload)),
+    );
+    if (fault === 'repeated') frames.splice(1, 0, frames[0] as Buffer);
+    wire.write(...greeting, ...frames, framed(seal.seal(LAST_WORD)));
+    return { frames: 2 + greeting.length + frames.length, ending: await wire.ended, worked: false };
+  }
+
+  async #work(wire: Wire, { answer, changes, name }: Extract<Volley, { at: 'work' }>): Promise<Outcome> {
+    const seal = await this.#enter(wire);
+    if (seal === undefined) return { frames: 1, ending: await wire.ended, worked: false };
+    let [frames, worked] = [1, false];
+    const send = (...payloads: readonly Uint8Array[]): void => {
+      frames += payloads.length;
+      wire.write(...payloads.map((payload) => framed(seal.seal(payload))));
+    };
+    send(hello(name));
+    const timer = setTimeout(() => send(LAST_WORD), WORK_MS);
+    let welcome: CoordinatorMessage<'welcome'> | undefined;
+    for (let sealed = await wire.next(); sealed !== undefined; sealed = await wire.next()) {
+      const message: FromCoordinator = decodeFromCoordinator(seal.open(sealed), welcome ?? BEFORE_WELCOME);
+      if (message.type === 'welcome') {
+        welcome = message;
+        send(encode({ type: 'ready' }));
+      } else if (message.type === 'ping') send(encode({ type: 'pong', nonce: message.nonce, ...WELL }));
+      else if (!worked && welcome !== undefined && (message.type === 'work' || message.type === 'evaluate')) {
+        worked = true;
+        clearTimeout(timer);
+        send(...badAnswer(message, welcome, { answer, changes, hello: hello(name) }), LAST_WORD);
+      }
+    }
+    clearTimeout(timer);
+    return { frames, ending: await wire.ended, worked };
+  }
+}
+
+function hello(name = 'fuzz'): Buffer {
+  const numerics = numericsDigest();
+  return encode({
+    ...{ type: 'hello', node: randomUUID(), name, pid: 1, threads: 1 },
+    ...{ numerics, canary: CANARY, samplesPerSecond: 1000 },
+  });
+}
+
+function broken(seal: Seal, payload: Buffer, fault: SealFault): Buffer {
+  if (fault === 'skipped') seal.seal(payload);
+  const sealed = seal.seal(payload);
+  if (fault === 'bare') return payload;
+  if (fault === 'cut') return sealed.subarray(0, payload.length);
+  if (fault === 'flipped') sealed.writeUInt8(sealed.readUInt8(payload.length) ^ 1, payload.length);
+  return sealed;
+}

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { closeCodes } from '#src/shared/wire/close-codes.js';
+import { Attacker, type Outcome } from './attack.ts';
+import type { Target } from './target.ts';
+import { afterAuthentication, beforeAuthentication, type Volley } from './volleys.ts';
+
+/** Connections at once; the coordinator allows 64 that have proved nothing. */
+const AT_ONCE = 24;
+/** Connections of one run of the property. */
+const VOLLEYS = 120;
+/** Rounds between two looks at the coordinator's memory and progress. */
+const RUNS = 4;
+/** How far the coordinator's memory may grow. */
+const MAX_GROWTH_MEBIBYTES = 400;
+
+export interface Counts {
+  frames: number;
+  connections: number;
+  /** By the way in which they ended. */
+  readonly endings: Map<string, number>;
+}
+
+export type Phase = 'before' | 'after';
+
+export interface Fuzzing {
+  readonly target: Target;
+  /** At least so many are sent, by half before and after authentication. */
+  readonly frames: number;
+  readonly seed: number;
+  readonly onProgress?: (frames: number) => void;
+}
+
+export interface Report {
+  /** By phase and kind. */
+  readonly kinds: ReadonlyMap<string, Counts>;
+  /** Resident memory of the coordinator in MiB. */
+  readonly memory: { readonly before: number; readonly most: number; readonly after: number };
+  /** Members that were given work and answered it badly. */
+  readonly badMembers: number;
+}
+
+/** Throws volleys at a coordinator at work. @throws Error with fast-check's seed where it breaks, hangs, grows or ends a connection namelessly */
+export async function fuzz({ target, frames, seed, onProgress }: Fuzzing): Promise<Report> {
+  const kinds = new Map<string, Counts>();
+  const attacker = new Attacker(target);
+  const before = target.residentMebibytes;
+  let [most, sent, badMembers] = [before, 0, 0];
+
+  const round = async (phase: Phase, volleys: readonly Volley[]): Promise<void> => {
+    const outcomes: Outcome[] = [];
+    const queue = volleys.entries();
+    const fireOn = async (): Promise<void> => {
+      for (const [i, volley] of queue) outcomes[i] = await attacker.fire(volley);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, fireOn));
+    for (const [i, outcome] of outcomes.entries()) {
+      const volley = volleys[i] as Volley;
+      count(kinds, `${phase}: ${volley.kind}`, outcome);
+      sent += outcome.frames;
+      if (outcome.worked) badMembers++;
+    }
+    const nameless = outcomes.flatMap(({ ending }, i) => (isNamed(ending, volleys[i] as Volley) ? [] : [i]));
+    const what = nameless.map((i) => `a connection of "${volleys[i]?.kind}" ended: ${outcomes[i]?.ending}`);
+    assert.equal(nameless.length, 0, what.join('; '));
+    onProgress?.(sent);
+  };
+
+  for (const [phase, volley] of [
+    ['before', beforeAuthentication],
+    ['after', afterAuthentication],
+  ] as const) {
+    const until = sent + frames / 2;
+    for (let part = 0; sent < until; part++) {
+      const property = fc.asyncProperty(
+        fc.array(volley, { minLength: VOLLEYS, maxLength: VOLLEYS }),
+        async (volleys) => {
+          if (sent < until) await round(phase, volleys);
+        },
+      );
+      // A process that has broken can't be asked again.
+      const options = { seed: seed + part, numRuns: RUNS, endOnFailure: true };
+      const { failed, seed: used, counterexamplePath, errorInstance } = await fc.check(property, options);
+      if (failed) {
+        const place = `${phase} authentication, seed ${used}, path ${counterexamplePath}`;
+        throw new Error(`${place}: ${(errorInstance as Error).message}`, { cause: errorInstance });
+      }
+      most = Math.max(most, target.residentMebibytes);
+      assert.ok(most - before < MAX_GROWTH_MEBIBYTES, `the coordinator's memory grew from ${before} to ${most} MiB`);
+      await target.goesOn();
+    }
+  }
+  return { kinds, memory: { before, most, after: target.residentMebibytes }, badMembers };
+}
+
+function count(kinds: Map<string, Counts>, kind: string, { frames, ending }: Outcome): void {
+  const counts = kinds.get(kind) ?? { frames: 0, connections: 0, endings: new Map() };
+  counts.frames += frames;
+  counts.connections++;
+  counts.endings.set(ending, (counts.endings.get(ending) ?? 0) + 1);
+  kinds.set(kind, counts);
+}
+
+/** Whoever speaks WebSocket is told why it is closed; below that TCP, HTTP and WebSocket have their own ways. */
+function isNamed(ending: string, { at }: Volley): boolean {
+  const isOurs = ending in closeCodes && ending !== 'stopping' && ending !== 'runOver';
+  // A text that isn't one, and a message that is too long.
+  if (isOurs || ending === '1007' || ending === '1009') return true;
+  return (at === 'TCP' || at.startsWith('WebSocket')) && /^(dropped|http 4\d\d|\d{4})$/.test(ending);
+}

@@ -1,0 +1,135 @@
+import { connect, type Socket } from 'node:net';
+import { closeNamed } from '#src/shared/wire/close-codes.js';
+
+/** Longer than any deadline that the coordinator sets a peer which has said something wrong. */
+const PATIENCE_MS = 12_000;
+
+/** How a connection ended: the close code's name or number, `http 400` and the like, `dropped` without either, `open` where it never did. */
+export type Ending = string;
+
+/** RFC 6455, as a program writes it that may break every rule of it. */
+export const UPGRADE = [
+  'GET / HTTP/1.1',
+  'Host: lockstep',
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  '\r\n',
+].join('\r\n');
+
+export const OPCODE = { text: 1, binary: 2, close: 8, ping: 9 } as const;
+
+/** A masked frame of a WebSocket, whole. */
+export function framed(payload: Uint8Array, opcode: number = OPCODE.binary): Buffer {
+  const { length } = payload;
+  const [short, extended] = length < 126 ? [length, 0] : length < 1 << 16 ? [126, 2] : [127, 8];
+  const head = Buffer.alloc(2 + extended + 4);
+  head.writeUInt8(0x80 | opcode);
+  head.writeUInt8(0x80 | short, 1);
+  if (extended === 2) head.writeUInt16BE(length, 2);
+  if (extended === 8) head.writeBigUInt64BE(BigInt(length), 2);
+  // A mask of zeros leaves the bytes alone.
+  return Buffer.concat([head, payload]);
+}
+
+/** A TCP connection that may become a WebSocket, and tells how the coordinator ended it. */
+export class Wire {
+  readonly ended: Promise<Ending>;
+  readonly #socket: Socket;
+  readonly #end: (ending: Ending) => void;
+  readonly #messages: Buffer[] = [];
+  #bytes = Buffer.alloc(0);
+  #isUpgraded = false;
+  #isOver = false;
+  #wake = (): void => {};
+
+  constructor({
+    host,
+    port,
+    from,
+  }: { readonly host: string; readonly port: number; readonly from?: string | undefined }) {
+    let end: (ending: Ending) => void = () => {};
+    this.ended = new Promise((resolve) => {
+      end = resolve;
+    });
+    const timer = setTimeout(() => this.#over('open'), PATIENCE_MS);
+    this.#end = (ending) => {
+      clearTimeout(timer);
+      end(ending);
+    };
+    this.#socket = connect({ host, port, noDelay: true, ...(from === undefined ? {} : { localAddress: from }) });
+    this.#socket.on('data', (chunk) => this.#receive(chunk));
+    this.#socket.on('error', () => {});
+    this.#socket.on('close', () => this.#over('dropped'));
+  }
+
+  write(...bytes: readonly Uint8Array[]): void {
+    if (!this.#isOver) this.#socket.write(Buffer.concat(bytes));
+  }
+
+  /** Nothing more will come from here. */
+  finish(): void {
+    this.#socket.end();
+  }
+
+  /** The next message from the coordinator; undefined where the connection ended before. */
+  async next(): Promise<Buffer | undefined> {
+    while (this.#messages.length === 0 && !this.#isOver) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return this.#messages.shift();
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    if (!this.#isUpgraded) this.#response();
+    if (this.#isUpgraded) while (this.#frame());
+    this.#wake();
+  }
+
+  #response(): void {
+    const end = this.#bytes.indexOf('\r\n\r\n');
+    if (end < 0) return;
+    const status = this.#bytes.subarray(9, 12).toString('latin1');
+    if (status !== '101') this.#over(`http ${status}`);
+    this.#isUpgraded = true;
+    this.#bytes = this.#bytes.subarray(end + 4);
+  }
+
+  /** @returns whether one was there */
+  #frame(): boolean {
+    const bytes = this.#bytes;
+    if (this.#isOver || bytes.length < 2) return false;
+    const short = bytes.readUInt8(1);
+    const begin = short === 127 ? 10 : short === 126 ? 4 : 2;
+    if (bytes.length < begin) return false;
+    const length = short === 127 ? Number(bytes.readBigUInt64BE(2)) : short === 126 ? bytes.readUInt16BE(2) : short;
+    if (bytes.length < begin + length) return false;
+    const payload = bytes.subarray(begin, begin + length);
+    this.#bytes = bytes.subarray(begin + length);
+    const opcode = bytes.readUInt8() & 15;
+    if (opcode === OPCODE.binary) this.#messages.push(payload);
+    if (opcode === OPCODE.close) {
+      const code = length < 2 ? 1005 : payload.readUInt16BE();
+      this.#over(closeNamed(code) ?? String(code));
+    }
+    return true;
+  }
+
+  #over(ending: Ending): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#socket.destroy();
+    this.#end(ending);
+    this.#wake();
+  }
+}
+
+/** Of the whole of 127.0.0.0/8, where that is this machine's: each address has its own share of new connections. */
+export function loopbackAddress(index: number): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  return `127.0.${1 + (Math.floor(index / 250) % 250)}.${1 + (index % 250)}`;
+}

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { decode, encode } from 'fast-png';
+import { resolveDataFolder } from '#src/shared/data/data-folder.js';
+import { loadMnist } from '#src/shared/data/mnist.js';
+import { at } from '../../support/reference/arrays.ts';
+import { DIGIT_FORMS } from './forms.ts';
+
+const BYTES = 28 * 28;
+/** Of each form. */
+const DIGITS = 100;
+const FOLDER_IMAGES = 1000;
+
+const main = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
+const { MNIST_DIR, PATH, HOME } = process.env;
+const mnist = MNIST_DIR ? (await loadMnist(await resolveDataFolder({ env: process.env }))).test : undefined;
+const skip = mnist ? false : '$MNIST_DIR is not set: name the folder that holds the MNIST files';
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-predict-'));
+after(() => rmSync(folder, { recursive: true }));
+
+if (process.env.CI === 'true') test('has the real images', () => assert.ok(mnist));
+
+interface Prediction {
+  readonly file: string;
+  readonly prediction?: number;
+  readonly error?: string;
+  readonly best?: { digit: number; probability: number }[];
+  readonly probabilities?: number[];
+}
+
+function lockstep(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+    env: { PATH, HOME, MNIST_DIR, LC_ALL: 'C.UTF-8', ...env },
+  });
+  return { status, stdout, stderr };
+}
+
+function predict(...args: string[]): { status: number | null; stderr: string; images: Prediction[] } {
+  const { status, stdout, stderr } = lockstep(['predict', '--json', ...args]);
+  return { status, stderr, images: JSON.parse(stdout).images };
+}
+
+function imageOf(index: number): Uint8Array {
+  return (mnist?.images ?? new Uint8Array()).slice(index * BYTES, (index + 1) * BYTES);
+}
+
+function png(image: Uint8Array): Uint8Array {
+  return encode({ width: 28, height: 28, channels: 1, data: image });
+}
+
+test('where no model is saved, says what to run', () => {
+  const { status, stderr } = lockstep(['predict', 'seven.png']);
+  assert.equal(status, 2);
+  assert.match(stderr, /There is no run with a checkpoint below .*lockstep train/);
+});
+
+describe('predict', { skip }, () => {
+  before(() => {
+    const args = ['--iterations', '300', '--workers', '1', '--metrics-port', 'off', '--evaluate-every', '300'];
+    const { status, stderr } = lockstep(['train', ...args, '--out', 'runs/short']);
+    assert.equal(status, 0, stderr);
+  });
+
+  for (const [form, { make, right }] of Object.entries(DIGIT_FORMS)) {
+    test(`is right on ${right} of ${DIGITS} digits, ${form}`, () => {
+      const name = form.replaceAll(/\W+/g, '-');
+      mkdirSync(join(folder, name));
+      for (let i = 0; i < DIGITS; i++) {
+        const { type, bytes } = make(imageOf(i), i);
+        writeFileSync(join(folder, name, `${i}.${type}`), bytes);
+      }
+      const { status, stderr, images } = predict(name);
+      assert.equal(status, 0, stderr);
+      assert.equal(images.filter(({ prediction }, i) => prediction === at(mnist?.labels ?? [], i)).length, right);
+    });
+  }
+
+  test('takes a folder of 1,000 pictures in the order of their numbers, as the IDX file has them', () => {
+    mkdirSync(join(folder, 'many'));
+    for (let i = 0; i < FOLDER_IMAGES; i++) writeFileSync(join(folder, 'many', `${i}.png`), png(imageOf(i)));
+    const { status, images } = predict('many');
+    assert.equal(status, 0);
+    assert.deepEqual(
+      images.map(({ file }) => file),
+      Array.from({ length: FOLDER_IMAGES }, (_, i) => join(folder, 'many', `${i}.png`)),
+    );
+    const right = images.filter(({ prediction }, i) => prediction === at(mnist?.labels ?? [], i)).length;
+    assert.ok(right >= 0.95 * FOLDER_IMAGES, `${right} are right`);
+  });
+
+  test('reads one image of an IDX file', () => {
+    const file = readdirSync(MNIST_DIR as string).find((name) => name.startsWith('t10k-images')) as string;
+    const { status, images } = predict(join(MNIST_DIR as string, file), '--index', '0');
+    assert.equal(status, 0);
+    assert.equal(images[0]?.prediction, 7);
+    const { best = [], probabilities = [] } = images[0] ?? {};
+    assert.equal(best.length, 3);
+    assert.equal(at(best, 0).digit, 7);
+    assert.ok(Math.abs(probabilities.reduce((sum, p) => sum + p, 0) - 1) < 1e-5);
+    for (const index of ['10000', '-1', 'x']) {
+      const refused = lockstep(['predict', join(MNIST_DIR as string, file), `--index=${index}`]);
+      assert.equal(refused.status, 2, index);
+      assert.match(refused.stderr, /--index: expected/);
+    }
+  });
+
+  test('names damaged files and predicts the others', () => {
+    const good = png(imageOf(0));
+    const bomb = Buffer.from(png(imageOf(1)));
+    bomb.writeUInt32BE(60_000, 16);
+    bomb.writeUInt32BE(60_000, 20);
+    const flipped = Buffer.from(good);
+    flipped[60] = at(flipped, 60) ^ 0xff;
+    const files = {
+      'good.png': good,
+      'cut.png': good.subarray(0, 100),
+      'bomb.png': bomb,
+      'flipped.png': flipped,
+      'blank.png': png(new Uint8Array(BYTES).fill(255)),
+      'text.png': Buffer.from('no picture'),
+      'cut.jpg': Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, 0]),
+      'last.png': good,
+    };
+    for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
+    const { status, stderr, images } = predict(...Object.keys(files), 'missing.png');
+    assert.equal(status, 1);
+    assert.deepEqual(
+      images.map(({ prediction, error }) => prediction ?? error?.replace(/ \(.*| that|, more.*/, '')),
+      [
+        ...[7, 'it is truncated', 'it is 60000x60000 pixels', 'it is damaged', 'nothing is drawn on it'],
+        'expected a PNG or JPEG picture, or an IDX file with --index',
+        ...['it is truncated', 7, "it can't be read"],
+      ],
+    );
+    assert.match(stderr, /^cut\.png: it is truncated\.$/m);
+  });
+
+  test('stops unpacking where a small file holds more pixels than it says', () => {
+    const huge = encode({ width: 4000, height: 4000, channels: 1, data: new Uint8Array(16_000_000) });
+    const lying = Buffer.from(huge);
+    lying.writeUInt32BE(28, 16);
+    lying.writeUInt32BE(28, 20);
+    writeFileSync(join(folder, 'lying.png'), lying);
+    const { status, images } = predict('lying.png');
+    assert.equal(status, 1);
+    assert.match(images[0]?.error ?? '', /^it is damaged/);
+  });
+
+  test('draws the digit for the terminal at hand', () => {
+    writeFileSync(join(folder, 'one.png'), png(imageOf(2)));
+    const text = lockstep(['predict', 'one.png']).stdout;
+    assert.match(text, /^one\.png {2}1 {2}\d\d\.\d\d %/);
+    assert.match(text, /[▀▄█]/);
+    const ascii = lockstep(['predict', 'one.png'], { LC_ALL: 'C' }).stdout;
+    assert.match(ascii, /[@%#]/);
+    assert.match(ascii, /^[\x20-\x7e\n]*$/);
+  });
+
+  test('--layers writes a picture of every layer', () => {
+    writeFileSync(join(folder, 'two.png'), png(imageOf(1)));
+    assert.equal(predict('two.png', '--layers', 'maps').status, 0);
+    const names = readdirSync(join(folder, 'maps')).sort();
+    assert.deepEqual(
+      names,
+      ['c1', 'c3', 'c5', 'f6', 'input', 'output', 's2', 's4'].map((name) => `${name}.png`),
+    );
+    for (const name of names) {
+      const { width, height, data } = decode(readFileSync(join(folder, 'maps', name)));
+      assert.ok(width >= 100 && width <= 600 && height >= 10, `${name}: ${width}x${height}`);
+      assert.ok(new Set(data).size > 2, `${name} is empty`);
+    }
+    const { status, stderr } = lockstep(['predict', '--layers', 'two.png', 'one.png']);
+    assert.equal(status, 2);
+    assert.match(stderr, /put the pictures first/);
+  });
+
+  test('--layers gives each of several pictures a folder of its own', () => {
+    const names = ['a.png', 'a.jpg', 'a-2.png', 'a-2.jpeg'];
+    for (const name of names) writeFileSync(join(folder, name), png(imageOf(1)));
+    assert.equal(predict(...names, '--layers', 'each').status, 0);
+    assert.deepEqual(readdirSync(join(folder, 'each')).sort(), ['a', 'a-2', 'a-2-2', 'a-2-3']);
+  });
+
+  test('prints nothing where the folder of --layers is a file', () => {
+    writeFileSync(join(folder, 'taken'), '');
+    writeFileSync(join(folder, 'two.png'), png(imageOf(1)));
+    const { status, stdout, stderr } = lockstep(['predict', '--json', 'two.png', '--layers', 'taken']);
+    assert.deepEqual([status, stdout], [2, '']);
+    assert.match(stderr, /--layers: the pictures can't be written to .*taken/);
+  });
+});

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { skip, startBrowser, watch } from '../support/browser.ts';
+import { DATA, lockstep, type Program, startLockstep } from '../support/program.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-page-'));
+const started: Program[] = [];
+after(() => {
+  for (const { signal } of started) signal('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+function start(args: readonly string[]): Program {
+  const program = startLockstep(args);
+  started.push(program);
+  return program;
+}
+
+function train(name: string, ...flags: readonly string[]): Program {
+  return start(['train', ...DATA, '--out', join(folder, name), '--metrics-port', '0', '--batch', '32', ...flags]);
+}
+
+async function pageOf(program: Program): Promise<string> {
+  return (await program.said(/^Live page/)).split(' ').at(-1) as string;
+}
+
+/** Waits until the page's step is at least this. */
+async function waitForStep(page: Page, least: number): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  for (let step = 0; step < least; ) {
+    assert.ok(performance.now() < deadline, `the page is at step ${step} after a minute`);
+    await page.waitForTimeout(50);
+    step = Number((await page.locator('#step').textContent())?.replaceAll(',', '')) || 0;
+  }
+}
+
+/** What a chart's line of text says of the step under the pointer, at a place from 0 to 1 of its width. */
+async function readAt(page: Page, chart: number, place: number): Promise<string> {
+  const over = page.locator('.u-over').nth(chart);
+  const box = await over.boundingBox();
+  assert.ok(box !== null);
+  await page.mouse.move(box.x + 2 + place * (box.width - 4), box.y + box.height / 2);
+  return (await page.locator('figcaption output').nth(chart).textContent()) ?? '';
+}
+
+describe('the live page', { skip }, () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await startBrowser();
+  });
+  after(() => browser.close());
+
+  test('draws the steps as they come, and a node that is killed is lost', { timeout: 120_000 }, async () => {
+    const run = train('live', '--iterations', '1000000', '--workers', '1', '--listen', '127.0.0.1:0');
+    const connect = (await run.said(/^Nodes can connect/)).split(' ').at(-1) as string;
+    const { page, faults } = await watch(browser, await pageOf(run));
+    await waitForStep(page, 120);
+    assert.equal(await page.locator('#state').textContent(), 'running');
+    const early = Number(/steps? ([\d,]+)/.exec(await readAt(page, 0, 1))?.[1]?.replaceAll(',', ''));
+    await waitForStep(page, 2 * early + 500);
+    const late = await readAt(page, 0, 1);
+    assert.ok(Number(/steps? ([\d,]+)/.exec(late)?.[1]?.replaceAll(',', '')) > early, late);
+    // At step 100 the test set was classified.
+    await page.locator('#test', { hasText: '%' }).waitFor();
+
+    const node = start(['worker', '--connect', connect, '--threads', '1', ...DATA]);
+    const row = page.locator('#nodes-table tr').nth(2);
+    await row.locator('.pill', { hasText: 'ready' }).waitFor();
+    await page.locator('#happenings li', { hasText: 'joined' }).waitFor();
+    assert.ok(node.signal('SIGKILL'));
+    await row.locator('.pill', { hasText: 'lost' }).waitFor();
+    await page.locator('#happenings li', { hasText: 'is gone' }).waitFor();
+
+    run.signal('SIGTERM');
+    await page.locator('#state', { hasText: 'stopped' }).waitFor();
+    assert.equal((await run.ended).status, 143);
+    assert.deepEqual(faults, []);
+    await page.close();
+  });
+
+  test('comes back by itself when a killed run is resumed', { timeout: 120_000 }, async () => {
+    const flags = ['--iterations', '1000000', '--checkpoint-every', '100'];
+    const first = train('resumed', ...flags);
+    const url = await pageOf(first);
+    const { page } = await watch(browser, url);
+    await waitForStep(page, 300);
+    first.signal('SIGKILL');
+    await page.locator('#state', { hasText: 'connection lost' }).waitFor();
+    const port = new URL(url).port;
+    const second = start(['train', '--resume', join(folder, 'resumed'), '--metrics-port', port]);
+    await page.locator('#state', { hasText: 'running' }).waitFor();
+    // The steps before the checkpoint are there too.
+    assert.match(await readAt(page, 0, 0), /steps? [1-9]\d?( to \d+)? ·/);
+    second.signal('SIGTERM');
+    await page.locator('#state', { hasText: 'stopped' }).waitFor();
+    await page.close();
+  });
+
+  test('works by keyboard, at 360 pixels, in the dark', { timeout: 120_000 }, async () => {
+    const run = train('small', '--iterations', '1000000');
+    const { page, faults } = await watch(browser, await pageOf(run), {
+      viewport: { width: 360, height: 740 },
+      colorScheme: 'dark',
+    });
+    await waitForStep(page, 500);
+    const wide = await page.evaluate<number>('document.documentElement.scrollWidth');
+    assert.ok(wide <= 360, `${wide} pixels wide`);
+    assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark');
+    const readout = page.locator('figcaption output').first();
+    assert.match((await readout.textContent()) ?? '', /^mean of \d+ steps/);
+    // The button, the switches of all charts and of the first one, the chart.
+    for (let tabs = 0; tabs < 4; tabs++) await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate<string>("document.activeElement.getAttribute('role')"), 'img');
+    for (let presses = 0; presses < 12; presses++) await page.keyboard.press('+');
+    await page
+      .locator('figcaption output', { hasText: /^every step/ })
+      .first()
+      .waitFor();
+    await page.keyboard.press('0');
+    await page
+      .locator('figcaption output', { hasText: /^mean of/ })
+      .first()
+      .waitFor();
+    await page.locator('#theme').click();
+    assert.equal(await page.locator('html').getAttribute('data-theme'), 'light');
+    assert.deepEqual(faults, []);
+    run.signal('SIGKILL');
+    await page.close();
+  });
+
+  test('lockstep dashboard shows runs from their directories, one over the other', { timeout: 120_000 }, async () => {
+    const paths = ['one', 'two'].map((name) => join(folder, name));
+    for (const [seed, path] of paths.entries()) {
+      const flags = ['--iterations', '150', '--seed', String(seed + 1), '--metrics-port', 'off'];
+      assert.equal(lockstep(['train', ...DATA, '--out', path, ...flags]).status, 0);
+    }
+    const shown = start(['dashboard', ...paths, '--metrics-port', '0']);
+    const url = (await shown.said(/http:/)).match(/http:\S+/)?.[0] ?? '';
+    const { page, faults } = await watch(browser, url);
+    await page.locator('#runs-table tr').nth(2).waitFor();
+    assert.match((await page.locator('#runs-table').textContent()) ?? '', /one.*finished.*150 of 150.*two/s);
+    const values = (await readAt(page, 0, 0.5)).split(' · ');
+    assert.equal(values.length, 3, `the step, and each run's loss: ${values}`);
+    assert.deepEqual(faults, []);
+    shown.signal('SIGTERM');
+    assert.equal((await shown.ended).status, 0);
+    await page.close();
+  });
+});
+
+test('asks no other host, and runs no script but its own', async () => {
+  const run = train('headers', '--iterations', '1000000');
+  const url = await pageOf(run);
+  const policy = (await fetch(url)).headers.get('content-security-policy') ?? '';
+  assert.match(policy, /default-src 'none'; script-src 'self'/);
+  assert.doesNotMatch(policy, /unsafe|http|\*/);
+  for (const path of ['..%2f..%2fpackage.json', 'page/../../cli/main.js', 'shared/live']) {
+    assert.equal((await fetch(new URL(path, url))).status, 404, path);
+  }
+  run.signal('SIGKILL');
+});

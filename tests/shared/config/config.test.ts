@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { BITS, resolveReadConfig, resolveTrainConfig } from '#src/shared/config/config.js';
+import { defaultText, expectedText, flagOf, OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
+import { UsageError } from '#src/shared/util/errors.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function configFile(content: unknown): string {
+  const path = join(folder, 'settings.json');
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+function resolve(flags: Record<string, unknown> = {}, env: NodeJS.ProcessEnv = {}) {
+  return resolveTrainConfig({ flags, env });
+}
+
+function messageOf(flags: Record<string, unknown>, env: NodeJS.ProcessEnv = {}): string {
+  try {
+    resolve(flags, env);
+  } catch (error) {
+    assert.ok(error instanceof UsageError, String(error));
+    assert.equal(error.exitCode, 2);
+    return error.message;
+  }
+  assert.fail('expected a UsageError');
+}
+
+describe('resolveTrainConfig', () => {
+  test('gives the documented defaults', () => {
+    const { config, explicit } = resolve();
+    assert.deepEqual(config, {
+      iterations: 10_000,
+      batch: 128,
+      shardSize: 8,
+      workers: Math.min(availableParallelism(), 16),
+      seed: 1,
+      optimizer: 'adam',
+      learningRate: 0.003,
+      schedule: 'cosine',
+      warmup: 200,
+      momentum: 0.9,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      weightDecay: 0,
+      clipNorm: 0,
+      head: 'softmax',
+      rbfJ: 0.1,
+      augment: 'shift',
+      backend: 'kernel',
+      evaluateEvery: 500,
+      checkpointEvery: 1000,
+      hashEvery: 100,
+      keep: 20,
+      forceUnlock: false,
+      plaintext: false,
+      metricsPort: 9464,
+      metricsHost: '127.0.0.1',
+      logLevel: 'info',
+      logFormat: 'auto',
+      tensorboard: false,
+      json: false,
+    });
+    assert.equal(explicit.size, 0);
+  });
+
+  test('derives the warm-up and the weight decay where they are left out', () => {
+    assert.equal(resolve({ iterations: '60' }).config.warmup, 12);
+    assert.equal(resolve({ iterations: '4' }).config.warmup, 0);
+    assert.equal(resolve({ iterations: '60', warmup: '60' }).config.warmup, 60);
+    assert.equal(resolve({ optimizer: 'adamw' }).config.weightDecay, 0.01);
+    assert.equal(resolve({ optimizer: 'adamw', weightDecay: '0' }).config.weightDecay, 0);
+  });
+
+  test('prefers flags to variables, variables to the file, and the file to defaults', () => {
+    const config = configFile({ seed: 1001, batch: 64, iterations: 7 });
+    const { config: resolved, explicit } = resolve(
+      { config, seed: '3' },
+      { LOCKSTEP_SEED: '2', LOCKSTEP_BATCH: '32', PATH: '/bin' },
+    );
+    assert.deepEqual([resolved.seed, resolved.batch, resolved.iterations, resolved.shardSize], [3, 32, 7, 8]);
+    assert.deepEqual([...explicit].sort(), ['batch', 'iterations', 'seed']);
+  });
+
+  test('finds the file by variable, and takes the config of a run again', () => {
+    const { config } = resolve({ optimizer: 'sgd', workers: '3', head: 'rbf' });
+    const again = resolve({}, { LOCKSTEP_CONFIG: configFile(config) });
+    assert.deepEqual(again.config, config);
+  });
+
+  test('knows every option by flag and by variable', () => {
+    for (const key of OPTION_KEYS) {
+      const text = key === 'json' ? 'true' : { workers: 'auto', metricsPort: 'off' }[key as string];
+      const value = text ?? String(resolve().config[key] ?? join(folder, key));
+      const byFlag = resolve({ [key]: value });
+      assert.deepEqual(byFlag.config, resolve({}, { [variableOf(key)]: value }).config, key);
+      assert.deepEqual([...byFlag.explicit], [key]);
+    }
+  });
+
+  test('takes an empty variable for one that is not set', () => {
+    const { config, explicit } = resolve({}, { LOCKSTEP_DATA: '', LOCKSTEP_CONFIG: '', LOCKSTEP_SEED: '5' });
+    assert.equal(config.seed, 5);
+    assert.deepEqual([...explicit], ['seed']);
+  });
+
+  test("resolves paths against the caller's folder", () => {
+    const { config } = resolve({ out: 'mine', data: '/mnist' }, { INIT_CWD: '/caller', npm_lifecycle_event: 'start' });
+    assert.deepEqual([config.out, config.data], ['/caller/mine', '/mnist']);
+    assert.equal(resolve({ out: '7' }, { INIT_CWD: '/caller', npm_lifecycle_event: 'start' }).config.out, '/caller/7');
+  });
+
+  test('lets no more workers than shards start by themselves', () => {
+    assert.equal(resolve({ batch: '8' }).config.workers, 1);
+    assert.equal(resolve({ batch: '8', workers: '2' }).config.workers, 2);
+  });
+});
+
+describe('what resolveTrainConfig refuses', () => {
+  const impossible: readonly (readonly [string, string])[] = [
+    ['workers', '-1'],
+    ['workers', '2.5'],
+    ['workers', 'many'],
+    ['iterations', '0'],
+    ['iterations', '1e400'],
+    ['iterations', '4294967296'],
+    ['iterations', '0x10'],
+    ['iterations', '10k'],
+    ['iterations', ''],
+    ['iterations', ' 5'],
+    ['seed', '9007199254740993'],
+    ['seed', '-1'],
+    ['learningRate', '0'],
+    ['learningRate', 'NaN'],
+    ['learningRate', 'Infinity'],
+    ['learningRate', '1e39'],
+    ['momentum', '1'],
+    ['epsilon', '1e-50'],
+    ['optimizer', 'adagrad'],
+    ['augment', 'true'],
+    ['metricsPort', '65536'],
+    ['metricsPort', 'on'],
+    ['out', ''],
+    ['json', 'yes'],
+  ];
+  for (const [key, value] of impossible) {
+    test(`${key} of "${value}"`, () => {
+      const message = messageOf({ [key]: value });
+      assert.ok(message.startsWith(`${flagOf(key)}: expected `), message);
+      assert.ok(message.includes(`but got "${value}"`), message);
+    });
+  }
+
+  test('says what would do', () => {
+    assert.equal(
+      messageOf({ workers: '1025' }),
+      '--workers: expected auto or a whole number from 0 to 1024, but got "1025". Change it, or leave it out for the default (auto).',
+    );
+    assert.match(messageOf({ learningRate: '-1' }), /expected a number above 0 to 1000000, .*default \(0\.003\)/);
+    assert.match(messageOf({ optimizer: 'x' }), /expected adam, adamw or sgd, /);
+  });
+
+  test('a batch that the shard size does not divide, with batches that would do', () => {
+    const message = messageOf({ batch: '100' });
+    assert.match(message, /^--batch: .*shard size, which is 8 by --shard-size \(default\), but got 100\./);
+    assert.match(message, /A batch of 96 or 104 would do/);
+    assert.match(messageOf({ batch: '3' }), /A batch of 8 would do/);
+    assert.match(
+      messageOf({ batch: '7' }, { LOCKSTEP_SHARD_SIZE: '5' }),
+      /LOCKSTEP_SHARD_SIZE \(environment variable\)/,
+    );
+  });
+
+  test('a warm-up longer than the run', () => {
+    assert.match(
+      messageOf({ warmup: '11', iterations: '10' }),
+      /^--warmup: .* which is 10 by --iterations, but got 11\./,
+    );
+  });
+
+  test('unknown flags, variables and keys, by name', () => {
+    assert.match(messageOf({ itertions: '5' }), /^--itertions is not a flag/);
+    assert.match(
+      messageOf({}, { LOCKSTEP_ITERTIONS: '5' }),
+      /LOCKSTEP_ITERTIONS is not an option.*LOCKSTEP_ITERATIONS/,
+    );
+    assert.match(
+      messageOf({ config: configFile({ itertions: 5 }) }),
+      /"itertions" in .*settings\.json is not an option/,
+    );
+    assert.match(messageOf({ config: configFile('{"__proto__": {}}') }), /"__proto__" in .* is not an option/);
+    assert.match(messageOf({ config: configFile({ config: 'other.json' }) }), /"config" in .* is not an option/);
+  });
+
+  test('bad values in variables and files, naming the source', () => {
+    assert.match(
+      messageOf({}, { LOCKSTEP_BATCH: 'x' }),
+      /^LOCKSTEP_BATCH \(environment variable\): expected .* got "x"/,
+    );
+    assert.match(messageOf({ config: configFile({ batch: '128' }) }), /^"batch" in .*: expected .* got "128"/);
+    assert.match(messageOf({ config: configFile({ out: null }) }), /^"out" in .*: expected .* got null/);
+  });
+
+  test('a bad value in a weaker source too', () => {
+    assert.match(messageOf({ batch: '64' }, { LOCKSTEP_BATCH: 'x' }), /^LOCKSTEP_BATCH/);
+  });
+
+  test('a config file that is missing, not JSON or not an object', () => {
+    assert.match(messageOf({ config: join(folder, 'none.json') }), /none\.json can't be read: ENOENT/);
+    assert.match(messageOf({ config: configFile('{"seed": 1,}') }), /settings\.json is not JSON/);
+    assert.match(messageOf({ config: configFile([1]) }), /must hold one JSON object/);
+  });
+});
+
+test('the options that decide the bits are told from the others', () => {
+  const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
+  assert.deepEqual(
+    others,
+    'checkpointEvery data evaluateEvery forceUnlock json keep listen logFile logFormat logLevel metricsHost metricsPort metricsTokenFile out plaintext remoteWrite remoteWriteTokenFile resume tensorboard tlsCert tlsKey tokenFile workers'.split(
+      ' ',
+    ),
+  );
+});
+
+test('every option says what it takes and its default', () => {
+  for (const key of OPTION_KEYS) {
+    assert.doesNotMatch(expectedText(key), /undefined/, key);
+    assert.doesNotMatch(defaultText(key), /undefined|none/, key);
+  }
+});
+
+test('resolveReadConfig takes the backend, the data folder and --json, and checks the rest of the environment', () => {
+  const read = resolveReadConfig({
+    flags: { json: true },
+    env: { LOCKSTEP_DATA: 'd', LOCKSTEP_BACKEND: 'tfjs', INIT_CWD: '/caller', npm_lifecycle_event: 'start' },
+  });
+  assert.deepEqual(read, { backend: 'tfjs', data: '/caller/d', json: true });
+  assert.throws(() => resolveReadConfig({ flags: {}, env: { LOCKSTEP_SEED: '-1' } }), UsageError);
+});

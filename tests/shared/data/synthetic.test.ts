@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Split } from '#src/shared/data/dataset.js';
+import { MNIST_FILES } from '#src/shared/data/mnist-files.js';
+import { drawCurve } from '#src/shared/data/pen.js';
+import { SYNTHETIC_SHA256, syntheticDataset } from '#src/shared/data/synthetic.js';
+import { sha256 } from '../../support/made-set.ts';
+import { runOnce } from '../../support/session.ts';
+
+const SIZE = 28 * 28;
+const dataset = syntheticDataset();
+const imageOf = ({ images }: Split, i: number): Uint8Array => images.subarray(i * SIZE, (i + 1) * SIZE);
+
+test('the synthetic set is the same bytes everywhere', () => {
+  // Another hash is another data set: checkpoints and published figures refer to it.
+  assert.equal(dataset.sha256, 'd529a61d21784944c8a8dd11e7f90bc0b3ef3fa5f14bc5d676da1d0ea8461fdd');
+  assert.equal(SYNTHETIC_SHA256, dataset.sha256);
+});
+
+test('its digest is that of four IDX files', () => {
+  const arrays: Uint8Array[] = [];
+  const small = syntheticDataset({
+    ...{ train: 30, test: 20 },
+    allocate: (length) => {
+      const array = new Uint8Array(length).fill(7);
+      arrays.push(array);
+      return array;
+    },
+  });
+  assert.equal(
+    Buffer.from((arrays[0] as Uint8Array).subarray(0, 16)).toString('hex'),
+    '000008030000001e0000001c0000001c',
+  );
+  assert.equal(Buffer.from((arrays[3] as Uint8Array).subarray(0, 8)).toString('hex'), '0000080100000014');
+  const lines = MNIST_FILES.map(({ name }, i) => `${sha256(arrays[i] as Uint8Array)}  ${name}\n`);
+  assert.equal(small.sha256, sha256(lines.join('')));
+});
+
+test('it has the shape of MNIST', () => {
+  const { name, width, height, train, test: heldOut } = dataset;
+  assert.deepEqual([name, width, height, train.count, heldOut.count], ['synthetic', 28, 28, 60000, 10000]);
+  for (const { images, labels, count } of [train, heldOut]) {
+    assert.deepEqual([images.length, labels.length], [count * SIZE, count]);
+    const classes = new Array<number>(10).fill(0);
+    for (const label of labels) classes[label] = (classes[label] ?? 0) + 1;
+    assert.equal(classes.length, 10);
+    for (const found of classes) assert.ok(found > 0.09 * count && found < 0.11 * count, classes.join());
+  }
+});
+
+test('an image depends on its index alone, and no two are the same', () => {
+  const small = syntheticDataset({ train: 100, test: 100 });
+  for (const split of ['train', 'test'] as const) {
+    assert.deepEqual(small[split].images, dataset[split].images.slice(0, 100 * SIZE));
+    assert.deepEqual(small[split].labels, dataset[split].labels.slice(0, 100));
+  }
+  const digests = new Set<string>();
+  for (let i = 0; i < 5000; i++) {
+    for (const split of [dataset.train, dataset.test]) digests.add(sha256(imageOf(split, i)));
+  }
+  assert.equal(digests.size, 10_000);
+});
+
+test('LeNet-5 learns it in 1,000 steps, though not at once', async () => {
+  const { records } = await runOnce({ flags: { iterations: 1000, workers: 2, evaluateEvery: 0 }, dataset });
+  const [early = 1, late = 0] = records.flatMap(({ testAccuracy }) => testAccuracy ?? []);
+  assert.ok(early < 0.9, `${early} after 100 steps`);
+  assert.ok(late > 0.97 && late < 0.995, `${late} after 1,000 steps`);
+});
+
+describe('drawCurve', () => {
+  const canvasOf = (side: number) => ({ pixels: new Uint8Array(side * side), side });
+  const pen = { radius: 1, ink: 200 };
+
+  test('draws with a soft edge of the same width on both sides', () => {
+    const canvas = canvasOf(9);
+    drawCurve(
+      canvas,
+      [
+        [0, 4.5],
+        [9, 4.5],
+      ],
+      pen,
+    );
+    const column = Array.from({ length: 9 }, (_, row) => canvas.pixels[row * 9 + 4] ?? 0);
+    assert.equal(column[4], 200);
+    assert.ok((column[3] ?? 0) > 0 && (column[3] ?? 0) < 200, column.join());
+    assert.deepEqual(column, column.toReversed());
+    assert.equal(column[2], 0);
+  });
+
+  test('reaches a corner that is given twice, and rounds one that is not', () => {
+    const at = (points: [number, number][]): number => {
+      const canvas = canvasOf(20);
+      drawCurve(canvas, points, pen);
+      return canvas.pixels[2 * 20 + 17] ?? 0;
+    };
+    assert.equal(
+      at([
+        [2, 2.5],
+        [17.5, 2.5],
+        [17.5, 2.5],
+        [17.5, 18],
+      ]),
+      200,
+    );
+    assert.equal(
+      at([
+        [2, 2.5],
+        [17.5, 2.5],
+        [17.5, 18],
+      ]),
+      0,
+    );
+  });
+
+  test('keeps within the canvas', () => {
+    const canvas = canvasOf(8);
+    drawCurve(
+      canvas,
+      [
+        [-20, 4.5],
+        [30, 4.5],
+      ],
+      pen,
+    );
+    assert.deepEqual([...canvas.pixels.subarray(4 * 8, 5 * 8)], new Array(8).fill(200));
+    const outside = canvasOf(8);
+    drawCurve(
+      outside,
+      [
+        [-20, -9],
+        [-30, 40],
+      ],
+      pen,
+    );
+    assert.deepEqual(outside.pixels, new Uint8Array(64));
+  });
+});

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { cover, type TreeNode, unitCount } from '#src/shared/engine/tree.js';
+import { type Cost, Portions } from '#src/shared/scheduler/split-by-cost.js';
+
+const costOf = fc.record({
+  shard: fc.double({ min: 0.05, max: 20, noNaN: true }),
+  overhead: fc.double({ min: 0, max: 50, noNaN: true }),
+});
+const costsOf = fc.array(costOf, { minLength: 1, maxLength: 6 });
+const shardsOf = fc.integer({ min: 1, max: 40 });
+
+function timeOf(portions: readonly (readonly TreeNode[])[], costs: readonly Cost[]): number {
+  return Math.max(...portions.map((nodes, i) => time(unitCount(nodes), costs[i] as Cost)));
+}
+
+function time(shards: number, { shard, overhead }: Cost): number {
+  return shards === 0 ? 0 : overhead + shard * shards;
+}
+
+/** Machines without overhead, by their speeds. */
+function bySpeed(...speeds: readonly number[]): Cost[] {
+  return speeds.map((speed) => ({ shard: 1 / speed, overhead: 0 }));
+}
+
+/** The best time by trying every way to cut. */
+function bestTime(shards: number, costs: readonly Cost[], from = 0): number {
+  const [cost, ...others] = costs;
+  if (cost === undefined) return from === shards ? 0 : Number.POSITIVE_INFINITY;
+  let best = Number.POSITIVE_INFINITY;
+  for (let end = from; end <= shards; end++) {
+    if (end > from && cover(shards, from, end).length > 2) continue;
+    best = Math.min(best, Math.max(time(end - from, cost), bestTime(shards, others, end)));
+  }
+  return best;
+}
+
+describe('portions', () => {
+  test('are at most two nodes a machine, and together the whole tree in order', () => {
+    fc.assert(
+      fc.property(shardsOf, costsOf, (shards, costs) => {
+        const portions = new Portions().deal(shards, costs);
+        assert.equal(portions.length, costs.length);
+        assert.ok(portions.every((nodes) => nodes.length <= 2));
+        for (const { begin, end } of portions.flat()) assert.deepEqual(cover(shards, begin, end), [{ begin, end }]);
+        const units = portions
+          .flat()
+          .flatMap(({ begin, end }) => Array.from({ length: end - begin }, (_, i) => begin + i));
+        assert.deepEqual(
+          units,
+          Array.from({ length: shards }, (_, i) => i),
+        );
+      }),
+    );
+  });
+
+  test('are the fairest that there are', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 16 }),
+        fc.array(costOf, { minLength: 1, maxLength: 4 }),
+        (shards, costs) => {
+          assert.equal(timeOf(new Portions().deal(shards, costs), costs), bestTime(shards, costs));
+        },
+      ),
+    );
+  });
+
+  test('leave a machine out that costs more than it saves', () => {
+    const near = { shard: 1, overhead: 0 };
+    const sizes = (overhead: number): number[] =>
+      new Portions().deal(16, [near, { shard: 1, overhead }]).map(unitCount);
+    assert.deepEqual([0, 8, 20].map(sizes), [
+      [8, 8],
+      [12, 4],
+      [16, 0],
+    ]);
+  });
+
+  test('follow the costs, but not their noise', () => {
+    const portions = new Portions();
+    const even = portions.deal(128, bySpeed(1, 1, 1, 1));
+    assert.deepEqual(even.map(unitCount), [32, 32, 32, 32]);
+    assert.equal(portions.deal(128, bySpeed(1.02, 0.98, 1, 1)), even);
+    const slow = portions.deal(128, bySpeed(1, 1, 1, 0.1)).map(unitCount);
+    assert.ok((slow[3] as number) <= 8, String(slow));
+    assert.deepEqual(portions.deal(128, bySpeed(1, 1)).map(unitCount), [64, 64]);
+    assert.deepEqual(
+      portions
+        .deal(1, bySpeed(1, 1, 1))
+        .map(unitCount)
+        .sort(),
+      [0, 0, 1],
+    );
+  });
+
+  test('are found for fifty machines, and for the largest batch', () => {
+    const costs = bySpeed(...Array.from({ length: 50 }, (_, i) => 1 + (i % 3)));
+    for (const shards of [64, 8192]) {
+      const sizes = new Portions().deal(shards, costs).map(unitCount);
+      assert.equal(
+        sizes.reduce((sum, size) => sum + size),
+        shards,
+      );
+    }
+  });
+});

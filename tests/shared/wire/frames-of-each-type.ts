@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import type { FromCoordinator, FromNode, Limits } from '#src/shared/wire/messages.js';
+import { MAX_CHUNKS, MAX_NAME, MAX_NODES, MAX_TEXT, PART_BYTES } from '#src/shared/wire/messages.js';
+
+/** 3 parameters; 7 chunks of 4 samples, the last of 2. */
+export const limits: Limits = { parameters: 3, testSamples: 26, chunkSize: 4 };
+
+const uint32 = fc.nat(2 ** 32 - 1);
+const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
+const name = fc.string({ minLength: 1, maxLength: MAX_NAME });
+const text = fc.string({ unit: 'grapheme', maxLength: MAX_TEXT / 20 });
+const seconds = fc.double({ min: 0, max: 1e9, noNaN: true });
+// MessagePack's integers have no negative zero.
+const loss = fc.double().filter((value) => !Object.is(value, -0));
+const range = fc
+  .tuple(uint32, uint32)
+  .filter(([a, b]) => a !== b)
+  .map(([a, b]) => ({ begin: Math.min(a, b), end: Math.max(a, b) }));
+const few = fc
+  .tuple(fc.nat(2 ** 32 - 1 - MAX_CHUNKS), fc.integer({ min: 1, max: MAX_CHUNKS }))
+  .map(([begin, count]) => ({ begin, end: begin + count }));
+const kind = fc.constantFrom('step' as const, 'evaluation' as const);
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+
+const sums = fc.record({ range, lossSum: loss, correct: uint32 }).map(({ range, ...rest }) => ({ ...range, ...rest }));
+
+const partials = fc.array(sums, { minLength: 1, maxLength: MAX_NODES }).chain((nodes) =>
+  fc.record({
+    type: fc.constant('partials' as const),
+    step: uint32,
+    ...{ seconds, sampleSeconds: seconds, reduceSeconds: seconds },
+    nodes: fc.constant(nodes),
+    body: bytes(4 * limits.parameters * nodes.length),
+  }),
+);
+
+const evaluated = fc.tuple(fc.nat(6), fc.nat(6)).chain(([a, b]) => {
+  const chunks = { begin: Math.min(a, b), end: Math.max(a, b) + 1 };
+  const count = chunks.end - chunks.begin;
+  return fc.record({
+    type: fc.constant('evaluated' as const),
+    id: uint32,
+    seconds,
+    chunks: fc.constant(chunks),
+    losses: fc.array(loss, { minLength: count, maxLength: count }),
+    body: bytes(Math.min(26, 4 * chunks.end) - 4 * chunks.begin),
+  });
+});
+
+const ofType = <Type extends string, Fields>(
+  type: Type,
+  fields: { [Key in keyof Fields]: fc.Arbitrary<Fields[Key]> },
+) => fc.record(fields as never).map((made) => ({ type, ...(made as Fields) }));
+
+/** Any message of each type that a node may send. */
+export const fromNode: { readonly [Type in FromNode['type']]: fc.Arbitrary<Extract<FromNode, { type: Type }>> } = {
+  hello: ofType('hello', {
+    node: fc.uuid(),
+    name,
+    pid: uint32,
+    threads: fc.integer({ min: 1, max: 1024 }),
+    numerics: digest,
+    canary: digest,
+    samplesPerSecond: fc.double({ min: 1e-9, max: 1e12, noNaN: true }),
+  }),
+  needData: fc.constant({ type: 'needData' }),
+  ready: fc.constant({ type: 'ready' }),
+  partials,
+  evaluated,
+  failed: ofType('failed', { kind, id: uint32, message: text }),
+  leaving: fc.constant({ type: 'leaving' }),
+  pong: ofType('pong', {
+    nonce: uint32,
+    memoryBytes: fc.maxSafeNat(),
+    eventLoopLagSeconds: seconds,
+    workersReady: fc.nat(1024),
+    workersLost: uint32,
+    workerSamples: fc.array(fc.maxSafeNat(), { minLength: 1, maxLength: 1024 }),
+  }),
+};
+
+const scalar = fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null));
+const config = fc.dictionary(
+  fc.string({ maxLength: 64 }).filter((key) => key !== '__proto__'),
+  scalar.filter((value) => !Object.is(value, -0)),
+  { maxKeys: 64, noNullPrototype: true },
+);
+
+/** Any message of each type that a coordinator may send; of `data` the last part, which is short. */
+export const fromCoordinator: {
+  readonly [Type in FromCoordinator['type']]: fc.Arbitrary<Extract<FromCoordinator, { type: Type }>>;
+} = {
+  welcome: ofType('welcome', {
+    run: name,
+    config,
+    dataset: digest,
+    samples: uint32,
+    testSamples: uint32,
+    chunkSize: fc.integer({ min: 1, max: 65_536 }),
+    parameters: fc.integer({ min: 1, max: 2 ** 24 }),
+    heartbeatSeconds: fc.double({ min: 1e-3, max: 3600, noNaN: true }),
+  }),
+  data: fc
+    .tuple(fc.integer({ min: 1, max: 4096 }), fc.uint8Array({ minLength: 1, maxLength: 100 }))
+    .map(([of, body]) => ({ type: 'data', part: of - 1, of, body })),
+  weights: ofType('weights', { version: uint32, body: bytes(4 * limits.parameters) }),
+  work: ofType('work', {
+    step: uint32,
+    version: uint32,
+    nodes: fc.array(range, { minLength: 1, maxLength: MAX_NODES }),
+  }),
+  evaluate: ofType('evaluate', { id: uint32, version: uint32, chunks: few }),
+  ping: ofType('ping', { nonce: uint32 }),
+  end: ofType('end', { reason: fc.constantFrom('runOver' as const, 'stopping' as const) }),
+};
+
+export const fullPart: FromCoordinator = { type: 'data', part: 0, of: 2, body: new Uint8Array(PART_BYTES).fill(7) };

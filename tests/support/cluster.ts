@@ -1,0 +1,113 @@
+// A cluster in one process: members with pools of their own, joined without a wire, and a training over them.
+
+import type { Member, Piece, PieceResult } from '#src/coordinator/cluster/member.js';
+import { startClusterEngine } from '#src/coordinator/engine.js';
+import { HashChain } from '#src/coordinator/train/hash-chain.js';
+import { train } from '#src/coordinator/train/train.js';
+import { resolveTrainConfig } from '#src/shared/config/config.js';
+import type { Partial } from '#src/shared/engine/executor.js';
+import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
+import { initialWeights } from '#src/shared/model/initialize.js';
+import { Compute } from '#src/worker/node/compute.js';
+import { madeDataset } from './made-images.ts';
+import { runOnce } from './session.ts';
+
+const dataset = madeDataset(512, 430);
+const FLAGS = { batch: 64, shardSize: 4, iterations: 130, evaluateEvery: 50, workers: 1 };
+const { config } = resolveTrainConfig({ flags: FLAGS, env: {} });
+export const SHARDS = FLAGS.batch / FLAGS.shardSize;
+export const STEPS = FLAGS.iterations;
+/** What one worker alone makes of it. */
+export const undisturbed = await runOnce({ flags: FLAGS, dataset });
+
+/** A pool of its own as a member, with faults. */
+export class DirectMember implements Member {
+  readonly name: string;
+  readonly threads: number;
+  readonly #compute: Compute;
+  readonly pieces: Piece[] = [];
+  /** Why it was expelled. */
+  readonly expelled: string[] = [];
+  /** Called before each piece; may throw or wait. */
+  hook: (piece: Piece) => Promise<void> | void = () => {};
+  /** Called with what it computed, which it may change. */
+  tamper: (piece: Piece, partials: readonly Partial[]) => void = () => {};
+
+  constructor(name: string, threads: number) {
+    this.name = name;
+    this.threads = threads;
+    const memory = new SharedMemory();
+    const { head, rbfJ, batch, shardSize, seed, augment } = config;
+    this.#compute = new Compute({
+      config: { head, rbfJ, batch, shardSize, sampler: { samples: dataset.train.count, batch, seed, augment } },
+      train: { images: memory.hold(dataset.train.images), labels: memory.hold(dataset.train.labels) },
+      test: { images: memory.hold(dataset.test.images), labels: memory.hold(dataset.test.labels) },
+      ...{ threads, memory },
+    });
+  }
+
+  async work(piece: Piece): Promise<PieceResult> {
+    this.pieces.push(piece);
+    const { kind, t, weights, nodes } = piece;
+    const values = weights.values.slice();
+    await this.hook(piece);
+    this.#compute.receiveWeights(t, (target) => target.set(values))?.();
+    if (kind === 'evaluate') return { kind, chunks: await this.#compute.evaluate(nodes) };
+    const partials = await this.#compute.gradient(t, nodes);
+    this.tamper(piece, partials);
+    return {
+      kind,
+      partials: partials.map(({ gradient, ...rest }) => {
+        const bytes = gradient.slice();
+        return { ...rest, copyTo: (target: Float32Array) => target.set(bytes) };
+      }),
+    };
+  }
+
+  expel(closeCode: string): void {
+    this.expelled.push(closeCode);
+  }
+
+  close(): Promise<void> {
+    return this.#compute.close();
+  }
+}
+
+interface Disturbance {
+  /** Of the cluster itself. */
+  readonly workers?: number;
+  /** Other options. */
+  readonly flags?: Readonly<Record<string, unknown>>;
+  readonly members: readonly DirectMember[];
+  /** Told of each step; the cluster's own calls are at hand. */
+  readonly onStep?: (step: number, cluster: ReturnType<typeof startClusterEngine>['cluster']) => void;
+}
+
+/** Trains with the members joined at the start, to an outcome like the undisturbed one. */
+export async function trained({ members, workers = 1, flags = {}, onStep = () => {} }: Disturbance) {
+  const { config } = resolveTrainConfig({ flags: { ...FLAGS, workers, listen: '127.0.0.1:0', ...flags }, env: {} });
+  const engine = startClusterEngine({ config, memory: new SharedMemory(), dataset, onLonely: () => {} });
+  const { cluster, layout, kernel, state, optimizer, testLabels } = engine;
+  state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
+  const records: unknown[] = [];
+  for (const member of members) cluster.join(member);
+  try {
+    const { weightsSha256 } = await train({
+      ...{ config, executor: cluster, state, optimizer, testLabels, from: { step: 0 }, chain: new HashChain() },
+      observer: {
+        onStep: ({ timings: _, ...record }) => {
+          records.push(record);
+          onStep(record.step, cluster);
+        },
+        onEvaluation: () => {},
+      },
+      checkpoint: () => {},
+      stop: new AbortController().signal,
+    });
+    return { outcome: { weightsSha256, records }, cluster };
+  } finally {
+    await cluster.close();
+    await engine.pool?.close();
+    await Promise.all(members.map((member) => member.close()));
+  }
+}

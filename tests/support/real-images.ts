@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { resolveDataFolder } from '#src/shared/data/data-folder.js';
+import type { Dataset, Split } from '#src/shared/data/dataset.js';
+import { loadMnist } from '#src/shared/data/mnist.js';
+
+// Every run of a test copies its data set into a shared memory of its own: a part of MNIST keeps many runs small, and lets
+// a short one cross from one epoch into the next.
+const TRAIN = 5000;
+const TEST = 2000;
+
+/** The first images of MNIST; undefined where $MNIST_DIR isn't set. */
+export const realImages: Dataset | undefined = process.env.MNIST_DIR ? await load() : undefined;
+
+/** For tests of real images: false, or why they are skipped. */
+export const skip = realImages ? false : '$MNIST_DIR is not set: name the folder that holds the MNIST files';
+
+if (process.env.CI === 'true') {
+  it('has the real images', () => assert.ok(realImages, '$MNIST_DIR must be set where CI=true'));
+}
+
+async function load(): Promise<Dataset> {
+  const mnist = await loadMnist(await resolveDataFolder({ env: process.env }));
+  return { ...mnist, train: firstOf(mnist.train, TRAIN), test: firstOf(mnist.test, TEST) };
+}
+
+function firstOf({ images, labels }: Split, count: number): Split {
+  const size = images.length / labels.length;
+  return { images: images.slice(0, count * size), labels: labels.slice(0, count), count };
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { describe, it } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { Turn } from '#src/worker/pool/startup-mutex.js';
+
+const TAKER = `
+const { parentPort, workerData } = require('node:worker_threads');
+import(workerData.module).then(({ Turn }) => {
+  parentPort.postMessage('comes');
+  new Turn(workerData.words).take(workerData.ticket);
+  if (workerData.dies) process.exit(3);
+  parentPort.postMessage('has it');
+});
+`;
+const module = import.meta.resolve('#src/worker/pool/startup-mutex.js');
+
+function turn(): Turn {
+  return new Turn(new Int32Array(new SharedArrayBuffer(4)));
+}
+
+function taker(words: Int32Array, ticket: number, dies = false): Worker {
+  return new Worker(TAKER, { eval: true, workerData: { module, words, ticket, dies } });
+}
+
+describe('a turn', () => {
+  it('is free again once its holder has released it, and nobody else can', () => {
+    const one = turn();
+    one.take(1);
+    one.release(2);
+    assert.equal(one.words[0], 1);
+    one.release(1);
+    one.take(2);
+    assert.equal(one.words[0], 2);
+  });
+
+  it('comes to a thread that waits', async () => {
+    const one = turn();
+    one.take(1);
+    const thread = taker(one.words, 2);
+    await once(thread, 'message');
+    assert.equal(one.words[0], 1);
+    one.release(1);
+    assert.deepEqual(await once(thread, 'message'), ['has it']);
+    assert.equal(one.words[0], 2);
+    await once(thread, 'exit');
+  });
+
+  it('can be released for a thread that died in it', async () => {
+    const one = turn();
+    const [code] = await once(taker(one.words, 1, true), 'exit');
+    assert.equal(code, 3);
+    assert.equal(one.words[0], 1);
+    const next = taker(one.words, 2);
+    await once(next, 'message');
+    one.release(1);
+    assert.deepEqual(await once(next, 'message'), ['has it']);
+    await once(next, 'exit');
+  });
+
+  it('is not waited for for ever', () => {
+    const one = new Turn(new Int32Array(new SharedArrayBuffer(4)), 1);
+    one.take(1);
+    assert.throws(() => one.take(2), /hasn't finished its start/);
+  });
+});
