@@ -135,7 +135,7 @@ function work() {
 function workAgain() {
   const shards = (outcome: string): string =>
     `sum by (node) (${rate('lockstep_shards_total', `outcome="${outcome}"`)})`;
-  const dealt = (reason: string): string =>
+  const assigned = (reason: string): string =>
     `sum by (node) (${rate('lockstep_shards_dealt_total', `reason="${reason}"`)})`;
   return [
     graph(
@@ -157,8 +157,8 @@ function workAgain() {
           'or to check on a node.',
         ...{ unit: 'short', columns: 8, min: 0 },
       },
-      curve(dealt('retry'), 'retry {{node}}'),
-      curve(dealt('duplicate'), 'duplicate {{node}}'),
+      curve(assigned('retry'), 'retry {{node}}'),
+      curve(assigned('duplicate'), 'duplicate {{node}}'),
     ),
   ];
 }

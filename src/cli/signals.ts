@@ -22,19 +22,19 @@ export function surviveEarlySignals(): void {
  * checkpoint.
  * @param what is done before the end, in words
  */
-export function stopOnSignals(say: (line: string) => void, what = 'finishing this step, then saving'): StopSignals {
+export function stopOnSignals(print: (line: string) => void, what = 'finishing this step, then saving'): StopSignals {
   const controller = new AbortController();
   let exitCode = 0;
   let asked = false;
   const handle = (name: 'SIGINT' | 'SIGTERM'): void => {
     if (controller.signal.aborted) process.exit(EXIT_CODES[name]);
     exitCode = EXIT_CODES[name];
-    say(`${name}: ${what}. Once more ends it at once.`);
+    print(`${name}: ${what}. Once more ends it at once.`);
     controller.abort();
   };
   const ask = (): void => {
     asked = true;
-    say('SIGUSR2: a checkpoint is taken after this step.');
+    print('SIGUSR2: a checkpoint is taken after this step.');
   };
   process.on('SIGINT', handle);
   process.on('SIGTERM', handle);

@@ -53,15 +53,17 @@ export function startEngine(options: EngineOptions): Engine {
 }
 
 /** Lays out the shared memory and starts the pool, where the config has workers, as the first member of a cluster. */
-export function startClusterEngine(options: EngineOptions & Pick<ClusterOptions, 'onLonely' | 'stop'>): ClusterEngine {
-  const { config, memory, dataset, onLonely, stop } = options;
+export function startClusterEngine(
+  options: EngineOptions & Pick<ClusterOptions, 'onNoMembers' | 'stop'>,
+): ClusterEngine {
+  const { config, memory, dataset, onNoMembers, stop } = options;
   const { core, train, sampler, startPool } = layOut(options);
   const { layout, kernel } = core;
   const { shardSize } = config;
   const auditor = new Auditor({ memory, kernel, layout, sampler, train, shardSize });
   const cluster = new Cluster({
     ...(stop && { stop }),
-    ...{ memory, kernel, auditor, onLonely, parameters: layout.parameters, shards: config.batch / shardSize },
+    ...{ memory, kernel, auditor, onNoMembers, parameters: layout.parameters, shards: config.batch / shardSize },
     ...{ testSamples: dataset.test.count, chunkSize: CHUNK_SIZE },
   });
   const pool = config.workers === 0 ? undefined : startPool();
@@ -73,8 +75,8 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: Engin
   const layout = layoutOf(lenet5(config.head, config.rbfJ));
   const module = compileKernel();
   const kernel = instantiateKernel(module, memory.memory);
-  const train = share(memory, dataset.train);
-  const test = share(memory, dataset.test);
+  const train = placeInMemory(memory, dataset.train);
+  const test = placeInMemory(memory, dataset.test);
   const state = new StateStore(memory, {
     parameters: layout.parameters,
     second: config.optimizer !== 'sgd',
@@ -94,6 +96,6 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: Engin
 }
 
 /** A part of the data set where the kernel finds it. */
-export function share(memory: SharedMemory, { images, labels }: Split): SampleSet {
+export function placeInMemory(memory: SharedMemory, { images, labels }: Split): SampleSet {
   return { images: memory.hold(images), labels: memory.hold(labels) };
 }

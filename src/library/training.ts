@@ -5,7 +5,7 @@ import type { StopSignals } from '../cli/signals.ts';
 import type { Cluster } from '../coordinator/cluster/cluster.ts';
 import type { Hub } from '../coordinator/cluster/hub.ts';
 import { type HubOptions, type Listening, openHub } from '../coordinator/cluster/listening.ts';
-import type { Guest } from '../coordinator/cluster/node-registry.ts';
+import type { NodeInfo } from '../coordinator/cluster/node-registry.ts';
 import { type Engine, startClusterEngine, startEngine } from '../coordinator/engine.ts';
 import type { WireCounts } from '../coordinator/observe/prometheus/cluster-families.ts';
 import { localCounts, localWork, remoteCounts } from '../coordinator/observe/prometheus/node-counts.ts';
@@ -20,7 +20,7 @@ import type { WebServer } from '../coordinator/observe/web/web-server.ts';
 import { CheckpointWriter } from '../coordinator/run/checkpoint-writer.ts';
 import { ended, type Manifest, manifestJson } from '../coordinator/run/manifest.ts';
 import type { RunDirectory } from '../coordinator/run/run-directory.ts';
-import type { Beginning } from '../coordinator/run/start.ts';
+import type { RunStart } from '../coordinator/run/start.ts';
 import { announcement, samplesText, summaryOf, summaryText } from '../coordinator/run/summary.ts';
 import { HashChain } from '../coordinator/train/hash-chain.ts';
 import { type StepObserver, type StepRecord, together } from '../coordinator/train/observer.ts';
@@ -39,7 +39,7 @@ import type { LocalPool } from '../worker/pool/pool.ts';
 /** Samples of a step from which on another machine saves more time than it costs (docs/scaling.md). */
 const BATCH_FOR_NODES = 512;
 
-export interface Surroundings {
+export interface RunContext {
   readonly directory: RunDirectory;
   readonly memory: SharedMemory;
   readonly dataset: Dataset;
@@ -61,34 +61,38 @@ export interface Surroundings {
  * Carries a run out: trains, and keeps run.json.
  * @returns the exit code
  */
-export async function runTraining(beginning: Beginning, surroundings: Surroundings): Promise<number> {
-  const { manifest, from } = beginning;
-  const { directory, metrics, feed, http, stop, terminal, remoteWrite, registry } = surroundings;
+export async function runTraining(start: RunStart, context: RunContext): Promise<number> {
+  const { manifest, from } = start;
+  const { directory, metrics, feed, http, stop, terminal, remoteWrite, registry } = context;
   const { config, dataset } = manifest;
   const run = directory.path;
   await directory.writeManifest(manifestJson(manifest));
   const { iterations } = config;
   const begun = Date.parse(manifest.attempts.at(-1)?.started ?? manifest.started);
   metrics.begin({ attempt: manifest.attempts.length, startedAt: begun, step: from.step, iterations });
-  for (const line of announcement({ run, config, dataset, http, from: from.step })) terminal.say(line);
+  for (const line of announcement({ run, config, dataset, http, from: from.step })) terminal.print(line);
   if (feed !== undefined) await recall(directory, from.step, feed);
-  const writer = await startRemoteWrite(remoteWrite, manifest, { run, registry, say: (line) => terminal.say(line) });
-  const chain = new HashChain(beginning.chain);
+  const writer = await startRemoteWrite(remoteWrite, manifest, {
+    run,
+    registry,
+    print: (line) => terminal.print(line),
+  });
+  const chain = new HashChain(start.chain);
   let steps = from.step;
   const follow = ({ step }: StepRecord): void => {
     steps = step;
     terminal.setContext({ step });
   };
   try {
-    const { result, network } = await trainIn(beginning, { ...surroundings, chain, follow, writer });
+    const { result, network } = await trainIn(start, { ...context, chain, follow, writer });
     const samples = await writer?.finish(stop.signal);
     const summary = summaryOf({ run, config, dataset, result, started: new Date(begun), network, samples });
     const state = steps === config.iterations ? 'finished' : 'stopped';
     const [first = '', ...others] = summaryText(summary, config);
     // In the log, `run` is the run's name, on every line.
     const { run: path, ...figures } = summary;
-    terminal.say(first, { ...figures, path });
-    for (const line of others) terminal.say(line);
+    terminal.print(first, { ...figures, path });
+    for (const line of others) terminal.print(line);
     if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
     await feed?.end(state);
     await conclude(directory, ended(manifest, { state, steps, chain: chain.value, result: summary }));
@@ -100,7 +104,7 @@ export async function runTraining(beginning: Beginning, surroundings: Surroundin
     await feed?.end('failed');
     await directory.writeManifest(manifestJson(ended(manifest, ending))).catch(() => {});
     const samples = await writer?.finish(AbortSignal.abort());
-    if (samples !== undefined && samples.dropped > 0) terminal.say(samplesText(samples));
+    if (samples !== undefined && samples.dropped > 0) terminal.print(samplesText(samples));
     throw error;
   }
 }
@@ -118,7 +122,7 @@ async function conclude(directory: RunDirectory, manifest: Manifest): Promise<vo
   }
 }
 
-interface Watched extends Surroundings {
+interface TrainContext extends RunContext {
   readonly chain: HashChain;
   /** Told of each step after the log. */
   readonly follow: (record: StepRecord) => void;
@@ -131,21 +135,21 @@ interface Trained {
   readonly network: WireCounts['bytes'] | undefined;
 }
 
-async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Trained> {
-  const { manifest, from, state: initial } = beginning;
-  const { directory, memory, dataset, metrics, feed, stop, terminal, chain, follow, writer } = surroundings;
+async function trainIn(start: RunStart, context: TrainContext): Promise<Trained> {
+  const { manifest, from, state: initial } = start;
+  const { directory, memory, dataset, metrics, feed, stop, terminal, chain, follow, writer } = context;
   const { config, digests, attempts } = manifest;
   const { iterations: steps, batch } = config;
   const progress = progressOf({ terminal, steps, batch, now: () => performance.now() });
   const log: StepObserver = { onStep: (record) => directory.appendStep(record) };
-  const events = await eventLogOf(beginning, directory, (message) =>
+  const events = await eventLogOf(start, directory, (message) =>
     watchers.onEvent({ kind: 'notice', level: 'warn', message }),
   );
   const watchers = together([metrics, feed ?? {}, progress, log, { onStep: follow }, writer ?? {}, events ?? {}]);
   const notice = (message: string): void => watchers.onEvent({ kind: 'notice', level: 'warn', node: 'local', message });
-  const { engine, cluster, executor, pool, close } = startComputing(surroundings.listening !== undefined, {
+  const { engine, cluster, executor, pool, close } = startComputing(context.listening !== undefined, {
     ...{ config, memory, dataset, stop: stop.signal },
-    onLonely: () => notice('No worker is there; waiting for a node to connect.'),
+    onNoMembers: () => notice('No worker is there; waiting for a node to connect.'),
     onLost: (worker, { message }) => notice(`Worker ${worker} was lost (${message}); another takes its place.`),
     onReady: (ready) =>
       watchers.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
@@ -168,7 +172,7 @@ async function trainIn(beginning: Beginning, surroundings: Watched): Promise<Tra
   });
   let hub: Hub | undefined;
   try {
-    hub = await openDoor(cluster, surroundings, {
+    hub = await acceptNodes(cluster, context, {
       ...{ config, dataset, parameters: layout.parameters, run: manifest.name },
       onEvent: (event) => watchers.onEvent(event),
     });
@@ -230,13 +234,13 @@ function startComputing(listens: boolean, options: Parameters<typeof startCluste
 }
 
 /** Lets nodes in, where this run listens for them. */
-async function openDoor(
+async function acceptNodes(
   cluster: Cluster | undefined,
-  { listening, metrics, feed, terminal }: Surroundings,
+  { listening, metrics, feed, terminal }: RunContext,
   options: Omit<HubOptions, 'listening' | 'cluster' | 'onReady' | 'onForget'>,
 ): Promise<Hub | undefined> {
   if (cluster === undefined || listening === undefined) return undefined;
-  const onReady = ({ name, figures }: Guest): void => {
+  const onReady = ({ name, figures }: NodeInfo): void => {
     const counts = cluster.shardCounts.get(name);
     if (counts === undefined) return;
     metrics.watchNode(name, () => remoteCounts(counts, figures));
@@ -248,9 +252,9 @@ async function openDoor(
   };
   const hub = await openHub({ ...options, listening, cluster, onReady, onForget });
   metrics.watchRemote(hub.counts, cluster.auditCounts);
-  terminal.say(`Nodes can connect: lockstep worker --connect ${hub.url}`);
+  terminal.print(`Nodes can connect: lockstep worker --connect ${hub.url}`);
   if (options.config.batch < BATCH_FOR_NODES) {
-    terminal.say(
+    terminal.print(
       `A batch of ${options.config.batch} is small for other machines: weights and gradients take longer on the way than the ` +
         `work they save. They pay from about ${BATCH_FOR_NODES} on (docs/scaling.md).`,
     );

@@ -129,10 +129,10 @@ export class Chart {
   #data(): uPlot.AlignedData {
     const { quantity, test } = this.#options;
     const { from, to } = this.#zoom.view;
-    const most = Math.max(100, this.#canvas.clientWidth);
+    const points = Math.max(100, this.#canvas.clientWidth);
     this.#size = 1;
     const tables = this.#runs.flatMap((run): uPlot.AlignedData[] => {
-      const curve = run.series.curve(quantity, { from, to, most, isLogarithmic: this.#zoom.isLogarithmic });
+      const curve = run.series.curve(quantity, { from, to, points, isLogarithmic: this.#zoom.isLogarithmic });
       this.#size = Math.max(this.#size, curve.size);
       const tests = test === undefined ? [] : run.tests;
       return [curveTable(curve), [tests.map(({ step }) => step), tests.map((point) => test?.(point) ?? null)]];

@@ -4,7 +4,7 @@ import { type Point, type Quantity, StepSeries } from '../shared/live/series.ts'
 /** Steps over which the figures beside the curves are averaged. */
 const RECENT = 100;
 /** Entries of a list that are kept. */
-const MOST = 4096;
+const MAX_LINES = 4096;
 
 /** A run as the page knows it, which grows with the feed. */
 export class Run {
@@ -37,7 +37,7 @@ export class Run {
   /** Mean of the last steps; undefined before the first one. */
   recent(quantity: Quantity): number | undefined {
     const to = this.lastStep;
-    const { mean } = this.series.curve(quantity, { from: Math.max(1, to - RECENT + 1), to, most: RECENT });
+    const { mean } = this.series.curve(quantity, { from: Math.max(1, to - RECENT + 1), to, points: RECENT });
     return mean.length === 0 ? undefined : mean.reduce((sum, value) => sum + value, 0) / mean.length;
   }
 
@@ -47,6 +47,6 @@ export class Run {
 
   addTo<Item>(list: Item[], item: Item): void {
     list.push(item);
-    if (list.length > MOST) list.shift();
+    if (list.length > MAX_LINES) list.shift();
   }
 }

@@ -2,7 +2,7 @@ import { type Program, startLockstep } from '../support/program.ts';
 
 /** Fewer than these, and one who left is replaced too. */
 const FEWEST = 2;
-const MOST = 6;
+const MAX_NODES = 6;
 
 interface Node {
   readonly program: Program;
@@ -26,7 +26,7 @@ export class Fleet {
 
   /** @returns whether there was room for another one */
   join(): boolean {
-    if (this.#nodes.size >= MOST) return false;
+    if (this.#nodes.size >= MAX_NODES) return false;
     const program = startLockstep(['worker', '--threads', '1', ...this.#flags]);
     const node: Node = { program, isLeaving: false, wake: undefined };
     this.programs.push(program);

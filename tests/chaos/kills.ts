@@ -8,7 +8,7 @@ import { within } from './deadline.ts';
 const NODES = 4;
 /** Of one run: as many steps are left when its kills are done. */
 const STEPS_A_KILL = 15;
-const MOST_KILLS = 200;
+const MAX_KILLS = 200;
 const SAVED = [
   '--batch',
   '64',
@@ -31,7 +31,7 @@ const HANG_MS = 120_000;
  * @throws AssertionError where a run came to other bits, Error where one hung
  */
 export async function killNodes(folder: string, kills: number): Promise<number> {
-  const iterations = String(STEPS_A_KILL * Math.min(kills, MOST_KILLS));
+  const iterations = String(STEPS_A_KILL * Math.min(kills, MAX_KILLS));
   const flags = ['train', '--iterations', iterations, ...SAVED, ...QUIET, ...DATA];
   const whole = join(folder, 'whole');
   const alone = lockstep([...flags, '--workers', '1', '--out', whole]);
@@ -41,7 +41,7 @@ export async function killNodes(folder: string, kills: number): Promise<number> 
     const out = join(folder, String(runs));
     // Every other run has a worker of its own, which goes on whatever happens to nodes.
     const args = [...flags, '--workers', String(runs % 2), '--listen', '127.0.0.1:0', '--out', out];
-    const run = new Shooting(startLockstep(args), Math.min(kills - done, MOST_KILLS));
+    const run = new Shooting(startLockstep(args), Math.min(kills - done, MAX_KILLS));
     try {
       const stdout = await run.ends();
       assert.equal(JSON.parse(stdout).weightsSha256, JSON.parse(alone.stdout).weightsSha256);

@@ -133,7 +133,7 @@ describe('the bar', () => {
 
   test('stays below evaluations and notices, and leaves them alone when it goes', (t) => {
     const { screen, terminal, progress, step } = watched(t);
-    terminal.say('Training');
+    terminal.print('Training');
     for (let i = 1; i <= 500; i++) step(i, i === 500 ? { testAccuracy: 0.9875 } : {});
     progress.onEvent?.({ kind: 'notice', message: 'A worker was lost.' });
     const kept = [
@@ -145,13 +145,13 @@ describe('the bar', () => {
     assert.match(screen.lines.at(-1) ?? '', BAR);
     terminal.clear();
     assert.deepEqual(screen.lines, [...kept, '']);
-    terminal.say('Done');
+    terminal.print('Done');
     assert.deepEqual(screen.lines, [...kept, 'Done', '']);
   });
 
   test('is drawn anew, in one row, wherever the terminal is resized to', (t) => {
     const { stream, screen, terminal, step } = watched(t, { columns: 120 });
-    terminal.say('Training');
+    terminal.print('Training');
     step(1);
     for (const columns of [40, 20, 9, 3, 200, 80]) {
       stream.resize(columns);
@@ -179,7 +179,7 @@ describe('the bar', () => {
   test('is cut, not wrapped, by a terminal that is narrower than it last said', (t) => {
     const { screen, terminal, step } = watched(t, { columns: 120 });
     screen.resize(40);
-    terminal.say('Training');
+    terminal.print('Training');
     step(1);
     assert.equal(screen.rowsOfLast, 1);
     assert.deepEqual(screen.lines.slice(0, -1), ['Training']);

@@ -115,7 +115,7 @@ describe('the state', () => {
 
   test('is running while the lock is held', async () => {
     const folder = newFolder();
-    const lock = await RunLock.acquire(makeRun(folder, 'run'), { force: false, say: assert.fail });
+    const lock = await RunLock.acquire(makeRun(folder, 'run'), { force: false, print: assert.fail });
     assert.equal((await listRuns(folder))[0]?.state, 'running');
     await lock.release();
     assert.equal((await listRuns(folder))[0]?.state, 'crashed');
@@ -301,7 +301,7 @@ describe('lockstep runs --remove', () => {
     const runs = join(folder, 'runs');
     makeRun(runs, 'good');
     const elsewhere = makeRun(join(folder, 'elsewhere'), 'run');
-    const lock = await RunLock.acquire(makeRun(runs, 'live'), { force: false, say: assert.fail });
+    const lock = await RunLock.acquire(makeRun(runs, 'live'), { force: false, print: assert.fail });
     makeRun(runs, 'foreign', { lock: { host: 'far', pid: 7 }, manifest: { state: 'finished' } });
     writeFileSync(join(makeRun(runs, 'torn-lock'), 'run.lock'), '');
     mkdirSync(join(runs, 'no-run'));

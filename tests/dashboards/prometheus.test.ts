@@ -47,7 +47,7 @@ function configuration(): string {
 }
 
 /** Prometheus looks at the file again where another takes its place. */
-function tellTarget(url: string): void {
+function setTarget(url: string): void {
   writeFileSync(`${targets}.new`, JSON.stringify([{ targets: [new URL(url).host] }]));
   renameSync(`${targets}.new`, targets);
 }
@@ -81,7 +81,7 @@ async function disturbedRun(server: Prometheus): Promise<Program> {
   const often = ['--iterations', '1000000', '--evaluate-every', '100', '--checkpoint-every', '100', '--workers', '1'];
   const listening = ['--listen', '127.0.0.1:0', '--token-file', own, '--metrics-port', '0'];
   const run = start('train', '--shard-size', '4', ...often, ...listening, ...trainingFlags(RUN, server));
-  tellTarget((await run.said(/^Metrics: /)).split(' ').at(-1) as string);
+  setTarget((await run.said(/^Metrics: /)).split(' ').at(-1) as string);
   const url = (await run.said(/^Nodes can connect/)).split(' ').at(-1) as string;
   const node = (token: string): Program =>
     start('worker', '--connect', url, '--threads', '1', '--token-file', token, ...DATA_OF_NODE);

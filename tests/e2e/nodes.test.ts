@@ -165,8 +165,8 @@ describe('who gets in', () => {
   it('a node with the token, whose frames are sealed', async () => {
     const run = coordinator('sealed', '--workers', '0', '--token-file', own);
     const url = await urlOf(run);
-    const stranger = node(url, '--token-file', other);
-    const { status, stderr } = await stranger.ended;
+    const unauthenticatedPeer = node(url, '--token-file', other);
+    const { status, stderr } = await unauthenticatedPeer.ended;
     assert.equal(status, 1);
     assert.match(
       stderr,

@@ -1,4 +1,4 @@
-import type { TreeNode } from '#src/shared/engine/tree.js';
+import type { ShardRange } from '#src/shared/engine/tree.js';
 import { decodeFromNode, encode } from '#src/shared/wire/frames.js';
 import type { CoordinatorMessage, FromNode, NodeMessage } from '#src/shared/wire/messages.js';
 import { type Change, mutated } from '../shared/wire/mutations.ts';
@@ -24,16 +24,16 @@ export function badAnswer(order: Order, welcome: Welcome, { answer, changes, hel
     case 'the step before':
       return [result({ id: Math.max(0, id - 1) + (id === 0 ? 1 : 0) })];
     case 'nodes moved':
-      return [result({ nodes: (nodes) => nodes.map(({ begin, end }) => ({ begin: begin + 1, end: end + 1 })) })];
+      return [result({ nodes: (ranges) => ranges.map(({ begin, end }) => ({ begin: begin + 1, end: end + 1 })) })];
     case 'a node more':
-      return [result({ nodes: (nodes) => [...nodes, { begin: 0, end: 1 }].slice(0, 32) })];
+      return [result({ nodes: (ranges) => [...ranges, { begin: 0, end: 1 }].slice(0, 32) })];
     case 'a node less':
-      return [result({ nodes: (nodes) => (nodes.length > 1 ? nodes.slice(1) : [{ begin: 9, end: 10 }]) })];
+      return [result({ nodes: (ranges) => (ranges.length > 1 ? ranges.slice(1) : [{ begin: 9, end: 10 }]) })];
     case 'a node split':
       return [
         result({
-          nodes: (nodes) =>
-            nodes
+          nodes: (ranges) =>
+            ranges
               .flatMap(({ begin, end }) => [
                 { begin, end },
                 { begin, end },
@@ -76,7 +76,7 @@ export function badAnswer(order: Order, welcome: Welcome, { answer, changes, hel
 
 interface Damage {
   readonly id?: number;
-  readonly nodes?: (nodes: readonly TreeNode[]) => readonly TreeNode[];
+  readonly nodes?: (ranges: readonly ShardRange[]) => readonly ShardRange[];
   readonly body?: (body: Buffer) => Buffer;
 }
 
@@ -86,10 +86,10 @@ function damaged(
   { id, nodes = (same) => same, body = (same) => same }: Damage,
 ): FromNode {
   if (order.type === 'work') {
-    const partials = partialsOf(id ?? order.step, nodes(order.nodes), welcome);
+    const partials = partialsOf(id ?? order.step, nodes(order.ranges), welcome);
     return { ...partials, body: body(partials.body as Buffer) };
   }
-  const [chunks] = nodes([order.chunks]) as [TreeNode];
+  const [chunks] = nodes([order.chunks]) as [ShardRange];
   // A second range finds no place in the message: another id then.
   const evaluated = evaluatedOf(
     { ...chunks, id: id ?? (chunks.begin === order.chunks.begin ? order.id + 1 : order.id) },
@@ -98,16 +98,16 @@ function damaged(
   return { ...evaluated, body: body(evaluated.body as Buffer) };
 }
 
-function partialsOf(step: number, nodes: readonly TreeNode[], { parameters }: Welcome): NodeMessage<'partials'> {
+function partialsOf(step: number, ranges: readonly ShardRange[], { parameters }: Welcome): NodeMessage<'partials'> {
   return {
     ...{ type: 'partials', step, seconds: 0, sampleSeconds: 0, reduceSeconds: 0 },
-    nodes: nodes.map(({ begin, end }) => ({ begin, end, lossSum: 0, correct: 0 })),
-    body: Buffer.alloc(4 * parameters * nodes.length),
+    ranges: ranges.map(({ begin, end }) => ({ begin, end, lossSum: 0, correct: 0 })),
+    body: Buffer.alloc(4 * parameters * ranges.length),
   };
 }
 
 function evaluatedOf(
-  { id, begin, end }: TreeNode & { readonly id: number },
+  { id, begin, end }: ShardRange & { readonly id: number },
   { testSamples, chunkSize }: Welcome,
 ): NodeMessage<'evaluated'> {
   const samples = Math.max(0, Math.min(testSamples, end * chunkSize) - begin * chunkSize);

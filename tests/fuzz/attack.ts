@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { canary } from '#src/shared/engine/self-test.js';
+import { selfTest } from '#src/shared/engine/self-test.js';
 import { numericsDigest } from '#src/shared/engine/wasm/exports.js';
 import { newToken, Token } from '#src/shared/util/token.js';
 import { decodeFromCoordinator, encode } from '#src/shared/wire/frames.js';
@@ -15,8 +15,8 @@ import { type Ending, framed, loopbackAddress, OPCODE, UPGRADE, Wire } from './w
 const WORK_MS = 2000;
 /** Refused wherever it comes, so that no connection stays open. */
 const LAST_WORD = Buffer.of(0xc1);
-const STRANGER = new Token(newToken());
-const { sha256: CANARY } = canary();
+const UNAUTHENTICATED_PEER = new Token(newToken());
+const { sha256: SELF_TEST } = selfTest();
 const RECORDED = 50;
 /** Of a node of one thread that has done nothing. */
 const WELL = { memoryBytes: 1, eventLoopLagSeconds: 0, workersReady: 1, workersLost: 0, workerSamples: [0] };
@@ -78,8 +78,8 @@ export class Attacker {
     const sources: Record<Source, Buffer> = {
       challenge,
       proof: proofBy(token),
-      'proof of a stranger': proofBy(STRANGER),
-      'proof of another connection': this.#recorded.at(-1) ?? proofBy(STRANGER),
+      'proof of a stranger': proofBy(UNAUTHENTICATED_PEER),
+      'proof of another connection': this.#recorded.at(-1) ?? proofBy(UNAUTHENTICATED_PEER),
     };
     const payloads = shots.map(({ of, changes }) =>
       mutated(typeof of === 'string' ? sources[of] : Buffer.from(of), changes),
@@ -154,7 +154,7 @@ function hello(name = 'fuzz'): Buffer {
   const numerics = numericsDigest();
   return encode({
     ...{ type: 'hello', node: randomUUID(), name, pid: 1, threads: 1 },
-    ...{ numerics, canary: CANARY, samplesPerSecond: 1000 },
+    ...{ numerics, selfTest: SELF_TEST, samplesPerSecond: 1000 },
   });
 }
 

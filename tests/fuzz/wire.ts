@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { closeNamed } from '#src/shared/wire/close-codes.js';
 
 /** Longer than any deadline that the coordinator sets a peer which has said something wrong. */
-const PATIENCE_MS = 12_000;
+const TIMEOUT_MS = 12_000;
 
 /** How a connection ended: the close code's name or number, `http 400` and the like, `dropped` without either, `open` where it never did. */
 export type Ending = string;
@@ -53,7 +53,7 @@ export class Wire {
     this.ended = new Promise((resolve) => {
       end = resolve;
     });
-    const timer = setTimeout(() => this.#over('open'), PATIENCE_MS);
+    const timer = setTimeout(() => this.#over('open'), TIMEOUT_MS);
     this.#end = (ending) => {
       clearTimeout(timer);
       end(ending);

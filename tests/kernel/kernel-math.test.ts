@@ -9,7 +9,7 @@ import { at } from '../support/reference/arrays.ts';
 
 const CLASSES = 10;
 const UNITS = 6;
-const MAXIMUM_CLASSES = 1000;
+const MAX_CLASSES = 1000;
 const SCALED_TANH = 2;
 /** Float32 roundings of a few operations. */
 const SINGLE = 1e-6;
@@ -19,8 +19,8 @@ const HUGE = 2 ** 126;
 const memory = new SharedMemory();
 const kernel = instantiateKernel(compileKernel(), memory.memory);
 // [feature][LANES] each, as the kernel has activations.
-const z = memory.float32(MAXIMUM_CLASSES * LANES);
-const d = memory.float32(MAXIMUM_CLASSES * LANES);
+const z = memory.float32(MAX_CLASSES * LANES);
+const d = memory.float32(MAX_CLASSES * LANES);
 const x = memory.float32(UNITS * LANES);
 const distances = memory.float32(CLASSES * LANES);
 const targets = memory.float32(CLASSES * UNITS);
@@ -145,7 +145,7 @@ describe('the softmax head', () => {
   });
 
   it("has log's bits to float64's precision: equal logits of any number of classes", () => {
-    for (let classes = 1; classes <= MAXIMUM_CLASSES; classes++) {
+    for (let classes = 1; classes <= MAX_CLASSES; classes++) {
       const loss = softmax([{ values: new Array<number>(classes).fill(-3), label: classes - 1 }], classes);
       assert.ok(
         Math.abs(loss - Math.log(classes)) <= 4 * Number.EPSILON * Math.log(classes),

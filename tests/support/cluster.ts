@@ -1,11 +1,11 @@
 // A cluster in one process: members with pools of their own, joined without a wire, and a training over them.
 
-import type { Member, Piece, PieceResult } from '#src/coordinator/cluster/member.js';
+import type { Assignment, AssignmentResult, Member } from '#src/coordinator/cluster/member.js';
 import { startClusterEngine } from '#src/coordinator/engine.js';
 import { HashChain } from '#src/coordinator/train/hash-chain.js';
 import { train } from '#src/coordinator/train/train.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
-import type { Partial } from '#src/shared/engine/executor.js';
+import type { PartialGradient } from '#src/shared/engine/executor.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { initialWeights } from '#src/shared/model/initialize.js';
 import { Compute } from '#src/worker/node/compute.js';
@@ -25,13 +25,13 @@ export class DirectMember implements Member {
   readonly name: string;
   readonly threads: number;
   readonly #compute: Compute;
-  readonly pieces: Piece[] = [];
+  readonly assignments: Assignment[] = [];
   /** Why it was expelled. */
   readonly expelled: string[] = [];
   /** Called before each piece; may throw or wait. */
-  hook: (piece: Piece) => Promise<void> | void = () => {};
+  hook: (assignment: Assignment) => Promise<void> | void = () => {};
   /** Called with what it computed, which it may change. */
-  tamper: (piece: Piece, partials: readonly Partial[]) => void = () => {};
+  tamper: (assignment: Assignment, partials: readonly PartialGradient[]) => void = () => {};
 
   constructor(name: string, threads: number) {
     this.name = name;
@@ -46,15 +46,15 @@ export class DirectMember implements Member {
     });
   }
 
-  async work(piece: Piece): Promise<PieceResult> {
-    this.pieces.push(piece);
-    const { kind, t, weights, nodes } = piece;
+  async work(assignment: Assignment): Promise<AssignmentResult> {
+    this.assignments.push(assignment);
+    const { kind, t, weights, ranges } = assignment;
     const values = weights.values.slice();
-    await this.hook(piece);
+    await this.hook(assignment);
     this.#compute.receiveWeights(t, (target) => target.set(values))?.();
-    if (kind === 'evaluate') return { kind, chunks: await this.#compute.evaluate(nodes) };
-    const partials = await this.#compute.gradient(t, nodes);
-    this.tamper(piece, partials);
+    if (kind === 'evaluate') return { kind, chunks: await this.#compute.evaluate(ranges) };
+    const partials = await this.#compute.gradient(t, ranges);
+    this.tamper(assignment, partials);
     return {
       kind,
       partials: partials.map(({ gradient, ...rest }) => {
@@ -86,7 +86,7 @@ interface Disturbance {
 /** Trains with the members joined at the start, to an outcome like the undisturbed one. */
 export async function trained({ members, workers = 1, flags = {}, onStep = () => {} }: Disturbance) {
   const { config } = resolveTrainConfig({ flags: { ...FLAGS, workers, listen: '127.0.0.1:0', ...flags }, env: {} });
-  const engine = startClusterEngine({ config, memory: new SharedMemory(), dataset, onLonely: () => {} });
+  const engine = startClusterEngine({ config, memory: new SharedMemory(), dataset, onNoMembers: () => {} });
   const { cluster, layout, kernel, state, optimizer, testLabels } = engine;
   state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
   const records: unknown[] = [];

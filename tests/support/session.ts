@@ -7,13 +7,13 @@ import { resolveTrainConfig, type TrainConfig } from '#src/shared/config/config.
 import type { Dataset } from '#src/shared/data/dataset.js';
 import type { Executor } from '#src/shared/engine/executor.js';
 import { addPartials } from '#src/shared/engine/partials.js';
-import type { TreeNode } from '#src/shared/engine/tree.js';
+import type { ShardRange } from '#src/shared/engine/tree.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { initialWeights } from '#src/shared/model/initialize.js';
 import type { Fault } from '#src/worker/pool/faults.js';
 
 /** Rounds of work after which a pool that isn't whole again never will be. */
-const MAXIMUM_ROUNDS = 100_000;
+const MAX_ROUNDS = 100_000;
 
 export interface SessionOptions {
   /** As the command line gives them. */
@@ -41,7 +41,7 @@ export class Session {
   readonly engine: Engine;
   readonly lost: Loss[] = [];
   /** Of a step's reduction tree. */
-  readonly root: TreeNode;
+  readonly root: ShardRange;
 
   constructor({ flags, dataset, faults = [] }: SessionOptions) {
     this.config = resolveTrainConfig({ flags, env: {} }).config;
@@ -77,15 +77,15 @@ export class Session {
   async rally(): Promise<void> {
     const { pool, state, kernel } = this.engine;
     let first: Buffer | undefined;
-    for (let round = 0; round < MAXIMUM_ROUNDS; round++) {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
       const losses = this.lost.length;
-      const computed = pool.gradient({ t: 0, weights: state.current, nodes: [this.root] });
-      const dealt = state.current.readers;
+      const computed = pool.gradient({ t: 0, weights: state.current, ranges: [this.root] });
+      const assigned = state.current.readers;
       const { gradient } = addPartials(kernel, await computed, this.root);
       const bytes = Buffer.from(gradient.buffer, gradient.byteOffset, gradient.byteLength);
       first ??= Buffer.from(bytes);
       assert.ok(bytes.equals(first), 'the same step gave other bits');
-      if (dealt === pool.workers && state.current.readers === 0 && this.lost.length === losses) return;
+      if (assigned === pool.workers && state.current.readers === 0 && this.lost.length === losses) return;
     }
     throw new Error('The workers never all took part in a step.');
   }

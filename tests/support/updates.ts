@@ -59,7 +59,7 @@ export function randomize(bench: Bench, seed: number): void {
 /** Update t as the step loop and one worker do it; `edges` cut the blocks into slices, which may come in any order. */
 export function update(bench: Bench, t: number, lossSum = 1, edges = [0, bench.record.blocks]): Found {
   const { optimizer, record, updater, state: current, next, gradient } = bench;
-  const partials = [{ node: { begin: 0, end: 1 }, gradient }];
+  const partials = [{ range: { begin: 0, end: 1 }, gradient }];
   const apply = (): void => {
     for (let i = edges.length - 2; i >= 0; i--) updater.apply({ begin: at(edges, i), end: at(edges, i + 1) });
   };

@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { type Engine, share, startEngine } from '../../coordinator/engine.ts';
+import { type Engine, placeInMemory, startEngine } from '../../coordinator/engine.ts';
 import { HashChain } from '../../coordinator/train/hash-chain.ts';
 import { together } from '../../coordinator/train/observer.ts';
 import { Optimizer } from '../../coordinator/train/optimizer.ts';
@@ -14,7 +14,7 @@ import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { layoutOf } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
-import { Dealer } from '../../shared/scheduler/split-by-speed.ts';
+import { SpeedSplitter } from '../../shared/scheduler/split-by-speed.ts';
 import { BlockWork } from '../../worker/pool/block-work.ts';
 import type { MeasureTask, StepPart } from '../../worker/pool/measure.ts';
 import { benchDataset } from './images.ts';
@@ -99,9 +99,9 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   const shards = batch / shardSize;
   // As the pool deals them to workers of one speed.
   const speeds = Array.from({ length: workers }, () => 1);
-  const nodes = new Dealer()
-    .deal(shards, [{ begin: 0, end: shards }], speeds)
-    .map((share) => share.map((node) => ({ node, gradient: memory.parameters(parameters) })));
+  const ranges = new SpeedSplitter()
+    .split(shards, [{ begin: 0, end: shards }], speeds)
+    .map((share) => share.map((range) => ({ range, gradient: memory.parameters(parameters) })));
   const vectors = (values: Float32Array): StateVectors => {
     return { values, m: memory.parameters(parameters), v: memory.parameters(parameters) };
   };
@@ -109,15 +109,15 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   const kernel = instantiateKernel(task.kernel, memory.memory);
   record.write({
     ...new Optimizer(kernel, config).update(0),
-    partials: nodes.flat(),
+    partials: ranges.flat(),
     ...{ current: vectors(task.weights), next: vectors(memory.parameters(parameters)) },
   });
   const part: StepPart = {
     sampler: { samples: images.count, batch, seed, augment },
-    train: share(memory, images),
+    train: placeInMemory(memory, images),
     shardSize,
     levels: Array.from({ length: depthOf(shards) }, () => memory.parameters(parameters)),
-    nodes: nodes[worker] ?? [],
+    ranges: ranges[worker] ?? [],
     update: record.plan,
     scratch: BlockUpdater.scratch(memory, shards),
     blocks: new BlockWork(record.blocks).take(workers)[worker] ?? { begin: 0, end: 0 },

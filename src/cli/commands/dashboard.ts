@@ -18,7 +18,7 @@ export async function dashboard(named: readonly string[], flags: Readonly<Record
   const paths = await findRuns(named, process.env);
   const feed = new SavedFeed(paths);
   // What can't be read is told here, not on the page.
-  await feed.beginning();
+  await feed.snapshot();
   await serveUntilStopped(
     () => startHttp({ ...(address as MetricsAddress), feed }),
     (url) => `${paths.map(shownPath).join(', ')}: ${url}`,

@@ -9,7 +9,7 @@ import { shownPath } from '../../shared/util/shown-path.ts';
 import { serveUntilStopped } from '../serving.ts';
 
 const DEFAULT_PORT = 9466;
-const MOST_PORT = 65_535;
+const MAX_PORT = 65_535;
 
 /**
  * `lockstep draw`: serves a page on which one draws digits and sees every layer follow, until it is stopped.
@@ -30,8 +30,8 @@ export async function draw(flags: Readonly<Record<string, string | undefined>>):
 function portOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const port = Number(text);
-  if (/^\d+$/.test(text) && port <= MOST_PORT) return port;
-  throw new UsageError(`--port: expected 0 (any) to ${MOST_PORT}, but got ${text}.`);
+  if (/^\d+$/.test(text) && port <= MAX_PORT) return port;
+  throw new UsageError(`--port: expected 0 (any) to ${MAX_PORT}, but got ${text}.`);
 }
 
 export function drawingModel({ checkpoint, layout }: SavedModel): DrawingModel {

@@ -36,8 +36,8 @@ export async function evaluate(path: string | undefined, flags: Readonly<Record<
   const { checkpoint, layout, weights } = await findModel(path);
   const trainedOn = checkpoint.digests.dataset;
   const recorded = await recordedData(dirname(dirname(checkpoint.file)));
-  const dataset = await openDataset({ flag: data, env: process.env, say, trainedOn, recorded });
-  for (const line of differences(checkpoint, dataset, backend)) say(line);
+  const dataset = await openDataset({ flag: data, env: process.env, print, trainedOn, recorded });
+  for (const line of differences(checkpoint, dataset, backend)) print(line);
 
   const { lossSum, predictions } = await classify(dataset.test, { backend, layout }, weights);
   const confusion = confusionOf(dataset.test.labels, predictions);
@@ -120,6 +120,6 @@ function reportText(report: Report, samples: number): string {
   ].join('\n');
 }
 
-function say(line: string): void {
+function print(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -3,7 +3,7 @@
 // lockstep predict t10k-images-idx3-ubyte --index 7 --layers seven
 import { basename, join } from 'node:path';
 import { flaggedModel, noteOn, type SavedModel, trainedOn } from '../../coordinator/run/saved-model.ts';
-import { Inspector, type Passage } from '../../inspect/activations/inspector.ts';
+import { type ForwardTrace, Inspector } from '../../inspect/activations/inspector.ts';
 import { ImageReader } from '../../inspect/images/reader.ts';
 import type { ReadImage } from '../../inspect/images/thread.ts';
 import { LayerFolders, makeFolder, writeLayers } from '../../inspect/predict/layer-files.ts';
@@ -46,7 +46,7 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   const images = index === undefined ? pictures(files) : [await indexed(files, index)];
   const source = sourceOf(model);
   const note = noteOn(source.dataset);
-  if (note !== undefined) say(`Note: ${note}`);
+  if (note !== undefined) print(`Note: ${note}`);
   if (folder !== undefined) await makeFolder(folder);
   const output = json ? new JsonOutput(source) : new TextOutput(files.length);
   const predicting = { inspector, checkpoint: source.checkpoint, output, folder, several: files.length > 1 };
@@ -63,7 +63,7 @@ export function sourceOf({ checkpoint, weights }: SavedModel): Source {
 }
 
 /** @throws CheckpointError where weights are so large that their sums aren't numbers */
-function refuseOverflow({ probabilities }: Passage, file: string): void {
+function refuseOverflow({ probabilities }: ForwardTrace, file: string): void {
   if (probabilities.every(Number.isFinite)) return;
   throw new CheckpointError(
     `${file} holds weights whose sums overflow: expected probabilities, but they are ${probabilities[0]}. Use other weights.`,
@@ -91,17 +91,17 @@ async function predictAll(
   for await (const image of images) {
     if ('problem' in image) {
       failures++;
-      say(`${nameOf(image)}: ${image.problem}.`);
+      print(`${nameOf(image)}: ${image.problem}.`);
       output.image(image);
       continue;
     }
-    const passage = inspector.show(image.digit);
-    refuseOverflow(passage, checkpoint);
-    output.image({ ...image, ...passage });
+    const trace = inspector.show(image.digit);
+    refuseOverflow(trace, checkpoint);
+    output.image({ ...image, ...trace });
     if (folder === undefined) continue;
     const target = several ? join(folder, folders.nameFor(basename(image.file))) : folder;
-    await writeLayers(target, image.digit, passage);
-    say(`The layers of ${nameOf(image)}: ${shownPath(target)}`);
+    await writeLayers(target, image.digit, trace);
+    print(`The layers of ${nameOf(image)}: ${shownPath(target)}`);
   }
   output.end();
   return failures === 0;
@@ -135,6 +135,6 @@ function layersFolder(layers: string | true | undefined): string | undefined {
   return layers === undefined ? undefined : callerPath(layers === true ? DEFAULT_LAYERS : layers, process.env);
 }
 
-function say(line: string): void {
+function print(line: string): void {
   process.stderr.write(`${line}\n`);
 }

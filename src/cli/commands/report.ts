@@ -44,7 +44,7 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
   const opened = await openSnapshots(paths, {
     steps,
     onDamaged: ({ error, run, step }) => {
-      say(`Passed over: ${error.message}`);
+      print(`Passed over: ${error.message}`);
       damaged.push(
         `The checkpoint of step ${count(step)} in ${basename(paths[run] as string)} is damaged and was passed over.`,
       );
@@ -53,7 +53,7 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
   const dataset = await openTestData(opened, paths, data);
   const runs = await Promise.all(paths.map((path) => runData(path, paths.length)));
   const warnings = warningsOf(dataset, runs, opened);
-  for (const warning of warnings) say(warning);
+  for (const warning of warnings) print(warning);
   const { page, columns } = reportOf({
     ...{
       runs,
@@ -75,15 +75,15 @@ async function openTestData(opened: readonly OpenedSnapshot[], paths: readonly s
   const { trainedOn, snapshot } = (opened.find((each) => each.trainedOn !== SYNTHETIC_SHA256) ??
     opened[0]) as OpenedSnapshot;
   const recorded = await recordedData(paths[snapshot.run] as string);
-  return openDataset({ flag, env: process.env, say, trainedOn, recorded });
+  return openDataset({ flag, env: process.env, print, trainedOn, recorded });
 }
 
 /** What a reader must know of the data before any figure. */
 function warningsOf(dataset: Dataset, runs: readonly ReportRun[], opened: readonly OpenedSnapshot[]): string[] {
-  const drawn = runs.filter((run) => run.dataset === SYNTHETIC).map(({ name }) => name);
+  const synthetic = runs.filter((run) => run.dataset === SYNTHETIC).map(({ name }) => name);
   const isOther = opened.some(({ trainedOn }) => trainedOn !== dataset.sha256);
   return [
-    ...(drawn.length > 0 ? [`Trained on SYNTHETIC digits, not MNIST: ${drawn.join(', ')}.`] : []),
+    ...(synthetic.length > 0 ? [`Trained on SYNTHETIC digits, not MNIST: ${synthetic.join(', ')}.`] : []),
     ...(dataset.name === SYNTHETIC
       ? ['The test images are SYNTHETIC digits, not MNIST: these figures say nothing about MNIST.']
       : []),
@@ -138,6 +138,6 @@ function resultOf(file: string, page: string, dataset: string, columns: readonly
   return { report: file, bytes: Buffer.byteLength(page), dataset, snapshots };
 }
 
-function say(line: string): void {
+function print(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -97,7 +97,7 @@ async function removeRuns(names: readonly string[], folder: string): Promise<Rem
   const locks: RunLock[] = [];
   try {
     // Nobody can go on with a run from here to its end.
-    for (const path of paths) locks.push(await RunLock.acquire(path, { force: false, say: () => {} }));
+    for (const path of paths) locks.push(await RunLock.acquire(path, { force: false, print: () => {} }));
     for (const { path } of found) await removeRun(path);
     return found;
   } finally {

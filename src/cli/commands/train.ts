@@ -14,7 +14,7 @@ import { configShown } from '../../coordinator/observe/web/recall.ts';
 import { manifestJson, readManifest } from '../../coordinator/run/manifest.ts';
 import { type Resumed, refuseOtherData, resumedRun } from '../../coordinator/run/resume.ts';
 import { RunDirectory, runName } from '../../coordinator/run/run-directory.ts';
-import { goOn, initialState, start } from '../../coordinator/run/start.ts';
+import { continueRun, initialState, start } from '../../coordinator/run/start.ts';
 import { type Summary, summaryText } from '../../coordinator/run/summary.ts';
 import { runTraining } from '../../library/training.ts';
 import { type ResolvedTrainConfig, resolveTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
@@ -26,9 +26,9 @@ import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { version } from '../../shared/util/version.ts';
+import { openConsole } from '../console.ts';
 import type { Terminal } from '../progress/terminal.ts';
 import { stopOnSignals, surviveEarlySignals } from '../signals.ts';
-import { openTalk } from '../talk.ts';
 
 /** @returns the exit code */
 export async function train(flags: Record<string, unknown>): Promise<number> {
@@ -37,15 +37,15 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const sources = { flags, env: process.env };
   const resumed = await resumedRun(sources);
   const resolved = resumed ?? resolveTrainConfig(sources);
-  const terminal = openTalk(resolved.config, process.env);
+  const terminal = openConsole(resolved.config, process.env);
   try {
-    return await trainTold({ started, resumed, resolved, terminal });
+    return await trainWith({ started, resumed, resolved, terminal });
   } catch (error) {
-    return terminal.sayFailure(error);
+    return terminal.printFailure(error);
   }
 }
 
-interface Told {
+interface TrainRequest {
   readonly started: Date;
   /** Undefined: a new run. */
   readonly resumed: Resumed | undefined;
@@ -53,10 +53,10 @@ interface Told {
   readonly terminal: Terminal;
 }
 
-async function trainTold({ started, resumed, resolved, terminal }: Told): Promise<number> {
-  const say = (line: string): void => terminal.say(line);
+async function trainWith({ started, resumed, resolved, terminal }: TrainRequest): Promise<number> {
+  const print = (line: string): void => terminal.print(line);
   const result = resumed?.manifest.result;
-  if (resumed !== undefined && result?.steps === resumed.config.iterations) return tellResult(result, resumed, say);
+  if (resumed !== undefined && result?.steps === resumed.config.iterations) return printResult(result, resumed, print);
 
   const { config } = resolved;
   const listening = await listeningOf(config, process.env);
@@ -66,7 +66,7 @@ async function trainTold({ started, resumed, resolved, terminal }: Told): Promis
   const initial = resumed === undefined ? await initialState(config) : undefined;
   const memory = new SharedMemory();
   const dataset = await openDataset({
-    ...{ flag: config.data, env: process.env, say },
+    ...{ flag: config.data, env: process.env, print },
     allocate: (length) => memory.bytes(length),
     show: (text) => terminal.showText(text),
     ...(resumed === undefined ? {} : { trainedOn: resumed.manifest.digests.dataset }),
@@ -80,18 +80,18 @@ async function trainTold({ started, resumed, resolved, terminal }: Told): Promis
   // Bound before the run directory is made: a port that is taken leaves nothing behind.
   const http = address && (await startHttp({ ...address, metrics, feed }));
   try {
-    const options = { say, forceUnlock: config.forceUnlock };
+    const options = { print, forceUnlock: config.forceUnlock };
     const directory = await (resumed === undefined
       ? RunDirectory.create(config.out, { name, runs: callerPath('runs', process.env), ...options })
       : openUnchanged(resumed, options));
-    const stop = stopOnSignals(say);
+    const stop = stopOnSignals(print);
     try {
-      const surroundings = { memory, dataset, registry, metrics, feed, http, listening, remoteWrite, stop, terminal };
-      const context = { directory, resolved, dataset, started, say, metricsUrl: http?.url };
-      const beginning = await (resumed === undefined ? start(initial, context) : goOn(resumed, context));
+      const context = { memory, dataset, registry, metrics, feed, http, listening, remoteWrite, stop, terminal };
+      const options = { directory, resolved, dataset, started, print, metricsUrl: http?.url };
+      const begun = await (resumed === undefined ? start(initial, options) : continueRun(resumed, options));
       // The directory has another name where another run took that one in the same second.
-      registry.setDefaultLabels({ run: beginning.manifest.name });
-      return await runTraining(beginning, { directory, ...surroundings });
+      registry.setDefaultLabels({ run: begun.manifest.name });
+      return await runTraining(begun, { directory, ...context });
     } finally {
       stop.release();
       await directory.close();
@@ -102,10 +102,10 @@ async function trainTold({ started, resumed, resolved, terminal }: Told): Promis
 }
 
 /** A finished run has nothing left to do. */
-function tellResult(result: Summary, { config, path }: Resumed, say: (line: string) => void): number {
+function printResult(result: Summary, { config, path }: Resumed, print: (line: string) => void): number {
   // The run may have been moved since.
   const summary = { ...result, run: path };
-  for (const line of summaryText(summary, config)) say(line);
+  for (const line of summaryText(summary, config)) print(line);
   if (config.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
   return 0;
 }

@@ -33,18 +33,18 @@ export async function verify(path: string | undefined, options: Readonly<Record<
   refuseOtherNumerics(run, manifest);
 
   const terminal = new Terminal({ stream: process.stderr, env: process.env, now: () => performance.now() });
-  const talk = {
-    say: (line: string): void => terminal.say(line),
+  const console = {
+    print: (line: string): void => terminal.print(line),
     show: (text: string): void => terminal.showText(text),
   };
   const memory = new SharedMemory();
   const trainedOn = manifest.digests.dataset;
   const allocate = (length: number): Uint8Array => memory.bytes(length);
   const recorded = manifest.config.data;
-  const dataset = await openDataset({ flag: data, env: process.env, allocate, trainedOn, recorded, ...talk });
+  const dataset = await openDataset({ flag: data, env: process.env, allocate, trainedOn, recorded, ...console });
   refuseOtherData(run, manifest, dataset.sha256);
   const workers = workersFor(manifest.config, sources);
-  const verification = await verifyRun({ run, manifest, spans: count, workers, dataset, memory, ...talk });
+  const verification = await verifyRun({ run, manifest, spans: count, workers, dataset, memory, ...console });
   process.stdout.write(json ? `${JSON.stringify(verification)}\n` : verificationText(verification, workers));
   return verification.same ? 0 : 1;
 }

@@ -4,16 +4,16 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { resolveTalkConfig } from '../../shared/config/config.ts';
+import { resolveConsoleConfig } from '../../shared/config/config.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { readToken, TOKEN_VARIABLE } from '../../shared/util/token.ts';
 import { closeCodes, retriesAfter } from '../../shared/wire/close-codes.ts';
 import { NodeData } from '../../worker/node/data.ts';
 import { type Ending, takePart } from '../../worker/node/session.ts';
+import { openConsole } from '../console.ts';
 import type { Entry } from '../log.ts';
 import type { Terminal } from '../progress/terminal.ts';
 import { stopOnSignals } from '../signals.ts';
-import { openTalk } from '../talk.ts';
 
 const FAILED = 1;
 /** Between two attempts to connect: the first pause, doubled each time up to the last. */
@@ -23,26 +23,26 @@ const LAST_PAUSE_MS = 5000;
 /** `lockstep worker`: computes for a coordinator until its run ends. @returns the exit code */
 export async function worker(flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { logLevel, logFormat, logFile, ...own } = flags;
-  const terminal = openTalk(
-    resolveTalkConfig({ flags: { logLevel, logFormat, logFile }, env: process.env }),
+  const terminal = openConsole(
+    resolveConsoleConfig({ flags: { logLevel, logFormat, logFile }, env: process.env }),
     process.env,
   );
   terminal.setContext({ node: hostname() });
   try {
     return await compute(own, terminal);
   } catch (error) {
-    return terminal.sayFailure(error);
+    return terminal.printFailure(error);
   }
 }
 
 async function compute(flags: Readonly<Record<string, unknown>>, terminal: Terminal): Promise<number> {
-  const say = (line: string, entry?: Entry): void => terminal.say(line, entry);
+  const print = (line: string, entry?: Entry): void => terminal.print(line, entry);
   const url = urlOf(String(flags.connect));
   const threads = threadsOf(flags.threads);
   const token = await readToken({ file: textOf(flags.tokenFile), env: process.env });
   const ca = await authorityOf(textOf(flags.tlsCa));
-  const data = new NodeData({ flag: textOf(flags.data), env: process.env, threads, say });
-  const stop = stopOnSignals(say, 'leaving');
+  const data = new NodeData({ flag: textOf(flags.data), env: process.env, threads, print });
+  const stop = stopOnSignals(print, 'leaving');
   const node = { url, token, ca, threads, identity: randomUUID(), name: hostname(), leave: stop.signal };
   let pause = FIRST_PAUSE_MS;
   try {
@@ -55,22 +55,22 @@ async function compute(flags: Readonly<Record<string, unknown>>, terminal: Termi
         },
         onReady: () => {
           pause = FIRST_PAUSE_MS;
-          say(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}.`);
+          print(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}.`);
         },
       }).catch((error: Error): Ending => ({ code: 1006, reason: error.message, finished: false }));
       if (stop.signal.aborted) break;
       if (ending.finished && flags.keep !== true) {
-        say('The run is over.');
+        print('The run is over.');
         return 0;
       }
       if (!ending.finished && !retriesAfter(ending.code)) {
         const reason = ending.reason.replace(/\.$/, '');
         const hint = ending.code === closeCodes.unauthorized.code ? ` ${TOKEN_HINT}` : '';
-        say(`The coordinator closed the connection: ${reason} (${ending.code}).${hint}`, { level: 'error' });
+        print(`The coordinator closed the connection: ${reason} (${ending.code}).${hint}`, { level: 'error' });
         return FAILED;
       }
       if (pause === FIRST_PAUSE_MS) {
-        say(`No connection to ${url} (${ending.reason || ending.code}); trying on.`, { level: 'warn' });
+        print(`No connection to ${url} (${ending.reason || ending.code}); trying on.`, { level: 'warn' });
       }
       await sleep(pause / 2 + randomInt(Math.ceil(pause / 2)), undefined, { signal: stop.signal }).catch(() => {});
       pause = Math.min(LAST_PAUSE_MS, 2 * pause);

@@ -43,7 +43,7 @@ async function readyWorkers(config: TrainConfig): Promise<number> {
     void pool.close();
   }, DEADLINE_MS);
   try {
-    while (ready < config.workers) await pool.gradient({ t: 0, weights, nodes: [root] });
+    while (ready < config.workers) await pool.gradient({ t: 0, weights, ranges: [root] });
   } catch (error) {
     if (!late) throw error;
   } finally {

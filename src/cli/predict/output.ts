@@ -1,12 +1,12 @@
 import type { TrainedOn } from '../../coordinator/run/saved-model.ts';
-import type { Passage } from '../../inspect/activations/inspector.ts';
+import type { ForwardTrace } from '../../inspect/activations/inspector.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { showsUnicode } from '../progress/terminal.ts';
 import { digitText } from './digit-text.ts';
 
 /** What an image was taken for, or why it wasn't. */
 export type Predicted = { readonly file: string; readonly index?: number } & (
-  | ({ readonly digit: Uint8Array } & Pick<Passage, 'prediction' | 'probabilities' | 'ranking'>)
+  | ({ readonly digit: Uint8Array } & Pick<ForwardTrace, 'prediction' | 'probabilities' | 'ranking'>)
   | { readonly problem: string }
 );
 
@@ -27,7 +27,7 @@ export interface Output {
 
 const SHOWN = 3;
 /** With more images than this, a line each. */
-const MOST_PICTURES = 4;
+const MAX_PICTURES = 4;
 
 /** One JSON object, written as it grows. */
 export class JsonOutput implements Output {
@@ -63,7 +63,7 @@ export class TextOutput implements Output {
   readonly #pictures: boolean;
 
   constructor(images: number) {
-    this.#pictures = images <= MOST_PICTURES;
+    this.#pictures = images <= MAX_PICTURES;
   }
 
   image(predicted: Predicted): void {
@@ -82,7 +82,7 @@ export function nameOf({ file, index }: Pick<Predicted, 'file' | 'index'>): stri
   return `${shownPath(file)}${index === undefined ? '' : ` [${index}]`}`;
 }
 
-function bestOf({ ranking, probabilities }: Pick<Passage, 'ranking' | 'probabilities'>) {
+function bestOf({ ranking, probabilities }: Pick<ForwardTrace, 'ranking' | 'probabilities'>) {
   return ranking.slice(0, SHOWN).map((digit) => ({ digit, probability: probabilities[digit] as number }));
 }
 

@@ -41,14 +41,14 @@ export class ProgressBar implements StepObserver {
     }
     const { terminal, steps } = this.#options;
     const speed = this.#samplesPerSecond;
-    if (record.testAccuracy !== undefined) terminal.say(stepLine(record, steps, { speed }), entryOf(record, speed));
+    if (record.testAccuracy !== undefined) terminal.print(stepLine(record, steps, { speed }), entryOf(record, speed));
     terminal.show(this.#paint);
   }
 
   onEvent(event: RunEvent): void {
     if (event.kind !== 'notice') return;
     const { kind: _, message, ...entry } = event;
-    this.#options.terminal.say(message, entry);
+    this.#options.terminal.print(message, entry);
   }
 
   get #samplesPerSecond(): number {

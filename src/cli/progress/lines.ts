@@ -29,7 +29,7 @@ export class ProgressLines implements StepObserver {
     const { steps, batch, terminal } = this.#options;
     const speed = this.#recent.speed * batch;
     const rest = isLast ? { speed } : { speed, left: this.#left.of(steps - record.step) };
-    terminal.say(stepLine(record, steps, rest), entryOf(record, speed));
+    terminal.print(stepLine(record, steps, rest), entryOf(record, speed));
     this.#lastLine = now;
     this.#recent.reset();
   }
@@ -37,6 +37,6 @@ export class ProgressLines implements StepObserver {
   onEvent(event: RunEvent): void {
     if (event.kind !== 'notice') return;
     const { kind: _, message, ...entry } = event;
-    this.#options.terminal.say(message, entry);
+    this.#options.terminal.print(message, entry);
   }
 }

@@ -2,7 +2,7 @@ import { reportFailure } from '../failure.ts';
 import type { Entry, Log } from '../log.ts';
 
 /** As much of a stream as talk needs; `process.stderr` is one. */
-export interface TalkStream {
+export interface ConsoleStream {
   readonly isTTY?: boolean;
   /** Follows the terminal's size; 0 where nobody knows it. */
   readonly columns?: number;
@@ -12,7 +12,7 @@ export interface TalkStream {
 }
 
 export interface TerminalOptions {
-  readonly stream: TalkStream;
+  readonly stream: ConsoleStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number;
@@ -50,7 +50,7 @@ const WRAP = '\x1b[?7h';
 export class Terminal {
   /** Status lines show; elsewhere (files, pipes, TERM=dumb) `show` does nothing. */
   readonly live: boolean;
-  readonly #stream: TalkStream;
+  readonly #stream: ConsoleStream;
   readonly #now: () => number;
   readonly #style: Style;
   readonly #log: Log | undefined;
@@ -75,7 +75,7 @@ export class Terminal {
   }
 
   /** Writes a line that stays. `entry`: what the log says beside it. */
-  say(line: string, entry: Entry = {}): void {
+  print(line: string, entry: Entry = {}): void {
     this.#log?.write(line, entry);
     if (this.#isLogged || this.#log?.takes(entry.level ?? 'info') === false) return;
     if (this.#painter === undefined) this.#stream.write(`${line}\n`);
@@ -83,8 +83,8 @@ export class Terminal {
   }
 
   /** Tells what ended the command. @returns the exit code */
-  sayFailure(error: unknown): number {
-    const write = (line: string): void => this.say(line, { level: 'error' });
+  printFailure(error: unknown): number {
+    const write = (line: string): void => this.print(line, { level: 'error' });
     return reportFailure(error, { debug: process.env.LOCKSTEP_DEBUG === '1', write });
   }
 

@@ -1,4 +1,4 @@
-import type { Partial, WeightsVersion } from '../../shared/engine/executor.ts';
+import type { PartialGradient, WeightsVersion } from '../../shared/engine/executor.ts';
 import { addPartials } from '../../shared/engine/partials.ts';
 import { Sampler, type SamplerOptions } from '../../shared/engine/sampler.ts';
 import { depthOf } from '../../shared/engine/tree.ts';
@@ -19,7 +19,7 @@ export interface AuditorOptions extends Pick<TreeGradientOptions, 'kernel' | 'tr
 }
 
 /** What a member delivered. */
-export interface Delivered extends Partial {
+export interface Delivered extends PartialGradient {
   readonly member: Member;
 }
 
@@ -60,7 +60,7 @@ export class Auditor {
    * @returns what is right, where any of it was wrong
    */
   compare(step: Step, known: readonly Delivered[], duplicate: Delivered): Delivered[] {
-    if (areSame(addPartials(this.#kernel, known, duplicate.node, this.#levels), duplicate)) {
+    if (areSame(addPartials(this.#kernel, known, duplicate.range, this.#levels), duplicate)) {
       this.counts.match++;
       return [];
     }
@@ -77,20 +77,20 @@ export class Auditor {
   }
 
   #judge({ t, weights }: Step, delivered: Delivered, closeCode: 'badResult' | 'notFinite'): Delivered[] {
-    const { node, member, gradient } = delivered;
+    const { range, member, gradient } = delivered;
     this.#backend.setWeights(weights.values);
-    const truth = { node, gradient: this.#truth, ...this.#tree.sum(t, node, this.#truth) };
+    const truth = { range, gradient: this.#truth, ...this.#tree.sum(t, range, this.#truth) };
     if (areSame(truth, delivered) || !areFinite(truth)) return [];
     gradient.set(truth.gradient);
-    member.expel(closeCode, `shards ${node.begin} to ${node.end - 1} of step ${t + 1}`);
+    member.expel(closeCode, `shards ${range.begin} to ${range.end - 1} of step ${t + 1}`);
     return [{ ...truth, member, gradient }];
   }
 }
 
-function areSame(a: Partial, b: Partial): boolean {
+function areSame(a: PartialGradient, b: PartialGradient): boolean {
   return Object.is(a.lossSum, b.lossSum) && a.correct === b.correct && bytesOf(a.gradient).equals(bytesOf(b.gradient));
 }
 
-function areFinite({ lossSum, gradient }: Partial): boolean {
+function areFinite({ lossSum, gradient }: PartialGradient): boolean {
   return Number.isFinite(lossSum) && gradient.every(Number.isFinite);
 }

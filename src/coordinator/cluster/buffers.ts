@@ -1,9 +1,9 @@
-import type { Partial } from '../../shared/engine/executor.ts';
+import type { PartialGradient } from '../../shared/engine/executor.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import type { RemotePartial } from './member.ts';
 
 /** Remote partials of one step; more than one a shard come only where pieces were dealt again and again. */
-const MOST = 512;
+const MAX_BUFFERS = 512;
 
 /** Where remote partials lie until the step's update is done. */
 export class GradientBuffers {
@@ -11,7 +11,7 @@ export class GradientBuffers {
   #used = 0;
 
   constructor(memory: SharedMemory, parameters: number, shards: number) {
-    this.#buffers = Array.from({ length: Math.min(MOST, 2 * shards) }, () => memory.parameters(parameters));
+    this.#buffers = Array.from({ length: Math.min(MAX_BUFFERS, 2 * shards) }, () => memory.parameters(parameters));
   }
 
   /** Whether there is room: for what is wanted as long as there is any, for `spare` copies no more than half of it. */
@@ -20,11 +20,11 @@ export class GradientBuffers {
   }
 
   /** Only where one is free. */
-  copy(partial: RemotePartial): Partial {
+  copy(partial: RemotePartial): PartialGradient {
     const gradient = this.#buffers[this.#used++] as Float32Array;
     partial.copyTo(gradient);
-    const { node, lossSum, correct } = partial;
-    return { node, lossSum, correct, gradient };
+    const { range, lossSum, correct } = partial;
+    return { range, lossSum, correct, gradient };
   }
 
   /** Those of the step before are free. */

@@ -4,7 +4,7 @@ import {
   type Evaluation,
   type Executor,
   type GradientPhases,
-  type Partial,
+  type PartialGradient,
   type StepPhases,
   type StepResult,
   type StepUnderWay,
@@ -12,20 +12,20 @@ import {
   type WeightsVersion,
 } from '../../shared/engine/executor.ts';
 import { addLosses } from '../../shared/engine/losses.ts';
-import { type TreeNode, unitCount } from '../../shared/engine/tree.ts';
+import { type ShardRange, unitCount } from '../../shared/engine/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../../shared/engine/update.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { WorkerError } from '../../shared/util/errors.ts';
-import { Dealing, type Share } from './assignment.ts';
+import { AssignmentPlanner, type MemberAssignment } from './assignment.ts';
 import type { Auditor, Delivered } from './auditor.ts';
 import { GradientBuffers } from './buffers.ts';
 import { Job } from './job.ts';
-import { type Member, MemberGoneError, type PieceResult, type RemotePartial, type ShardCounts } from './member.ts';
-import { type Attempt, Seat } from './member-state.ts';
+import { type AssignmentResult, type Member, MemberGoneError, type RemotePartial, type ShardCounts } from './member.ts';
+import { type Attempt, MemberState } from './member-state.ts';
 
 /** How long the cluster may be without members before it says so again. */
-const LONELY_MS = 10_000;
+const NO_MEMBERS_MS = 10_000;
 /** Before those who failed, all of them, are asked again. */
 const RETRY_MS = 100;
 
@@ -41,7 +41,7 @@ export interface ClusterOptions {
   /** Test samples of one chunk. */
   readonly chunkSize: number;
   /** Told, now and then, that nobody is there to compute. */
-  readonly onLonely: () => void;
+  readonly onNoMembers: () => void;
   /** Aborted: what nobody is there to finish is abandoned. */
   readonly stop?: AbortSignal;
 }
@@ -59,8 +59,8 @@ export class Cluster implements Executor {
   readonly #buffers: GradientBuffers;
   readonly #record: UpdateRecord;
   readonly #updater: BlockUpdater;
-  readonly #dealing = new Dealing();
-  readonly #seats = new Set<Seat>();
+  readonly #planner = new AssignmentPlanner();
+  readonly #states = new Set<MemberState>();
   /** Updates done before each state that a step or an evaluation may name. */
   readonly #ages = new WeakMap<WeightsVersion, number>();
   #wake = (): void => {};
@@ -82,11 +82,11 @@ export class Cluster implements Executor {
 
   /** From now on it is given work. */
   join(member: Member): void {
-    this.#seats.add(new Seat(member));
+    this.#states.add(new MemberState(member));
     if (!this.shardCounts.has(member.name)) {
       this.shardCounts.set(member.name, {
         ...{ done: 0, late: 0, lost: 0, partials: 0 },
-        dealt: { first: 0, retry: 0, duplicate: 0 },
+        assigned: { first: 0, retry: 0, duplicate: 0 },
       });
     }
     this.#wake();
@@ -94,11 +94,11 @@ export class Cluster implements Executor {
 
   /** It gets no more work; what it is at may still come. */
   leave(member: Member): void {
-    for (const seat of this.#seats) {
-      if (seat.member !== member) continue;
-      this.#seats.delete(seat);
+    for (const state of this.#states) {
+      if (state.member !== member) continue;
+      this.#states.delete(state);
       // Nobody watches any more whether it is slow.
-      seat.leave();
+      state.leave();
     }
     this.#wake();
   }
@@ -121,8 +121,8 @@ export class Cluster implements Executor {
     };
     apply();
     if (!Number.isFinite(this.#record.squares() + addLosses(partials).lossSum)) {
-      for (const right of this.#options.auditor.recheck(job, partials)) job.round.succeed(right.node, right);
-      partials = job.round.results();
+      for (const right of this.#options.auditor.recheck(job, partials)) job.ledger.succeed(right.range, right);
+      partials = job.ledger.results();
       apply();
     }
     const end = performance.now();
@@ -165,14 +165,14 @@ export class Cluster implements Executor {
   }
 
   /** Deals a job, and what is missing of it again and again, until it is done. */
-  async #complete<Result extends { readonly node: TreeNode }>(job: Job<Result>): Promise<Result[]> {
+  async #complete<Result extends { readonly range: ShardRange }>(job: Job<Result>): Promise<Result[]> {
     try {
       for (;;) {
         if (this.#fatal !== undefined) throw this.#fatal;
-        if (job.round.complete) return job.round.results();
-        if (this.#options.stop?.aborted && this.#seats.size === 0) throw new AbandonedError('Nobody is there.');
-        for (const seat of this.#seats) seat.giveUpSlow();
-        const idle = [...this.#seats].filter(({ attempt, sitsOut }) => attempt === undefined && sitsOut !== job);
+        if (job.ledger.complete) return job.ledger.results();
+        if (this.#options.stop?.aborted && this.#states.size === 0) throw new AbandonedError('Nobody is there.');
+        for (const state of this.#states) state.giveUpSlow();
+        const idle = [...this.#states].filter(({ attempt, failedJob }) => attempt === undefined && failedJob !== job);
         this.#dispatch(job, idle);
         await this.#change();
       }
@@ -181,44 +181,44 @@ export class Cluster implements Executor {
     }
   }
 
-  #dispatch(job: Job<unknown>, idle: readonly Seat[]): void {
+  #dispatch(job: Job<unknown>, idle: readonly MemberState[]): void {
     const start = performance.now();
-    for (const share of this.#dealing.deal(job, idle)) void this.#give(share, job);
+    for (const assignment of this.#planner.plan(job, idle)) void this.#give(assignment, job);
     job.seconds.dispatch += (performance.now() - start) / 1000;
   }
 
-  async #give<Result>({ seat, nodes, isProbe }: Share, job: Job<Result>): Promise<void> {
+  async #give<Result>({ state, ranges, isProbe }: MemberAssignment, job: Job<Result>): Promise<void> {
     const { kind, t, weights } = job;
-    const counts = kind === 'gradient' ? this.shardCounts.get(seat.member.name) : undefined;
-    const attempt = seat.begin(job, nodes, { isProbe, counts: counts?.dealt });
+    const counts = kind === 'gradient' ? this.shardCounts.get(state.member.name) : undefined;
+    const attempt = state.begin(job, ranges, { isProbe, counts: counts?.assigned });
     const count = (outcome: 'done' | 'late' | 'lost'): void => {
-      if (counts !== undefined) counts[outcome] += unitCount(nodes);
+      if (counts !== undefined) counts[outcome] += unitCount(ranges);
     };
     try {
-      const result = await seat.member.work({ kind, t, weights, nodes });
-      seat.end(attempt, { seconds: result.seconds });
+      const result = await state.member.work({ kind, t, weights, ranges });
+      state.end(attempt, { seconds: result.seconds });
       if (result.kind === 'gradient' && counts !== undefined) counts.partials += result.partials.length;
-      const isOfUse = this.#accept(seat.member, job, result);
+      const isOfUse = this.#accept(state.member, job, result);
       if (isOfUse && result.kind === 'gradient') job.took(result.phases ?? allComputing(attempt));
       count(isOfUse ? 'done' : 'late');
     } catch (error) {
-      seat.end(attempt, { failure: error as Error });
+      state.end(attempt, { failure: error as Error });
       count('lost');
-      if (!(error instanceof MemberGoneError)) this.#failed(seat, job, { nodes, cause: error as Error });
+      if (!(error instanceof MemberGoneError)) this.#failed(state, job, { ranges, cause: error as Error });
     }
     this.#wake();
   }
 
   #failed(
-    seat: Seat,
+    state: MemberState,
     job: Job<unknown>,
-    { nodes, cause }: { readonly nodes: readonly TreeNode[]; readonly cause: Error },
+    { ranges, cause }: { readonly ranges: readonly ShardRange[]; readonly cause: Error },
   ): void {
-    seat.sitsOut = job;
-    const unit = job.round.fail(nodes);
+    state.failedJob = job;
+    const unit = job.ledger.fail(ranges);
     if (cause instanceof WorkerError) this.#fatal = cause;
     // One that works on, or hasn't tried yet, may still do it: members that fail at all don't end a run by themselves.
-    else if (unit !== undefined && [...this.#seats].every(({ sitsOut }) => sitsOut === job)) {
+    else if (unit !== undefined && [...this.#states].every(({ failedJob }) => failedJob === job)) {
       const what = job.kind === 'gradient' ? `shard ${unit} of step ${job.t + 1}` : `chunk ${unit} of the test set`;
       this.#fatal = new WorkerError(`Members failed on ${what} again and again; the last cause: ${cause.message}`, {
         cause,
@@ -227,43 +227,46 @@ export class Cluster implements Executor {
   }
 
   /** @returns false where it comes too late */
-  #accept(member: Member, job: Job<unknown>, result: PieceResult): boolean {
+  #accept(member: Member, job: Job<unknown>, result: AssignmentResult): boolean {
     if (!job.accepts) return false;
     if (result.kind === 'evaluate') {
-      for (const chunks of result.chunks) job.round.succeed(chunks.node, chunks);
+      for (const chunks of result.chunks) job.ledger.succeed(chunks.range, chunks);
       return true;
     }
     return result.partials.map((partial) => this.#take(member, job as Job<Delivered>, partial)).includes(true);
   }
 
   /** Takes a partial in, or compares it with what is known already. @returns whether it was of any use */
-  #take(member: Member, { t, weights, round }: Job<Delivered>, partial: Partial | RemotePartial): boolean {
-    const known = round.resultsOf(partial.node);
-    if (known === undefined && round.isDone(partial.node)) return false;
+  #take(member: Member, { t, weights, ledger }: Job<Delivered>, partial: PartialGradient | RemotePartial): boolean {
+    const known = ledger.resultsOf(partial.range);
+    if (known === undefined && ledger.isDone(partial.range)) return false;
     const isHere = 'gradient' in partial;
     // Room is short only after many failures; what finds none is dealt later.
     if (!isHere && !this.#buffers.hasRoom({ spare: known !== undefined })) return false;
     const delivered = { ...(isHere ? partial : this.#buffers.copy(partial)), member };
     const right = known && this.#options.auditor.compare({ t, weights }, known, delivered);
-    for (const each of right ?? [delivered]) round.succeed(each.node, each);
+    for (const each of right ?? [delivered]) ledger.succeed(each.range, each);
     return true;
   }
 
   /** Resolves when a member has finished, come or gone, or one becomes slow. */
   async #change(): Promise<void> {
     const now = performance.now();
-    const slow = [...this.#seats].map(({ slowAt }) => slowAt - now);
-    const lonely = this.#seats.size === 0;
-    const allFailed = [...this.#seats].every(({ attempt }) => attempt === undefined);
+    const slow = [...this.#states].map(({ slowAt }) => slowAt - now);
+    const isEmpty = this.#states.size === 0;
+    const allFailed = [...this.#states].every(({ attempt }) => attempt === undefined);
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.max(1, Math.min(allFailed && !lonely ? RETRY_MS : LONELY_MS, ...slow)));
+      const timer = setTimeout(
+        resolve,
+        Math.max(1, Math.min(allFailed && !isEmpty ? RETRY_MS : NO_MEMBERS_MS, ...slow)),
+      );
       this.#wake = (): void => {
         clearTimeout(timer);
         resolve();
       };
-      if (lonely) this.#options.onLonely();
+      if (isEmpty) this.#options.onNoMembers();
     });
-    if (allFailed) for (const seat of this.#seats) seat.sitsOut = undefined;
+    if (allFailed) for (const state of this.#states) state.failedJob = undefined;
   }
 }
 

@@ -4,7 +4,7 @@ import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { HANDSHAKE_MS } from '../../shared/wire/greeting.ts';
 
 /** Connections that haven't proved anything yet: more are told to come again, and twice as many are dropped. */
-const MOST_UNKNOWN = 64;
+const MAX_UNKNOWN = 64;
 /** Connections that one address may begin in so many seconds. */
 const RATE = { points: 500, duration: 10 };
 
@@ -12,8 +12,8 @@ const RATE = { points: 500, duration: 10 };
  * Bounds what strangers cost, from the first packet on: how many of their connections are open, how fast one address opens them, and
  * for how long each may prove nothing, whether it speaks TLS, HTTP, WebSocket or not at all.
  */
-export class Doorway {
-  readonly #unknown = new Map<string, { readonly socket: Socket; readonly patience: NodeJS.Timeout }>();
+export class ConnectionLimiter {
+  readonly #unknown = new Map<string, { readonly socket: Socket; readonly deadline: NodeJS.Timeout }>();
   readonly #rate = new RateLimiterMemory(RATE);
 
   constructor(server: Server) {
@@ -27,7 +27,7 @@ export class Doorway {
       () => true,
       () => false,
     );
-    return isSlow && this.#unknown.size <= MOST_UNKNOWN;
+    return isSlow && this.#unknown.size <= MAX_UNKNOWN;
   }
 
   /** It has proved itself. */
@@ -41,18 +41,18 @@ export class Doorway {
   }
 
   #enter(socket: Socket): void {
-    if (this.#unknown.size >= 2 * MOST_UNKNOWN) {
+    if (this.#unknown.size >= 2 * MAX_UNKNOWN) {
       socket.destroy();
       return;
     }
     const key = keyOf(socket);
-    const patience = setTimeout(() => socket.destroy(), 2 * HANDSHAKE_MS).unref();
-    this.#unknown.set(key, { socket, patience });
+    const deadline = setTimeout(() => socket.destroy(), 2 * HANDSHAKE_MS).unref();
+    this.#unknown.set(key, { socket, deadline });
     socket.once('close', () => this.#forget(key));
   }
 
   #forget(key: string): void {
-    clearTimeout(this.#unknown.get(key)?.patience);
+    clearTimeout(this.#unknown.get(key)?.deadline);
     this.#unknown.delete(key);
   }
 }

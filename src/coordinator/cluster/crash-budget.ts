@@ -1,10 +1,10 @@
 /** Failures and lost connections that a node may have, and the pieces of work that make up for one. */
-const MOST_CRASHES = 10;
-const PIECES_A_CRASH = 100;
+const MAX_CRASHES = 10;
+const ASSIGNMENTS_PER_CRASH = 100;
 
 /** How often a node may still fail: work that it does earns it back, so that a node that is mostly well may stay for days. */
 export class CrashBudget {
-  #left = MOST_CRASHES;
+  #left = MAX_CRASHES;
 
   /** It failed at a piece, or was lost. */
   spend(): void {
@@ -13,7 +13,7 @@ export class CrashBudget {
 
   /** It did a piece. */
   earn(): void {
-    this.#left = Math.min(MOST_CRASHES, this.#left + 1 / PIECES_A_CRASH);
+    this.#left = Math.min(MAX_CRASHES, this.#left + 1 / ASSIGNMENTS_PER_CRASH);
   }
 
   get isSpent(): boolean {

@@ -9,14 +9,14 @@ import type { Token } from '../../shared/util/token.ts';
 import { type CloseCode, closeCodes } from '../../shared/wire/close-codes.ts';
 import { maxBytesFromNode } from '../../shared/wire/frames.ts';
 import { admit, growPayload, HANDSHAKE_MS, UNKNOWN_PAYLOAD } from '../../shared/wire/greeting.ts';
-import { Doorway } from './connection-limiter.ts';
-import { GuestBook, type GuestBookOptions, type WireCounts } from './node-registry.ts';
+import { ConnectionLimiter } from './connection-limiter.ts';
+import { NodeRegistry, type NodeRegistryOptions, type WireCounts } from './node-registry.ts';
 
 /** For a peer to take a close frame, and for nodes to take the good-bye. */
 const CLOSE_MS = 1000;
 const FAREWELL_MS = 500;
 
-export interface HubOptions extends GuestBookOptions {
+export interface HubOptions extends NodeRegistryOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
@@ -30,8 +30,8 @@ export class Hub {
   readonly url: string;
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
-  readonly #doorway: Doorway;
-  readonly #guests: GuestBook;
+  readonly #limiter: ConnectionLimiter;
+  readonly #registry: NodeRegistry;
   readonly #options: HubOptions;
   readonly #runId = randomBytes(16);
 
@@ -39,8 +39,8 @@ export class Hub {
     this.#server = server;
     this.url = url;
     this.#options = options;
-    this.#guests = new GuestBook(options);
-    this.#doorway = new Doorway(server);
+    this.#registry = new NodeRegistry(options);
+    this.#limiter = new ConnectionLimiter(server);
     this.#sockets = new WebSocketServer({
       server,
       perMessageDeflate: false,
@@ -71,41 +71,41 @@ export class Hub {
   }
 
   get counts(): WireCounts {
-    return this.#guests.counts;
+    return this.#registry.counts;
   }
 
   /** Says good-bye to every node, and stops listening. */
   async close(reason: 'runOver' | 'stopping'): Promise<void> {
     this.#server.close();
-    this.#guests.farewell(reason);
+    this.#registry.farewell(reason);
     const { clients } = this.#sockets;
     const until = performance.now() + FAREWELL_MS;
     while (clients.size > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 10));
     for (const socket of clients) socket.terminate();
     this.#sockets.close();
-    this.#doorway.close();
+    this.#limiter.close();
   }
 
   async #greet(socket: WebSocket, { socket: connection }: IncomingMessage): Promise<void> {
     socket.on('error', () => {});
     try {
-      if (!(await this.#doorway.mayAsk(connection))) {
+      if (!(await this.#limiter.mayAsk(connection))) {
         throw new ProtocolError('Too many connections.', { closeCode: 'tooMany' });
       }
       const { token, run } = this.#options;
       const seal = await admit(socket, { token, connection, runId: this.#runId });
-      this.#doorway.admitted(connection);
+      this.#limiter.admitted(connection);
       growPayload(socket, maxBytesFromNode(run.welcome) + seal.overhead);
-      this.#guests.enter(socket, seal);
+      this.#registry.enter(socket, seal);
       socket.resume();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#turnAway(socket, error.closeCode);
+      this.#refuse(socket, error.closeCode);
     }
   }
 
-  #turnAway(socket: WebSocket, rule: CloseCode): void {
-    this.#guests.reject(rule);
+  #refuse(socket: WebSocket, rule: CloseCode): void {
+    this.#registry.reject(rule);
     const { code, reason } = closeCodes[rule];
     socket.close(code, reason);
     setTimeout(() => socket.terminate(), CLOSE_MS).unref();

@@ -1,13 +1,13 @@
 import type { GradientPhases, WeightsVersion } from '../../shared/engine/executor.ts';
-import type { TreeNode } from '../../shared/engine/tree.ts';
-import { Round } from '../../shared/scheduler/ledger.ts';
+import type { ShardRange } from '../../shared/engine/tree.ts';
+import { ShardLedger } from '../../shared/scheduler/ledger.ts';
 
 /** A step's gradient, or an evaluation: what all members compute together. */
 export class Job<Result> {
   readonly kind: 'gradient' | 'evaluate';
   readonly t: number;
   readonly weights: WeightsVersion;
-  readonly round: Round<Result>;
+  readonly ledger: ShardLedger<Result>;
   /** Nobody has begun. */
   isUntouched = true;
   /** Seconds of telling members; and of the one that took longest with its pieces of use, in each. */
@@ -17,12 +17,12 @@ export class Job<Result> {
 
   constructor(
     kind: 'gradient' | 'evaluate',
-    { t, weights, whole }: { readonly t: number; readonly weights: WeightsVersion; readonly whole: TreeNode },
+    { t, weights, whole }: { readonly t: number; readonly weights: WeightsVersion; readonly whole: ShardRange },
   ) {
     this.kind = kind;
     this.t = t;
     this.weights = weights;
-    this.round = new Round(whole.end, [whole]);
+    this.ledger = new ShardLedger(whole.end, [whole]);
   }
 
   took(phases: GradientPhases): void {
@@ -32,6 +32,6 @@ export class Job<Result> {
   }
 
   get accepts(): boolean {
-    return !this.closed && !this.round.complete;
+    return !this.closed && !this.ledger.complete;
   }
 }

@@ -3,7 +3,7 @@ import type { TrainConfig } from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { partsOf } from '../../shared/data/parts.ts';
-import { canary } from '../../shared/engine/self-test.ts';
+import { selfTest } from '../../shared/engine/self-test.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { isLoopback } from '../../shared/util/loopback.ts';
@@ -12,7 +12,7 @@ import { CHUNK_SIZE } from '../../worker/pool/pool.ts';
 import type { RunEvent } from '../train/observer.ts';
 import type { Cluster } from './cluster.ts';
 import { Hub } from './hub.ts';
-import type { Guest } from './node-registry.ts';
+import type { NodeInfo } from './node-registry.ts';
 
 /** Where and how a coordinator listens for nodes. */
 export interface Listening {
@@ -70,7 +70,7 @@ export interface HubOptions {
   readonly run: string;
   readonly onEvent: (event: RunEvent) => void;
   /** Told of each node that has become a member, and of each whose name is free again. */
-  readonly onReady: (node: Guest) => void;
+  readonly onReady: (node: NodeInfo) => void;
   readonly onForget: (node: string) => void;
 }
 
@@ -106,12 +106,12 @@ export function openHub({
         ...{ samples: dataset.train.count, testSamples: dataset.test.count, chunkSize: CHUNK_SIZE, parameters },
       },
       numerics: numericsDigest(),
-      canary: canary().sha256,
+      selfTest: selfTest().sha256,
       dataParts,
     },
-    onJoin: (guest) => {
-      const { name, threads } = guest;
-      onReady(guest);
+    onJoin: (info) => {
+      const { name, threads } = info;
+      onReady(info);
       onEvent({ kind: 'joined', node: name });
       notice(name, `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.`);
       onEvent({ kind: 'workers', node: name, counts: { ready: threads, starting: 0 } });

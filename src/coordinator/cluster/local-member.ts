@@ -1,8 +1,8 @@
 import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
-import type { GradientPhases, Partial, WeightsVersion } from '../../shared/engine/executor.ts';
-import type { TreeNode } from '../../shared/engine/tree.ts';
+import type { GradientPhases, PartialGradient, WeightsVersion } from '../../shared/engine/executor.ts';
+import type { ShardRange } from '../../shared/engine/tree.ts';
 import { WorkerError } from '../../shared/util/errors.ts';
-import type { Member, Piece, PieceResult } from './member.ts';
+import type { Assignment, AssignmentResult, Member } from './member.ts';
 
 /** What the coordinator's own threads offer: `LocalPool` of src/worker. */
 export interface Threads {
@@ -10,12 +10,12 @@ export interface Threads {
   gradient(work: {
     readonly t: number;
     readonly weights: WeightsVersion;
-    readonly nodes: readonly TreeNode[];
+    readonly ranges: readonly ShardRange[];
     readonly keeps?: boolean;
-  }): Promise<readonly Partial[]>;
+  }): Promise<readonly PartialGradient[]>;
   /** Of the last gradient. */
   readonly gradientPhases: GradientPhases;
-  evaluateChunks(weights: WeightsVersion, nodes: readonly TreeNode[]): Promise<readonly EvaluatedChunks[]>;
+  evaluateChunks(weights: WeightsVersion, ranges: readonly ShardRange[]): Promise<readonly EvaluatedChunks[]>;
 }
 
 /** The coordinator's own threads as a member. */
@@ -34,11 +34,11 @@ export class LocalMember implements Member {
   }
 
   /** @throws WorkerError where the same shards failed again and again */
-  async work({ kind, t, weights, nodes }: Piece): Promise<PieceResult> {
-    if (kind === 'evaluate') return { kind, chunks: await this.#pool.evaluateChunks(weights, nodes) };
+  async work({ kind, t, weights, ranges }: Assignment): Promise<AssignmentResult> {
+    if (kind === 'evaluate') return { kind, chunks: await this.#pool.evaluateChunks(weights, ranges) };
     const keeps = this.#t === t;
     this.#t = t;
-    const partials = await this.#pool.gradient({ t, weights, nodes, keeps });
+    const partials = await this.#pool.gradient({ t, weights, ranges, keeps });
     return { kind, partials, phases: this.#pool.gradientPhases };
   }
 

@@ -1,7 +1,7 @@
-import { type TreeNode, unitCount } from '../../shared/engine/tree.ts';
-import type { DealCounts, Round } from '../../shared/scheduler/ledger.ts';
+import { type ShardRange, unitCount } from '../../shared/engine/tree.ts';
+import type { AttemptCounts, ShardLedger } from '../../shared/scheduler/ledger.ts';
 import type { Cost } from '../../shared/scheduler/split-by-cost.ts';
-import type { Member, Piece } from './member.ts';
+import type { Assignment, Member } from './member.ts';
 
 /** Weight of the newest measurement in a member's costs: whatever disturbs one makes it longer. */
 const GAIN = { longer: 0.1, shorter: 0.4 };
@@ -15,15 +15,15 @@ const FIRST_MS = 2000;
 
 /** Of a job, what a seat has to do with. */
 interface Work {
-  readonly kind: Piece['kind'];
-  readonly round: Pick<Round<unknown>, 'hold' | 'abandon' | 'giveUp'>;
+  readonly kind: Assignment['kind'];
+  readonly ledger: Pick<ShardLedger<unknown>, 'hold' | 'abandon' | 'giveUp'>;
   isUntouched: boolean;
 }
 
 /** A piece that a member is at. */
 export interface Attempt {
   readonly job: Work;
-  readonly nodes: readonly TreeNode[];
+  readonly ranges: readonly ShardRange[];
   readonly startedAt: number;
   /** Others may be given the same nodes. */
   givenUp: boolean;
@@ -36,46 +36,46 @@ interface AttemptEnd {
 
 interface BeginOptions {
   readonly isProbe?: boolean;
-  readonly counts?: DealCounts | undefined;
+  readonly counts?: AttemptCounts | undefined;
 }
 
 /** A member's place in the cluster: what it is at, and how fast it is. */
-export class Seat {
+export class MemberState {
   readonly member: Member;
   /** In milliseconds, of a unit and of any units at all; undefined until measured. */
-  readonly costs: Record<Piece['kind'], Cost | undefined> = { gradient: undefined, evaluate: undefined };
+  readonly costs: Record<Assignment['kind'], Cost | undefined> = { gradient: undefined, evaluate: undefined };
   attempt: Attempt | undefined;
   #measuredAt = performance.now();
   /** Of gradients. */
   measurements = 0;
   /** What it failed at; others are asked first. */
-  sitsOut: Work | undefined;
+  failedJob: Work | undefined;
 
   constructor(member: Member) {
     this.member = member;
   }
 
   /** @param isProbe nobody waits for it @param counts counts the units by why they were dealt */
-  begin(job: Work, nodes: readonly TreeNode[], { isProbe = false, counts }: BeginOptions = {}): Attempt {
+  begin(job: Work, ranges: readonly ShardRange[], { isProbe = false, counts }: BeginOptions = {}): Attempt {
     job.isUntouched = false;
-    if (!isProbe) job.round.hold(nodes, counts);
-    else if (counts !== undefined) counts.duplicate += unitCount(nodes);
-    const attempt = { job, nodes, startedAt: performance.now(), givenUp: isProbe };
+    if (!isProbe) job.ledger.hold(ranges, counts);
+    else if (counts !== undefined) counts.duplicate += unitCount(ranges);
+    const attempt = { job, ranges, startedAt: performance.now(), givenUp: isProbe };
     this.attempt = attempt;
     return attempt;
   }
 
   /** It has finished, after so many seconds of computing, or with `failure` never will. */
   end(attempt: Attempt, { seconds = Number.POSITIVE_INFINITY, failure }: AttemptEnd = {}): void {
-    const { job, nodes, startedAt, givenUp } = attempt;
+    const { job, ranges, startedAt, givenUp } = attempt;
     this.attempt = undefined;
-    if (!givenUp) job.round.abandon(nodes);
+    if (!givenUp) job.ledger.abandon(ranges);
     if (failure !== undefined) return;
     this.#measuredAt = performance.now();
     if (job.kind === 'gradient') this.measurements++;
     const total = performance.now() - startedAt;
     const compute = Math.max(LEAST_MS, Math.min(total, 1000 * seconds));
-    const measured = { shard: compute / unitCount(nodes), overhead: total - compute };
+    const measured = { shard: compute / unitCount(ranges), overhead: total - compute };
     const before = this.costs[job.kind] ?? measured;
     const moved = (key: keyof Cost): number => {
       const change = measured[key] - before[key];
@@ -94,7 +94,7 @@ export class Seat {
     const { attempt } = this;
     if (attempt === undefined || attempt.givenUp) return Number.POSITIVE_INFINITY;
     const cost = this.costs[attempt.job.kind];
-    const expected = cost === undefined ? FIRST_MS : cost.overhead + cost.shard * unitCount(attempt.nodes);
+    const expected = cost === undefined ? FIRST_MS : cost.overhead + cost.shard * unitCount(attempt.ranges);
     return attempt.startedAt + Math.max(SLOW_MINIMUM_MS, SLOW_FACTOR * expected);
   }
 
@@ -112,6 +112,6 @@ export class Seat {
     const { attempt } = this;
     if (attempt === undefined || attempt.givenUp) return;
     attempt.givenUp = true;
-    attempt.job.round[how](attempt.nodes);
+    attempt.job.ledger[how](attempt.ranges);
   }
 }

@@ -6,7 +6,7 @@ import { decodeFromNode, encode } from '../../shared/wire/frames.ts';
 import { Link, type Meter } from '../../shared/wire/link.ts';
 import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/wire/messages.ts';
 import type { Seal } from '../../shared/wire/seal.ts';
-import type { Acquaintance, Guest, GuestBookOptions } from './node-registry.ts';
+import type { NodeInfo, NodeRecord, NodeRegistryOptions } from './node-registry.ts';
 import { RemoteNode, type RemoteNodeOptions } from './remote-node.ts';
 import { SelfReport } from './self-report.ts';
 
@@ -19,9 +19,9 @@ const READY_MS = 120_000;
 /** For the answer to a piece of work, which others have long done by then. */
 const ANSWER_MS = 60_000;
 
-export interface VisitOptions extends Omit<GuestBookOptions, 'onForget'> {
+export interface NodeConnectionOptions extends Omit<NodeRegistryOptions, 'onForget'> {
   readonly meter: Meter;
-  readonly meet: (identity: string, host: string) => Acquaintance;
+  readonly meet: (identity: string, host: string) => NodeRecord;
   readonly weightsFrame: RemoteNodeOptions['weightsFrame'];
   readonly onReady: (node: RemoteNode) => void;
   /** `rule`: what it was closed for, where this side closed. */
@@ -29,12 +29,12 @@ export interface VisitOptions extends Omit<GuestBookOptions, 'onForget'> {
 }
 
 /** One node's connection: hello, welcome, the data where it lacks them, ready, work. */
-export class Visit {
-  readonly #options: VisitOptions;
+export class NodeConnection {
+  readonly #options: NodeConnectionOptions;
   readonly #link: Link<FromNode, FromCoordinator>;
   #node: RemoteNode | undefined;
-  #acquaintance: Acquaintance | undefined;
-  #guest: Guest | undefined;
+  #record: NodeRecord | undefined;
+  #info: NodeInfo | undefined;
   #report: SelfReport | undefined;
   /** As it was told last. */
   #workersReady = 0;
@@ -44,7 +44,7 @@ export class Visit {
   #isLeaving = false;
   #deadline: NodeJS.Timeout;
 
-  constructor(socket: WebSocket, seal: Seal, options: VisitOptions) {
+  constructor(socket: WebSocket, seal: Seal, options: NodeConnectionOptions) {
     this.#options = options;
     this.#link = new Link({
       ...{ socket, seal, encode, meter: options.meter },
@@ -91,7 +91,7 @@ export class Visit {
       case 'partials':
       case 'evaluated':
         this.#expectNode().receive(message);
-        this.#acquaintance?.budget.earn();
+        this.#record?.budget.earn();
         break;
       case 'failed':
         this.#expectNode().failed(message.message);
@@ -106,20 +106,20 @@ export class Visit {
     }
   }
 
-  #hello({ node, name, threads, numerics, canary }: NodeMessage<'hello'>): void {
+  #hello({ node, name, threads, numerics, selfTest }: NodeMessage<'hello'>): void {
     if (this.#node !== undefined) throw new ProtocolError('A second hello.', { closeCode: 'unexpected' });
     const { run, meet, weightsFrame } = this.#options;
     if (numerics !== run.numerics) throw otherNumerics('build', numerics, run.numerics);
-    if (canary !== run.canary) throw otherNumerics('canary', canary, run.canary);
-    const acquaintance = meet(node, name);
-    if (acquaintance.budget.isSpent) throw unreliable();
+    if (selfTest !== run.selfTest) throw otherNumerics('canary', selfTest, run.selfTest);
+    const record = meet(node, name);
+    if (record.budget.isSpent) throw unreliable();
     const { parameters, testSamples, chunkSize } = run.welcome;
-    this.#acquaintance = acquaintance;
-    this.#guest = { name: acquaintance.name, threads, figures: acquaintance.figures };
+    this.#record = record;
+    this.#info = { name: record.name, threads, figures: record.figures };
     this.#workersReady = threads;
-    this.#report = new SelfReport(acquaintance.figures, threads);
+    this.#report = new SelfReport(record.figures, threads);
     this.#node = new RemoteNode({
-      ...{ name: acquaintance.name, identity: node, threads, parameters, testSamples },
+      ...{ name: record.name, identity: node, threads, parameters, testSamples },
       ...{ chunkSize, link: this.#link, weightsFrame },
     });
     this.#link.send({ type: 'welcome', ...run.welcome, heartbeatSeconds: HEARTBEAT_SECONDS });
@@ -149,7 +149,7 @@ export class Visit {
     clearTimeout(this.#deadline);
     this.#options.onReady(node);
     if (!this.#isLeaving) this.#options.cluster.join(node);
-    this.#options.onJoin(this.#guest as Guest);
+    this.#options.onJoin(this.#info as NodeInfo);
   }
 
   #pong(message: NodeMessage<'pong'>): void {
@@ -158,7 +158,7 @@ export class Visit {
     const { workersReady } = message;
     if (!this.#isReady || workersReady === this.#workersReady) return;
     this.#workersReady = workersReady;
-    this.#options.onWorkers(this.#guest as Guest, workersReady);
+    this.#options.onWorkers(this.#info as NodeInfo, workersReady);
   }
 
   #expectNode(): RemoteNode {
@@ -171,7 +171,7 @@ export class Visit {
   }
 
   #spend(): void {
-    const budget = this.#acquaintance?.budget;
+    const budget = this.#record?.budget;
     budget?.spend();
     if (budget?.isSpent) throw unreliable();
   }
@@ -185,13 +185,13 @@ export class Visit {
     if (node !== undefined) {
       this.#options.cluster.leave(node);
       node.lost();
-      if (wasReady && !this.#isLeaving && rule !== 'replaced') this.#acquaintance?.budget.spend();
+      if (wasReady && !this.#isLeaving && rule !== 'replaced') this.#record?.budget.spend();
     }
     this.#options.onGone(node?.identity, rule);
-    const guest = this.#guest;
-    if (guest === undefined || !wasReady) return;
-    if (this.#isLeaving) this.#options.onLeave(guest, 'left', 'it left');
-    else this.#options.onLeave(guest, isForItsDeeds(rule) ? 'closed' : 'lost', printable(reason));
+    const info = this.#info;
+    if (info === undefined || !wasReady) return;
+    if (this.#isLeaving) this.#options.onLeave(info, 'left', 'it left');
+    else this.#options.onLeave(info, isForItsDeeds(rule) ? 'closed' : 'lost', printable(reason));
   }
 }
 

@@ -11,26 +11,26 @@ import type { Seal } from '../../shared/wire/seal.ts';
 import type { LeaveReason } from '../train/observer.ts';
 import type { Cluster } from './cluster.ts';
 import { CrashBudget } from './crash-budget.ts';
-import type { Piece } from './member.ts';
-import { HEARTBEAT_SECONDS, Visit } from './node-connection.ts';
+import type { Assignment } from './member.ts';
+import { HEARTBEAT_SECONDS, NodeConnection } from './node-connection.ts';
 import type { OutgoingFrame } from './remote-node.ts';
 import { type NodeFigures, newFigures } from './self-report.ts';
 
 /** How long a node that is gone keeps its name, and those that are remembered at the most. */
 const FORGET_MS = 300_000;
-const MOST_REMEMBERED = 256;
+const MAX_REMEMBERED = 256;
 
 /** What every node of a run is told, and held to. */
 export interface RunDescription {
   readonly welcome: Omit<CoordinatorMessage<'welcome'>, 'type' | 'heartbeatSeconds'>;
   readonly numerics: string;
-  readonly canary: string;
+  readonly selfTest: string;
   /** The data set's files, to send to nodes that lack it. */
   readonly dataParts: () => readonly Uint8Array[];
 }
 
 /** A node as people see it. */
-export interface Guest {
+export interface NodeInfo {
   readonly name: string;
   readonly threads: number;
   readonly figures: NodeFigures;
@@ -45,14 +45,14 @@ export interface WireCounts {
   readonly rejected: Map<CloseCode, number>;
 }
 
-export interface GuestBookOptions {
+export interface NodeRegistryOptions {
   readonly cluster: Cluster;
   readonly run: RunDescription;
-  readonly onJoin: (guest: Guest) => void;
+  readonly onJoin: (info: NodeInfo) => void;
   /** `why` in words. */
-  readonly onLeave: (guest: Guest, reason: LeaveReason, why: string) => void;
+  readonly onLeave: (info: NodeInfo, reason: LeaveReason, why: string) => void;
   /** It has told how many of its threads are up, and they are others than before. */
-  readonly onWorkers: (guest: Guest, ready: number) => void;
+  readonly onWorkers: (info: NodeInfo, ready: number) => void;
   /** It has been gone for minutes: its name is free again. */
   readonly onForget: (name: string) => void;
   /** Milliseconds. */
@@ -60,7 +60,7 @@ export interface GuestBookOptions {
 }
 
 /** What is kept of a node while it is gone. */
-export interface Acquaintance {
+export interface NodeRecord {
   readonly name: string;
   readonly budget: CrashBudget;
   readonly figures: NodeFigures;
@@ -69,26 +69,26 @@ export interface Acquaintance {
 }
 
 /** All nodes that have come in, each from its hello to its last word. */
-export class GuestBook {
+export class NodeRegistry {
   readonly counts: WireCounts = {
     bytes: { sent: 0, received: 0 },
     reconnects: 0,
     // All of them, or nobody could see the first of each: an increase begins at a value.
     rejected: new Map(CLOSE_CODES.map((code) => [code, 0])),
   };
-  readonly #options: GuestBookOptions;
-  readonly #visits = new Set<Visit>();
-  readonly #known = new Map<string, Acquaintance>();
+  readonly #options: NodeRegistryOptions;
+  readonly #connections = new Set<NodeConnection>();
+  readonly #known = new Map<string, NodeRecord>();
   readonly #heartbeat: NodeJS.Timeout;
   readonly #buffers = new FrameBuffers();
   readonly #now: () => number;
   #frame: WeightsFrame | undefined;
 
-  constructor(options: GuestBookOptions) {
+  constructor(options: NodeRegistryOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
     this.#heartbeat = setInterval(() => {
-      for (const visit of this.#visits) visit.beat();
+      for (const connection of this.#connections) connection.beat();
       this.#forget();
     }, 1000 * HEARTBEAT_SECONDS);
     this.#heartbeat.unref();
@@ -96,28 +96,28 @@ export class GuestBook {
 
   /** A connection that has proved that it may come in. */
   enter(socket: WebSocket, seal: Seal): void {
-    const visit: Visit = new Visit(socket, seal, {
+    const connection: NodeConnection = new NodeConnection(socket, seal, {
       ...this.#options,
       meter: this.counts.bytes,
       meet: (identity, host) => this.#meet(identity, host),
-      weightsFrame: (piece) => this.#weightsFrame(piece),
+      weightsFrame: (assignment) => this.#weightsFrame(assignment),
       onReady: ({ identity }) => {
         // The same node again: its old connection is dead, though nobody has noticed yet.
-        for (const other of this.#visits) if (other !== visit && other.identity === identity) other.replace();
-        const acquaintance = this.#known.get(identity);
-        if (acquaintance !== undefined) acquaintance.goneAt = undefined;
+        for (const other of this.#connections) if (other !== connection && other.identity === identity) other.replace();
+        const record = this.#known.get(identity);
+        if (record !== undefined) record.goneAt = undefined;
       },
       onGone: (identity, rule) => {
-        this.#visits.delete(visit);
+        this.#connections.delete(connection);
         if (rule !== undefined) this.reject(rule);
-        const isElsewhere = [...this.#visits].some((other) => other.identity === identity);
-        const acquaintance = identity === undefined ? undefined : this.#known.get(identity);
-        if (acquaintance === undefined || isElsewhere) return;
-        acquaintance.goneAt = this.#now();
-        acquaintance.figures.vitals = undefined;
+        const isElsewhere = [...this.#connections].some((other) => other.identity === identity);
+        const record = identity === undefined ? undefined : this.#known.get(identity);
+        if (record === undefined || isElsewhere) return;
+        record.goneAt = this.#now();
+        record.figures.vitals = undefined;
       },
     });
-    this.#visits.add(visit);
+    this.#connections.add(connection);
   }
 
   /** Counts a connection that was closed for what it did. */
@@ -127,11 +127,11 @@ export class GuestBook {
 
   farewell(reason: 'runOver' | 'stopping'): void {
     clearInterval(this.#heartbeat);
-    for (const visit of this.#visits) visit.farewell(reason);
+    for (const connection of this.#connections) connection.farewell(reason);
   }
 
   /** A node has said who it is: it has the name that it had, or its host's, numbered where that is taken. */
-  #meet(identity: string, host: string): Acquaintance {
+  #meet(identity: string, host: string): NodeRecord {
     const known = this.#known.get(identity);
     if (known !== undefined) {
       this.counts.reconnects++;
@@ -141,14 +141,14 @@ export class GuestBook {
     const plain = printable(host);
     let name = plain;
     for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`;
-    const met: Acquaintance = { name, budget: new CrashBudget(), figures: newFigures(), goneAt: this.#now() };
+    const met: NodeRecord = { name, budget: new CrashBudget(), figures: newFigures(), goneAt: this.#now() };
     this.#known.set(identity, met);
     return met;
   }
 
   #forget(): void {
     const gone = [...this.#known].filter(([, { goneAt }]) => goneAt !== undefined);
-    const surplus = gone.length - MOST_REMEMBERED;
+    const surplus = gone.length - MAX_REMEMBERED;
     // Maps keep the order in which nodes were met: the oldest go first.
     for (const [index, [identity, { name, goneAt = 0 }]] of gone.entries()) {
       if (index >= surplus && this.#now() - goneAt < FORGET_MS) continue;
@@ -159,7 +159,7 @@ export class GuestBook {
   }
 
   /** One immutable copy for all nodes: shared memory would change under a socket that is slow to send. */
-  #weightsFrame({ t, weights }: Piece): OutgoingFrame {
+  #weightsFrame({ t, weights }: Assignment): OutgoingFrame {
     if (this.#frame?.of !== weights || this.#frame.t !== t) {
       const before = this.#frame;
       const message = { type: 'weights', version: t, body: bytesOf(weights.values) } as const;

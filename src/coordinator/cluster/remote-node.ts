@@ -1,11 +1,11 @@
 import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
-import type { TreeNode } from '../../shared/engine/tree.ts';
+import type { ShardRange } from '../../shared/engine/tree.ts';
 import { ProtocolError } from '../../shared/util/errors.ts';
 import type { CloseCode } from '../../shared/wire/close-codes.ts';
 import { floatsOf } from '../../shared/wire/floats.ts';
 import type { Link } from '../../shared/wire/link.ts';
 import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/wire/messages.ts';
-import { type Member, MemberGoneError, type Piece, type PieceResult } from './member.ts';
+import { type Assignment, type AssignmentResult, type Member, MemberGoneError } from './member.ts';
 
 export interface RemoteNodeOptions {
   readonly name: string;
@@ -17,7 +17,7 @@ export interface RemoteNodeOptions {
   readonly chunkSize: number;
   readonly link: Link<FromNode, FromCoordinator>;
   /** The encoded weights of a step, made once for all nodes. */
-  readonly weightsFrame: (piece: Piece) => OutgoingFrame;
+  readonly weightsFrame: (assignment: Assignment) => OutgoingFrame;
 }
 
 /** An encoded message, which several connections may share. */
@@ -27,11 +27,11 @@ export interface OutgoingFrame {
 }
 
 interface Pending {
-  readonly piece: Piece;
+  readonly assignment: Assignment;
   readonly since: number;
   /** Of an evaluation. */
   readonly id: number;
-  readonly resolve: (result: PieceResult) => void;
+  readonly resolve: (result: AssignmentResult) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -54,20 +54,20 @@ export class RemoteNode implements Member {
     this.threads = options.threads;
   }
 
-  work(piece: Piece): Promise<PieceResult> {
+  work(assignment: Assignment): Promise<AssignmentResult> {
     if (this.#gone) return Promise.reject(new MemberGoneError(`${this.name} is gone.`));
     const { link, weightsFrame } = this.#options;
-    if (this.#version !== piece.t) {
-      const { bytes, onSent } = weightsFrame(piece);
+    if (this.#version !== assignment.t) {
+      const { bytes, onSent } = weightsFrame(assignment);
       link.sendEncoded(bytes, onSent);
     }
-    this.#version = piece.t;
-    const { kind, t: step, nodes } = piece;
+    this.#version = assignment.t;
+    const { kind, t: step, ranges } = assignment;
     const id = kind === 'gradient' ? step : this.#evaluations++;
-    if (kind === 'gradient') link.send({ type: 'work', step, version: step, nodes });
-    else link.send({ type: 'evaluate', id, version: step, chunks: spanOf(nodes) });
+    if (kind === 'gradient') link.send({ type: 'work', step, version: step, ranges });
+    else link.send({ type: 'evaluate', id, version: step, chunks: spanOf(ranges) });
     return new Promise((resolve, reject) => {
-      this.#pending = { piece, id, resolve, reject, since: performance.now() };
+      this.#pending = { assignment, id, resolve, reject, since: performance.now() };
     });
   }
 
@@ -91,9 +91,9 @@ export class RemoteNode implements Member {
 
   /** The node failed at its piece, and lives. @throws ProtocolError where it has none */
   failed(message: string): void {
-    const { piece, reject } = this.#expect(this.#pending?.piece.kind);
+    const { assignment, reject } = this.#expect(this.#pending?.assignment.kind);
     this.#pending = undefined;
-    reject(new Error(`${this.name} failed at step ${piece.t + 1}: ${message}`));
+    reject(new Error(`${this.name} failed at step ${assignment.t + 1}: ${message}`));
   }
 
   /** The connection is closed. */
@@ -103,20 +103,21 @@ export class RemoteNode implements Member {
     this.#pending = undefined;
   }
 
-  #expect(kind: Piece['kind'] | undefined): Pending {
+  #expect(kind: Assignment['kind'] | undefined): Pending {
     const pending = this.#pending;
-    if (pending === undefined || pending.piece.kind !== kind) throw unexpected('a result that it was not asked for');
+    if (pending === undefined || pending.assignment.kind !== kind)
+      throw unexpected('a result that it was not asked for');
     return pending;
   }
 
-  #partials({ piece }: Pending, message: NodeMessage<'partials'>): PieceResult {
-    const { step, nodes, seconds, sampleSeconds: sample, reduceSeconds: reduce, body } = message;
+  #partials({ assignment }: Pending, message: NodeMessage<'partials'>): AssignmentResult {
+    const { step, ranges, seconds, sampleSeconds: sample, reduceSeconds: reduce, body } = message;
     const { parameters } = this.#options;
-    if (step !== piece.t || !areSame(nodes, piece.nodes)) {
-      throw badResult(`of step ${step} and the nodes ${JSON.stringify(nodes)}`);
+    if (step !== assignment.t || !areSame(ranges, assignment.ranges)) {
+      throw badResult(`of step ${step} and the nodes ${JSON.stringify(ranges)}`);
     }
-    const partials = nodes.map(({ begin, end, lossSum, correct }, i) => ({
-      ...{ node: { begin, end }, lossSum, correct },
+    const partials = ranges.map(({ begin, end, lossSum, correct }, i) => ({
+      ...{ range: { begin, end }, lossSum, correct },
       copyTo: (target: Float32Array) => floatsOf(body, i * parameters, target),
     }));
     const phases = { sample, compute: Math.max(0, seconds - sample - reduce), reduce };
@@ -124,30 +125,30 @@ export class RemoteNode implements Member {
   }
 
   #chunks(
-    { piece, id }: Pending,
+    { assignment, id }: Pending,
     { id: answered, chunks, losses, seconds, body }: NodeMessage<'evaluated'>,
-  ): PieceResult {
+  ): AssignmentResult {
     const { testSamples, chunkSize } = this.#options;
-    if (answered !== id || !areSame([chunks], [spanOf(piece.nodes)])) {
+    if (answered !== id || !areSame([chunks], [spanOf(assignment.ranges)])) {
       throw badResult(`of evaluation ${answered} and the chunks ${JSON.stringify(chunks)}`);
     }
     const sampleOf = (chunk: number): number => Math.min(testSamples, chunk * chunkSize) - chunks.begin * chunkSize;
-    const results: EvaluatedChunks[] = piece.nodes.map((node) => ({
-      node,
-      losses: losses.slice(node.begin - chunks.begin, node.end - chunks.begin),
+    const results: EvaluatedChunks[] = assignment.ranges.map((range) => ({
+      range,
+      losses: losses.slice(range.begin - chunks.begin, range.end - chunks.begin),
       // A copy: the message's bytes don't last.
-      predictions: Uint8Array.from(body.subarray(sampleOf(node.begin), sampleOf(node.end))),
+      predictions: Uint8Array.from(body.subarray(sampleOf(range.begin), sampleOf(range.end))),
     }));
     return { kind: 'evaluate', chunks: results, seconds };
   }
 }
 
 /** From the first to the last of consecutive nodes. */
-function spanOf(nodes: readonly TreeNode[]): TreeNode {
-  return { begin: (nodes[0] as TreeNode).begin, end: (nodes.at(-1) as TreeNode).end };
+function spanOf(ranges: readonly ShardRange[]): ShardRange {
+  return { begin: (ranges[0] as ShardRange).begin, end: (ranges.at(-1) as ShardRange).end };
 }
 
-function areSame(a: readonly TreeNode[], b: readonly TreeNode[]): boolean {
+function areSame(a: readonly ShardRange[], b: readonly ShardRange[]): boolean {
   return a.length === b.length && a.every(({ begin, end }, i) => begin === b[i]?.begin && end === b[i]?.end);
 }
 

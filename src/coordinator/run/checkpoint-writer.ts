@@ -11,9 +11,9 @@ import type { CheckpointState } from '../train/train.ts';
 
 /** Between two tries; each one doubles it, up to the most. */
 const RETRY_MS = 1000;
-const MAXIMUM_RETRY_MS = 60_000;
+const MAX_RETRY_MS = 60_000;
 /** Checkpoints in memory, but for snapshots. */
-const MAXIMUM_WAITING = 8;
+const MAX_WAITING = 8;
 /** When there is nothing left to do but save: an hour. */
 const LAST_TRIES = 66;
 
@@ -66,7 +66,7 @@ export class CheckpointWriter implements StepObserver {
     const copy = { ...state, weights: state.weights.slice(), optimizer: { m: m.slice(), v: v?.slice() } };
     const waiting = [...this.#waiting, copy];
     const regular = waiting.filter(({ step }) => !this.#isSnapshot(step));
-    this.#waiting = waiting.filter((taken) => !regular.slice(0, -MAXIMUM_WAITING).includes(taken));
+    this.#waiting = waiting.filter((taken) => !regular.slice(0, -MAX_WAITING).includes(taken));
     this.#work();
   }
 
@@ -98,7 +98,7 @@ export class CheckpointWriter implements StepObserver {
   }
 
   get #delay(): number {
-    return Math.min(MAXIMUM_RETRY_MS, RETRY_MS * 2 ** (this.#failures - 1));
+    return Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** (this.#failures - 1));
   }
 
   #work(): void {
@@ -158,17 +158,17 @@ export class CheckpointWriter implements StepObserver {
     this.#retry = setTimeout(() => this.#work(), this.#delay).unref();
     // Loud, but not a line for every try of a disk that stays full for days.
     if (Number.isInteger(Math.log2(this.#failures))) {
-      this.#say(`CHECKPOINT ${step} FAILED: ${error.message} It is tried again.`);
+      this.#print(`CHECKPOINT ${step} FAILED: ${error.message} It is tried again.`);
     }
   }
 
   #succeeded(step: number): void {
-    if (this.#failures > 0) this.#say(`Checkpoints are written again: the one of step ${step} is on the disk.`);
+    if (this.#failures > 0) this.#print(`Checkpoints are written again: the one of step ${step} is on the disk.`);
     this.#failures = 0;
     this.#failure = undefined;
   }
 
-  #say(message: string): void {
+  #print(message: string): void {
     this.#context.observer.onEvent({ kind: 'notice', level: 'warn', message });
   }
 

@@ -5,7 +5,7 @@ export const MANIFEST = 'run.json';
 export const STEPS = 'steps.jsonl';
 export const CHECKPOINTS = 'checkpoints';
 /** How far --remote-write has come. */
-export const BOOKMARK = 'remote-write.json';
+export const SEND_CURSOR = 'remote-write.json';
 
 export function manifestFile(run: string): string {
   return join(run, MANIFEST);

@@ -6,7 +6,7 @@ import { callerPath } from '../../shared/util/paths.ts';
 import { checkpointsFolder, manifestFile } from './files.ts';
 
 /** As many as there are colours for their curves. */
-const MOST_RUNS = 6;
+const MAX_RUNS = 6;
 
 /** The checkpoint that a person means: the first of `findCheckpoints`. */
 export async function findCheckpoint(path: string | undefined, runs: string): Promise<string> {
@@ -78,8 +78,8 @@ export async function findRun(path: string | undefined, runs: string, advice = '
  * @throws UsageError where one isn't there, or there are too many
  */
 export async function findRuns(named: readonly string[], env: NodeJS.ProcessEnv): Promise<string[]> {
-  if (named.length > MOST_RUNS) {
-    throw new UsageError(`${named.length} runs: expected at most ${MOST_RUNS}, for as many colours. Name fewer.`);
+  if (named.length > MAX_RUNS) {
+    throw new UsageError(`${named.length} runs: expected at most ${MAX_RUNS}, for as many colours. Name fewer.`);
   }
   const runs = callerPath('runs', env);
   if (named.length === 0) return [await findRun(undefined, runs)];

@@ -12,7 +12,7 @@ import { callerPath } from '../../shared/util/paths.ts';
 import { shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
 import { checkpointsFolder, manifestFile } from './files.ts';
 import { findRun } from './find.ts';
-import { firstSound } from './first-intact.ts';
+import { firstIntact } from './first-intact.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 
 /** A run to go on with. */
@@ -84,14 +84,14 @@ function refuse({ path }: Resumed, differences: readonly string[]): void {
  * The newest sound checkpoint of a run; undefined where none was written yet. `say` is told of each damaged one.
  * @throws CheckpointError where all that exist are damaged
  */
-export async function newestSound(
+export async function newestIntact(
   { path, manifest }: Pick<Resumed, 'path' | 'manifest'>,
   layout: ModelLayout,
-  say: (line: string) => void,
+  print: (line: string) => void,
 ): Promise<Checkpoint | undefined> {
   const all = await checkpointsIn(checkpointsFolder(path));
   const files = all.map(({ file }) => file);
-  const found = await firstSound(files, (file) => ownCheckpoint(file, manifest, layout), say);
+  const found = await firstIntact(files, (file) => ownCheckpoint(file, manifest, layout), print);
   if (found !== undefined) return found;
   if (all.length === 0 && hadNone(manifest)) return undefined;
   throw new CheckpointError(

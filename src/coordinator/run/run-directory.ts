@@ -18,7 +18,7 @@ export interface RunDirectoryOptions {
   /** Take a lock over that another host's process left, or one that can't be read. */
   readonly forceUnlock: boolean;
   /** Tells a person one line. */
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
 }
 
 /** Left where a run was killed before run.json was written: nothing that anybody would miss. */
@@ -34,16 +34,16 @@ export class RunDirectory {
   readonly tensorboard: string;
   /** Read the lock's owner again before each change. */
   readonly files: FileOperations;
-  readonly #say: (line: string) => void;
+  readonly #print: (line: string) => void;
   readonly #lock: RunLock;
   #steps: StepLog | undefined;
 
-  private constructor(path: string, lock: RunLock, say: (line: string) => void) {
+  private constructor(path: string, lock: RunLock, print: (line: string) => void) {
     this.path = path;
     this.checkpoints = checkpointsFolder(path);
     this.tensorboard = join(path, 'tensorboard');
     this.#lock = lock;
-    this.#say = say;
+    this.#print = print;
     this.files = {
       ...fileOperations,
       write: async (path, bytes) => {
@@ -77,7 +77,7 @@ export class RunDirectory {
         await refuseUsed(path);
         await rm(checkpointsFolder(path), { recursive: true, force: true });
         await mkdir(checkpointsFolder(path));
-        const directory = new RunDirectory(path, lock, options.say);
+        const directory = new RunDirectory(path, lock, options.print);
         directory.#steps = await StepLog.create(stepsFile(path), directory.#logOptions);
         return directory;
       });
@@ -91,7 +91,7 @@ export class RunDirectory {
    * @throws RunLockError where a process is at it, or where it can't be written
    */
   static open(path: string, options: RunDirectoryOptions): Promise<RunDirectory> {
-    return locked(path, options, async (lock) => new RunDirectory(path, lock, options.say));
+    return locked(path, options, async (lock) => new RunDirectory(path, lock, options.print));
   }
 
   /**
@@ -114,7 +114,7 @@ export class RunDirectory {
   }
 
   get #logOptions(): StepLogOptions {
-    return { onNotice: this.#say, mayWrite: () => this.checkLock() };
+    return { onNotice: this.#print, mayWrite: () => this.checkLock() };
   }
 
   /** The run's name: the last part of its path. */
@@ -154,7 +154,7 @@ export class RunDirectory {
   async close(): Promise<void> {
     await this.#steps?.close();
     // What is wrong with the directory was told where it was written; this must not stand before that.
-    await this.#lock.release().catch((error: Error) => this.#say(`The lock stays: ${error.message}`));
+    await this.#lock.release().catch((error: Error) => this.#print(`The lock stays: ${error.message}`));
   }
 }
 
@@ -170,10 +170,10 @@ async function clear(folder: string, step: number): Promise<void> {
 /** Has `use` make something of a folder under its lock, which is given back where that fails. */
 async function locked<T>(
   path: string,
-  { forceUnlock, say }: RunDirectoryOptions,
+  { forceUnlock, print }: RunDirectoryOptions,
   use: (lock: RunLock) => Promise<T>,
 ): Promise<T> {
-  const lock = await RunLock.acquire(path, { force: forceUnlock, say });
+  const lock = await RunLock.acquire(path, { force: forceUnlock, print });
   try {
     return await use(lock);
   } catch (error) {

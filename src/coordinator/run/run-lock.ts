@@ -51,7 +51,7 @@ export class RunLock {
    */
   static async acquire(
     folder: string,
-    { force, say }: { force: boolean; say: (line: string) => void },
+    { force, print }: { force: boolean; print: (line: string) => void },
   ): Promise<RunLock> {
     const path = join(folder, FILE);
     const start = await startOf(process.pid);
@@ -59,7 +59,7 @@ export class RunLock {
     ours.add(own);
     try {
       const replaced = await take(path, own, force);
-      if (replaced) say(`Took over ${path} from ${nameOf(replaced.owner)} (${replaced.state}).`);
+      if (replaced) print(`Took over ${path} from ${nameOf(replaced.owner)} (${replaced.state}).`);
       return new RunLock(path, own);
     } catch (error) {
       ours.delete(own);

@@ -13,7 +13,7 @@ import { CheckpointError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { CHECKPOINTS } from './files.ts';
 import { findCheckpoints, findRun } from './find.ts';
-import { firstSound } from './first-intact.ts';
+import { firstIntact } from './first-intact.ts';
 import { datasetText } from './summary.ts';
 
 /** A checkpoint as far as predictions need it. */
@@ -39,7 +39,7 @@ export async function findModel(named: string | undefined): Promise<SavedModel> 
   const path = named === undefined ? undefined : callerPath(named, process.env);
   const files = await findCheckpoints(path, callerPath('runs', process.env));
   // What is wrong with the last one left is an error.
-  return (await firstSound(files.slice(0, -1), openModel, say)) ?? openModel(files.at(-1) as string);
+  return (await firstIntact(files.slice(0, -1), openModel, print)) ?? openModel(files.at(-1) as string);
 }
 
 export interface ModelFlags {
@@ -92,6 +92,6 @@ function modelOf({ file, config }: Checkpoint) {
   );
 }
 
-function say(line: string): void {
+function print(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -15,11 +15,11 @@ import { CHAIN_START } from '../train/hash-chain.ts';
 import type { StartingPoint } from '../train/train.ts';
 import { findCheckpoint } from './find.ts';
 import { type Manifest, manifestOf } from './manifest.ts';
-import { newestSound, type Resumed } from './resume.ts';
+import { newestIntact, type Resumed } from './resume.ts';
 import type { RunDirectory } from './run-directory.ts';
 
 /** All that decides how a run goes from here. */
-export interface Beginning {
+export interface RunStart {
   readonly manifest: Manifest;
   readonly from: StartingPoint;
   /** Of the hash chain. */
@@ -34,11 +34,11 @@ export interface StartOptions {
   readonly dataset: Dataset;
   readonly started: Date;
   readonly metricsUrl: string | undefined;
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
 }
 
 /** A new run, from drawn weights or those of --init, as `initialState` gave them. */
-export async function start(state: TrainingState | undefined, options: StartOptions): Promise<Beginning> {
+export async function start(state: TrainingState | undefined, options: StartOptions): Promise<RunStart> {
   const { directory, resolved, dataset } = options;
   const { config } = resolved;
   const layout = layoutFor(config);
@@ -55,10 +55,10 @@ export async function start(state: TrainingState | undefined, options: StartOpti
 }
 
 /** A run from its newest sound checkpoint on. @throws CheckpointError where all that exist are damaged */
-export async function goOn(resumed: Resumed, options: StartOptions): Promise<Beginning> {
+export async function continueRun(resumed: Resumed, options: StartOptions): Promise<RunStart> {
   const { manifest: previous } = resumed;
   const layout = layoutFor(resumed.config);
-  const checkpoint = await newestSound(resumed, layout, options.say);
+  const checkpoint = await newestIntact(resumed, layout, options.print);
   const step = checkpoint?.step ?? 0;
   const { record, at } = await options.directory.resume(step);
   const { name, digests } = previous;

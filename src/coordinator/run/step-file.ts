@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { fileOperations } from '../../shared/util/replace-file.ts';
 import type { StepRecord } from '../train/observer.ts';
-import { MAXIMUM_LINE_BYTES as CHUNK_BYTES, parseStepLine } from './step-lines.ts';
+import { MAX_LINE_BYTES as CHUNK_BYTES, parseStepLine } from './step-lines.ts';
 
 /** The file of steps while it is open; tests put their own in place to fail, hold or count what is done to it. */
 export interface LogFile {

@@ -8,7 +8,7 @@ export const FIELDS_ALWAYS = ['loss', 'accuracy', 'learningRate', 'gradientNorm'
 export const FIELDS_TAKEN = ['testAccuracy', 'testLoss', 'weightsSha256', 'chain'] as const;
 
 /** A line of ours is far shorter, so a longer one is none. */
-export const MAXIMUM_LINE_BYTES = 1 << 18;
+export const MAX_LINE_BYTES = 1 << 18;
 
 const seconds = z.number().nonnegative();
 
@@ -54,12 +54,12 @@ export function parseStepLine(text: string): StepRecord | undefined {
 
 /**
  * The lines of a steps.jsonl in order, streamed; a last line without its line feed, half written, is left out.
- * @param onStranger told the number of a line that isn't ours, which is then left out; where it is undefined, such a line is an error
+ * @param onForeignLine told the number of a line that isn't ours, which is then left out; where it is undefined, such a line is an error
  * @throws RunDirectoryError where the file is missing, can't be read or has a line that isn't ours
  */
 export async function* readSteps(
   path: string,
-  onStranger?: (line: number) => void,
+  onForeignLine?: (line: number) => void,
 ): AsyncGenerator<StepRecord, void, undefined> {
   let number = 0;
   let rest = '';
@@ -67,12 +67,12 @@ export async function* readSteps(
     for await (const text of createReadStream(path, 'utf8')) {
       const lines = `${rest}${text}`.split('\n');
       // Cut, because a torn file may hold gigabytes of zeros without a line feed.
-      rest = (lines.pop() ?? '').slice(0, MAXIMUM_LINE_BYTES);
+      rest = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
       for (const line of lines) {
         number++;
         const record = parseStepLine(line);
         if (record !== undefined) yield record;
-        else if (onStranger !== undefined) onStranger(number);
+        else if (onForeignLine !== undefined) onForeignLine(number);
         else throw notOurs(path, number, line);
       }
     }

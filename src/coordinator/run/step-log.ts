@@ -173,8 +173,8 @@ export class StepLog {
       if (this.#trouble !== undefined) this.#tell('is written again, with every line');
       this.#trouble = undefined;
     } else if (this.#closing === undefined) {
-      const told = this.#trouble !== undefined;
-      if (!told) this.#tell(`can't be written: ${failure.message}; training goes on, and it is tried again`);
+      const notified = this.#trouble !== undefined;
+      if (!notified) this.#tell(`can't be written: ${failure.message}; training goes on, and it is tried again`);
       this.#trouble = failure;
       this.#flushAfter(RETRY_MS);
     }

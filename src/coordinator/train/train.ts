@@ -81,41 +81,41 @@ export interface TrainingResult {
  */
 export async function train(training: Training): Promise<TrainingResult> {
   const { from, state, chain, checkpoint } = training;
-  const course = new Course(training);
+  const progress = new TrainingProgress(training);
   try {
-    await trainSteps(training, course);
+    await trainSteps(training, progress);
   } catch (error) {
     if (!(error instanceof AbandonedError)) throw error;
   } finally {
-    course.tell();
-    if (course.steps !== course.saved) checkpoint(stateAfter(course.steps, training));
+    progress.notify();
+    if (progress.steps !== progress.saved) checkpoint(stateAfter(progress.steps, training));
   }
-  const { record, evaluated } = course;
+  const { record, evaluated } = progress;
   return {
-    steps: course.steps,
+    steps: progress.steps,
     trainLoss: record?.loss,
     testedAt: evaluated?.step,
     testAccuracy: evaluated?.testAccuracy,
     testLoss: evaluated?.testLoss,
     weightsSha256: weightsSha256(state.current.values),
     chain: chain.value,
-    trained: { steps: course.steps - from.step, seconds: course.seconds },
+    trained: { steps: progress.steps - from.step, seconds: progress.seconds },
   };
 }
 
-async function trainSteps(training: Training, course: Course): Promise<void> {
+async function trainSteps(training: Training, progress: TrainingProgress): Promise<void> {
   const { config, state, optimizer, executor, stop, until = config.iterations, now = Date.now } = training;
   const clock = new StepClock(now, training.from.at);
   const underWay: Step[] = [];
-  for (let t = course.steps; t < until && (underWay.length > 0 || !stop.aborted); t++) {
+  for (let t = progress.steps; t < until && (underWay.length > 0 || !stop.aborted); t++) {
     const start = performance.now();
-    const depth = depthFor(executor, course.record);
+    const depth = depthFor(executor, progress.record);
     if (underWay.length === 0) underWay.push(begin(training, t, state.current));
     for (let ahead = t + underWay.length; underWay.length < depth && mayFollow(training, ahead); ahead++) {
       underWay.push(begin(training, ahead, (underWay.at(-1) as Step).next));
     }
     // The step before, while the workers compute.
-    course.tell();
+    progress.notify();
     const step = underWay.shift() as Step;
     const result = await step.finish();
     const gradientNorm = optimizer.gradientNorm(t, result);
@@ -128,13 +128,13 @@ async function trainSteps(training: Training, course: Course): Promise<void> {
     const seconds = (after - start) / 1000;
     const timings = timingsOf(result, { clipping: (after - before) / 1000, at: clock.next() });
     const learningRate = optimizer.learningRate(t);
-    course.advance({ step: t + 1, ...meansOf(result, config), learningRate, gradientNorm, timings }, seconds);
-    await takeStock(training, course);
+    progress.advance({ step: t + 1, ...meansOf(result, config), learningRate, gradientNorm, timings }, seconds);
+    await evaluateAndCheckpoint(training, progress);
   }
 }
 
 /** How far a training has come. */
-class Course {
+class TrainingProgress {
   readonly #observer: Training['observer'];
   /** Updates done. */
   steps: number;
@@ -144,7 +144,7 @@ class Course {
   /** The step whose state was last saved. */
   saved: number;
   seconds = 0;
-  #untold: StepRecord | undefined;
+  #pendingRecord: StepRecord | undefined;
 
   constructor({ from, observer }: Training) {
     this.#observer = observer;
@@ -158,28 +158,28 @@ class Course {
     this.steps = record.step;
     this.seconds += seconds;
     this.record = record;
-    this.#untold = record;
+    this.#pendingRecord = record;
   }
 
   /** What was found after the last step. */
-  found(stock: Stock): void {
-    this.record = { ...(this.record as StepRecord), ...stock };
-    this.#untold = this.record;
-    if (stock.testAccuracy !== undefined) this.evaluated = this.record;
+  addFindings(findings: Findings): void {
+    this.record = { ...(this.record as StepRecord), ...findings };
+    this.#pendingRecord = this.record;
+    if (findings.testAccuracy !== undefined) this.evaluated = this.record;
   }
 
   /** What was done after the last step, and how long it took. */
-  spent(phase: 'evaluate' | 'checkpoint', seconds: number): void {
+  addPhase(phase: 'evaluate' | 'checkpoint', seconds: number): void {
     const { timings } = this.record as StepRecord;
     const phases = { ...timings.phases, [phase]: round(seconds) };
     this.record = { ...(this.record as StepRecord), timings: { ...timings, phases } };
-    this.#untold = this.record;
+    this.#pendingRecord = this.record;
   }
 
   /** Tells the observer of the last step, once. */
-  tell(): void {
-    const record = this.#untold;
-    this.#untold = undefined;
+  notify(): void {
+    const record = this.#pendingRecord;
+    this.#pendingRecord = undefined;
     if (record !== undefined) this.#observer.onStep(record);
   }
 }
@@ -222,30 +222,30 @@ function round(seconds: number): number {
   return Math.round(1e6 * seconds) / 1e6;
 }
 
-type Stock = Pick<StepRecord, 'testAccuracy' | 'testLoss' | 'weightsSha256' | 'chain'>;
+type Findings = Pick<StepRecord, 'testAccuracy' | 'testLoss' | 'weightsSha256' | 'chain'>;
 
 /** Evaluates, adds a link to the hash chain and takes a checkpoint, each where it is due. */
-async function takeStock(training: Training, course: Course): Promise<void> {
+async function evaluateAndCheckpoint(training: Training, progress: TrainingProgress): Promise<void> {
   const { config, state, chain, checkpoint, checkpointAsked } = training;
-  const { steps: step } = course;
+  const { steps: step } = progress;
   const due = dueAt(config, step);
   if (due.evaluation || due.checkpoint || due.link) {
     const sha256 = weightsSha256(state.current.values);
-    const { loss } = course.record as StepRecord;
+    const { loss } = progress.record as StepRecord;
     const link = due.link ? { chain: chain.link({ step, loss, weightsSha256: sha256 }) } : undefined;
-    course.found({ weightsSha256: sha256, ...link });
+    progress.addFindings({ weightsSha256: sha256, ...link });
     // Last: where it fails, the step is saved with all else that belongs to it.
     if (due.evaluation) {
       const { seconds, ...tested } = await evaluate(training, step);
-      course.found(tested);
-      course.spent('evaluate', seconds);
+      progress.addFindings(tested);
+      progress.addPhase('evaluate', seconds);
     }
   }
   if (checkpointAsked?.() || due.checkpoint) {
     const start = performance.now();
     checkpoint(stateAfter(step, training));
-    course.saved = step;
-    course.spent('checkpoint', (performance.now() - start) / 1000);
+    progress.saved = step;
+    progress.addPhase('checkpoint', (performance.now() - start) / 1000);
   }
 }
 

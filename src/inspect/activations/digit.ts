@@ -20,7 +20,7 @@ const BOX_INK = 51;
 /** Deviations of the border from its median that are taken for paper. */
 const NOISE_DEVIATIONS = 4;
 /** Of the contrast, so that a digit that touches the border isn't taken for paper. */
-const MOST_NOISE = 0.3;
+const MAX_NOISE = 0.3;
 
 interface Box {
   readonly left: number;
@@ -59,7 +59,7 @@ function inkOf(image: Grey): Grey | undefined {
   const ground = groundOf(image);
   if (ground === undefined) return undefined;
   const { paper, noise, isLight, contrast } = ground;
-  const floor = Math.min(NOISE_DEVIATIONS * noise, MOST_NOISE * contrast);
+  const floor = Math.min(NOISE_DEVIATIONS * noise, MAX_NOISE * contrast);
   const levels = Uint8Array.from({ length: 256 }, (_, value) => {
     const distance = (isLight ? value - paper : paper - value) - floor;
     return Math.round((255 * Math.max(0, distance)) / (contrast - floor));
@@ -80,13 +80,13 @@ interface Ground {
 function groundOf(image: Grey): Ground | undefined {
   const { paper, noise } = paperOf(image);
   let least = 255;
-  let most = 0;
+  let max = 0;
   for (const value of image.data) {
     if (value < least) least = value;
-    if (value > most) most = value;
+    if (value > max) max = value;
   }
-  const isLight = most - paper > paper - least;
-  const contrast = isLight ? most - paper : paper - least;
+  const isLight = max - paper > paper - least;
+  const contrast = isLight ? max - paper : paper - least;
   return contrast < LEAST_CONTRAST ? undefined : { paper, noise, isLight, contrast };
 }
 
@@ -192,6 +192,6 @@ function windows(start: number, scale: number, first: number, end: number): { fr
 
 /** Thin strokes grow faint as they shrink: the darkest pixel is full ink again. */
 function stretched(digit: Float64Array): Uint8Array {
-  const most = digit.reduce((found, value) => Math.max(found, value), 0);
-  return Uint8Array.from(digit, (value) => Math.round((255 * value) / most));
+  const max = digit.reduce((found, value) => Math.max(found, value), 0);
+  return Uint8Array.from(digit, (value) => Math.round((255 * value) / max));
 }

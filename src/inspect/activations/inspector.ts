@@ -17,7 +17,7 @@ export interface LayerActivation {
 }
 
 /** One image's way through the network. */
-export interface Passage {
+export interface ForwardTrace {
   /** In the layout's order. */
   readonly layers: readonly LayerActivation[];
   /** [classes] */
@@ -91,7 +91,7 @@ export class Inspector {
   }
 
   /** @param image bytes [height][width], light ink on 0 */
-  show(image: Uint8Array): Passage {
+  show(image: Uint8Array): ForwardTrace {
     this.#run(image, 1);
     const { input, convs } = this.#plan;
     this.#kernel.spreadPixels(input.scratch, input.stride, input.side, this.#pixels);

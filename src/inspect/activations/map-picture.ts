@@ -13,7 +13,7 @@ export interface Picture {
  */
 export interface MapScale {
   readonly kind: 'diverging' | 'sequential';
-  readonly most: number;
+  readonly max: number;
 }
 
 export interface MapOptions {
@@ -48,13 +48,13 @@ const STOPS: Readonly<Record<MapScale['kind'], readonly Colour[]>> = {
 /** One scale for all of a layer's values, so that its maps can be compared. */
 export function scaleOf(values: Float32Array): MapScale {
   const least = values.reduce((found, value) => Math.min(found, value), 0);
-  const most = values.reduce((found, value) => Math.max(found, value), 0);
-  return least < 0 ? { kind: 'diverging', most: Math.max(-least, most) } : { kind: 'sequential', most };
+  const max = values.reduce((found, value) => Math.max(found, value), 0);
+  return least < 0 ? { kind: 'diverging', max: Math.max(-least, max) } : { kind: 'sequential', max };
 }
 
-export function colourOf({ kind, most }: MapScale, value: number): Colour {
+export function colourOf({ kind, max }: MapScale, value: number): Colour {
   const stops = STOPS[kind];
-  const part = most === 0 ? 0 : Math.min(1, Math.max(-1, value / most));
+  const part = max === 0 ? 0 : Math.min(1, Math.max(-1, value / max));
   const place = (kind === 'diverging' ? (part + 1) / 2 : Math.max(0, part)) * (stops.length - 1);
   const below = Math.min(Math.floor(place), stops.length - 2);
   const [from, to] = [stops[below] as Colour, stops[below + 1] as Colour];

@@ -79,10 +79,10 @@ function checkNetwork({ tensors, metadata }: TensorFile, layout: ModelLayout, fi
   }
 }
 
-const MOST_LISTED = 4;
+const MAX_LISTED = 4;
 
 function listed(texts: readonly string[]): string {
-  const shown = texts.slice(0, MOST_LISTED).map((text) => text.slice(0, 60));
+  const shown = texts.slice(0, MAX_LISTED).map((text) => text.slice(0, 60));
   const more = texts.length - shown.length;
   return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

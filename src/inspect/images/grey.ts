@@ -82,17 +82,17 @@ function alongInk({ width, height, channels, data }: Pixels): Grey {
 function weightsOf(pixels: Pixels): readonly [red: number, green: number, blue: number] {
   const { data } = pixels;
   const [r, g, b] = paperOf(pixels);
-  let [most, farthest] = [0, 0];
+  let [max, farthest] = [0, 0];
   for (let i = 0; i < data.length; i += 3) {
     const square =
       ((data[i] as number) - r) ** 2 + ((data[i + 1] as number) - g) ** 2 + ((data[i + 2] as number) - b) ** 2;
-    if (square > most) [most, farthest] = [square, i];
+    if (square > max) [max, farthest] = [square, i];
   }
-  if (most === 0) return [1 / 3, 1 / 3, 1 / 3];
+  if (max === 0) return [1 / 3, 1 / 3, 1 / 3];
   const ink = [(data[farthest] as number) - r, (data[farthest + 1] as number) - g, (data[farthest + 2] as number) - b];
   const sum = ink.reduce((total, share) => total + share, 0);
   // So that light greys stay light, and black to white is all of the scale.
-  const length = Math.sqrt(3 * most) * (sum < 0 ? -1 : 1);
+  const length = Math.sqrt(3 * max) * (sum < 0 ? -1 : 1);
   return ink.map((share) => share / length) as [number, number, number];
 }
 
@@ -107,12 +107,12 @@ function paperOf({ width, height, data }: Pixels): readonly [red: number, green:
 }
 
 function contrastOf({ data }: Grey): number {
-  let [least, most] = [255, 0];
+  let [least, max] = [255, 0];
   for (const value of data) {
     if (value < least) least = value;
-    if (value > most) most = value;
+    if (value > max) max = value;
   }
-  return most - least;
+  return max - least;
 }
 
 /** Turns and mirrors as a camera's EXIF orientation (1 to 8) asks. */

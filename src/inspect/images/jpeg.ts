@@ -1,13 +1,13 @@
 import jpeg from 'jpeg-js';
 import type { Grey } from '../activations/digit.ts';
 import { greyOf, upright } from './grey.ts';
-import { checkSize, ImageFormatError, MOST_MEGAPIXELS } from './limits.ts';
+import { checkSize, ImageFormatError, MAX_MEGAPIXELS } from './limits.ts';
 
 /** What the library may allocate: three full planes of the largest picture, as coefficients, samples and pixels. */
-const MOST_MEGABYTES = 768;
+const MAX_MEGABYTES = 768;
 const ORIENTATION_TAG = 0x0112;
 const SHORT = 3;
-const MOST_TAGS = 512;
+const MAX_TAGS = 512;
 
 export function isJpeg(file: Buffer): boolean {
   return file[0] === 0xff && file[1] === 0xd8 && file[2] === 0xff;
@@ -23,8 +23,8 @@ export function decodeJpeg(file: Buffer): Grey {
     useTArray: true,
     formatAsRGBA: false,
     tolerantDecoding: false,
-    maxResolutionInMP: MOST_MEGAPIXELS,
-    maxMemoryUsageInMB: MOST_MEGABYTES,
+    maxResolutionInMP: MAX_MEGAPIXELS,
+    maxMemoryUsageInMB: MAX_MEGABYTES,
   }) as ReturnType<typeof jpeg.decode> & { exifBuffer?: Uint8Array };
   const grey = greyOf({ width: decoded.width, height: decoded.height, channels: 3, data: decoded.data });
   return upright(grey, orientationOf(decoded.exifBuffer));
@@ -54,7 +54,7 @@ export function orientationOf(exif: Uint8Array | undefined): number {
   const little = view.getUint16(0) === 0x4949;
   const first = view.getUint32(4, little);
   if (first + 2 > tiff.length) return 1;
-  const tags = Math.min(MOST_TAGS, view.getUint16(first, little));
+  const tags = Math.min(MAX_TAGS, view.getUint16(first, little));
   for (let at = first + 2; at < first + 2 + 12 * tags && at + 12 <= tiff.length; at += 12) {
     if (view.getUint16(at, little) !== ORIENTATION_TAG || view.getUint16(at + 2, little) !== SHORT) continue;
     const orientation = view.getUint16(at + 8, little);

@@ -1,6 +1,6 @@
 /** Of a file; and of its picture, since a small file may hold a huge one. */
-export const MOST_FILE_BYTES = 64 * 2 ** 20;
-export const MOST_MEGAPIXELS = 25;
+export const MAX_FILE_BYTES = 64 * 2 ** 20;
+export const MAX_MEGAPIXELS = 25;
 
 /** What is wrong with a picture, to be said behind its name. */
 export class ImageFormatError extends Error {}
@@ -8,9 +8,7 @@ export class ImageFormatError extends Error {}
 /** @throws ImageFormatError where a picture is empty or too large to decode */
 export function checkSize(width: number, height: number): void {
   if (width < 1 || height < 1) throw new ImageFormatError(`it is ${width}x${height} pixels`);
-  if (width * height > MOST_MEGAPIXELS * 1e6) {
-    throw new ImageFormatError(
-      `it is ${width}x${height} pixels, more than ${MOST_MEGAPIXELS} million: make it smaller`,
-    );
+  if (width * height > MAX_MEGAPIXELS * 1e6) {
+    throw new ImageFormatError(`it is ${width}x${height} pixels, more than ${MAX_MEGAPIXELS} million: make it smaller`);
   }
 }

@@ -4,7 +4,7 @@ import { Piscina } from 'piscina';
 import type { ReadImage } from './thread.ts';
 
 /** More threads than this hold more large pictures in memory than they save time. */
-const MOST_THREADS = 8;
+const MAX_THREADS = 8;
 /** Milliseconds: a small file can be made to keep a decoder busy for hours. */
 const LONGEST_DECODING = 30_000;
 
@@ -15,7 +15,7 @@ export class ImageReader {
 
   /** @param files how many there will be: fewer need fewer threads */
   constructor(files: number) {
-    this.#threads = Math.max(1, Math.min(availableParallelism(), MOST_THREADS, files));
+    this.#threads = Math.max(1, Math.min(availableParallelism(), MAX_THREADS, files));
     this.#pool = new Piscina({
       filename: new URL(`./thread${extname(import.meta.url)}`, import.meta.url).href,
       name: 'readImage',

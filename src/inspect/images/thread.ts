@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { type Grey, toDigit } from '../activations/digit.ts';
 import { greyOf } from './grey.ts';
 import { decodeJpeg, isJpeg } from './jpeg.ts';
-import { ImageFormatError, MOST_FILE_BYTES } from './limits.ts';
+import { ImageFormatError, MAX_FILE_BYTES } from './limits.ts';
 import { decodePng, isPng } from './png.ts';
 
 /** What a file holds: bytes [28][28] in MNIST's form, or why there are none, to be said behind its name. */
@@ -37,8 +37,8 @@ async function bytesOf(file: string): Promise<Buffer> {
   // Opening a named pipe would wait for a writer for ever.
   const found = await stat(file);
   if (!found.isFile()) throw new ImageFormatError('it is no file');
-  if (found.size > MOST_FILE_BYTES) {
-    throw new ImageFormatError(`it has ${found.size} bytes, more than ${MOST_FILE_BYTES}: make it smaller`);
+  if (found.size > MAX_FILE_BYTES) {
+    throw new ImageFormatError(`it has ${found.size} bytes, more than ${MAX_FILE_BYTES}: make it smaller`);
   }
   return readFile(file);
 }

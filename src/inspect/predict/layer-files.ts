@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Shape } from '../../shared/model/layout.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { DIGIT_SIDE } from '../activations/digit.ts';
-import type { Passage } from '../activations/inspector.ts';
+import type { ForwardTrace } from '../activations/inspector.ts';
 import { mapsPicture, scaleOf, zoomFor } from '../activations/map-picture.ts';
 import { pngOf } from '../report/png.ts';
 
@@ -27,7 +27,7 @@ export async function makeFolder(folder: string): Promise<void> {
  * Writes input.png and a picture for each layer into `folder`, which is made.
  * @throws UsageError where that can't be
  */
-export async function writeLayers(folder: string, digit: Uint8Array, { layers }: Passage): Promise<void> {
+export async function writeLayers(folder: string, digit: Uint8Array, { layers }: ForwardTrace): Promise<void> {
   const shape = { maps: 1, height: DIGIT_SIDE, width: DIGIT_SIDE };
   const input = { name: 'input', shape, values: Float32Array.from(digit, (byte) => byte / 255) };
   await makeFolder(folder);

@@ -11,7 +11,7 @@ const PICTURES: ReadonlySet<string> = new Set(['.png', '.jpg', '.jpeg']);
 /** What a packed file starts with. */
 const GZIP = Buffer.from([0x1f, 0x8b]);
 /** Of an IDX file, unpacked: ten times MNIST's largest. */
-const MOST_IDX_BYTES = 512 * 2 ** 20;
+const MAX_IDX_BYTES = 512 * 2 ** 20;
 
 /**
  * The picture files that paths mean, in order: a folder stands for the PNG and JPEG files right below it, by name.
@@ -60,12 +60,11 @@ export async function idxImage(path: string, index: number): Promise<ReadImage> 
 async function unpacked(path: string): Promise<Uint8Array> {
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile()) throw new UsageError(`--index: there is no file ${path}. Name one IDX file of images.`);
-  if (found.size > MOST_IDX_BYTES)
-    throw new UsageError(`${path} has ${found.size} bytes, more than ${MOST_IDX_BYTES}.`);
+  if (found.size > MAX_IDX_BYTES) throw new UsageError(`${path} has ${found.size} bytes, more than ${MAX_IDX_BYTES}.`);
   const bytes = await readFile(path);
   if (!GZIP.equals(bytes.subarray(0, GZIP.length))) return bytes;
   try {
-    return await promisify(gunzip)(bytes, { maxOutputLength: MOST_IDX_BYTES });
+    return await promisify(gunzip)(bytes, { maxOutputLength: MAX_IDX_BYTES });
   } catch (error) {
     throw new UsageError(`${path} can't be unpacked (${(error as Error).message}). Name another IDX file of images.`, {
       cause: error,

@@ -24,7 +24,7 @@ function tried(inspector: Inspector, { weights }: Snapshot, test: TestSet, image
   const classified = inspector.classify(test.images);
   const mistakes = mistakesOf(classified, test.labels);
   return {
-    passage: inspector.show(imageOf(test, image)),
+    trace: inspector.show(imageOf(test, image)),
     classified,
     confusion: confusionOf(test.labels, classified.predictions),
     accuracy: (test.labels.length - mistakes.length) / test.labels.length,

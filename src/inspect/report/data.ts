@@ -1,6 +1,6 @@
 import type { ReportCurves } from '../../shared/live/report-curves.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import type { Classified, Passage } from '../activations/inspector.ts';
+import type { Classified, ForwardTrace } from '../activations/inspector.ts';
 
 /** One checkpoint's weights: a column of the report. */
 export interface Snapshot {
@@ -71,7 +71,7 @@ export interface Column extends Snapshot {
   /** Such as `step 100`, or with its run where there are several. */
   readonly title: string;
   /** The chosen digit's way. */
-  readonly passage: Passage;
+  readonly trace: ForwardTrace;
   readonly classified: Classified;
   /** [truth][guess] */
   readonly confusion: readonly (readonly number[])[];

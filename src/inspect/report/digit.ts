@@ -7,7 +7,7 @@ import { chapter, panel, sideBySide } from './parts.ts';
 import { colourBar, img, mapsOf } from './pictures.ts';
 
 /** Of a test image's bytes. */
-export const BYTE_SCALE: MapScale = { kind: 'sequential', most: 255 };
+export const BYTE_SCALE: MapScale = { kind: 'sequential', max: 255 };
 const WIDTH = 280;
 
 /** The chosen digit, and what each snapshot takes it for. */
@@ -26,8 +26,8 @@ export function digitChapter({ test, image }: ReportData, columns: readonly Colu
   );
 }
 
-function guesses({ passage, title }: Column): Html {
-  const { probabilities, prediction } = passage;
+function guesses({ trace, title }: Column): Html {
+  const { probabilities, prediction } = trace;
   return html`<table class="guesses"><caption class="hidden">Probabilities after ${title}</caption>
 <tr><th scope="col">digit</th><th scope="col">probability</th><td></td></tr>
 ${Array.from(

@@ -14,24 +14,24 @@ const PLACE = 132;
 const PICTURE = 108;
 const HEAD = 40;
 const HEIGHT = HEAD + PICTURE + 12;
-const BYTES: MapScale = { kind: 'sequential', most: 255 };
+const BYTES: MapScale = { kind: 'sequential', max: 255 };
 
 /** The chosen digit's way through every layer, on one picture for each snapshot. */
-export function wayChapter(columns: readonly Column[], test: TestSet, image: number): Html {
+export function traceChapter(columns: readonly Column[], test: TestSet, image: number): Html {
   return chapter(
     'way',
     'The way through every layer',
     ...columns.map(
       (column) => html`<figure class="panel way"><figcaption><h3>${column.title}</h3></figcaption>
-<div class="scroll">${wayPicture(column, test, image)}</div></figure>
+<div class="scroll">${tracePicture(column, test, image)}</div></figure>
 `,
     ),
     note('Each layer has its own scale here. Arrows follow the image from the left to the right.'),
   );
 }
 
-function wayPicture(column: Column, test: TestSet, image: number): Html {
-  const { layers, prediction, probabilities } = column.passage;
+function tracePicture(column: Column, test: TestSet, image: number): Html {
+  const { layers, prediction, probabilities } = column.trace;
   const shape = { maps: 1, height: test.height, width: test.width };
   const hidden = layers.slice(0, -1);
   const places = [

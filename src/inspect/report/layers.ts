@@ -18,12 +18,12 @@ const UNIT = 16;
 /** What each layer but the head makes of the chosen digit. */
 export function layersChapter({ test, image }: ReportData, columns: readonly Column[]): Html {
   const truth = test.labels[image] as number;
-  const layers = columns[0]?.passage.layers.slice(0, -1) ?? [];
+  const layers = columns[0]?.trace.layers.slice(0, -1) ?? [];
   return chapter('maps', 'What each layer sees', ...layers.map((_, i) => layerPanel(columns, i, truth)));
 }
 
-export function layerOf({ passage }: Column, index: number): LayerActivation {
-  return passage.layers[index] as LayerActivation;
+export function layerOf({ trace }: Column, index: number): LayerActivation {
+  return trace.layers[index] as LayerActivation;
 }
 
 function layerPanel(columns: readonly Column[], index: number, truth: number): Html {
@@ -59,7 +59,7 @@ function layerPicture(column: Column, index: number, scale: MapScale, truth: num
   const alt = `${layerText(name)} after ${column.title}: ${shapeText(shape)}, ${rangeText(values)}`;
   const targets = targetsOf(column, name);
   if (targets === undefined) return img(mapsOf(values, shape, scale), alt, widthOf(shape));
-  const guess = column.passage.prediction;
+  const guess = column.trace.prediction;
   const target = (digit: number, whose: string): Html =>
     html`<figure>${img(mapsOf(targets[digit] as readonly number[], BITMAP, scale), `The target bitmap of the ${digit}`, 7 * UNIT)}<figcaption>${whose}</figcaption></figure>`;
   return html`<div class="pair"><figure>${img(mapsOf(values, BITMAP, scale), alt, 7 * UNIT)}<figcaption>the units, 7×12</figcaption></figure>

@@ -9,7 +9,7 @@ import { img, mapsOf } from './pictures.ts';
 import { figure } from './text.ts';
 
 /** Shown of each snapshot; the rest is counted. */
-export const MOST_MISTAKES = 48;
+export const MAX_MISTAKES = 48;
 /** The first of the test set. */
 const COMPARED = 20;
 /** CSS pixels. */
@@ -54,7 +54,7 @@ function levelOf(images: number): number {
 }
 
 function mistakesList({ mistakes, title, layout }: Column, test: TestSet): Html {
-  const shown = mistakes.slice(0, MOST_MISTAKES);
+  const shown = mistakes.slice(0, MAX_MISTAKES);
   const cut = shown.length < mistakes.length ? `; the ${shown.length} worst are shown` : '';
   const { kind } = layout.spec.head;
   return html`<p class="note" data-mistakes="${mistakes.length}">${count(mistakes.length)} wrong of ${count(test.labels.length)}${cut}. ${ORDERS[kind]}</p>

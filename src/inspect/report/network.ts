@@ -15,7 +15,7 @@ const KINDS: Readonly<Record<LayerLayout['spec']['kind'], string>> = {
   softmax: 'softmax',
   rbf: 'radial basis functions',
 };
-const BITMAP_SCALE: MapScale = { kind: 'diverging', most: 1 };
+const BITMAP_SCALE: MapScale = { kind: 'diverging', max: 1 };
 /** SVG units of a cell of the connection table, and of the numbers beside it. */
 const CELL = 22;
 const MARGIN = 22;

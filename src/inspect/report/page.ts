@@ -5,7 +5,7 @@ import { reportScript, reportStyle } from './assets.ts';
 import { columnsOf } from './columns.ts';
 import type { Column, ReportData } from './data.ts';
 import { digitChapter } from './digit.ts';
-import { wayChapter } from './forward-trace.ts';
+import { traceChapter } from './forward-trace.ts';
 import { Html, html } from './html.ts';
 import { layersChapter } from './layers.ts';
 import { testChapter } from './mistakes.ts';
@@ -77,7 +77,7 @@ function body(data: ReportData, columns: readonly Column[]): Html[] {
   return [
     curvesChapter(data),
     digitChapter(data, columns),
-    wayChapter(columns, data.test, data.image),
+    traceChapter(columns, data.test, data.image),
     layersChapter(data, columns),
     weightsChapter(columns),
     testChapter(data, columns),

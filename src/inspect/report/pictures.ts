@@ -26,19 +26,19 @@ export function img(picture: Picture, alt: string, width: number): Html {
 /** One scale for the values of several columns, so that they can be compared. */
 export function commonScale(arrays: readonly Float32Array[]): MapScale {
   const scales = arrays.map(scaleOf);
-  const most = Math.max(...scales.map((scale) => scale.most));
-  return { kind: scales.some(({ kind }) => kind === 'diverging') ? 'diverging' : 'sequential', most };
+  const max = Math.max(...scales.map((scale) => scale.max));
+  return { kind: scales.some(({ kind }) => kind === 'diverging') ? 'diverging' : 'sequential', max };
 }
 
 /** What the colours stand for. */
 export function colourBar(scale: MapScale): Html {
-  const least = scale.kind === 'diverging' ? -scale.most : 0;
+  const least = scale.kind === 'diverging' ? -scale.max : 0;
   const data = new Uint8ClampedArray(4 * BAR_COLOURS);
   for (let i = 0; i < BAR_COLOURS; i++) {
-    const value = least + ((scale.most - least) * i) / (BAR_COLOURS - 1);
+    const value = least + ((scale.max - least) * i) / (BAR_COLOURS - 1);
     data.set([...colourOf(scale, value), 255], 4 * i);
   }
-  const [from, to] = [figure(least), figure(scale.most)];
+  const [from, to] = [figure(least), figure(scale.max)];
   const alt = `Colour bar: ${scale.kind === 'diverging' ? `${from} blue, 0 white, ${to} red` : `0 black, ${to} yellow`}`;
   const bar = { width: BAR_COLOURS, height: 1, data };
   return html`<p class="bar"><span>${from}</span><img src="${dataUri(bar)}" alt="${alt}" width="160" height="10"><span>${to}</span></p>`;
@@ -47,6 +47,6 @@ export function colourBar(scale: MapScale): Html {
 /** The range of values, in words for those who don't see the colours. */
 export function rangeText(values: Float32Array): string {
   const least = values.reduce((found, value) => Math.min(found, value), Number.POSITIVE_INFINITY);
-  const most = values.reduce((found, value) => Math.max(found, value), Number.NEGATIVE_INFINITY);
-  return `from ${figure(least)} to ${figure(most)}`;
+  const max = values.reduce((found, value) => Math.max(found, value), Number.NEGATIVE_INFINITY);
+  return `from ${figure(least)} to ${figure(max)}`;
 }

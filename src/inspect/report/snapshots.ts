@@ -25,7 +25,7 @@ interface Saved {
 type OnDamaged = (damaged: { error: CheckpointError; run: number; step: number }) => void;
 
 /** More columns than that can't be compared on a screen. */
-const MOST_SNAPSHOTS = 6;
+const MAX_SNAPSHOTS = 6;
 
 /** The steps of --steps. @throws UsageError where they aren't some */
 export function stepsOf(text: string | undefined): readonly number[] | undefined {
@@ -70,9 +70,9 @@ export async function openSnapshots(
     const chosen = chosenOf(saved, runs, steps);
     for (const { file, run } of chosen) opened.push(await openedAt(file, run));
   }
-  if (opened.length <= MOST_SNAPSHOTS) return opened;
+  if (opened.length <= MAX_SNAPSHOTS) return opened;
   throw new UsageError(
-    `${opened.length} snapshots: expected at most ${MOST_SNAPSHOTS}, for as many columns. Name fewer.`,
+    `${opened.length} snapshots: expected at most ${MAX_SNAPSHOTS}, for as many columns. Name fewer.`,
   );
 }
 

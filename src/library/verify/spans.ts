@@ -19,14 +19,14 @@ export interface DamagedCheckpoint {
   readonly problem: string;
 }
 
-interface SoundCheckpoint {
+interface IntactCheckpoint {
   readonly file: string;
   readonly step: number;
 }
 
 export interface Inspection {
   /** Oldest first. */
-  readonly sound: readonly SoundCheckpoint[];
+  readonly intact: readonly IntactCheckpoint[];
   readonly damaged: DamagedCheckpoint[];
 }
 
@@ -35,18 +35,18 @@ export type ReadCheckpoint = (file: string) => Promise<Checkpoint>;
 
 /** Reads all of a run's checkpoints: which of them can be relied on. */
 export async function inspectCheckpoints(run: string, read: ReadCheckpoint): Promise<Inspection> {
-  const sound: SoundCheckpoint[] = [];
+  const intact: IntactCheckpoint[] = [];
   const damaged: DamagedCheckpoint[] = [];
   for (const { file, step } of (await checkpointsIn(checkpointsFolder(run))).reverse()) {
     try {
       await read(file);
-      sound.push({ file, step });
+      intact.push({ file, step });
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
       if (!isGone(error)) damaged.push({ file, problem: error.message });
     }
   }
-  return { sound, damaged };
+  return { intact, damaged };
 }
 
 /** A run that goes on removes checkpoints while others read. */
@@ -56,15 +56,15 @@ export function isGone(error: unknown): boolean {
 
 export interface SpanOptions {
   /** The run began with weights drawn from the seed. */
-  readonly drawn: boolean;
+  readonly initialized: boolean;
   /** The log's last step. */
   readonly last: number;
 }
 
 /** The spans between consecutive sound checkpoints, and what the log has behind the last one. */
-export function spansOf(sound: readonly SoundCheckpoint[], { drawn, last }: SpanOptions): Span[] {
-  const beginning = drawn ? [{ step: 0, file: undefined }] : [];
-  const points = [...beginning, ...sound.filter(({ step }) => step > 0 || !drawn)];
+export function spansOf(intact: readonly IntactCheckpoint[], { initialized, last }: SpanOptions): Span[] {
+  const start = initialized ? [{ step: 0, file: undefined }] : [];
+  const points = [...start, ...intact.filter(({ step }) => step > 0 || !initialized)];
   return points.flatMap(({ step, file }, i) => {
     const next = points[i + 1] ?? { step: last, file: undefined };
     return next.step > step ? [{ from: step, to: next.step, start: file, end: next.file }] : [];

@@ -60,7 +60,7 @@ export interface VerificationOptions {
   /** In `memory`, which isn't sealed yet. */
   readonly dataset: Dataset;
   readonly memory: SharedMemory;
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
   /** Shows how far it is. */
   readonly show: (text: string) => void;
 }
@@ -74,19 +74,19 @@ export async function verifyRun(options: VerificationOptions): Promise<Verificat
   const layout = layoutOf(lenet5(manifest.config.head, manifest.config.rbfJ));
   const read: ReadCheckpoint = (file) => ownCheckpoint(file, manifest, layout);
   // Before the log: it reaches as far as each checkpoint that is there now.
-  const { sound, damaged } = await inspectCheckpoints(run, read);
-  const drawn = manifest.digests.init === undefined;
-  if (!drawn && sound[0]?.step !== 0 && damaged.length === 0) {
+  const { intact, damaged } = await inspectCheckpoints(run, read);
+  const initialized = manifest.digests.init === undefined;
+  if (!initialized && intact[0]?.step !== 0 && damaged.length === 0) {
     const file = join(checkpointsFolder(run), checkpointName(0));
     damaged.push({ file, problem: `${file}, which the run began with by --init, is missing.` });
   }
-  const saved = sound.at(-1)?.step ?? 0;
+  const saved = intact.at(-1)?.step ?? 0;
   const isRunning = manifest.state === 'running';
   const done = isRunning ? 0 : (manifest.attempts.at(-1)?.steps ?? 0);
   const expected = { steps: Math.max(saved, done), chain: isRunning ? undefined : manifest.chain };
   const { log, chain } = await checkLog(stepsFile(run), expected);
 
-  const spans = spansOf(sound, { drawn, last: log.last });
+  const spans = spansOf(intact, { initialized, last: log.last });
   const recomputed = await recomputeSpans(sampleSpans(spans, options.spans), read, options);
   const steps = Math.max(log.last, expected.steps);
   const covered = stepsIn(recomputed);
@@ -102,7 +102,7 @@ export async function verifyRun(options: VerificationOptions): Promise<Verificat
 async function recomputeSpans(
   spans: readonly Span[],
   read: ReadCheckpoint,
-  { run, manifest, workers, dataset, memory, say, show }: VerificationOptions,
+  { run, manifest, workers, dataset, memory, print, show }: VerificationOptions,
 ): Promise<RecomputedSpan[]> {
   if (spans.length === 0) return [];
   const config: TrainConfig = { ...manifest.config, workers };
@@ -113,7 +113,7 @@ async function recomputeSpans(
     for await (const { span, lines } of linesOf(stepsFile(run), spans)) {
       const ends = await endsOf(span, read);
       if (ends === undefined) {
-        say(`Left out steps ${span.from + 1} to ${span.to}: the run has removed a checkpoint of theirs meanwhile.`);
+        print(`Left out steps ${span.from + 1} to ${span.to}: the run has removed a checkpoint of theirs meanwhile.`);
         continue;
       }
       const first = await recomputer.recompute({ span, lines, ...ends });

@@ -133,13 +133,13 @@ export function resolveReadConfig(sources: Sources): ReadConfig {
 }
 
 /** How a command that runs for long talks. */
-export type TalkConfig = Pick<TrainConfig, 'logLevel' | 'logFormat' | 'logFile'>;
+export type ConsoleConfig = Pick<TrainConfig, 'logLevel' | 'logFormat' | 'logFile'>;
 
 /** @throws UsageError as `resolveTrainConfig` */
-export function resolveTalkConfig(sources: Sources): TalkConfig {
+export function resolveConsoleConfig(sources: Sources): ConsoleConfig {
   const given = valuesOf(readSources(sources, ['logLevel', 'logFormat', 'logFile']));
-  const { logFile, ...talk } = trainSchema.pick({ logLevel: true, logFormat: true, logFile: true }).parse(given);
-  return { ...talk, ...filePaths({ logFile }, sources.env) };
+  const { logFile, ...console } = trainSchema.pick({ logLevel: true, logFormat: true, logFile: true }).parse(given);
+  return { ...console, ...filePaths({ logFile }, sources.env) };
 }
 
 const PAGE = { metricsPort: true, metricsHost: true, metricsTokenFile: true } as const;

@@ -17,7 +17,7 @@ export interface OpenOptions {
   /** Gives the arrays that receive the images and labels. */
   readonly allocate?: (length: number) => Uint8Array;
   /** Tells a person one line. */
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
   /** Shows a person a passing text, in place of the one before; an empty one takes it away. */
   readonly show?: (text: string) => void;
   /** Digest of the data set that a checkpoint was trained on: it is drawn again where it was drawn, and no digits are drawn in place of others. */
@@ -38,16 +38,16 @@ const USUAL_COLUMNS = 80;
  * on others, UsageError for a wrong list of mirrors
  */
 export async function openDataset(options: OpenOptions): Promise<Dataset> {
-  const { flag, env, allocate = (length) => new Uint8Array(length), say, files } = options;
+  const { flag, env, allocate = (length) => new Uint8Array(length), print, files } = options;
   if (flag === SYNTHETIC) {
-    say('Data: SYNTHETIC digits, as --data says, not MNIST.');
+    print('Data: SYNTHETIC digits, as --data says, not MNIST.');
     return syntheticDataset({ allocate });
   }
   if (flag !== undefined || env.MNIST_DIR) {
     return loadMnist(await resolveDataFolder({ flag, env }), { allocate, ...(files && { files }) });
   }
   if (options.trainedOn === SYNTHETIC_SHA256) {
-    say('Data: SYNTHETIC digits, not MNIST: the checkpoint was trained on them.');
+    print('Data: SYNTHETIC digits, not MNIST: the checkpoint was trained on them.');
     return syntheticDataset({ allocate });
   }
   const attempts = reusing(allocate);
@@ -61,37 +61,37 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     });
   } catch (error) {
     if (!(error instanceof NoMirrorError)) throw error;
-    if (options.trainedOn !== undefined) throw notDrawn(error, cacheFolder(env));
-    for (const line of fallbackWarning(error, cacheFolder(env))) say(line);
+    if (options.trainedOn !== undefined) throw notSynthetic(error, cacheFolder(env));
+    for (const line of fallbackWarning(error, cacheFolder(env))) print(line);
     return syntheticDataset({ allocate: attempts() });
   }
 }
 
 /** The folder may have been moved since. */
-async function loadRecorded({ recorded, say, files }: OpenOptions, allocate: (length: number) => Uint8Array) {
+async function loadRecorded({ recorded, print, files }: OpenOptions, allocate: (length: number) => Uint8Array) {
   if (recorded === undefined || recorded === SYNTHETIC) return undefined;
   try {
     return await loadMnist(recorded, { allocate, ...(files && { files }) });
   } catch (error) {
     if (!(error instanceof DatasetError)) throw error;
-    say(`Passed over the folder that the run was trained from: ${error.message}`);
+    print(`Passed over the folder that the run was trained from: ${error.message}`);
     return undefined;
   }
 }
 
 /** Fetches what the cache lacks, and enters it there. */
-function fromMirrors({ env, say, show = showOnTerminal, startTimer }: OpenOptions): Replace {
+function fromMirrors({ env, print, show = showOnTerminal, startTimer }: OpenOptions): Replace {
   const cache = cacheFolder(env);
   const mirrors = new Mirrors(mirrorsOf(env), { onProgress: percentages(show), startTimer });
   return async (file, bytes, problem) => {
     const shown = shownPath(cache);
-    if (problem !== undefined) say(`${file.name} in ${shown} is damaged; fetching it again.`);
+    if (problem !== undefined) print(`${file.name} in ${shown} is damaged; fetching it again.`);
     show(`Fetching ${file.name} …`);
     const { mirror, failures, body, packed } = await mirrors.fetch(file, bytes).finally(() => show(''));
-    for (const failure of failures) say(`Passed over ${failure}.`);
-    say(`Fetched ${file.name} (${megabytes(body.length)}) from ${mirror}`);
+    for (const failure of failures) print(`Passed over ${failure}.`);
+    print(`Fetched ${file.name} (${megabytes(body.length)}) from ${mirror}`);
     await enterCache(cache, file, { body, packed }).catch((error: Error) =>
-      say(`It can't be kept in ${shown} (${error.message}); the next run fetches it again.`),
+      print(`It can't be kept in ${shown} (${error.message}); the next run fetches it again.`),
     );
   };
 }
@@ -106,7 +106,7 @@ function fallbackWarning(error: NoMirrorError, cache: string): string[] {
   ];
 }
 
-function notDrawn({ file, failures }: NoMirrorError, cache: string): DatasetError {
+function notSynthetic({ file, failures }: NoMirrorError, cache: string): DatasetError {
   return new DatasetError(
     "MNIST was not found and could not be fetched, and weights that weren't trained on drawn digits aren't tried on them: " +
       `--data is not given, $MNIST_DIR is not set, and ${shownPath(cache)} lacks ${file}. Mirrors tried: ${failures.join('; ')}. ` +

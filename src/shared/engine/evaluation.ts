@@ -1,11 +1,11 @@
 import type { Evaluation } from './executor.ts';
-import type { TreeNode } from './tree.ts';
+import type { ShardRange } from './tree.ts';
 
 const CLASSES = 10;
 
 /** Results of consecutive chunks of the test set. */
 export interface EvaluatedChunks {
-  readonly node: TreeNode;
+  readonly range: ShardRange;
   /** [chunks] */
   readonly losses: ArrayLike<number>;
   /** [samples]: the class of each sample of the chunks. */
@@ -19,9 +19,9 @@ export function joinChunks(
 ): Evaluation {
   const predictions = new Uint8Array(samples);
   let lossSum = 0;
-  for (const { node, losses, predictions: classes } of parts) {
+  for (const { range, losses, predictions: classes } of parts) {
     for (let i = 0; i < losses.length; i++) lossSum += losses[i] as number;
-    predictions.set(classes, node.begin * chunkSize);
+    predictions.set(classes, range.begin * chunkSize);
   }
   return { lossSum, predictions };
 }

@@ -1,5 +1,5 @@
 import type { LossSum } from './backend.ts';
-import type { TreeNode } from './tree.ts';
+import type { ShardRange } from './tree.ts';
 import type { StateVectors, Update } from './update.ts';
 
 /** One state of the weights, [parameters] in shared memory. It is overwritten only when nobody reads it. */
@@ -13,8 +13,8 @@ export interface WeightsVersion {
 export type StateVersion = WeightsVersion & StateVectors;
 
 /** The sums over the shards under one node of the reduction tree. */
-export interface Partial extends LossSum {
-  readonly node: TreeNode;
+export interface PartialGradient extends LossSum {
+  readonly range: ShardRange;
   /** [parameters] */
   readonly gradient: Float32Array;
 }

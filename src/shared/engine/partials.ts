@@ -1,6 +1,6 @@
-import type { Partial } from './executor.ts';
+import type { PartialGradient } from './executor.ts';
 import { reduceTree } from './reduce.ts';
-import type { TreeNode } from './tree.ts';
+import type { ShardRange } from './tree.ts';
 import type { KernelExports } from './wasm/exports.ts';
 import { padded } from './wasm/memory.ts';
 
@@ -10,19 +10,19 @@ import { padded } from './wasm/memory.ts';
  */
 export function addPartials(
   kernel: KernelExports,
-  partials: readonly Partial[],
-  node: TreeNode,
+  partials: readonly PartialGradient[],
+  range: ShardRange,
   levels: readonly Float32Array[] = [],
-): Partial {
+): PartialGradient {
   return reduceTree(
-    node,
-    (below) => partials.find((partial) => partial.node.begin === below.begin && partial.node.end === below.end),
+    range,
+    (below) => partials.find((partial) => partial.range.begin === below.begin && partial.range.end === below.end),
     (left, right, depth) => {
       const gradient = levels[depth] ?? left.gradient;
       const [a, b] = [left.gradient.byteOffset, right.gradient.byteOffset];
       kernel.add(gradient.byteOffset, a, b, padded(gradient.length));
       return {
-        node: { begin: left.node.begin, end: right.node.end },
+        range: { begin: left.range.begin, end: right.range.end },
         gradient,
         lossSum: left.lossSum + right.lossSum,
         correct: left.correct + right.correct,

@@ -1,4 +1,4 @@
-import { splitOf, type TreeNode } from './tree.ts';
+import { type ShardRange, splitOf } from './tree.ts';
 
 /**
  * Adds up `node` in the tree's order from what is known of it and of the nodes below.
@@ -7,16 +7,16 @@ import { splitOf, type TreeNode } from './tree.ts';
  * @throws Error where a leaf isn't known
  */
 export function reduceTree<Value>(
-  node: TreeNode,
-  known: (node: TreeNode) => Value | undefined,
+  range: ShardRange,
+  known: (range: ShardRange) => Value | undefined,
   add: (left: Value, right: Value, depth: number) => Value,
   depth = 0,
 ): Value {
-  const value = known(node);
+  const value = known(range);
   if (value !== undefined) return value;
-  if (node.end - node.begin === 1) throw new Error(`No partial has shard ${node.begin}.`);
-  const split = splitOf(node);
-  const left = reduceTree({ begin: node.begin, end: split }, known, add, depth);
-  const right = reduceTree({ begin: split, end: node.end }, known, add, depth + 1);
+  if (range.end - range.begin === 1) throw new Error(`No partial has shard ${range.begin}.`);
+  const split = splitOf(range);
+  const left = reduceTree({ begin: range.begin, end: split }, known, add, depth);
+  const right = reduceTree({ begin: split, end: range.end }, known, add, depth + 1);
   return add(left, right, depth);
 }

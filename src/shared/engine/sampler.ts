@@ -3,8 +3,8 @@ import { PhiloxStream, PURPOSE } from '../util/philox.ts';
 export type Augment = 'none' | 'shift';
 
 /** Shifts go this many pixels either way. */
-export const MAXIMUM_SHIFT = 2;
-const SHIFTS = 2 * MAXIMUM_SHIFT + 1;
+export const MAX_SHIFT = 2;
+const SHIFTS = 2 * MAX_SHIFT + 1;
 
 export interface SamplerOptions {
   /** Samples in the data set, 1 to 2^31 - 1. */
@@ -64,8 +64,8 @@ export class Sampler {
     for (let i = 0; i < count; ++i) {
       this.#augmentations.seek(start + i);
       const cell = this.#augmentations.below(SHIFTS * SHIFTS);
-      shifts[2 * i] = Math.floor(cell / SHIFTS) - MAXIMUM_SHIFT;
-      shifts[2 * i + 1] = (cell % SHIFTS) - MAXIMUM_SHIFT;
+      shifts[2 * i] = Math.floor(cell / SHIFTS) - MAX_SHIFT;
+      shifts[2 * i + 1] = (cell % SHIFTS) - MAX_SHIFT;
     }
   }
 

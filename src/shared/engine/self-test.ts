@@ -15,7 +15,7 @@ const SHARD_SIZE = 8;
 const SHARDS = 4;
 const SIDE = 28;
 
-export interface Canary {
+export interface SelfTest {
   /** In hex: equal wherever this build computes the same bits. */
   readonly sha256: string;
   /** Of one thread, roughly. */
@@ -23,18 +23,18 @@ export interface Canary {
 }
 
 /** A node says it at every connection. */
-let known: Canary | undefined;
+let known: SelfTest | undefined;
 
 /**
  * A small piece of everything that decides the bits, computed: initial weights, sampler, augmentation, both heads' gradients and
  * the tree. A machine whose arithmetic is broken has another hash, though its build has the right digest.
  */
-export function canary(): Canary {
+export function selfTest(): SelfTest {
   known ??= compute();
   return known;
 }
 
-function compute(): Canary {
+function compute(): SelfTest {
   const hash = createHash('sha256');
   let samplesPerSecond = 0;
   for (const head of ['softmax', 'rbf'] as const) {

@@ -1,7 +1,7 @@
 import { Stopwatch } from '../util/stopwatch.ts';
 import type { Backend, LossSum, SampleBatch } from './backend.ts';
 import type { Sampler } from './sampler.ts';
-import { splitOf, type TreeNode } from './tree.ts';
+import { type ShardRange, splitOf } from './tree.ts';
 import type { KernelExports } from './wasm/exports.ts';
 import { padded } from './wasm/memory.ts';
 
@@ -32,20 +32,20 @@ export class TreeGradient {
   }
 
   /** Writes the gradient sum of step t's `node` over `target`, [parameters]: the left child's, plus the right child's from the next level. */
-  sum(t: number, node: TreeNode, target: Float32Array, level = 0): LossSum {
+  sum(t: number, range: ShardRange, target: Float32Array, level = 0): LossSum {
     const { backend, kernel, levels } = this.#options;
-    if (node.end - node.begin <= backend.shardsAtOnce) return this.#gradientOf(t, node, target);
-    const split = splitOf(node);
+    if (range.end - range.begin <= backend.shardsAtOnce) return this.#gradientOf(t, range, target);
+    const split = splitOf(range);
     const right = levels[level] as Float32Array;
-    const a = this.sum(t, { begin: node.begin, end: split }, target, level + 1);
-    const b = this.sum(t, { begin: split, end: node.end }, right, level + 1);
+    const a = this.sum(t, { begin: range.begin, end: split }, target, level + 1);
+    const b = this.sum(t, { begin: split, end: range.end }, right, level + 1);
     this.reducing.start();
     kernel.add(target.byteOffset, target.byteOffset, right.byteOffset, padded(target.length));
     this.reducing.stop();
     return { lossSum: a.lossSum + b.lossSum, correct: a.correct + b.correct };
   }
 
-  #gradientOf(t: number, { begin, end }: TreeNode, target: Float32Array): LossSum {
+  #gradientOf(t: number, { begin, end }: ShardRange, target: Float32Array): LossSum {
     const { backend, sampler, train, shardSize } = this.#options;
     const count = (end - begin) * shardSize;
     const indices = this.#indices.subarray(0, count);

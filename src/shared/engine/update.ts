@@ -1,6 +1,6 @@
 import { Stopwatch } from '../util/stopwatch.ts';
 import { reduceTree } from './reduce.ts';
-import { depthOf, type TreeNode } from './tree.ts';
+import { depthOf, type ShardRange } from './tree.ts';
 import type { KernelExports } from './wasm/exports.ts';
 import { padded, type SharedMemory } from './wasm/memory.ts';
 
@@ -54,7 +54,7 @@ export interface Update {
 
 export interface UpdatePlan extends Update {
   /** Disjoint partials that together make up the root of the reduction tree; they are only read. */
-  readonly partials: readonly { readonly node: TreeNode; readonly gradient: Float32Array }[];
+  readonly partials: readonly { readonly range: ShardRange; readonly gradient: Float32Array }[];
   readonly current: StateVectors;
   readonly next: StateVectors;
 }
@@ -104,10 +104,10 @@ export class UpdateRecord {
     words[PARTIALS] = partials.length;
     const vectors = [current.values, next.values, current.m, next.m, current.v, next.v];
     for (const [i, vector] of vectors.entries()) words[POINTERS + i] = vector?.byteOffset ?? 0;
-    for (const [i, { node, gradient }] of partials.entries()) {
+    for (const [i, { range, gradient }] of partials.entries()) {
       const at = NODES + NODE_WORDS * i;
-      words[at] = node.begin;
-      words[at + 1] = node.end;
+      words[at] = range.begin;
+      words[at + 1] = range.end;
       words[at + 2] = gradient.byteOffset;
     }
     this.rewrite(update);
@@ -145,7 +145,7 @@ export class BlockUpdater {
   }
 
   /** Reduces and updates blocks `begin` to `end` - 1. */
-  apply({ begin, end }: TreeNode): void {
+  apply({ begin, end }: ShardRange): void {
     const scalars = this.#scalars();
     for (let block = begin; block < end; block++) {
       const first = block * UPDATE_BLOCK;
@@ -163,9 +163,9 @@ export class BlockUpdater {
   #reduce(offset: number, count: number): number {
     const { words, shards } = this.#plan;
     const end = NODES + NODE_WORDS * (words[PARTIALS] as number);
-    const known = (node: TreeNode): number | undefined => {
+    const known = (range: ShardRange): number | undefined => {
       for (let at = NODES; at < end; at += NODE_WORDS) {
-        if (words[at] === node.begin && words[at + 1] === node.end) return (words[at + 2] as number) + offset;
+        if (words[at] === range.begin && words[at + 1] === range.end) return (words[at + 2] as number) + offset;
       }
       return undefined;
     };

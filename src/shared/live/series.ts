@@ -39,7 +39,7 @@ export interface CurveOptions {
   readonly from: number;
   readonly to: number;
   /** Values that are drawn, about. */
-  readonly most: number;
+  readonly points: number;
   /** Of the axis of steps: the further on, the more steps a value stands for. */
   readonly isLogarithmic?: boolean;
 }
@@ -119,10 +119,10 @@ export class StepSeries {
   }
 
   /** The quantity between two steps, as at most about so many values; each bucket of them has the same place in every run. */
-  curve(quantity: Quantity, { from, to, most, isLogarithmic = false }: CurveOptions): Curve {
+  curve(quantity: Quantity, { from, to, points, isLogarithmic = false }: CurveOptions): Curve {
     // Powers of ten are equally wide on a logarithmic axis: there a value before step s stands for a part of s.
     const perStep = Math.log(Math.max(2, to / from));
-    const sizeOf = (steps: number): number => Math.max(this.#size, sizeFor(steps, most));
+    const sizeOf = (steps: number): number => Math.max(this.#size, sizeFor(steps, points));
     const even = sizeOf(to - from + 1);
     const values = this.#values[quantity];
     const curve: Curve & { size: number } = { size: 1, steps: [], min: [], mean: [], max: [] };
@@ -186,9 +186,9 @@ function powerOfTwo(steps: number): number {
 }
 
 /** The least power of two of steps a value, such that at most `most` values cover so many steps. */
-function sizeFor(steps: number, most: number): number {
+function sizeFor(steps: number, points: number): number {
   let size = 1;
-  while (steps / size > most) size *= 2;
+  while (steps / size > points) size *= 2;
   return size;
 }
 

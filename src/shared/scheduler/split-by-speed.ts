@@ -1,8 +1,8 @@
-import { cover, type TreeNode, unitCount } from '../engine/tree.ts';
+import { cover, type ShardRange, unitCount } from '../engine/tree.ts';
 
 /** Deals shards to workers by their speeds: each gets a contiguous run of them in proportion, as the fewest tree nodes. */
-export class Dealer {
-  #last: Deal = { shards: 0, missing: [], cuts: [], shares: [] };
+export class SpeedSplitter {
+  #last: Split = { shards: 0, missing: [], cuts: [], parts: [] };
 
   /**
    * @param shards of the whole tree
@@ -10,29 +10,29 @@ export class Dealer {
    * @param speeds one per worker, in any common unit, above 0
    * @returns per worker its nodes, possibly none
    */
-  deal(shards: number, missing: readonly TreeNode[], speeds: readonly number[]): readonly (readonly TreeNode[])[] {
+  split(shards: number, missing: readonly ShardRange[], speeds: readonly number[]): readonly (readonly ShardRange[])[] {
     const total = unitCount(missing);
     const cuts = cutsOf(total, speeds);
     // Almost every step is dealt as the one before it.
-    if (isSame(this.#last, shards, missing, cuts)) return this.#last.shares;
-    const shares = speeds.map((_, worker) =>
+    if (isSame(this.#last, shards, missing, cuts)) return this.#last.parts;
+    const parts = speeds.map((_, worker) =>
       runOf(missing, cuts[worker] ?? 0, cuts[worker + 1] ?? total).flatMap(({ begin, end }) =>
         cover(shards, begin, end),
       ),
     );
-    this.#last = { shards, missing, cuts, shares };
-    return shares;
+    this.#last = { shards, missing, cuts, parts };
+    return parts;
   }
 }
 
-interface Deal {
+interface Split {
   readonly shards: number;
-  readonly missing: readonly TreeNode[];
+  readonly missing: readonly ShardRange[];
   readonly cuts: readonly number[];
-  readonly shares: readonly (readonly TreeNode[])[];
+  readonly parts: readonly (readonly ShardRange[])[];
 }
 
-function isSame(last: Deal, shards: number, missing: readonly TreeNode[], cuts: readonly number[]): boolean {
+function isSame(last: Split, shards: number, missing: readonly ShardRange[], cuts: readonly number[]): boolean {
   return (
     last.shards === shards &&
     last.missing.length === missing.length &&
@@ -56,9 +56,9 @@ function cutsOf(total: number, speeds: readonly number[]): number[] {
 }
 
 /** The shards from place `from` to `to` of the concatenated nodes, as ranges of shard indices. */
-function runOf(nodes: readonly TreeNode[], from: number, to: number): TreeNode[] {
+function runOf(ranges: readonly ShardRange[], from: number, to: number): ShardRange[] {
   let place = 0;
-  return nodes.flatMap(({ begin, end }) => {
+  return ranges.flatMap(({ begin, end }) => {
     const first = begin + Math.max(0, from - place);
     const last = begin + Math.min(end - begin, to - place);
     place += end - begin;

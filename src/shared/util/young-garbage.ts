@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 /** Bytes of buffers behind which they are collected: far fewer than the engine bears. */
-const MOST_BYTES = 2e6;
+const MAX_BYTES = 2e6;
 
 /**
  * Has the engine free buffers that messages came in, or pieces of a file, while they are young, in half a millisecond. Left alone, it takes some 32 MB
@@ -16,7 +16,7 @@ export class YoungGarbage {
   /** So many bytes came, and are of no use any more. */
   add(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes < MOST_BYTES) return;
+    if (this.#bytes < MAX_BYTES) return;
     this.#bytes = 0;
     this.#collect ??= collector();
     this.#collect({ type: 'minor' });

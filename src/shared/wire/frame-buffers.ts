@@ -1,5 +1,5 @@
 /** Of one size; more are left to the garbage collector. */
-const MOST = 8;
+const MAX_BUFFERS = 8;
 /** Smaller ones come in many sizes, and cost nothing. */
 const LEAST_BYTES = 65_536;
 
@@ -18,7 +18,7 @@ export class FrameBuffers {
   give(buffer: Buffer): void {
     if (buffer.length < LEAST_BYTES) return;
     const free = this.#free.get(buffer.length) ?? [];
-    if (free.length < MOST) free.push(buffer);
+    if (free.length < MAX_BUFFERS) free.push(buffer);
     this.#free.set(buffer.length, free);
   }
 }

@@ -123,7 +123,7 @@ function unpack(header: Buffer, type: string): unknown {
 function fits(message: FromNode | FromCoordinator, { parameters, testSamples, chunkSize }: Limits): boolean {
   switch (message.type) {
     case 'partials':
-      return message.body.length === 4 * parameters * message.nodes.length;
+      return message.body.length === 4 * parameters * message.ranges.length;
     case 'evaluated': {
       const { chunks, losses, body } = message;
       const samples = Math.min(chunks.end * chunkSize, testSamples) - chunks.begin * chunkSize;

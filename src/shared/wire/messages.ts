@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** Bytes of the data set that one message carries; the last one may have fewer. */
 export const PART_BYTES = 1 << 20;
 /** Tree nodes that one message names: any run of shards is covered by as many. */
-export const MAX_NODES = 32;
+export const MAX_RANGES = 32;
 /** Chunks of the test set that one message names. */
 export const MAX_CHUNKS = 4096;
 /** Characters of a failure's message and of an option's value. */
@@ -58,7 +58,7 @@ const Chunks = Range.refine(({ begin, end }) => end - begin <= MAX_CHUNKS, `expe
 const Sums = z
   .strictObject({ begin: Uint32, end: Uint32, lossSum: Float64, correct: Uint32 })
   .refine(isRange, 'expected begin < end');
-const nodesOf = <Item extends z.ZodType>(item: Item) => z.array(item).min(1).max(MAX_NODES).readonly();
+const rangesOf = <Item extends z.ZodType>(item: Item) => z.array(item).min(1).max(MAX_RANGES).readonly();
 
 /** Which order a message is about: a step by its number, an evaluation by its id. */
 const Order = { kind: z.enum(['step', 'evaluation']), id: Uint32 };
@@ -80,7 +80,7 @@ export const nodeMessages = {
       pid: Uint32,
       threads: Threads.min(1),
       numerics: Digest,
-      canary: Digest,
+      selfTest: Digest,
       /** Measured, of all threads together. */
       samplesPerSecond: z.number().gt(0).max(1e12),
     }),
@@ -96,10 +96,10 @@ export const nodeMessages = {
       /** Parts of them: of its slowest thread. */
       sampleSeconds: Seconds,
       reduceSeconds: Seconds,
-      nodes: nodesOf(Sums),
+      ranges: rangesOf(Sums),
     }),
     /** The gradient sum of each node in order, float32 [parameters] each. */
-    maxBody: ({ parameters }: Limits) => 4 * MAX_NODES * parameters,
+    maxBody: ({ parameters }: Limits) => 4 * MAX_RANGES * parameters,
   },
   evaluated: {
     tag: 5,
@@ -174,7 +174,7 @@ export const coordinatorMessages = {
   work: {
     tag: 68,
     headerBytes: 4096,
-    header: z.strictObject({ step: Uint32, version: Uint32, nodes: nodesOf(Range) }),
+    header: z.strictObject({ step: Uint32, version: Uint32, ranges: rangesOf(Range) }),
   },
   evaluate: {
     tag: 69,

@@ -1,8 +1,8 @@
 import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
-import type { GradientPhases, Partial, WeightsVersion } from '../../shared/engine/executor.ts';
+import type { GradientPhases, PartialGradient, WeightsVersion } from '../../shared/engine/executor.ts';
 import { addPartials } from '../../shared/engine/partials.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
-import { cover, type TreeNode } from '../../shared/engine/tree.ts';
+import { cover, type ShardRange } from '../../shared/engine/tree.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
@@ -117,10 +117,10 @@ export class Compute {
    * The gradient sum of each node, with the weights that were set last. They hold until the next gradient.
    * @throws WorkerError where the same shards failed again and again
    */
-  async gradient(t: number, nodes: readonly TreeNode[]): Promise<Partial[]> {
-    const partials = await this.#pool.gradient({ t, weights: this.#current, nodes });
+  async gradient(t: number, ranges: readonly ShardRange[]): Promise<PartialGradient[]> {
+    const partials = await this.#pool.gradient({ t, weights: this.#current, ranges });
     this.#reducing.start();
-    const sums = nodes.map((node) => addPartials(this.#kernel, partials, node));
+    const sums = ranges.map((range) => addPartials(this.#kernel, partials, range));
     this.#reducing.stop();
     this.#reduced = this.#reducing.take();
     return sums;
@@ -129,14 +129,14 @@ export class Compute {
   /** Computes something, so that the threads are up and their code is compiled when real work comes. */
   async warmUp(): Promise<void> {
     const { batch, shardSize } = this.#config;
-    const nodes = cover(batch / shardSize, 0, Math.min(batch / shardSize, WARM_UP_SHARDS * this.#threads));
+    const ranges = cover(batch / shardSize, 0, Math.min(batch / shardSize, WARM_UP_SHARDS * this.#threads));
     const start = performance.now();
-    while (performance.now() - start < WARM_UP_MS) await this.gradient(0, nodes);
+    while (performance.now() - start < WARM_UP_MS) await this.gradient(0, ranges);
   }
 
   /** @throws WorkerError where the same chunks failed again and again */
-  evaluate(nodes: readonly TreeNode[]): Promise<EvaluatedChunks[]> {
-    return this.#pool.evaluateChunks(this.#current, nodes);
+  evaluate(ranges: readonly ShardRange[]): Promise<EvaluatedChunks[]> {
+    return this.#pool.evaluateChunks(this.#current, ranges);
   }
 
   close(): Promise<void> {

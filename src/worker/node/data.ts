@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { share } from '../../coordinator/engine.ts';
+import { placeInMemory } from '../../coordinator/engine.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
@@ -27,7 +27,7 @@ export interface NodeDataOptions {
   readonly flag: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly threads: number;
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
 }
 
 /** Finds what a run needs on this machine, and keeps the pool that computes for it as long as runs need the same. */
@@ -51,12 +51,12 @@ export class NodeData {
     const dataset = await this.#dataset(welcome, received, memory);
     if (dataset === undefined) return undefined;
     await this.#compute?.compute.close();
-    const { threads, say } = this.#options;
+    const { threads, print } = this.#options;
     const compute = new Compute({
       ...{ config, threads, memory },
-      train: share(memory, dataset.train),
-      test: share(memory, dataset.test),
-      onLost: (worker, { message }) => say(`Worker ${worker} was lost (${message}); another takes its place.`),
+      train: placeInMemory(memory, dataset.train),
+      test: placeInMemory(memory, dataset.test),
+      onLost: (worker, { message }) => print(`Worker ${worker} was lost (${message}); another takes its place.`),
     });
     if (compute.layout.parameters !== welcome.parameters) {
       throw new ProtocolError('Its model has other parameters.', { closeCode: 'numerics' });
@@ -75,7 +75,7 @@ export class NodeData {
     received: Uint8Array | undefined,
     memory: SharedMemory,
   ): Promise<Dataset | undefined> {
-    const { env, say } = this.#options;
+    const { env, print } = this.#options;
     const shape = { train, test, side: SIDE };
     const allocate = (length: number): Uint8Array => memory.bytes(length);
     if (digest === SYNTHETIC_SHA256) return syntheticDataset({ allocate });
@@ -87,7 +87,7 @@ export class NodeData {
     try {
       const dataset = datasetFrom(bytes, shape, digest);
       if (received !== undefined)
-        await keep(kept, received).catch((error: Error) => say(`The data set can't be kept: ${error.message}`));
+        await keep(kept, received).catch((error: Error) => print(`The data set can't be kept: ${error.message}`));
       return dataset;
     } catch (error) {
       // A kept copy that is damaged comes anew.

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
-import { canary } from '../../shared/engine/self-test.ts';
+import { selfTest } from '../../shared/engine/self-test.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import { ProtocolError } from '../../shared/util/errors.ts';
 import type { Token } from '../../shared/util/token.ts';
@@ -124,10 +124,10 @@ class Session {
     });
     this.#hold(BEFORE_WELCOME);
     const { identity: node, name, threads } = this.#options;
-    const { sha256, samplesPerSecond } = canary();
+    const { sha256, samplesPerSecond } = selfTest();
     this.#send({
       ...{ type: 'hello', node, name, pid: process.pid, threads },
-      ...{ numerics: numericsDigest(), canary: sha256, samplesPerSecond: threads * samplesPerSecond },
+      ...{ numerics: numericsDigest(), selfTest: sha256, samplesPerSecond: threads * samplesPerSecond },
     });
     const watch = setInterval(() => {
       if (performance.now() - (this.#link?.heardAt ?? 0) > SILENCE_MS) this.#socket.terminate();
@@ -214,11 +214,11 @@ class Session {
     this.#queue(async () => use());
   }
 
-  async #gradient({ step, nodes }: CoordinatorMessage<'work'>): Promise<void> {
+  async #gradient({ step, ranges }: CoordinatorMessage<'work'>): Promise<void> {
     const start = performance.now();
     const compute = this.#ready();
     if (compute.age !== step) throw unexpected(`work of step ${step} without its weights`);
-    const partials = await compute.gradient(step, nodes);
+    const partials = await compute.gradient(step, ranges);
     const { sample: sampleSeconds, reduce: reduceSeconds } = compute.phases;
     const message = {
       ...({
@@ -228,7 +228,7 @@ class Session {
         sampleSeconds,
         reduceSeconds,
       } as const),
-      nodes: partials.map(({ node, lossSum, correct }) => ({ ...node, lossSum, correct })),
+      ranges: partials.map(({ range, lossSum, correct }) => ({ ...range, lossSum, correct })),
       body: bytesOf(...partials.map(({ gradient }) => gradient)),
     };
     const frame = encode(message, (bytes) => this.#buffers.take(bytes));

@@ -4,27 +4,27 @@ import { loadTfjs } from '../../shared/engine/tfjs/load.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import { Turn } from './startup-mutex.ts';
+import { StartupMutex } from './startup-mutex.ts';
 import type { SampleSet, ThreadSetup } from './thread.ts';
 
 export type BackendName = 'kernel' | 'tfjs';
 
 /** The backend of this thread, ready to compute. */
 export function startBackend(setup: ThreadSetup, kernel: KernelExports): Backend {
-  const { backend, plan, memory, layout, train, turn, ticket } = setup;
+  const { backend, plan, memory, layout, train, startupMutex, owner } = setup;
   if (backend === 'kernel') return new KernelBackend(kernel, plan, memory);
   // The addon keeps the names of all operations' attributes in a set that is the whole process's and has no lock, and every
   // operation enters its own. Two threads that enter names at the same time damage it: crashes and endless loops were seen.
   // Once every name is in it, it is only read. So one thread must have done whatever a step does, forward, gradients and
   // evaluation, before the next one loads the library.
-  const startUp = new Turn(turn);
-  startUp.take(ticket);
+  const startUp = new StartupMutex(startupMutex);
+  startUp.take(owner);
   try {
     const tfjs = new TfjsBackend(loadTfjs(), layout);
     doOneStep(tfjs, layout, train);
     return tfjs;
   } finally {
-    startUp.release(ticket);
+    startUp.release(owner);
   }
 }
 

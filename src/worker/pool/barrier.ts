@@ -1,19 +1,19 @@
 import { DEPTH } from './mailbox.ts';
 
 /** Twice as many steps as are under way at once: a step's words are used again only when all workers have left it. */
-const LANES = 2 * DEPTH;
+const RING_SLOTS = 2 * DEPTH;
 const COMPUTED = 0;
 const UPDATED = 1;
 const WORDS = 2;
 
 /** 32-bit words of the barriers. */
-export const BARRIER_WORDS = LANES * WORDS;
+export const BARRIER_WORDS = RING_SLOTS * WORDS;
 
 /** Most workers that wait for each other. */
-export const MAXIMUM_WAITING = 0xfff;
-const TICKET_SHIFT = 12;
+export const MAX_WAITING = 0xfff;
+const GENERATION_SHIFT = 12;
 /** Tickets come round after this many steps: far more than a worker can be late by before its thread is ended. */
-const TICKETS = 0x7ffff;
+const GENERATIONS = 0x7ffff;
 const CLOSED = 0;
 
 /**
@@ -23,7 +23,7 @@ const CLOSED = 0;
  */
 export class StepBarriers {
   readonly words: Int32Array;
-  #ticket = 0;
+  #generation = 0;
 
   constructor(words: Int32Array) {
     this.words = words;
@@ -33,26 +33,26 @@ export class StepBarriers {
 
   /** @returns the ticket, above 0, of a step with so many workers, 1 to MAXIMUM_WAITING */
   open(workers: number): number {
-    this.#ticket = (this.#ticket % TICKETS) + 1;
+    this.#generation = (this.#generation % GENERATIONS) + 1;
     for (const gate of [COMPUTED, UPDATED]) {
-      Atomics.store(this.words, wordOf(this.#ticket, gate), (this.#ticket << TICKET_SHIFT) | workers);
+      Atomics.store(this.words, wordOf(this.#generation, gate), (this.#generation << GENERATION_SHIFT) | workers);
     }
-    return this.#ticket;
+    return this.#generation;
   }
 
   /** Sends those who wait away. @returns false where all had computed: they have gone on to the update */
-  close(ticket: number): boolean {
-    const open = this.#close(ticket, COMPUTED);
-    this.#close(ticket, UPDATED);
+  close(generation: number): boolean {
+    const open = this.#close(generation, COMPUTED);
+    this.#close(generation, UPDATED);
     return open;
   }
 
-  #close(ticket: number, gate: number): boolean {
-    const at = wordOf(ticket, gate);
+  #close(generation: number, gate: number): boolean {
+    const at = wordOf(generation, gate);
     for (;;) {
       const word = Atomics.load(this.words, at);
-      if (word >> TICKET_SHIFT !== ticket) return true;
-      if ((word & MAXIMUM_WAITING) === 0) return false;
+      if (word >> GENERATION_SHIFT !== generation) return true;
+      if ((word & MAX_WAITING) === 0) return false;
       if (Atomics.compareExchange(this.words, at, word, CLOSED) !== word) continue;
       Atomics.notify(this.words, at);
       return true;
@@ -61,44 +61,44 @@ export class StepBarriers {
 
   // The worker's side. Each wait polls for `spinMs` before it blocks, and tells whether all came; if not, it was closed.
 
-  computed(ticket: number, spinMs: number): boolean {
-    this.#countIn(ticket, COMPUTED);
-    return this.#wait(ticket, COMPUTED, spinMs);
+  computed(generation: number, spinMs: number): boolean {
+    this.#countIn(generation, COMPUTED);
+    return this.#wait(generation, COMPUTED, spinMs);
   }
 
-  updated(ticket: number): void {
-    this.#countIn(ticket, UPDATED);
+  updated(generation: number): void {
+    this.#countIn(generation, UPDATED);
   }
 
-  waitForUpdate(ticket: number, spinMs: number): boolean {
-    return this.#wait(ticket, UPDATED, spinMs);
+  waitForUpdate(generation: number, spinMs: number): boolean {
+    return this.#wait(generation, UPDATED, spinMs);
   }
 
-  #countIn(ticket: number, gate: number): void {
-    const at = wordOf(ticket, gate);
+  #countIn(generation: number, gate: number): void {
+    const at = wordOf(generation, gate);
     for (;;) {
       const word = Atomics.load(this.words, at);
-      if (word >> TICKET_SHIFT !== ticket) return;
+      if (word >> GENERATION_SHIFT !== generation) return;
       if (Atomics.compareExchange(this.words, at, word, word - 1) !== word) continue;
-      if (((word - 1) & MAXIMUM_WAITING) === 0) Atomics.notify(this.words, at);
+      if (((word - 1) & MAX_WAITING) === 0) Atomics.notify(this.words, at);
       return;
     }
   }
 
-  #wait(ticket: number, gate: number, spinMs: number): boolean {
-    const at = wordOf(ticket, gate);
-    const complete = ticket << TICKET_SHIFT;
-    const patience = performance.now() + spinMs;
+  #wait(generation: number, gate: number, spinMs: number): boolean {
+    const at = wordOf(generation, gate);
+    const complete = generation << GENERATION_SHIFT;
+    const deadline = performance.now() + spinMs;
     let word = Atomics.load(this.words, at);
-    while (word >> TICKET_SHIFT === ticket && word !== complete) {
+    while (word >> GENERATION_SHIFT === generation && word !== complete) {
       // The deadline changes nothing but that no wait is forever.
-      if (performance.now() >= patience) Atomics.wait(this.words, at, word, 1000);
+      if (performance.now() >= deadline) Atomics.wait(this.words, at, word, 1000);
       word = Atomics.load(this.words, at);
     }
     return word === complete;
   }
 }
 
-function wordOf(ticket: number, gate: number): number {
-  return WORDS * (ticket % LANES) + gate;
+function wordOf(generation: number, gate: number): number {
+  return WORDS * (generation % RING_SLOTS) + gate;
 }

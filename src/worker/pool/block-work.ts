@@ -1,11 +1,11 @@
-import type { TreeNode } from '../../shared/engine/tree.ts';
+import type { ShardRange } from '../../shared/engine/tree.ts';
 
 /** Tries that may fail in one update. */
-const MAXIMUM_FAILURES = 20;
+const MAX_FAILURES = 20;
 
 /** What is missing and under way of an update's blocks. A block is applied by one worker at a time. */
 export class BlockWork {
-  readonly #missing: TreeNode[];
+  readonly #missing: ShardRange[];
   #underWay = 0;
   #failures = 0;
 
@@ -23,7 +23,7 @@ export class BlockWork {
   }
 
   /** What nobody is at, in at most as many runs as there are workers, of almost the same length. */
-  take(workers: number): TreeNode[] {
+  take(workers: number): ShardRange[] {
     if (workers === 0) return [];
     const runs = this.#missing.splice(0).flatMap((range) => slices(range, workers));
     this.#missing.push(...runs.splice(workers));
@@ -35,18 +35,18 @@ export class BlockWork {
     this.#underWay--;
   }
 
-  giveBack(blocks: TreeNode): void {
+  giveBack(blocks: ShardRange): void {
     this.#underWay--;
     this.#missing.push(blocks);
   }
 
   /** @returns whether it has failed so often that it is hopeless */
   fail(): boolean {
-    return ++this.#failures >= MAXIMUM_FAILURES;
+    return ++this.#failures >= MAX_FAILURES;
   }
 }
 
-function slices({ begin, end }: TreeNode, count: number): TreeNode[] {
+function slices({ begin, end }: ShardRange, count: number): ShardRange[] {
   const edge = (i: number): number => begin + Math.floor(((end - begin) * i) / count);
   const runs = Array.from({ length: count }, (_, i) => ({ begin: edge(i), end: edge(i + 1) }));
   return runs.filter((run) => run.begin < run.end);

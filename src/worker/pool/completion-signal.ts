@@ -1,17 +1,17 @@
 const UNDER_WAY = 0;
-const QUORUM = 1;
-const BELL = 2;
+const WAKE_THRESHOLD = 1;
+const SIGNAL = 2;
 /** Of the quorum: the pool's thread doesn't wait. */
 const NEVER = -1;
 
 /** 32-bit words of a bell. */
-export const BELL_WORDS = 3;
+export const COMPLETION_SIGNAL_WORDS = 3;
 
 /**
  * Wakes the pool's thread once few enough commands are under way, not at each that finishes: a wake-up costs tens of
  * microseconds, and where threads outnumber the processors, a worker its place.
  */
-export class Bell {
+export class CompletionSignal {
   readonly words: Int32Array;
 
   constructor(words: Int32Array) {
@@ -30,30 +30,30 @@ export class Bell {
 
   /** A command has finished, or is no longer waited for. */
   count(): void {
-    if (Atomics.sub(this.words, UNDER_WAY, 1) - 1 <= Atomics.load(this.words, QUORUM)) this.ring();
+    if (Atomics.sub(this.words, UNDER_WAY, 1) - 1 <= Atomics.load(this.words, WAKE_THRESHOLD)) this.signal();
   }
 
-  ring(): void {
-    Atomics.add(this.words, BELL, 1);
-    Atomics.notify(this.words, BELL);
+  signal(): void {
+    Atomics.add(this.words, SIGNAL, 1);
+    Atomics.notify(this.words, SIGNAL);
   }
 
   /** To be read before looking at what might have happened, then given to `wait`. */
-  get heard(): number {
-    return Atomics.load(this.words, BELL);
+  get read(): number {
+    return Atomics.load(this.words, SIGNAL);
   }
 
   /**
    * Resolves when at most `quorum` commands are under way, or the bell has rung since `heard`. Something else must keep the event loop alive meanwhile.
    * @returns whether it has waited: then the event loop has turned
    */
-  async wait(heard: number, quorum: number): Promise<boolean> {
-    Atomics.store(this.words, QUORUM, quorum);
+  async wait(read: number, wakeThreshold: number): Promise<boolean> {
+    Atomics.store(this.words, WAKE_THRESHOLD, wakeThreshold);
     const waiting =
-      Atomics.load(this.words, UNDER_WAY) > quorum ? Atomics.waitAsync(this.words, BELL, heard) : undefined;
+      Atomics.load(this.words, UNDER_WAY) > wakeThreshold ? Atomics.waitAsync(this.words, SIGNAL, read) : undefined;
     const waits = waiting?.async === true;
     if (waits) await waiting.value;
-    Atomics.store(this.words, QUORUM, NEVER);
+    Atomics.store(this.words, WAKE_THRESHOLD, NEVER);
     return waits;
   }
 }

@@ -1,9 +1,9 @@
 import type { StateVersion, WeightsVersion } from '../../shared/engine/executor.ts';
-import type { TreeNode } from '../../shared/engine/tree.ts';
+import type { ShardRange } from '../../shared/engine/tree.ts';
 import type { Update } from '../../shared/engine/update.ts';
-import { Round } from '../../shared/scheduler/ledger.ts';
+import { ShardLedger } from '../../shared/scheduler/ledger.ts';
 import { BlockWork } from './block-work.ts';
-import type { Answer, Assignment } from './mailbox.ts';
+import type { Answer, RangeTarget } from './mailbox.ts';
 
 export interface JobOptions {
   readonly kind: 'gradient' | 'evaluate';
@@ -12,7 +12,7 @@ export interface JobOptions {
   /** Shards or chunks of the whole tree. */
   readonly units: number;
   /** Disjoint nodes of it. */
-  readonly nodes: readonly TreeNode[];
+  readonly ranges: readonly ShardRange[];
 }
 
 /** Nodes to be filled into regions: a gradient or an evaluation. */
@@ -20,7 +20,7 @@ export class Job {
   readonly kind: JobOptions['kind'];
   readonly t: number;
   readonly weights: WeightsVersion;
-  readonly round: Round<Assignment>;
+  readonly ledger: ShardLedger<RangeTarget>;
   /** Regions of the results. */
   readonly regions: number[] = [];
   /** The slowest worker's seconds; of `dispatch` the pool's own. */
@@ -28,11 +28,11 @@ export class Job {
   /** What comes now comes too late. */
   closed = false;
 
-  constructor({ kind, t, weights, units, nodes }: JobOptions) {
+  constructor({ kind, t, weights, units, ranges }: JobOptions) {
     this.kind = kind;
     this.t = t;
     this.weights = weights;
-    this.round = new Round(units, nodes);
+    this.ledger = new ShardLedger(units, ranges);
   }
 
   took(answer: Answer): void {
@@ -42,7 +42,7 @@ export class Job {
   }
 
   get accepts(): boolean {
-    return !this.closed && !this.round.complete;
+    return !this.closed && !this.ledger.complete;
   }
 }
 
@@ -53,11 +53,11 @@ export class StepJob extends Job {
   readonly next: StateVersion;
   readonly update: Update;
   /** Which update record it uses. */
-  readonly lane: number;
+  readonly ringSlot: number;
   /** Workers that were given it all at once; 0: not yet. */
   team = 0;
   /** Of its barriers, while workers wait for each other there; else 0. */
-  ticket = 0;
+  generation = 0;
 
   constructor(options: {
     readonly t: number;
@@ -66,14 +66,14 @@ export class StepJob extends Job {
     readonly update: Update;
     readonly shards: number;
     readonly blocks: number;
-    readonly lane: number;
+    readonly ringSlot: number;
   }) {
-    const { t, current, next, update, shards, blocks, lane } = options;
-    super({ kind: 'gradient', t, weights: current, units: shards, nodes: [{ begin: 0, end: shards }] });
+    const { t, current, next, update, shards, blocks, ringSlot } = options;
+    super({ kind: 'gradient', t, weights: current, units: shards, ranges: [{ begin: 0, end: shards }] });
     this.blocks = new BlockWork(blocks);
     this.current = current;
     this.next = next;
     this.update = update;
-    this.lane = lane;
+    this.ringSlot = ringSlot;
   }
 }

@@ -1,8 +1,8 @@
 import type { GradientPhases } from '../../shared/engine/executor.ts';
-import type { TreeNode } from '../../shared/engine/tree.ts';
+import type { ShardRange } from '../../shared/engine/tree.ts';
 
 /** Most nodes that one command carries: a run of shards covers at most two nodes a level of the tree. */
-export const MAXIMUM_NODES = 40;
+export const MAX_RANGES = 40;
 
 const SEQUENCE = 0;
 const FINISHED = 1;
@@ -16,7 +16,7 @@ export const DEPTH = 4;
 const KIND = 0;
 const T = 1;
 const WEIGHTS = 2;
-const TICKET = 3;
+const GENERATION = 3;
 const AFTER = 4;
 const RECORD = 5;
 const BLOCKS = 6;
@@ -25,7 +25,7 @@ const OUTCOME = 14;
 const COUNT = 15;
 const NODES = 16;
 const NODE_WORDS = 3;
-const ENTRY_WORDS = NODES + NODE_WORDS * MAXIMUM_NODES;
+const ENTRY_WORDS = NODES + NODE_WORDS * MAX_RANGES;
 
 /** 32-bit words of one mailbox. */
 export const MAILBOX_WORDS = ENTRIES + DEPTH * ENTRY_WORDS;
@@ -36,8 +36,8 @@ const TIMES = ['total', 'work', 'sample', 'compute', 'reduce', 'update'] as cons
 const KINDS = ['gradient', 'step', 'update', 'evaluate'] as const;
 
 /** A tree node (of shards, or of evaluation chunks) and the region that receives its result. */
-export interface Assignment {
-  readonly node: TreeNode;
+export interface RangeTarget {
+  readonly range: ShardRange;
   /** Pointer to a result region. */
   readonly region: number;
 }
@@ -51,14 +51,14 @@ export interface Command {
   readonly t: number;
   /** Pointer to the weights. */
   readonly weights: number;
-  readonly assignments: readonly Assignment[];
+  readonly targets: readonly RangeTarget[];
   /** Of a step's barriers; 0: none. */
-  readonly ticket: number;
+  readonly generation: number;
   /** The ticket of the step whose update must be complete before this one begins; 0: none. */
   readonly after: number;
   /** Which update record, and which of its blocks. */
   readonly record: number;
-  readonly blocks: TreeNode;
+  readonly blocks: ShardRange;
 }
 
 /** What became of a command, and the seconds that it took. */
@@ -100,22 +100,22 @@ export class Mailbox {
   }
 
   /** @returns the command's sequence number */
-  send({ assignments, blocks, ...command }: Command): number {
+  send({ targets, blocks, ...command }: Command): number {
     const sequence = (Atomics.load(this.words, SEQUENCE) + 1) | 0;
     const at = entryOf(sequence);
     this.words[at + KIND] = KINDS.indexOf(command.kind);
     this.words[at + T] = command.t;
     this.words[at + WEIGHTS] = command.weights;
-    this.words[at + TICKET] = command.ticket;
+    this.words[at + GENERATION] = command.generation;
     this.words[at + AFTER] = command.after;
     this.words[at + RECORD] = command.record;
     this.words[at + BLOCKS] = blocks.begin;
     this.words[at + BLOCKS + 1] = blocks.end;
-    this.words[at + COUNT] = assignments.length;
-    for (const [i, { node, region }] of assignments.entries()) {
+    this.words[at + COUNT] = targets.length;
+    for (const [i, { range, region }] of targets.entries()) {
       const node0 = at + NODES + NODE_WORDS * i;
-      this.words[node0] = node.begin;
-      this.words[node0 + 1] = node.end;
+      this.words[node0] = range.begin;
+      this.words[node0 + 1] = range.end;
       this.words[node0 + 2] = region;
     }
     Atomics.store(this.words, SEQUENCE, sequence);
@@ -158,10 +158,10 @@ export class Mailbox {
    */
   receive(spinMs: number): Command {
     const last = Atomics.load(this.words, FINISHED);
-    const patience = performance.now() + spinMs;
+    const deadline = performance.now() + spinMs;
     while (Atomics.load(this.words, SEQUENCE) === last) {
       // The deadline changes nothing but that no wait is forever.
-      if (performance.now() >= patience) Atomics.wait(this.words, SEQUENCE, last, 1000);
+      if (performance.now() >= deadline) Atomics.wait(this.words, SEQUENCE, last, 1000);
     }
     const at = entryOf((last + 1) | 0);
     const word = (index: number): number => this.words[at + index] as number;
@@ -169,13 +169,13 @@ export class Mailbox {
       kind: KINDS[word(KIND)] as Command['kind'],
       t: word(T) >>> 0,
       weights: word(WEIGHTS) >>> 0,
-      ticket: word(TICKET),
+      generation: word(GENERATION),
       after: word(AFTER),
       record: word(RECORD),
       blocks: { begin: word(BLOCKS), end: word(BLOCKS + 1) },
-      assignments: Array.from({ length: word(COUNT) }, (_, i) => {
+      targets: Array.from({ length: word(COUNT) }, (_, i) => {
         const node = NODES + NODE_WORDS * i;
-        return { node: { begin: word(node), end: word(node + 1) }, region: word(node + 2) >>> 0 };
+        return { range: { begin: word(node), end: word(node + 1) }, region: word(node + 2) >>> 0 };
       }),
     };
   }

@@ -1,6 +1,6 @@
 import type { SampleBatch } from '../../shared/engine/backend.ts';
 import { Sampler, type SamplerOptions } from '../../shared/engine/sampler.ts';
-import { type TreeNode, unitCount } from '../../shared/engine/tree.ts';
+import { type ShardRange, unitCount } from '../../shared/engine/tree.ts';
 import { TreeGradient, type TreeGradientOptions } from '../../shared/engine/tree-gradient.ts';
 import { BlockUpdater, type UpdatePlan, type UpdateRecordPlan } from '../../shared/engine/update.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
@@ -28,10 +28,10 @@ export interface MeasureTask {
 /** One worker's part of a training step: it samples, computes and adds up its nodes, and updates its slice. */
 export interface StepPart extends Pick<TreeGradientOptions, 'train' | 'shardSize' | 'levels'> {
   readonly sampler: SamplerOptions;
-  readonly nodes: UpdatePlan['partials'];
+  readonly ranges: UpdatePlan['partials'];
   readonly update: UpdateRecordPlan;
   readonly scratch: readonly Float32Array[];
-  readonly blocks: TreeNode;
+  readonly blocks: ShardRange;
 }
 
 export interface Meeting {
@@ -76,16 +76,16 @@ function workOf({ memory, kernel, plan, weights, gradient, samples, part }: Meas
   return { samples: samples.indices.length, call };
 }
 
-function stepOf({ update, scratch, blocks, nodes, ...part }: StepPart, backend: KernelBackend, kernel: KernelExports) {
+function stepOf({ update, scratch, blocks, ranges, ...part }: StepPart, backend: KernelBackend, kernel: KernelExports) {
   const tree = new TreeGradient({ ...part, backend, kernel, sampler: new Sampler(part.sampler) });
   const updater = new BlockUpdater(kernel, update, scratch);
   let t = 0;
   const call = (): void => {
-    for (const { node, gradient } of nodes) tree.sum(t, node, gradient);
+    for (const { range, gradient } of ranges) tree.sum(t, range, gradient);
     updater.apply(blocks);
     t++;
   };
-  return { samples: part.shardSize * unitCount(nodes.map(({ node }) => node)), call };
+  return { samples: part.shardSize * unitCount(ranges.map(({ range }) => range)), call };
 }
 
 /** Waits until all threads have made as many calls; true for all of them once the time is up for one. */

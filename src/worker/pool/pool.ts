@@ -5,7 +5,7 @@ import type {
   Evaluation,
   Executor,
   GradientPhases,
-  Partial,
+  PartialGradient,
   StepResult,
   StepUnderWay,
   StepWork,
@@ -14,37 +14,37 @@ import type {
 import { addLosses } from '../../shared/engine/losses.ts';
 import { Sampler, type SamplerOptions } from '../../shared/engine/sampler.ts';
 import { prepareTfjs } from '../../shared/engine/tfjs/load.ts';
-import { cover, depthOf, type TreeNode, unitCount } from '../../shared/engine/tree.ts';
+import { cover, depthOf, type ShardRange, unitCount } from '../../shared/engine/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../../shared/engine/update.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import type { DealCounts } from '../../shared/scheduler/ledger.ts';
-import { Dealer } from '../../shared/scheduler/split-by-speed.ts';
+import type { AttemptCounts } from '../../shared/scheduler/ledger.ts';
+import { SpeedSplitter } from '../../shared/scheduler/split-by-speed.ts';
 import { WorkerError } from '../../shared/util/errors.ts';
 import type { BackendName } from './backend.ts';
-import { BARRIER_WORDS, MAXIMUM_WAITING, StepBarriers } from './barrier.ts';
+import { BARRIER_WORDS, MAX_WAITING, StepBarriers } from './barrier.ts';
 import { BlockWork } from './block-work.ts';
-import { BELL_WORDS, Bell } from './completion-signal.ts';
+import { COMPLETION_SIGNAL_WORDS, CompletionSignal } from './completion-signal.ts';
 import type { Fault } from './faults.ts';
 import { Job, StepJob } from './job.ts';
 import {
   type Answer,
-  type Assignment,
   type Command,
   DEPTH,
   MAILBOX_WORDS,
-  MAXIMUM_NODES,
+  MAX_RANGES,
   NOTHING_DONE,
+  type RangeTarget,
 } from './mailbox.ts';
 import { EvaluationRegion, PartialRegion, RegionStore } from './regions.ts';
 import type { SampleSet } from './thread.ts';
-import { type Attempt, Crew, type CrewSetup, type Slot } from './worker-threads.ts';
+import { type Attempt, type Slot, type WorkerThreadSetup, WorkerThreads } from './worker-threads.ts';
 
 /** Test samples of one evaluation chunk: part of the contract, since losses are summed by chunks. */
 export const CHUNK_SIZE = 200;
 /** How often open work looks after slow and dead workers, at the least. Keeps the process alive meanwhile. */
-const PATROL_MS = 100;
+const WATCHDOG_MS = 100;
 /** A worker is slow at this many times its expected seconds, and hangs at that many more. */
 const SLOW_FACTOR = 10;
 const SLOW_MINIMUM_SECONDS = 0.25;
@@ -52,10 +52,10 @@ const HUNG_SECONDS = 30;
 /** A slice of an update takes far less than a millisecond. */
 const UPDATE_SECONDS = 2;
 /** Most between two turns of the event loop: what a metrics request or a signal may wait. */
-const TURN_MS = 5;
+const EVENT_LOOP_TURN_MS = 5;
 /** Longer than the coordinator's work between two steps. */
 const SPIN_MS = 0.3;
-const NO_BLOCKS: TreeNode = { begin: 0, end: 0 };
+const NO_BLOCKS: ShardRange = { begin: 0, end: 0 };
 
 export interface LocalPoolOptions {
   readonly workers: number;
@@ -82,7 +82,7 @@ export interface GradientWork {
   readonly t: number;
   readonly weights: WeightsVersion;
   /** Disjoint nodes of the step's reduction tree. */
-  readonly nodes: readonly TreeNode[];
+  readonly ranges: readonly ShardRange[];
   /** The partials of the gradient before hold on. */
   readonly keeps?: boolean;
 }
@@ -99,7 +99,7 @@ export class LocalPool implements Executor {
   readonly depth = DEPTH;
   /** What became of the shards that workers were given, and why they were. */
   readonly shardCounts = { done: 0, late: 0, lost: 0 };
-  readonly dealCounts: DealCounts = { first: 0, retry: 0, duplicate: 0 };
+  readonly attemptCounts: AttemptCounts = { first: 0, retry: 0, duplicate: 0 };
   /** [workers]: samples that each computed gradients of. */
   readonly workerSamples: number[];
   /** Of the last call of `gradient`. */
@@ -107,14 +107,14 @@ export class LocalPool implements Executor {
   /** Threads that died. */
   workersLost = 0;
   readonly #options: LocalPoolOptions;
-  readonly #crew: Crew;
-  readonly #bell: Bell;
+  readonly #threads: WorkerThreads;
+  readonly #signal: CompletionSignal;
   readonly #barriers: StepBarriers;
-  readonly #dealer = new Dealer();
+  readonly #splitter = new SpeedSplitter();
   /** One a lane. */
   readonly #records: readonly UpdateRecord[];
   readonly #regions: RegionStore;
-  readonly #patrol: NodeJS.Timeout;
+  readonly #watchdog: NodeJS.Timeout;
   /** Steps that aren't done, in their order; at most one a lane. */
   readonly #open: StepJob[] = [];
   #steps = 0;
@@ -131,16 +131,16 @@ export class LocalPool implements Executor {
     if (options.backend === 'tfjs') prepareTfjs();
     const { workers, memory, layout } = options;
     this.workerSamples = Array.from({ length: workers }, () => 0);
-    this.#bell = new Bell(memory.int32(BELL_WORDS));
+    this.#signal = new CompletionSignal(memory.int32(COMPLETION_SIGNAL_WORDS));
     this.#barriers = new StepBarriers(memory.int32(BARRIER_WORDS));
-    this.#patrol = setInterval(() => this.#bell.ring(), PATROL_MS).unref();
+    this.#watchdog = setInterval(() => this.#signal.signal(), WATCHDOG_MS).unref();
     const { parameters } = layout;
     this.#records = Array.from({ length: DEPTH }, () => UpdateRecord.allocate(memory, parameters, this.#shards));
     this.#regions = regionsFor(options);
-    const struck = memory.int32(options.faults?.length ?? 0);
-    const setups = Array.from({ length: workers }, (_, worker) => this.#setup(worker, struck));
+    const fired = memory.int32(options.faults?.length ?? 0);
+    const setups = Array.from({ length: workers }, (_, worker) => this.#setup(worker, fired));
     memory.seal();
-    this.#crew = new Crew(setups, {
+    this.#threads = new WorkerThreads(setups, {
       onLost: (slot, cause) => this.#lost(slot, cause),
       onFatal: (error) => {
         this.#fatal = error;
@@ -150,7 +150,7 @@ export class LocalPool implements Executor {
 
   /** Threads that are up. */
   get ready(): number {
-    return this.#crew.ready;
+    return this.#threads.ready;
   }
 
   get workers(): number {
@@ -163,8 +163,8 @@ export class LocalPool implements Executor {
 
   begin(work: StepWork): StepUnderWay {
     if (this.#open.length === DEPTH) throw new Error(`${DEPTH} steps are under way already.`);
-    const lane = this.#steps++ % DEPTH;
-    const step = new StepJob({ ...work, shards: this.#shards, blocks: this.#blocks, lane });
+    const ringSlot = this.#steps++ % DEPTH;
+    const step = new StepJob({ ...work, shards: this.#shards, blocks: this.#blocks, ringSlot });
     this.#dispatch(step, () => this.#startTogether(step, this.#open.at(-1)));
     this.#open.push(step);
     return { finish: () => this.#finishStep(step) };
@@ -174,12 +174,12 @@ export class LocalPool implements Executor {
     for (const [i, open] of this.#open.entries()) {
       if (open.team === 0) this.#dispatch(open, () => this.#startTogether(open, this.#open[i - 1]));
     }
-    const partials = (await this.#finish(step)).map((assignment) => this.#partialOf(assignment));
+    const partials = (await this.#finish(step)).map((target) => this.#partialOf(target));
     await this.#settled(step.blocks);
     const record = this.#recordOf(step);
     if (!step.blocks.complete) {
       record.write({ ...step.update, current: step.current, next: step.next, partials });
-      await this.#apply(step.blocks, step.lane);
+      await this.#apply(step.blocks, step.ringSlot);
     }
     this.#open.shift();
     const { total, ...phases } = step.seconds;
@@ -189,9 +189,9 @@ export class LocalPool implements Executor {
   }
 
   async update(update: Update): Promise<void> {
-    const lane = (this.#steps - 1) % DEPTH;
-    this.#records[lane]?.rewrite(update);
-    await this.#apply(new BlockWork(this.#blocks), lane);
+    const ringSlot = (this.#steps - 1) % DEPTH;
+    this.#records[ringSlot]?.rewrite(update);
+    await this.#apply(new BlockWork(this.#blocks), ringSlot);
   }
 
   /**
@@ -199,11 +199,11 @@ export class LocalPool implements Executor {
    * gradient, but for one that keeps them.
    * @throws WorkerError where the same shards failed again and again
    */
-  async gradient({ t, weights, nodes, keeps = false }: GradientWork): Promise<readonly Partial[]> {
-    const job = new Job({ kind: 'gradient', t, weights, units: this.#shards, nodes });
-    const assignments = await this.#finish(job, keeps);
+  async gradient({ t, weights, ranges, keeps = false }: GradientWork): Promise<readonly PartialGradient[]> {
+    const job = new Job({ kind: 'gradient', t, weights, units: this.#shards, ranges });
+    const targets = await this.#finish(job, keeps);
     this.gradientPhases = job.seconds;
-    return assignments.map((assignment) => this.#partialOf(assignment));
+    return targets.map((target) => this.#partialOf(target));
   }
 
   async evaluate(weights: WeightsVersion): Promise<Evaluation> {
@@ -216,15 +216,15 @@ export class LocalPool implements Executor {
    * @param ranges disjoint, ascending
    * @throws WorkerError where the same chunks failed again and again
    */
-  async evaluateChunks(weights: WeightsVersion, ranges: readonly TreeNode[]): Promise<EvaluatedChunks[]> {
+  async evaluateChunks(weights: WeightsVersion, ranges: readonly ShardRange[]): Promise<EvaluatedChunks[]> {
     const samples = this.#options.test.labels.length;
     const units = this.#chunks;
-    const nodes = ranges.flatMap(({ begin, end }) => cover(units, begin, end));
-    const assignments = await this.#finish(new Job({ kind: 'evaluate', t: 0, weights, units, nodes }));
-    return assignments.map(({ node, region }) => {
-      const result = new EvaluationRegion(this.#options.memory.memory.buffer, region, node, CHUNK_SIZE);
-      const count = Math.min(samples, node.end * CHUNK_SIZE) - node.begin * CHUNK_SIZE;
-      return { node, losses: result.losses.slice(), predictions: result.allPredictions.slice(0, count) };
+    const covered = ranges.flatMap(({ begin, end }) => cover(units, begin, end));
+    const targets = await this.#finish(new Job({ kind: 'evaluate', t: 0, weights, units, ranges: covered }));
+    return targets.map(({ range, region }) => {
+      const result = new EvaluationRegion(this.#options.memory.memory.buffer, region, range, CHUNK_SIZE);
+      const count = Math.min(samples, range.end * CHUNK_SIZE) - range.begin * CHUNK_SIZE;
+      return { range, losses: result.losses.slice(), predictions: result.allPredictions.slice(0, count) };
     });
   }
 
@@ -234,16 +234,16 @@ export class LocalPool implements Executor {
 
   /** Ends a worker's thread as a crash would; for tests and drills. */
   async kill(worker: number): Promise<void> {
-    const slot = this.#crew.slots[worker];
-    if (slot !== undefined) await this.#crew.terminate(slot);
+    const slot = this.#threads.slots[worker];
+    if (slot !== undefined) await this.#threads.terminate(slot);
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#patrol);
+    clearInterval(this.#watchdog);
     // Work that is open, or asked for later, would wait for ever.
     this.#fatal ??= new Error('The pool was closed.');
-    this.#bell.ring();
-    await this.#crew.close();
+    this.#signal.signal();
+    await this.#threads.close();
   }
 
   /**
@@ -251,52 +251,52 @@ export class LocalPool implements Executor {
    * in one go, nothing is started.
    */
   #startTogether(step: StepJob, before: StepJob | undefined): void {
-    if (this.#fatal !== undefined || before?.ticket === 0) return;
-    const calm = ({ job }: Attempt): boolean => job instanceof StepJob && job.ticket !== 0;
-    const able = this.#crew.slots.filter(({ queue, mailbox }) => mailbox.thread !== 0 && queue.every(calm));
-    const speeds = this.#crew.speedsOf(able, 'gradient');
-    const dealt = this.#dealer.deal(step.round.units, step.round.missing(), speeds);
-    const team = able.filter((_, i) => dealt[i]?.length);
-    const shares = dealt.filter(({ length }) => length > 0);
-    const count = shares.reduce((sum, { length }) => sum + length, 0);
-    if (count > this.#regions.free || shares.some(({ length }) => length > MAXIMUM_NODES)) return;
-    if (team.length === 0 || team.length > MAXIMUM_WAITING) return;
-    const assignments = shares.map((nodes) => this.#withRegions(nodes));
+    if (this.#fatal !== undefined || before?.generation === 0) return;
+    const calm = ({ job }: Attempt): boolean => job instanceof StepJob && job.generation !== 0;
+    const able = this.#threads.slots.filter(({ queue, mailbox }) => mailbox.thread !== 0 && queue.every(calm));
+    const speeds = this.#threads.speedsOf(able, 'gradient');
+    const assigned = this.#splitter.split(step.ledger.units, step.ledger.missing(), speeds);
+    const team = able.filter((_, i) => assigned[i]?.length);
+    const parts = assigned.filter(({ length }) => length > 0);
+    const count = parts.reduce((sum, { length }) => sum + length, 0);
+    if (count > this.#regions.free || parts.some(({ length }) => length > MAX_RANGES)) return;
+    if (team.length === 0 || team.length > MAX_WAITING) return;
+    const targets = parts.map((ranges) => this.#withRegions(ranges));
     this.#recordOf(step).write({
       ...step.update,
       ...{ current: step.current, next: step.next },
-      partials: assignments
+      partials: targets
         .flat()
-        .map(({ node, region }) => ({ node, gradient: this.#regions.partial(region).gradient })),
+        .map(({ range, region }) => ({ range, gradient: this.#regions.partial(region).gradient })),
     });
     const slices = step.blocks.take(team.length);
     step.team = team.length;
-    step.ticket = this.#barriers.open(team.length);
-    const command = { kind: 'step', ticket: step.ticket, after: before?.ticket ?? 0 } as const;
+    step.generation = this.#barriers.open(team.length);
+    const command = { kind: 'step', generation: step.generation, after: before?.generation ?? 0 } as const;
     for (const [i, slot] of team.entries()) {
-      this.#start(slot, { ...command, assignments: assignments[i] ?? [], record: step.lane }, step, {
+      this.#start(slot, { ...command, targets: targets[i] ?? [], record: step.ringSlot }, step, {
         work: step.blocks,
         range: slices[i],
       });
     }
   }
 
-  #dispatch({ seconds }: Job, deal: () => void): void {
+  #dispatch({ seconds }: Job, assign: () => void): void {
     const start = performance.now();
-    deal();
+    assign();
     seconds.dispatch += (performance.now() - start) / 1000;
   }
 
   /** Works on a job until it is complete; its results' regions stay lent until the next job is. */
-  async #finish(job: Job, keeps = false): Promise<Assignment[]> {
+  async #finish(job: Job, keeps = false): Promise<RangeTarget[]> {
     await this.#until(
-      () => job.round.complete,
+      () => job.ledger.complete,
       () => this.#dispatch(job, () => this.#assign(job)),
     );
     job.closed = true;
     if (!keeps) this.#regions.reclaim();
     this.#regions.lend(job.regions);
-    return job.round.results();
+    return job.ledger.results();
   }
 
   /** Waits for those who are at a slice: what they write must not reach a later state. */
@@ -308,99 +308,99 @@ export class LocalPool implements Executor {
   }
 
   /** Applies a lane's update record to the blocks that are missing. */
-  async #apply(blocks: BlockWork, lane: number): Promise<void> {
-    const deal = (): void => {
-      const { free } = this.#crew;
+  async #apply(blocks: BlockWork, ringSlot: number): Promise<void> {
+    const assign = (): void => {
+      const { free } = this.#threads;
       for (const [i, range] of blocks.take(free.length).entries()) {
-        this.#start(free[i] as Slot, { kind: 'update', assignments: [], record: lane }, undefined, {
+        this.#start(free[i] as Slot, { kind: 'update', targets: [], record: ringSlot }, undefined, {
           work: blocks,
           range,
         });
       }
     };
-    await this.#until(() => blocks.complete, deal);
+    await this.#until(() => blocks.complete, assign);
   }
 
   /** Takes in what workers finish and deals what is missing until all is done. */
-  async #until(done: () => boolean, deal: () => void): Promise<void> {
-    if (this.#crew.idle) this.#bell.reset();
-    this.#patrol.ref();
+  async #until(done: () => boolean, assign: () => void): Promise<void> {
+    if (this.#threads.idle) this.#signal.reset();
+    this.#watchdog.ref();
     try {
       for (;;) {
-        const heard = this.#bell.heard;
+        const signalled = this.#signal.read;
         this.#settleFinished();
         this.#countReady();
         if (this.#fatal !== undefined) throw this.#fatal;
         if (done()) break;
         this.#abandonSlow();
-        deal();
-        if (await this.#bell.wait(heard, this.#quorum)) this.#lastTurn = performance.now();
+        assign();
+        if (await this.#signal.wait(signalled, this.#wakeThreshold)) this.#lastTurn = performance.now();
       }
-      await this.#breathe();
+      await this.#yieldToEventLoop();
     } finally {
-      this.#patrol.unref();
+      this.#watchdog.unref();
     }
   }
 
   /** Commands that may be under way still when this thread is woken: half of those behind the first step. */
-  get #quorum(): number {
+  get #wakeThreshold(): number {
     // Nobody counts down where nobody works: a thread that comes up rings.
-    if (this.#crew.idle) return -1;
-    const behind = this.#open.slice(1).filter(({ ticket }) => ticket !== 0);
+    if (this.#threads.idle) return -1;
+    const behind = this.#open.slice(1).filter(({ generation }) => generation !== 0);
     return behind.slice(behind.length >> 1).reduce((sum, { team }) => sum + team, 0);
   }
 
   /** Lets the event loop turn now and then: where there is never anything to wait for, it doesn't by itself. */
-  async #breathe(): Promise<void> {
-    if (performance.now() - this.#lastTurn < TURN_MS) return;
+  async #yieldToEventLoop(): Promise<void> {
+    if (performance.now() - this.#lastTurn < EVENT_LOOP_TURN_MS) return;
     await setImmediate();
     this.#lastTurn = performance.now();
   }
 
   /** Deals what is missing of a job to the workers that are free. */
   #assign(job: Job): void {
-    const missing = job.round.missing();
+    const missing = job.ledger.missing();
     if (missing.length === 0) return;
-    const { free } = this.#crew;
-    const shares = this.#dealer.deal(job.round.units, missing, this.#crew.speedsOf(free, job.kind));
+    const { free } = this.#threads;
+    const parts = this.#splitter.split(job.ledger.units, missing, this.#threads.speedsOf(free, job.kind));
     for (const [i, slot] of free.entries()) {
       // Regions can run short only after many failures; what finds none is dealt later.
-      const nodes = (shares[i] ?? []).slice(0, Math.min(MAXIMUM_NODES, this.#regions.free));
-      if (nodes.length > 0) this.#start(slot, { kind: job.kind, assignments: this.#withRegions(nodes) }, job);
+      const ranges = (parts[i] ?? []).slice(0, Math.min(MAX_RANGES, this.#regions.free));
+      if (ranges.length > 0) this.#start(slot, { kind: job.kind, targets: this.#withRegions(ranges) }, job);
     }
   }
 
-  #withRegions(nodes: readonly TreeNode[]): Assignment[] {
-    return nodes.map((node) => ({ node, region: this.#regions.take() }));
+  #withRegions(ranges: readonly ShardRange[]): RangeTarget[] {
+    return ranges.map((range) => ({ range, region: this.#regions.take() }));
   }
 
   #start(slot: Slot, part: CommandPart, job: Job | undefined, blocks?: BlockPart): void {
     const command = {
-      ...{ ticket: 0, after: 0, record: 0 },
+      ...{ generation: 0, after: 0, record: 0 },
       ...part,
       t: job?.t ?? 0,
       weights: job?.weights.values.byteOffset ?? 0,
       blocks: blocks?.range ?? NO_BLOCKS,
     };
-    const nodes = command.assignments.map(({ node }) => node);
+    const ranges = command.targets.map(({ range }) => range);
     if (job !== undefined) job.weights.readers++;
-    job?.round.hold(nodes, job.kind === 'gradient' ? this.dealCounts : undefined);
-    this.#bell.arm();
+    job?.ledger.hold(ranges, job.kind === 'gradient' ? this.attemptCounts : undefined);
+    this.#signal.arm();
     const sequence = slot.mailbox.send(command);
     const work = blocks?.range && blocks.work;
-    const attempt = { command, nodes, job, blocks: work, sequence, startedAt: performance.now() };
+    const attempt = { command, ranges, job, blocks: work, sequence, startedAt: performance.now() };
     slot.queue.push({ ...attempt, reads: job !== undefined, abandoned: false });
   }
 
   #countReady(): void {
-    const { ready } = this.#crew;
+    const { ready } = this.#threads;
     if (ready === this.#ready) return;
     this.#ready = ready;
     this.#options.onReady?.(ready);
   }
 
   #settleFinished(): void {
-    for (const slot of this.#crew.slots) {
+    for (const slot of this.#threads.slots) {
       for (let first = slot.queue[0]; first !== undefined; first = slot.queue[0]) {
         if (!slot.mailbox.hasFinished(first.sequence)) break;
         slot.queue.shift();
@@ -408,44 +408,44 @@ export class LocalPool implements Executor {
         if (next !== undefined) next.startedAt = performance.now();
         slot.launches = 0;
         // It was counted out when it was given up, and again when it finished.
-        if (first.abandoned) this.#bell.arm();
+        if (first.abandoned) this.#signal.arm();
         const answer = slot.mailbox.answer(first.sequence);
-        if (answer.computed) this.#crew.measure(slot, first, answer.work);
+        if (answer.computed) this.#threads.measure(slot, first, answer.work);
         if (answer.computed && first.job?.kind === 'gradient') this.#countSamples(slot, first);
         this.#settle(first, answer);
       }
     }
   }
 
-  #countSamples({ worker }: Slot, { nodes }: Attempt): void {
+  #countSamples({ worker }: Slot, { ranges }: Attempt): void {
     const before = this.workerSamples[worker] as number;
-    this.workerSamples[worker] = before + unitCount(nodes) * this.#options.shardSize;
+    this.workerSamples[worker] = before + unitCount(ranges) * this.#options.shardSize;
   }
 
   /** Nothing of the attempt runs any more. What it has of a job that is still wanted is taken in, its other buffers are free. */
   #settle(attempt: Attempt, answer: Answer): void {
     const { computed, updated } = answer;
-    const { command, nodes, job, blocks, abandoned } = attempt;
+    const { command, ranges, job, blocks, abandoned } = attempt;
     stopReading(attempt);
     if (updated) blocks?.applied();
     else blocks?.giveBack(command.blocks);
     if (job === undefined) return;
-    if (!abandoned) job.round.abandon(nodes);
+    if (!abandoned) job.ledger.abandon(ranges);
     job.took(answer);
     const wanted = computed && job.accepts;
-    if (computed && job.kind === 'gradient') this.shardCounts[wanted ? 'done' : 'late'] += unitCount(nodes);
+    if (computed && job.kind === 'gradient') this.shardCounts[wanted ? 'done' : 'late'] += unitCount(ranges);
     // Even if it isn't wanted: others may still be at their slices of the update, which read the regions of the whole team.
     const kept = wanted || (command.kind === 'step' && !job.closed);
-    for (const assignment of command.assignments) {
-      if (wanted) job.round.succeed(assignment.node, assignment);
-      if (kept) job.regions.push(assignment.region);
-      else this.#regions.give(assignment.region);
+    for (const target of command.targets) {
+      if (wanted) job.ledger.succeed(target.range, target);
+      if (kept) job.regions.push(target.region);
+      else this.#regions.give(target.region);
     }
   }
 
   /** Gives up waiting for slow workers, and ends those that hang. */
   #abandonSlow(): void {
-    for (const slot of this.#crew.slots) {
+    for (const slot of this.#threads.slots) {
       const attempt = slot.queue[0];
       if (attempt === undefined) continue;
       const seconds = (performance.now() - attempt.startedAt) / 1000;
@@ -453,7 +453,7 @@ export class LocalPool implements Executor {
       if (seconds <= limit) continue;
       if (!attempt.abandoned && this.#updates(attempt)) {
         // Others can't take it over: what it still writes would reach a later state.
-        if (seconds > limit + UPDATE_SECONDS) void this.#crew.terminate(slot);
+        if (seconds > limit + UPDATE_SECONDS) void this.#threads.terminate(slot);
         continue;
       }
       if (!attempt.abandoned) {
@@ -461,20 +461,20 @@ export class LocalPool implements Executor {
         // The barriers send it away before it begins on any of these.
         for (const behind of slot.queue.slice(1)) stopReading(behind);
       }
-      if (seconds > Math.max(HUNG_SECONDS, SLOW_FACTOR * limit)) void this.#crew.terminate(slot);
+      if (seconds > Math.max(HUNG_SECONDS, SLOW_FACTOR * limit)) void this.#threads.terminate(slot);
     }
   }
 
-  #expectedSeconds({ speeds }: Slot, { job, nodes }: Attempt): number {
+  #expectedSeconds({ speeds }: Slot, { job, ranges }: Attempt): number {
     if (job === undefined) return 0;
     const speed = speeds[job.kind];
-    return speed === undefined ? 1 : unitCount(nodes) / speed;
+    return speed === undefined ? 1 : unitCount(ranges) / speed;
   }
 
   /** Whether the attempt has come to its update; if not, it never will. */
-  #updates({ command: { kind, ticket } }: Attempt): boolean {
+  #updates({ command: { kind, generation } }: Attempt): boolean {
     if (kind !== 'step') return kind === 'update';
-    const updates = !this.#barriers.close(ticket);
+    const updates = !this.#barriers.close(generation);
     this.#breakOff();
     return updates;
   }
@@ -482,18 +482,18 @@ export class LocalPool implements Executor {
   /** Nobody waits for others any more: what isn't computed or updated by then is dealt anew. */
   #breakOff(): void {
     for (const step of this.#open) {
-      if (step.ticket !== 0) this.#barriers.close(step.ticket);
-      step.ticket = 0;
+      if (step.generation !== 0) this.#barriers.close(step.generation);
+      step.generation = 0;
     }
   }
 
   #abandon(attempt: Attempt, goesOn: boolean): void {
     attempt.abandoned = true;
-    if (goesOn) attempt.job?.round.giveUp(attempt.nodes);
-    else attempt.job?.round.abandon(attempt.nodes);
+    if (goesOn) attempt.job?.ledger.giveUp(attempt.ranges);
+    else attempt.job?.ledger.abandon(attempt.ranges);
     attempt.blocks?.giveBack(attempt.command.blocks);
     attempt.blocks = undefined;
-    this.#bell.count();
+    this.#signal.count();
   }
 
   #lost(slot: Slot, cause: Error): void {
@@ -501,22 +501,23 @@ export class LocalPool implements Executor {
     this.#settleFinished();
     this.#breakOff();
     for (const [i, attempt] of slot.queue.splice(0).entries()) {
-      const { command, nodes, job, blocks } = attempt;
+      const { command, ranges, job, blocks } = attempt;
       this.#settle(attempt, NOTHING_DONE);
-      if (!attempt.abandoned) this.#bell.count();
+      if (!attempt.abandoned) this.#signal.count();
       // It can't be the fault of what it hadn't begun.
       if (i > 0) continue;
-      if (job?.kind === 'gradient') this.shardCounts.lost += unitCount(nodes);
-      const unit = job?.closed === false ? job.round.fail(nodes) : undefined;
-      if (unit !== undefined) this.#fatal = this.#hopeless(command, unit, cause);
-      else if (job === undefined && blocks?.fail()) this.#fatal = this.#hopeless(command, command.blocks.begin, cause);
+      if (job?.kind === 'gradient') this.shardCounts.lost += unitCount(ranges);
+      const unit = job?.closed === false ? job.ledger.fail(ranges) : undefined;
+      if (unit !== undefined) this.#fatal = this.#retriesExhausted(command, unit, cause);
+      else if (job === undefined && blocks?.fail())
+        this.#fatal = this.#retriesExhausted(command, command.blocks.begin, cause);
     }
     this.workersLost++;
     this.#options.onLost?.(slot.worker, cause);
-    this.#bell.ring();
+    this.#signal.signal();
   }
 
-  #hopeless({ kind, t }: Command, unit: number, cause: Error): WorkerError {
+  #retriesExhausted({ kind, t }: Command, unit: number, cause: Error): WorkerError {
     const names = { evaluate: `chunk ${unit} of the test set`, update: `block ${unit} of an update` };
     const ofStep = kind === 'gradient' || kind === 'step';
     const samples = ofStep ? this.#samplesOf(t, unit) : undefined;
@@ -533,20 +534,20 @@ export class LocalPool implements Executor {
     return [...indices];
   }
 
-  #partialOf({ node, region }: Assignment): Partial {
+  #partialOf({ range, region }: RangeTarget): PartialGradient {
     const partial = this.#regions.partial(region);
-    return { node, gradient: partial.gradient, ...partial.read() };
+    return { range, gradient: partial.gradient, ...partial.read() };
   }
 
   get #blocks(): number {
     return (this.#records[0] as UpdateRecord).blocks;
   }
 
-  #recordOf({ lane }: StepJob): UpdateRecord {
-    return this.#records[lane] as UpdateRecord;
+  #recordOf({ ringSlot }: StepJob): UpdateRecord {
+    return this.#records[ringSlot] as UpdateRecord;
   }
 
-  #setup(worker: number, struck: Int32Array): CrewSetup {
+  #setup(worker: number, fired: Int32Array): WorkerThreadSetup {
     const { backend = 'kernel' } = this.#options;
     const { memory, kernel, layout, train, test, sampler, shardSize, workers, faults } = this.#options;
     return {
@@ -557,7 +558,7 @@ export class LocalPool implements Executor {
       layout,
       plan: planKernel(layout, shardSize, memory),
       mailbox: memory.int32(MAILBOX_WORDS),
-      bell: this.#bell.words,
+      signal: this.#signal.words,
       barriers: this.#barriers.words,
       train,
       test,
@@ -568,7 +569,7 @@ export class LocalPool implements Executor {
       updates: this.#records.map(({ plan }) => plan),
       updateScratch: BlockUpdater.scratch(memory, this.#shards),
       spinMs: workers <= availableParallelism() ? SPIN_MS : 0,
-      faults: { list: faults ?? [], struck },
+      faults: { list: faults ?? [], fired },
     };
   }
 }
@@ -578,14 +579,14 @@ function stopReading(attempt: Attempt): void {
   attempt.reads = false;
 }
 
-type CommandPart = Pick<Command, 'kind' | 'assignments'> & {
-  [Key in 'ticket' | 'after' | 'record']?: Command[Key];
+type CommandPart = Pick<Command, 'kind' | 'targets'> & {
+  [Key in 'generation' | 'after' | 'record']?: Command[Key];
 };
 
 /** Blocks of an update that a command applies; no range: none of them. */
 interface BlockPart {
   readonly work: BlockWork;
-  readonly range: TreeNode | undefined;
+  readonly range: ShardRange | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { LossSum } from '../../shared/engine/backend.ts';
-import type { TreeNode } from '../../shared/engine/tree.ts';
+import type { ShardRange } from '../../shared/engine/tree.ts';
 import { padded, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
 
 /** Bytes before a region's data; a cache line. */
@@ -34,15 +34,15 @@ export class PartialRegion {
 
 /** The result of an evaluation command over the chunks of a node: a loss sum a chunk, a class a sample. */
 export class EvaluationRegion {
-  readonly node: TreeNode;
+  readonly range: ShardRange;
   /** [chunks] */
   readonly losses: Float64Array;
   readonly #classes: Uint8Array;
   readonly #chunkSize: number;
 
-  constructor(buffer: ArrayBufferLike, region: number, node: TreeNode, chunkSize: number) {
-    const chunks = node.end - node.begin;
-    this.node = node;
+  constructor(buffer: ArrayBufferLike, region: number, range: ShardRange, chunkSize: number) {
+    const chunks = range.end - range.begin;
+    this.range = range;
     this.losses = new Float64Array(buffer, region, chunks);
     this.#classes = new Uint8Array(buffer, region + 8 * chunks, chunks * chunkSize);
     this.#chunkSize = chunkSize;
@@ -59,7 +59,7 @@ export class EvaluationRegion {
 
   /** [chunkSize]: the classes of one of the node's chunks. */
   predictions(chunk: number): Uint8Array {
-    const first = (chunk - this.node.begin) * this.#chunkSize;
+    const first = (chunk - this.range.begin) * this.#chunkSize;
     return this.#classes.subarray(first, first + this.#chunkSize);
   }
 }

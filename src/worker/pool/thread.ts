@@ -8,9 +8,9 @@ import type { KernelPlan } from '../../shared/engine/wasm/plan.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { type BackendName, startBackend } from './backend.ts';
 import { StepBarriers } from './barrier.ts';
-import { Bell } from './completion-signal.ts';
+import { CompletionSignal } from './completion-signal.ts';
 import { type Faults, strike } from './faults.ts';
-import { type Answer, type Assignment, type Command, Mailbox, NOTHING_DONE } from './mailbox.ts';
+import { type Answer, type Command, Mailbox, NOTHING_DONE, type RangeTarget } from './mailbox.ts';
 import { EvaluationRegion, PartialRegion } from './regions.ts';
 
 /** Images and labels in shared memory. */
@@ -30,7 +30,7 @@ export interface ThreadSetup {
   readonly backend: BackendName;
   readonly layout: ModelLayout;
   readonly mailbox: Int32Array;
-  readonly bell: Int32Array;
+  readonly signal: Int32Array;
   readonly barriers: Int32Array;
   readonly train: SampleSet;
   readonly test: SampleSet;
@@ -46,22 +46,22 @@ export interface ThreadSetup {
   readonly spinMs: number;
   readonly faults: Faults;
   /** Whose turn it is to start a backend that can't be started by two at once. */
-  readonly turn: Int32Array;
+  readonly startupMutex: Int32Array;
   /** This start's own, among all of the process. */
-  readonly ticket: number;
+  readonly owner: number;
 }
 
 /** The task that each Piscina thread runs for as long as the pool lives: one command after the other from its mailbox. */
 export function resident(setup: ThreadSetup): void {
   const mailbox = new Mailbox(setup.mailbox);
-  const bell = new Bell(setup.bell);
+  const signal = new CompletionSignal(setup.signal);
   const worker = new Worker(setup);
   mailbox.listen(threadId);
-  bell.ring();
+  signal.signal();
   for (;;) {
     const command = mailbox.receive(setup.spinMs);
     mailbox.finish(worker.obey(command));
-    bell.count();
+    signal.count();
   }
 }
 
@@ -91,18 +91,18 @@ class Worker {
   }
 
   obey(command: Command): Answer {
-    const { kind, ticket, after, blocks, record } = command;
+    const { kind, generation, after, blocks, record } = command;
     const { spinMs } = this.#setup;
     const begin = performance.now();
     if (after !== 0 && !this.#barriers.waitForUpdate(after, spinMs)) return NOTHING_DONE;
     const start = performance.now();
     if (kind !== 'update') this.#compute(command);
     const computed = performance.now();
-    const updated = kind === 'update' || (kind === 'step' && this.#barriers.computed(ticket, spinMs));
+    const updated = kind === 'update' || (kind === 'step' && this.#barriers.computed(generation, spinMs));
     const entered = performance.now();
     if (updated && kind === 'step') strike(this.#setup.faults, this.#setup.worker, command.t, 'update');
     if (updated) this.#updaters[record]?.apply(blocks);
-    if (updated && kind === 'step') this.#barriers.updated(ticket);
+    if (updated && kind === 'step') this.#barriers.updated(generation);
     const end = performance.now();
     const [work, update] = [(computed - start) / 1000, (end - entered) / 1000];
     return { total: (end - begin) / 1000, work, ...this.#phases(work, update, record), computed: true, updated };
@@ -120,31 +120,31 @@ class Worker {
     };
   }
 
-  #compute({ kind, t, weights, assignments }: Command): void {
+  #compute({ kind, t, weights, targets }: Command): void {
     const { memory, plan, worker, faults } = this.#setup;
     this.#backend.setWeights(new Float32Array(memory.buffer, weights, plan.parameters));
     if (kind !== 'evaluate') strike(faults, worker, t, 'compute');
-    for (const assignment of assignments) {
-      if (kind === 'evaluate') this.#evaluate(assignment);
-      else this.#gradient(t, assignment);
+    for (const target of targets) {
+      if (kind === 'evaluate') this.#evaluate(target);
+      else this.#gradient(t, target);
     }
   }
 
-  #gradient(t: number, { node, region }: Assignment): void {
+  #gradient(t: number, { range, region }: RangeTarget): void {
     const partial = new PartialRegion(this.#setup.memory.buffer, region, this.#setup.plan.parameters);
-    partial.write(this.#tree.sum(t, node, partial.gradient));
+    partial.write(this.#tree.sum(t, range, partial.gradient));
   }
 
-  #evaluate({ node, region }: Assignment): void {
+  #evaluate({ range, region }: RangeTarget): void {
     const { memory, chunkSize, test } = this.#setup;
-    const result = new EvaluationRegion(memory.buffer, region, node, chunkSize);
-    for (let chunk = node.begin; chunk < node.end; chunk++) {
+    const result = new EvaluationRegion(memory.buffer, region, range, chunkSize);
+    for (let chunk = range.begin; chunk < range.end; chunk++) {
       const first = chunk * chunkSize;
       const count = Math.min(chunkSize, test.labels.length - first);
       const indices = this.#chunk.indices.subarray(0, count);
       for (let i = 0; i < count; i++) indices[i] = first + i;
       const { lossSum } = this.#backend.evaluate({ ...test, ...this.#chunk, indices }, result.predictions(chunk));
-      result.losses[chunk - node.begin] = lossSum;
+      result.losses[chunk - range.begin] = lossSum;
     }
   }
 }

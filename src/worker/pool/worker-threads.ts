@@ -2,29 +2,29 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { type TreeNode, unitCount } from '../../shared/engine/tree.ts';
+import { type ShardRange, unitCount } from '../../shared/engine/tree.ts';
 import { WorkerError } from '../../shared/util/errors.ts';
 import type { BlockWork } from './block-work.ts';
 import type { Job } from './job.ts';
 import { type Command, Mailbox } from './mailbox.ts';
-import { Turn } from './startup-mutex.ts';
+import { StartupMutex } from './startup-mutex.ts';
 import type { ThreadSetup } from './thread.ts';
 
-const MAXIMUM_LAUNCHES = 5;
+const MAX_LAUNCHES = 5;
 /** Weight of the newest measurement in a worker's speed. */
 const SPEED_GAIN = 0.1;
 
 /** What it guards is the process's, so all crews share it; so do the tickets. */
-const START_UP = new Turn(new Int32Array(new SharedArrayBuffer(4)));
-let tickets = 0;
+const START_UP = new StartupMutex(new Int32Array(new SharedArrayBuffer(4)));
+let owners = 0;
 
 /** What the crew itself gives to each start. */
-export type CrewSetup = Omit<ThreadSetup, 'turn' | 'ticket'>;
+export type WorkerThreadSetup = Omit<ThreadSetup, 'startupMutex' | 'owner'>;
 
 /** A command that a worker was given. Its regions are the attempt's own until it has settled. */
 export interface Attempt {
   readonly command: Command;
-  readonly nodes: readonly TreeNode[];
+  readonly ranges: readonly ShardRange[];
   /** What the nodes belong to; none where the command is only an update. */
   readonly job: Job | undefined;
   /** What the command's blocks belong to, unless they were given to others since. */
@@ -41,7 +41,7 @@ export interface Attempt {
 /** A worker: the thread that listens to the mailbox now, and what it is at. */
 export interface Slot {
   readonly worker: number;
-  readonly setup: CrewSetup;
+  readonly setup: WorkerThreadSetup;
   readonly mailbox: Mailbox;
   /** In the order in which the worker takes them; at most DEPTH. */
   readonly queue: Attempt[];
@@ -51,7 +51,7 @@ export interface Slot {
   launches: number;
 }
 
-export interface CrewEvents {
+export interface WorkerThreadEvents {
   /** The worker's thread is gone, and with it everything that could still write to its attempt's buffers. */
   readonly onLost: (slot: Slot, cause: Error) => void;
   /** A worker can't start at all. */
@@ -59,14 +59,14 @@ export interface CrewEvents {
 }
 
 /** The threads, each in one resident Piscina task, and replaced where it dies. */
-export class Crew {
+export class WorkerThreads {
   readonly slots: readonly Slot[];
   readonly #piscina: Piscina;
-  readonly #events: CrewEvents;
+  readonly #events: WorkerThreadEvents;
   #closing = false;
 
   /** Starts the threads; they need not be up when this returns. */
-  constructor(setups: readonly CrewSetup[], events: CrewEvents) {
+  constructor(setups: readonly WorkerThreadSetup[], events: WorkerThreadEvents) {
     this.#events = events;
     this.#piscina = new Piscina({
       filename: fileURLToPath(new URL(`./thread${extname(import.meta.url)}`, import.meta.url)),
@@ -119,9 +119,9 @@ export class Crew {
   }
 
   /** Takes a finished command's time into the worker's speed. */
-  measure({ speeds }: Slot, { job, nodes }: Attempt, seconds: number): void {
+  measure({ speeds }: Slot, { job, ranges }: Attempt, seconds: number): void {
     if (job === undefined) return;
-    const speed = unitCount(nodes) / Math.max(seconds, 1e-6);
+    const speed = unitCount(ranges) / Math.max(seconds, 1e-6);
     const before = speeds[job.kind] ?? speed;
     speeds[job.kind] = before + SPEED_GAIN * (speed - before);
   }
@@ -140,13 +140,13 @@ export class Crew {
   #launch(slot: Slot): void {
     slot.launches++;
     slot.mailbox.reset();
-    const ticket = ++tickets;
-    const setup: ThreadSetup = { ...slot.setup, turn: START_UP.words, ticket };
+    const owner = ++owners;
+    const setup: ThreadSetup = { ...slot.setup, startupMutex: START_UP.words, owner };
     this.#piscina.run(setup).then(
       () => {},
       (error: unknown) => {
         // It may have died in its turn.
-        START_UP.release(ticket);
+        START_UP.release(owner);
         this.#lost(slot, error instanceof Error ? error : new Error(String(error)));
       },
     );
@@ -156,7 +156,7 @@ export class Crew {
     if (this.#closing) return;
     const idle = slot.queue.length === 0;
     this.#events.onLost(slot, cause);
-    if (idle && slot.launches >= MAXIMUM_LAUNCHES) {
+    if (idle && slot.launches >= MAX_LAUNCHES) {
       this.#events.onFatal(new WorkerError(`Worker ${slot.worker} can't start: ${cause.message}`, { cause }));
     } else {
       this.#launch(slot);

@@ -1,8 +1,8 @@
 // What a cluster does with results that are wrong: not finite, or not the bits that another member found.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Piece } from '#src/coordinator/cluster/member.js';
-import type { Partial } from '#src/shared/engine/executor.js';
+import type { Assignment } from '#src/coordinator/cluster/member.js';
+import type { PartialGradient } from '#src/shared/engine/executor.js';
 import { NotFiniteError } from '#src/shared/util/errors.js';
 import { DirectMember, trained, undisturbed } from '../../support/cluster.ts';
 
@@ -14,7 +14,7 @@ describe("a member's result that isn't finite", () => {
       bad.tamper = ({ t }, partials) => {
         if (t < 30 || isSpoilt) return;
         isSpoilt = true;
-        spoil(partials[0] as Partial);
+        spoil(partials[0] as PartialGradient);
       };
       const { outcome } = await trained({ members: [bad, good] });
       assert.deepEqual(outcome, undisturbed);
@@ -29,15 +29,15 @@ describe("a member's result that isn't finite", () => {
       NotFiniteError,
     );
     assert.deepEqual(member.expelled, []);
-    assert.ok(member.pieces.length > 0);
+    assert.ok(member.assignments.length > 0);
   });
 });
 
-function spoilGradient({ gradient }: Partial): void {
+function spoilGradient({ gradient }: PartialGradient): void {
   gradient[7] = Number.NaN;
 }
 
-function spoilLoss(partial: Partial): void {
+function spoilLoss(partial: PartialGradient): void {
   Object.assign(partial, { lossSum: Number.POSITIVE_INFINITY });
 }
 
@@ -77,32 +77,33 @@ const oneStep = trained({ members: [], flags: ONE_STEP });
  * `late`. Then `late` answers, and `helping` after it, while `waiting` keeps the step open.
  * @param tamper changes the first partial of those two answers
  */
-async function computedTwice(tamper: (partial: Partial, by: 'late' | 'helping') => void) {
+async function computedTwice(tamper: (partial: PartialGradient, by: 'late' | 'helping') => void) {
   const [late, helping, waiting] = ['late', 'helping', 'waiting'].map((name) => new DirectMember(name, 1)) as [
     DirectMember,
     DirectMember,
     DirectMember,
   ];
   const [isHelped, isLate, isCompared] = [event(), event(), event()];
-  const isSecond = ({ pieces }: DirectMember, { kind }: Piece): boolean => kind === 'gradient' && pieces.length === 2;
-  late.hook = async (piece) => {
-    if (piece.kind === 'gradient') await (isSecond(late, piece) ? isCompared : isHelped).happened;
+  const isSecond = ({ assignments }: DirectMember, { kind }: Assignment): boolean =>
+    kind === 'gradient' && assignments.length === 2;
+  late.hook = async (assignment) => {
+    if (assignment.kind === 'gradient') await (isSecond(late, assignment) ? isCompared : isHelped).happened;
   };
-  late.tamper = (piece, [first]) => {
-    if (isSecond(late, piece)) return;
-    tamper(first as Partial, 'late');
+  late.tamper = (assignment, [first]) => {
+    if (isSecond(late, assignment)) return;
+    tamper(first as PartialGradient, 'late');
     // What `helping` computes before it answers takes longer than this answer.
     isLate.happen();
   };
-  helping.hook = async (piece) => {
-    if (!isSecond(helping, piece)) return;
-    assert.deepEqual(piece.nodes, late.pieces[0]?.nodes);
+  helping.hook = async (assignment) => {
+    if (!isSecond(helping, assignment)) return;
+    assert.deepEqual(assignment.ranges, late.assignments[0]?.ranges);
     isHelped.happen();
     await isLate.happened;
   };
-  helping.tamper = (piece, [first]) => {
-    if (!isSecond(helping, piece)) return;
-    tamper(first as Partial, 'helping');
+  helping.tamper = (assignment, [first]) => {
+    if (!isSecond(helping, assignment)) return;
+    tamper(first as PartialGradient, 'helping');
     isCompared.happen();
   };
   waiting.hook = ({ kind }) => (kind === 'gradient' ? isCompared.happened : undefined);

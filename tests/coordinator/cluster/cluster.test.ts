@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Cluster } from '#src/coordinator/cluster/cluster.js';
 import { unitCount } from '#src/shared/engine/tree.js';
-import type { DealReason } from '#src/shared/scheduler/ledger.js';
+import type { AttemptReason } from '#src/shared/scheduler/ledger.js';
 import { DirectMember, SHARDS, STEPS, trained, undisturbed } from '../../support/cluster.ts';
 
 describe('a cluster has the bits of one worker', () => {
@@ -15,14 +15,14 @@ describe('a cluster has the bits of one worker', () => {
     const members = [new DirectMember('a', 1), new DirectMember('b', 2)];
     const { outcome, cluster } = await trained({ members });
     assert.deepEqual(outcome, undisturbed);
-    for (const { name, pieces } of members) {
-      assert.ok(pieces.length > STEPS / 4, `${name} took part in ${pieces.length} pieces`);
-      assert.ok(pieces.every(({ kind, nodes }) => kind === 'evaluate' || nodes.length <= 2));
+    for (const { name, assignments } of members) {
+      assert.ok(assignments.length > STEPS / 4, `${name} took part in ${assignments.length} pieces`);
+      assert.ok(assignments.every(({ kind, ranges }) => kind === 'evaluate' || ranges.length <= 2));
     }
     const counts = [...cluster.shardCounts.values()];
     // More where the machine was so busy that a member was taken for slow, and its piece given to two.
     assert.ok(counts.reduce((sum, { done }) => sum + done, 0) >= STEPS * SHARDS);
-    assert.equal(dealt(cluster, 'first'), STEPS * SHARDS);
+    assert.equal(assigned(cluster, 'first'), STEPS * SHARDS);
   });
 
   it('where members join and leave, fail and come again', async () => {
@@ -44,11 +44,11 @@ describe('a cluster has the bits of one worker', () => {
     assert.deepEqual(outcome, undisturbed);
     const { lost = 0 } = cluster.shardCounts.get('a') ?? {};
     assert.ok(lost > 0);
-    assert.ok(dealt(cluster, 'retry') >= lost, 'what was lost was dealt again');
-    assert.equal(dealt(cluster, 'first'), STEPS * SHARDS);
-    assert.ok(c.pieces.length > 10);
+    assert.ok(assigned(cluster, 'retry') >= lost, 'what was lost was dealt again');
+    assert.equal(assigned(cluster, 'first'), STEPS * SHARDS);
+    assert.ok(c.assignments.length > 10);
     assert.equal(
-      c.pieces.some(({ t }) => t >= 95),
+      c.assignments.some(({ t }) => t >= 95),
       false,
     );
   });
@@ -86,14 +86,14 @@ describe('a cluster has the bits of one worker', () => {
       },
     });
     assert.deepEqual(outcome, undisturbed);
-    const hung = member.pieces.find(({ t, kind }) => t === 30 && kind === 'gradient');
-    assert.ok((cluster.shardCounts.get('slow')?.late ?? 0) >= unitCount(hung?.nodes ?? []));
-    assert.ok(dealt(cluster, 'duplicate') >= unitCount(hung?.nodes ?? []));
-    assert.equal(dealt(cluster, 'first'), STEPS * SHARDS);
+    const hung = member.assignments.find(({ t, kind }) => t === 30 && kind === 'gradient');
+    assert.ok((cluster.shardCounts.get('slow')?.late ?? 0) >= unitCount(hung?.ranges ?? []));
+    assert.ok(assigned(cluster, 'duplicate') >= unitCount(hung?.ranges ?? []));
+    assert.equal(assigned(cluster, 'first'), STEPS * SHARDS);
   });
 });
 
 /** Shards that were dealt for a reason, to any member. */
-function dealt({ shardCounts }: Cluster, reason: DealReason): number {
-  return [...shardCounts.values()].reduce((sum, { dealt }) => sum + dealt[reason], 0);
+function assigned({ shardCounts }: Cluster, reason: AttemptReason): number {
+  return [...shardCounts.values()].reduce((sum, { assigned }) => sum + assigned[reason], 0);
 }

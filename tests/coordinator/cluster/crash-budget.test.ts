@@ -9,7 +9,7 @@ test('a node may fail ten times, and once more for every hundred pieces that it 
     budget.spend();
   }
   assert.equal(budget.isSpent, true);
-  for (let piece = 0; piece < 101; piece++) budget.earn();
+  for (let assignment = 0; assignment < 101; assignment++) budget.earn();
   assert.equal(budget.isSpent, false);
   budget.spend();
   assert.equal(budget.isSpent, true);
@@ -17,7 +17,7 @@ test('a node may fail ten times, and once more for every hundred pieces that it 
 
 test('work that was done long ago saves up no more than ten', () => {
   const budget = new CrashBudget();
-  for (let piece = 0; piece < 10_000; piece++) budget.earn();
+  for (let assignment = 0; assignment < 10_000; assignment++) budget.earn();
   for (let crash = 0; crash < 10; crash++) budget.spend();
   assert.equal(budget.isSpent, true);
 });

@@ -15,8 +15,8 @@ it('a result that is refused leaves the piece to be given back when the connecti
     weightsFrame: () => ({ bytes: new Uint8Array(), onSent: () => {} }),
   });
   const weights = { values: new Float32Array(2), readers: 0 };
-  const piece = node.work({ kind: 'gradient', t: 5, weights, nodes: [{ begin: 0, end: 4 }] });
-  const nodes = [{ begin: 0, end: 2, lossSum: 1, correct: 1 }];
+  const assignment = node.work({ kind: 'gradient', t: 5, weights, ranges: [{ begin: 0, end: 4 }] });
+  const ranges = [{ begin: 0, end: 2, lossSum: 1, correct: 1 }];
   assert.throws(
     () =>
       node.receive({
@@ -25,11 +25,11 @@ it('a result that is refused leaves the piece to be given back when the connecti
         seconds: 1,
         sampleSeconds: 0,
         reduceSeconds: 0,
-        nodes,
+        ranges,
         body: new Uint8Array(8),
       }),
     (error) => error instanceof ProtocolError && error.closeCode === 'badResult',
   );
   node.lost();
-  await assert.rejects(piece, MemberGoneError);
+  await assert.rejects(assignment, MemberGoneError);
 });

@@ -37,13 +37,13 @@ async function silent(): Promise<{ readonly socket: WebSocket; readonly code: nu
 
 describe('strangers', () => {
   it('are told to come again where 64 prove nothing yet, and dropped beyond 128 connections', async () => {
-    const strangers = await Promise.all(Array.from({ length: 64 }, silent));
-    assert.deepEqual(new Set(strangers.map(({ code }) => code)), new Set([undefined]));
+    const unauthenticatedPeers = await Promise.all(Array.from({ length: 64 }, silent));
+    assert.deepEqual(new Set(unauthenticatedPeers.map(({ code }) => code)), new Set([undefined]));
     assert.equal((await silent()).code, closeCodes.tooMany.code);
     const idle: Socket[] = [];
     for (let i = 0; i < 100; i++) idle.push(connect(Number(url.port), url.hostname).on('error', () => {}));
     await Promise.any(idle.map((socket) => once(socket, 'close')));
-    for (const { socket } of strangers) socket.terminate();
+    for (const { socket } of unauthenticatedPeers) socket.terminate();
     for (const socket of idle) socket.destroy();
     let last = await silent();
     while (last.code !== undefined) last = await silent();
@@ -76,10 +76,10 @@ describe('strangers', () => {
     const other = startLockstep(['train', ...flags, ...DATA, '--out', join(folder, 'other')]);
     t.after(() => other.signal('SIGKILL'));
     const { port, hostname } = new URL((await other.said(/^Nodes can connect/)).split(' ').at(-1) as string);
-    const stranger = connect(Number(port), hostname);
-    await once(stranger, 'connect');
+    const unauthenticatedPeer = connect(Number(port), hostname);
+    await once(unauthenticatedPeer, 'connect');
     other.signal('SIGTERM');
-    await once(stranger, 'close');
+    await once(unauthenticatedPeer, 'close');
     assert.equal((await other.ended).status, 143);
   });
 });

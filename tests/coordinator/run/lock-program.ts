@@ -7,7 +7,7 @@ const [folder = '', title = ''] = process.argv.slice(2);
 console.log('ready');
 for await (const _ of createInterface({ input: process.stdin })) {
   try {
-    await RunLock.acquire(folder, { force: false, say: () => {} });
+    await RunLock.acquire(folder, { force: false, print: () => {} });
     process.title = title;
     console.log('held');
   } catch (error) {

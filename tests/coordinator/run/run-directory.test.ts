@@ -10,7 +10,7 @@ import { RunDirectoryError, RunLockError } from '#src/shared/util/errors.js';
 const root = await mkdtemp(join(tmpdir(), 'lockstep-runs-'));
 after(() => rm(root, { recursive: true }));
 
-const options = { name: 'first', runs: join(root, 'runs'), say: assert.fail, forceUnlock: false };
+const options = { name: 'first', runs: join(root, 'runs'), print: assert.fail, forceUnlock: false };
 
 function record(step: number): StepRecord {
   return { step, loss: 2.5, accuracy: 0.125, learningRate: 0.003, gradientNorm: 1.5, timings: { total: 0.25 } };

@@ -22,7 +22,7 @@ const textOf = (folder: string) => readFile(lockOf(folder), 'utf8');
 const ownerOf = async (folder: string) => JSON.parse(await textOf(folder));
 
 function acquire(folder: string, { force = false, said = [] as string[] } = {}): Promise<RunLock> {
-  return RunLock.acquire(folder, { force, say: (line) => said.push(line) });
+  return RunLock.acquire(folder, { force, print: (line) => said.push(line) });
 }
 
 /** A folder with the lock of another owner, by default of a living process of this host. */

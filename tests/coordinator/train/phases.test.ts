@@ -18,7 +18,7 @@ const ROUNDING = 1e-5;
 
 async function stepsOf(flags: Record<string, unknown>): Promise<StepRecord[]> {
   const { config } = resolveTrainConfig({ flags: { ...FLAGS, ...flags }, env: {} });
-  const options = { config, memory: new SharedMemory(), dataset, onLonely: () => {} };
+  const options = { config, memory: new SharedMemory(), dataset, onNoMembers: () => {} };
   const engine = config.listen === undefined ? startEngine(options) : startClusterEngine(options);
   const { layout, kernel, state, optimizer, testLabels, pool } = engine;
   const executor = 'cluster' in engine ? engine.cluster : engine.pool;

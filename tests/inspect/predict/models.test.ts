@@ -83,10 +83,10 @@ describe('a damaged newest checkpoint', () => {
   const before = save('torn', { step: 30 });
   const newest = save('torn', { step: 40 });
   truncateSync(newest, 5000);
-  const sound = ['predict', 'bar.png', '--json', '--run', 'torn'];
+  const intact = ['predict', 'bar.png', '--json', '--run', 'torn'];
 
   for (const args of [
-    sound,
+    intact,
     ['export', 'torn', '--format', 'safetensors', '--out', 'torn.safetensors', '--json'],
     ['evaluate', 'torn', '--data', 'synthetic', '--json'],
   ]) {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Classified, Inspector, type Passage } from '#src/inspect/activations/inspector.js';
+import { type Classified, type ForwardTrace, Inspector } from '#src/inspect/activations/inspector.js';
 import { type MapScale, scaleOf } from '#src/inspect/activations/map-picture.js';
 import { trainingStateOf } from '#src/shared/checkpoint/checkpoint.js';
 import { readCheckpoint } from '#src/shared/checkpoint/checkpoint-file.js';
@@ -17,7 +17,7 @@ import { DATA, lockstep, manifestOf, stepsOf } from '../../support/program.ts';
 import { at } from '../../support/reference/arrays.ts';
 import { assertShows, chapterOf, factsOf, panelOf, panelsOf, picturesOf, rowsOf, textOf } from './written.ts';
 
-const MOST_MISTAKES = 48;
+const MAX_MISTAKES = 48;
 const SAME = 20;
 /** Maps beside each other in a layer's picture. */
 const COLUMNS: Readonly<Record<string, number>> = { C1: 3, S2: 3, C3: 4, S4: 4, C5: 10, F6: 7 };
@@ -39,7 +39,7 @@ interface Tried {
   readonly title: string;
   readonly layout: ModelLayout;
   readonly weights: Float32Array;
-  readonly passage: Passage;
+  readonly trace: ForwardTrace;
   readonly classified: Classified;
 }
 
@@ -52,14 +52,14 @@ async function tried(run: string, step: number, title: string, dataset: Dataset,
   const inspector = new Inspector(compileInspector(), layout);
   inspector.setWeights(weights);
   const { images } = dataset.test;
-  const passage = inspector.show(images.subarray(image * 784, (image + 1) * 784));
-  return { title, layout, weights, passage, classified: inspector.classify(images) };
+  const trace = inspector.show(images.subarray(image * 784, (image + 1) * 784));
+  return { title, layout, weights, trace, classified: inspector.classify(images) };
 }
 
 function common(arrays: readonly Float32Array[]): MapScale {
   const scales = arrays.map(scaleOf);
-  const most = Math.max(...scales.map((scale) => scale.most));
-  return { kind: scales.some(({ kind }) => kind === 'diverging') ? 'diverging' : 'sequential', most };
+  const most = Math.max(...scales.map((scale) => scale.max));
+  return { kind: scales.some(({ kind }) => kind === 'diverging') ? 'diverging' : 'sequential', max: most };
 }
 
 function kernelsOf({ layout, weights }: Tried, name: string): Float32Array {
@@ -100,7 +100,7 @@ describe('the report holds', () => {
     assert.equal(lockstep(['report', run, ...DATA]).status, 0);
     assert.equal(lockstep(['report', run, other, ...DATA, '--out', file]).status, 0);
     [page, twoHeads] = [readFileSync(join(run, 'report.html'), 'utf8'), readFileSync(file, 'utf8')];
-    dataset = await openDataset({ flag: at(DATA, 1), env: {}, say: () => {} });
+    dataset = await openDataset({ flag: at(DATA, 1), env: {}, print: () => {} });
     image = dataset.test.labels.indexOf(7);
     snapshots = [await tried(run, 100, 'step 100', dataset, image), await tried(run, 120, 'step 120', dataset, image)];
     rbf = await tried(other, 100, 'rbf, step 100', dataset, image);
@@ -117,11 +117,11 @@ describe('the report holds', () => {
     const [picture] = picturesOf(panelOf(chapter, `Test image ${image}, a 7`));
     const bytes = dataset.test.images.subarray(image * 784, (image + 1) * 784);
     const shape = { maps: 1, height: 28, width: 28, columns: 1 };
-    assertShows(picture ?? assert.fail(), bytes, { ...shape, scale: { kind: 'sequential', most: 255 } });
+    assertShows(picture ?? assert.fail(), bytes, { ...shape, scale: { kind: 'sequential', max: 255 } });
     const tables = [...panelOf(chapter, 'What it is taken for').matchAll(/<table.*?<\/table>/gs)];
-    for (const [i, { passage }] of snapshots.entries()) {
+    for (const [i, { trace }] of snapshots.entries()) {
       const rows = rowsOf(at(tables, i)[0]).slice(1);
-      const expected = Array.from(passage.probabilities, (p, digit) => [`${digit}`, `${(100 * p).toFixed(2)} %`]);
+      const expected = Array.from(trace.probabilities, (p, digit) => [`${digit}`, `${(100 * p).toFixed(2)} %`]);
       assert.deepEqual(
         rows.map((row) => row.slice(0, 2)),
         expected,
@@ -132,7 +132,7 @@ describe('the report holds', () => {
   test("the digit's way through every layer, a picture for each snapshot", () => {
     const figures = chapterOf(page, 'way').split('<figure').slice(1);
     assert.equal(figures.length, 2);
-    for (const [i, { title, passage }] of snapshots.entries()) {
+    for (const [i, { title, trace }] of snapshots.entries()) {
       const figure = at(figures, i);
       const names = [...figure.matchAll(/class="name"[^>]*>([^<]*)/g)].map(([, name]) => name);
       assert.deepEqual(names, ['input', ...Object.keys(COLUMNS), 'output']);
@@ -141,8 +141,8 @@ describe('the report holds', () => {
       assert.equal(figure.match(/class="bar( best)?"/g)?.length, 10);
       const pictures = picturesOf(figure).slice(1);
       for (const [layer, [name, columns]] of Object.entries(COLUMNS).entries()) {
-        const { values, shape } = at(passage.layers, layer);
-        assert.equal(name.toLowerCase(), at(passage.layers, layer).name);
+        const { values, shape } = at(trace.layers, layer);
+        assert.equal(name.toLowerCase(), at(trace.layers, layer).name);
         assertShows(at(pictures, layer), values, { ...shape, columns, scale: scaleOf(values) });
       }
     }
@@ -152,9 +152,9 @@ describe('the report holds', () => {
     test(`${name}'s maps with what their colours mean`, () => {
       const panel = panelOf(chapterOf(page, 'maps'), `${name}: `);
       const pictures = picturesOf(panel);
-      const scale = common(snapshots.map(({ passage }) => at(passage.layers, layer).values));
-      for (const [i, { title, passage }] of snapshots.entries()) {
-        const { values, shape } = at(passage.layers, layer);
+      const scale = common(snapshots.map(({ trace }) => at(trace.layers, layer).values));
+      for (const [i, { title, trace }] of snapshots.entries()) {
+        const { values, shape } = at(trace.layers, layer);
         assertShows(at(pictures, i), values, { ...shape, columns, scale });
         assert.ok(at(pictures, i).alt.startsWith(`${name} after ${title}: `));
       }
@@ -201,8 +201,8 @@ describe('the report holds', () => {
       const list = new RegExp(`aria-label="Mistakes after ${name}">(.*?)</ul>`, 's').exec(twoHeads)?.[1] ?? '';
       const shown = [...list.matchAll(/<li>(.*?)<\/li>/gs)].map(([, item]) => textOf(item as string));
       const expected = mistakesOf(head === 'rbf' ? rbf : snapshots[1], dataset.test.labels);
-      assert.ok(expected.length > MOST_MISTAKES);
-      assert.equal(shown.length, MOST_MISTAKES);
+      assert.ok(expected.length > MAX_MISTAKES);
+      assert.equal(shown.length, MAX_MISTAKES);
       for (const [i, text] of shown.entries()) {
         const [truth = 0, guess = 0, ofGuess = 0, ofTruth = 0, confidence = 0] = at(expected, i);
         const sure =
@@ -293,7 +293,7 @@ describe('the report holds', () => {
 
   test('the ten bitmaps', () => {
     const panel = panelOf(chapterOf(page, 'network'), "The RBF head's targets");
-    const scale: MapScale = { kind: 'diverging', most: 1 };
+    const scale: MapScale = { kind: 'diverging', max: 1 };
     const tiles = { maps: 10, height: 12, width: 7, columns: 10, scale };
     assertShows(picturesOf(panel)[0] ?? assert.fail(), DIGIT_BITMAPS.flat(), tiles);
     assertBar(panel, scale);
@@ -335,7 +335,7 @@ describe('the report holds', () => {
 });
 
 /** A colour bar says the ends of a scale. */
-function assertBar(panel: string, { kind, most }: MapScale): void {
+function assertBar(panel: string, { kind, max: most }: MapScale): void {
   const bar = /<p class="bar">(.*?)<\/p>/s.exec(panel)?.[1] ?? assert.fail('no colour bar');
   const least = kind === 'diverging' ? `−${short(most)}` : '0';
   assert.equal(textOf(bar), `${least} ${short(most)}`);

@@ -16,7 +16,7 @@ import { skip } from '../../support/real-images.ts';
 import { at } from '../../support/reference/arrays.ts';
 
 const TEST_IMAGES = 10_000;
-const MOST_BYTES = 5e6;
+const MAX_BYTES = 5e6;
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-report-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -136,7 +136,7 @@ describe('the report of a run on MNIST', { skip }, () => {
     assert.equal(result.report, join(run, 'report.html'));
     assert.equal(result.dataset, 'mnist');
     assert.equal(statSync(result.report).size, result.bytes);
-    assert.ok(result.bytes < MOST_BYTES, `${result.bytes} bytes`);
+    assert.ok(result.bytes < MAX_BYTES, `${result.bytes} bytes`);
     assert.deepEqual(
       result.snapshots.map(({ step }) => step),
       [100, 200],

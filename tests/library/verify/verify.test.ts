@@ -32,7 +32,7 @@ const INTERVALS = ['--checkpoint-every', '20', '--evaluate-every', '25', '--hash
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-verify-'));
 after(() => rmSync(folder, { recursive: true }));
-const sound = join(folder, 'sound');
+const intact = join(folder, 'sound');
 const dataset = syntheticDataset({ allocate: (length) => new Uint8Array(length) });
 const layout = layoutOf(lenet5('softmax', 0));
 
@@ -110,7 +110,7 @@ function flipBit(file: string): void {
 async function verify(run: string, options: Partial<VerificationOptions> = {}): Promise<Verification> {
   return verifyRun({
     ...{ run, dataset, manifest: await readManifest(run), spans: Number.POSITIVE_INFINITY, workers: 1 },
-    ...{ memory: new SharedMemory(), say: () => {}, show: () => {} },
+    ...{ memory: new SharedMemory(), print: () => {}, show: () => {} },
     ...options,
   });
 }
@@ -119,11 +119,11 @@ function firstOf({ recomputed }: Verification, to: number) {
   return recomputed.spans.find((span) => span.to === to)?.first;
 }
 
-before(() => train('--iterations', '60', ...INTERVALS, '--schedule', 'constant', '--out', sound));
+before(() => train('--iterations', '60', ...INTERVALS, '--schedule', 'constant', '--out', intact));
 
 describe('a sound run', () => {
   test('is the same with another number of workers', () => {
-    const { status, stdout, stderr } = lockstep('verify', sound, '--all', '--workers', '3');
+    const { status, stdout, stderr } = lockstep('verify', intact, '--all', '--workers', '3');
     assert.equal(status, 0, stderr);
     assert.deepEqual(stdout.split('\n'), [
       'run         sound',
@@ -140,7 +140,7 @@ describe('a sound run', () => {
   });
 
   test('--spans computes that many, and the share is said', () => {
-    const { status, stdout, stderr } = lockstep('verify', sound, '--spans', '2', '--json');
+    const { status, stdout, stderr } = lockstep('verify', intact, '--spans', '2', '--json');
     assert.equal(status, 0, stderr);
     const { recomputed, same } = JSON.parse(stdout) as Verification;
     assert.deepEqual([recomputed.steps, recomputed.share, recomputed.of, same], [40, 2 / 3, 3, true]);
@@ -148,7 +148,7 @@ describe('a sound run', () => {
   });
 
   test('may lack checkpoints: a span goes on to the next, the last one to the last line', async () => {
-    const run = copyOf(sound);
+    const run = copyOf(intact);
     for (const step of [20, 60]) rmSync(checkpointOf(run, step));
     writeLines(run, linesOf(run).slice(0, 55));
     assert.equal((await verify(run, { spans: 0 })).log.problem, 'steps 56 to 60 are missing at its end');
@@ -167,10 +167,10 @@ describe('a sound run', () => {
   });
 
   test('may go on: a span whose checkpoint is removed meanwhile is left out', async () => {
-    const run = copyOf(sound);
+    const run = copyOf(intact);
     const [said, shown]: [string[], string[]] = [[], []];
     const found = await verify(run, {
-      say: (line) => said.push(line),
+      print: (line) => said.push(line),
       show: (text) => {
         rmSync(checkpointOf(run, 20), { force: true });
         shown.push(text);
@@ -183,7 +183,7 @@ describe('a sound run', () => {
 
   test('may have been begun by --init', async () => {
     const run = join(folder, 'begun');
-    train('--iterations', '40', ...INTERVALS, '--init', checkpointOf(sound, 20), '--out', run);
+    train('--iterations', '40', ...INTERVALS, '--init', checkpointOf(intact, 20), '--out', run);
     const found = await verify(run);
     assert.deepEqual([found.same, found.recomputed.steps], [true, 40]);
     forge(run, 0, ({ weights }) => ({ weights: weights.with(9, 0.5) }));
@@ -217,7 +217,7 @@ describe('a sound run', () => {
 
 describe('a changed log', () => {
   test('exits with 1 and says where, and what both have', () => {
-    const run = copyOf(sound);
+    const run = copyOf(intact);
     const changed = (loss: unknown) => Number(String(loss).replace(/\d$/, (digit) => String((Number(digit) + 5) % 10)));
     const { loss } = changeLine(run, 33, (line) => ({ ...line, loss: changed(line.loss) }));
     const { status, stdout } = lockstep('verify', run, '--all');
@@ -237,7 +237,7 @@ describe('a changed log', () => {
     ['chain', 30, undefined],
   ] as const) {
     test(`shows in ${field}`, async () => {
-      const run = copyOf(sound);
+      const run = copyOf(intact);
       const { [field]: was } = changeLine(run, step, (line) => ({ ...line, [field]: value }));
       const found = await verify(run);
       assert.equal(found.same, false);
@@ -248,7 +248,7 @@ describe('a changed log', () => {
   }
 
   test('says which steps are missing, twice there or unreadable', async () => {
-    const lines = linesOf(sound);
+    const lines = linesOf(intact);
     const cases: readonly (readonly [string[], RegExp])[] = [
       [lines.toSpliced(32, 1), /^step 33 is missing$/],
       [lines.toSpliced(32, 3), /^steps 33 to 35 are missing$/],
@@ -257,7 +257,7 @@ describe('a changed log', () => {
       [lines.slice(0, 57), /^steps 58 to 60 are missing at its end$/],
       [lines.with(32, '{"step":33'), /line 33: /],
     ];
-    const run = copyOf(sound);
+    const run = copyOf(intact);
     for (const [changed, problem] of cases) {
       writeLines(run, changed);
       const { log, same, steps } = await verify(run, { spans: 0 });
@@ -275,7 +275,7 @@ describe('a changed log', () => {
 
 describe('the hash chain', () => {
   test('is computed over the whole log, whatever is recomputed', async () => {
-    const run = copyOf(sound);
+    const run = copyOf(intact);
     changeLine(run, 30, (line) => ({ ...line, loss: 1 }));
     const { chain, same } = await verify(run, { spans: 0 });
     assert.deepEqual([chain.same, same, chain.links, chain.first?.step], [false, false, 6, 30]);
@@ -286,7 +286,7 @@ describe('the hash chain', () => {
   });
 
   test("ends with run.json's value, unless the run goes on", async () => {
-    const run = copyOf(sound);
+    const run = copyOf(intact);
     changeManifest(run, (manifest) => ({ ...manifest, chain: 'f'.repeat(64) }));
     const { chain } = await verify(run, { spans: 0 });
     assert.deepEqual(chain.first, { logged: 'f'.repeat(64), computed: chain.value });
@@ -297,7 +297,7 @@ describe('the hash chain', () => {
 
 describe('a checkpoint', () => {
   test('that was forged, its own digest right, is found from both sides', async () => {
-    const run = copyOf(sound);
+    const run = copyOf(intact);
     forge(run, 40, ({ weights }) => ({ weights: weights.with(5, 0.25) }));
     const found = await verify(run);
     assert.deepEqual([found.same, found.damaged], [false, []]);
@@ -315,7 +315,7 @@ describe('a checkpoint', () => {
       ['chain', () => ({ chain: 'f'.repeat(64) })],
     ];
     for (const [field, change] of cases) {
-      const run = copyOf(sound);
+      const run = copyOf(intact);
       forge(run, 60, change);
       const first = firstOf(await verify(run), 60);
       assert.deepEqual([first?.step, first?.field], [60, `checkpoint.${field}`]);
@@ -323,14 +323,14 @@ describe('a checkpoint', () => {
   });
 
   test('from which training diverges is no crash', async () => {
-    const run = copyOf(sound);
+    const run = copyOf(intact);
     forge(run, 40, ({ weights }) => ({ weights: weights.map(() => 1e38) }));
     const first = firstOf(await verify(run), 60);
     assert.deepEqual([first?.step, first?.field, first?.computed], [41, 'loss', 'not finite']);
   });
 
   test('that is damaged is named and counts, and the span goes on to the next', async () => {
-    const run = copyOf(sound);
+    const run = copyOf(intact);
     const file = checkpointOf(run, 20);
     flipBit(file);
     const { status, stdout } = lockstep('verify', run, '--all');
@@ -340,7 +340,7 @@ describe('a checkpoint', () => {
   });
 
   test("that has another step's name is damaged", async () => {
-    const run = copyOf(sound);
+    const run = copyOf(intact);
     cpSync(checkpointOf(run, 20), checkpointOf(run, 40));
     forge(run, 60, ({ optimizer }) => ({ optimizer: { ...optimizer, v: undefined } }));
     const { damaged, recomputed } = await verify(run);
@@ -356,12 +356,12 @@ describe('a checkpoint', () => {
 });
 
 test('what cannot be verified here is bad usage', () => {
-  const run = copyOf(sound);
+  const run = copyOf(intact);
   for (const [digest, message] of [
     ['numerics', /^copy-\d+ can't be verified by this build: .* ffffffffffff, .* Use the build that trained it/],
     ['dataset', /^copy-\d+ can't be verified with this data set: .* ffffffffffff, .*--data/m],
   ] as const) {
-    const { digests } = JSON.parse(readFileSync(join(sound, 'run.json'), 'utf8'));
+    const { digests } = JSON.parse(readFileSync(join(intact, 'run.json'), 'utf8'));
     changeManifest(run, (manifest) => ({ ...manifest, digests: { ...digests, [digest]: 'f'.repeat(64) } }));
     const { status, stdout, stderr } = lockstep('verify', run, '--data', 'synthetic');
     assert.match(stderr, message);
@@ -376,23 +376,23 @@ test('what cannot be verified here is bad usage', () => {
 
 describe('spans', () => {
   test('reach from checkpoint to checkpoint, and to the last line', async () => {
-    const all = (await checkpointsIn(join(sound, 'checkpoints'))).reverse();
+    const all = (await checkpointsIn(join(intact, 'checkpoints'))).reverse();
     const [first, second, third] = all.map(({ file }) => file);
-    assert.deepEqual(spansOf(all, { drawn: true, last: 61 }), [
+    assert.deepEqual(spansOf(all, { initialized: true, last: 61 }), [
       { from: 0, to: 20, start: undefined, end: first },
       { from: 20, to: 40, start: first, end: second },
       { from: 40, to: 60, start: second, end: third },
       { from: 60, to: 61, start: third, end: undefined },
     ]);
     assert.deepEqual(
-      spansOf(all, { drawn: false, last: 60 }).map(({ from }) => from),
+      spansOf(all, { initialized: false, last: 60 }).map(({ from }) => from),
       [20, 40],
     );
-    assert.deepEqual(spansOf([], { drawn: true, last: 0 }), []);
+    assert.deepEqual(spansOf([], { initialized: true, last: 0 }), []);
   });
 
   test('are drawn without repetition and put in order', () => {
-    const spans = spansOf([], { drawn: true, last: 1 }).flatMap((span) =>
+    const spans = spansOf([], { initialized: true, last: 1 }).flatMap((span) =>
       [0, 1, 2, 3, 4].map((from) => ({ ...span, from, to: from + 1 })),
     );
     const picks = [4, 0, 0];

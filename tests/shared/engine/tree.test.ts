@@ -1,29 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { cover, splitOf, type TreeNode } from '#src/shared/engine/tree.js';
+import { cover, type ShardRange, splitOf } from '#src/shared/engine/tree.js';
 
 const shards = fc.integer({ min: 1, max: 200 });
 
-function nodesUnder(node: TreeNode): TreeNode[] {
-  if (node.end - node.begin === 1) return [node];
-  const split = splitOf(node);
-  return [node, ...nodesUnder({ begin: node.begin, end: split }), ...nodesUnder({ begin: split, end: node.end })];
+function nodesUnder(range: ShardRange): ShardRange[] {
+  if (range.end - range.begin === 1) return [range];
+  const split = splitOf(range);
+  return [range, ...nodesUnder({ begin: range.begin, end: split }), ...nodesUnder({ begin: split, end: range.end })];
 }
 
-function keyOf({ begin, end }: TreeNode): string {
+function keyOf({ begin, end }: ShardRange): string {
   return `${begin}-${end}`;
 }
 
 /** Sums float32 leaves in the tree's order, taking ready partials where there are any. */
-function reduce(leaves: Float32Array, node: TreeNode, partials: ReadonlyMap<string, number> = new Map()): number {
-  const ready = partials.get(keyOf(node));
+function reduce(leaves: Float32Array, range: ShardRange, partials: ReadonlyMap<string, number> = new Map()): number {
+  const ready = partials.get(keyOf(range));
   if (ready !== undefined) return ready;
-  if (node.end - node.begin === 1) return leaves[node.begin] as number;
-  const split = splitOf(node);
+  if (range.end - range.begin === 1) return leaves[range.begin] as number;
+  const split = splitOf(range);
   return Math.fround(
-    reduce(leaves, { begin: node.begin, end: split }, partials) +
-      reduce(leaves, { begin: split, end: node.end }, partials),
+    reduce(leaves, { begin: range.begin, end: split }, partials) +
+      reduce(leaves, { begin: split, end: range.end }, partials),
   );
 }
 
@@ -51,13 +51,13 @@ test('a node splits after the largest power of two below its length', () => {
 test('a tree of S shards has S leaves and S - 1 sums', () => {
   fc.assert(
     fc.property(shards, (count) => {
-      const nodes = nodesUnder({ begin: 0, end: count });
-      const leaves = nodes.filter(({ begin, end }) => end - begin === 1);
+      const ranges = nodesUnder({ begin: 0, end: count });
+      const leaves = ranges.filter(({ begin, end }) => end - begin === 1);
       assert.deepEqual(
         leaves.map(({ begin }) => begin),
         Array.from({ length: count }, (_, shard) => shard),
       );
-      assert.equal(nodes.length, 2 * count - 1);
+      assert.equal(ranges.length, 2 * count - 1);
     }),
   );
 });
@@ -76,10 +76,10 @@ test('a cover is made of tree nodes and partitions its range in order', () => {
     fc.property(ranges, ({ count, begin, end }) => {
       const known = new Set(nodesUnder({ begin: 0, end: count }).map(keyOf));
       let next = begin;
-      for (const node of cover(count, begin, end)) {
-        assert.ok(known.has(keyOf(node)), `${keyOf(node)} of ${count}`);
-        assert.equal(node.begin, next);
-        next = node.end;
+      for (const range of cover(count, begin, end)) {
+        assert.ok(known.has(keyOf(range)), `${keyOf(range)} of ${count}`);
+        assert.equal(range.begin, next);
+        next = range.end;
       }
       assert.equal(next, end);
     }),
@@ -90,12 +90,12 @@ test('a cover has as few nodes as can be', () => {
   fc.assert(
     fc.property(ranges, ({ count, begin, end }) => {
       // fewest[e - begin]: the least number of tree nodes that make up [begin, e).
-      const nodes = nodesUnder({ begin: 0, end: count }).sort((a, b) => a.end - b.end);
+      const ranges = nodesUnder({ begin: 0, end: count }).sort((a, b) => a.end - b.end);
       const fewest = new Array<number>(end - begin + 1).fill(Infinity).fill(0, 0, 1);
-      for (const node of nodes) {
-        if (node.begin < begin || node.end > end) continue;
-        const joined = (fewest[node.begin - begin] as number) + 1;
-        fewest[node.end - begin] = Math.min(fewest[node.end - begin] as number, joined);
+      for (const range of ranges) {
+        if (range.begin < begin || range.end > end) continue;
+        const joined = (fewest[range.begin - begin] as number) + 1;
+        fewest[range.end - begin] = Math.min(fewest[range.end - begin] as number, joined);
       }
       assert.equal(cover(count, begin, end).length, fewest[end - begin]);
     }),
@@ -113,8 +113,8 @@ test('any dealing of the shards sums to the same bits', () => {
       const edges = [0, ...cuts, leaves.length].sort((a, b) => a - b);
       const partials = new Map<string, number>();
       edges.slice(1).forEach((end, i) => {
-        for (const node of cover(leaves.length, edges[i] as number, end)) {
-          partials.set(keyOf(node), reduce(leaves, node));
+        for (const range of cover(leaves.length, edges[i] as number, end)) {
+          partials.set(keyOf(range), reduce(leaves, range));
         }
       });
       assert.ok(Object.is(reduce(leaves, root, partials), reduce(leaves, root)));

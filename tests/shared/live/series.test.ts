@@ -18,7 +18,7 @@ const isNear = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math
 describe('StepSeries', () => {
   test('keeps every step up to its capacity', () => {
     const losses = Array.from({ length: 16 }, (_, i) => 2 / (i + 1));
-    const { size, steps, min, mean, max } = seriesOf(losses, 16).curve('loss', { from: 1, to: 16, most: 100 });
+    const { size, steps, min, mean, max } = seriesOf(losses, 16).curve('loss', { from: 1, to: 16, points: 100 });
     assert.equal(size, 1);
     assert.deepEqual(
       steps,
@@ -30,11 +30,11 @@ describe('StepSeries', () => {
   test('however it merges, each value is the least, the mean and the most of its steps', () => {
     const losses = fc.array(fc.double({ min: 0, max: 10, noNaN: true }), { minLength: 1, maxLength: 300 });
     fc.assert(
-      fc.property(losses, fc.integer({ min: 2, max: 40 }), fc.integer({ min: 1, max: 60 }), (all, capacity, most) => {
+      fc.property(losses, fc.integer({ min: 2, max: 40 }), fc.integer({ min: 1, max: 60 }), (all, capacity, points) => {
         const series = seriesOf(all, capacity);
         assert.deepEqual(series.span, { first: 1, last: all.length });
-        const { size, steps, min, mean, max } = series.curve('loss', { from: 1, to: all.length, most });
-        assert.ok(steps.length <= Math.max(most, 1) || size === series.size);
+        const { size, steps, min, mean, max } = series.curve('loss', { from: 1, to: all.length, points });
+        assert.ok(steps.length <= Math.max(points, 1) || size === series.size);
         assert.equal(steps.length, Math.ceil(all.length / size));
         for (const [i, middle] of steps.entries()) {
           const of = all.slice(i * size, (i + 1) * size);
@@ -54,11 +54,11 @@ describe('StepSeries', () => {
         losses,
         fc.integer({ min: 40, max: 4000 }),
         fc.integer({ min: 20, max: 400 }),
-        (all, capacity, most) => {
+        (all, capacity, points) => {
           const series = seriesOf(all, capacity);
-          const options = { from: 1, to: all.length, most, isLogarithmic: true };
+          const options = { from: 1, to: all.length, points, isLogarithmic: true };
           const { size, steps, min, mean, max } = series.curve('loss', options);
-          assert.ok(steps.length <= 1.5 * most || size === series.size);
+          assert.ok(steps.length <= 1.5 * points || size === series.size);
           let next = 1;
           for (const [i, middle] of steps.entries()) {
             const { first, last } = stepsAround(middle);
@@ -91,7 +91,7 @@ describe('StepSeries', () => {
       Array.from({ length: 100 }, (_, i) => i + 1),
       200,
     );
-    const { steps } = series.curve('loss', { from: 40, to: 60, most: 1000 });
+    const { steps } = series.curve('loss', { from: 40, to: 60, points: 1000 });
     assert.deepEqual(
       steps,
       Array.from({ length: 21 }, (_, i) => 40 + i),
@@ -103,7 +103,7 @@ describe('StepSeries', () => {
     const here = seriesOf(losses, 32);
     const there = StepSeries.from(JSON.parse(JSON.stringify(here.data)) as SeriesData, 32);
     for (const series of [here, there]) for (let step = 101; step <= 200; step++) series.push(point(step, step % 7));
-    const all = { from: 1, to: 200, most: 1000 };
+    const all = { from: 1, to: 200, points: 1000 };
     const [left, right] = [here.curve('loss', all), there.curve('loss', all)];
     assert.deepEqual([right.steps, right.min, right.max], [left.steps, left.min, left.max]);
     for (const [i, mean] of right.mean.entries()) assert.ok(Math.abs(mean - (left.mean[i] ?? Number.NaN)) < 1e-4);
@@ -112,7 +112,7 @@ describe('StepSeries', () => {
   test('a run that begins later has its steps at their places', () => {
     const series = new StepSeries(8);
     for (let step = 1001; step <= 1040; step++) series.push(point(step, 1));
-    const { steps, size } = series.curve('loss', { from: 1, to: 1040, most: 2000 });
+    const { steps, size } = series.curve('loss', { from: 1, to: 1040, points: 2000 });
     assert.equal(size, 8);
     assert.deepEqual(steps, [1004.5, 1012.5, 1020.5, 1028.5, 1036.5]);
   });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { cover, type TreeNode, unitCount } from '#src/shared/engine/tree.js';
-import { type Cost, Portions } from '#src/shared/scheduler/split-by-cost.js';
+import { cover, type ShardRange, unitCount } from '#src/shared/engine/tree.js';
+import { type Cost, CostSplitter } from '#src/shared/scheduler/split-by-cost.js';
 
 const costOf = fc.record({
   shard: fc.double({ min: 0.05, max: 20, noNaN: true }),
@@ -11,8 +11,8 @@ const costOf = fc.record({
 const costsOf = fc.array(costOf, { minLength: 1, maxLength: 6 });
 const shardsOf = fc.integer({ min: 1, max: 40 });
 
-function timeOf(portions: readonly (readonly TreeNode[])[], costs: readonly Cost[]): number {
-  return Math.max(...portions.map((nodes, i) => time(unitCount(nodes), costs[i] as Cost)));
+function timeOf(parts: readonly (readonly ShardRange[])[], costs: readonly Cost[]): number {
+  return Math.max(...parts.map((ranges, i) => time(unitCount(ranges), costs[i] as Cost)));
 }
 
 function time(shards: number, { shard, overhead }: Cost): number {
@@ -40,11 +40,11 @@ describe('portions', () => {
   test('are at most two nodes a machine, and together the whole tree in order', () => {
     fc.assert(
       fc.property(shardsOf, costsOf, (shards, costs) => {
-        const portions = new Portions().deal(shards, costs);
-        assert.equal(portions.length, costs.length);
-        assert.ok(portions.every((nodes) => nodes.length <= 2));
-        for (const { begin, end } of portions.flat()) assert.deepEqual(cover(shards, begin, end), [{ begin, end }]);
-        const units = portions
+        const parts = new CostSplitter().split(shards, costs);
+        assert.equal(parts.length, costs.length);
+        assert.ok(parts.every((ranges) => ranges.length <= 2));
+        for (const { begin, end } of parts.flat()) assert.deepEqual(cover(shards, begin, end), [{ begin, end }]);
+        const units = parts
           .flat()
           .flatMap(({ begin, end }) => Array.from({ length: end - begin }, (_, i) => begin + i));
         assert.deepEqual(
@@ -61,7 +61,7 @@ describe('portions', () => {
         fc.integer({ min: 1, max: 16 }),
         fc.array(costOf, { minLength: 1, maxLength: 4 }),
         (shards, costs) => {
-          assert.equal(timeOf(new Portions().deal(shards, costs), costs), bestTime(shards, costs));
+          assert.equal(timeOf(new CostSplitter().split(shards, costs), costs), bestTime(shards, costs));
         },
       ),
     );
@@ -70,7 +70,7 @@ describe('portions', () => {
   test('leave a machine out that costs more than it saves', () => {
     const near = { shard: 1, overhead: 0 };
     const sizes = (overhead: number): number[] =>
-      new Portions().deal(16, [near, { shard: 1, overhead }]).map(unitCount);
+      new CostSplitter().split(16, [near, { shard: 1, overhead }]).map(unitCount);
     assert.deepEqual([0, 8, 20].map(sizes), [
       [8, 8],
       [12, 4],
@@ -79,16 +79,16 @@ describe('portions', () => {
   });
 
   test('follow the costs, but not their noise', () => {
-    const portions = new Portions();
-    const even = portions.deal(128, bySpeed(1, 1, 1, 1));
+    const parts = new CostSplitter();
+    const even = parts.split(128, bySpeed(1, 1, 1, 1));
     assert.deepEqual(even.map(unitCount), [32, 32, 32, 32]);
-    assert.equal(portions.deal(128, bySpeed(1.02, 0.98, 1, 1)), even);
-    const slow = portions.deal(128, bySpeed(1, 1, 1, 0.1)).map(unitCount);
+    assert.equal(parts.split(128, bySpeed(1.02, 0.98, 1, 1)), even);
+    const slow = parts.split(128, bySpeed(1, 1, 1, 0.1)).map(unitCount);
     assert.ok((slow[3] as number) <= 8, String(slow));
-    assert.deepEqual(portions.deal(128, bySpeed(1, 1)).map(unitCount), [64, 64]);
+    assert.deepEqual(parts.split(128, bySpeed(1, 1)).map(unitCount), [64, 64]);
     assert.deepEqual(
-      portions
-        .deal(1, bySpeed(1, 1, 1))
+      parts
+        .split(1, bySpeed(1, 1, 1))
         .map(unitCount)
         .sort(),
       [0, 0, 1],
@@ -98,7 +98,7 @@ describe('portions', () => {
   test('are found for fifty machines, and for the largest batch', () => {
     const costs = bySpeed(...Array.from({ length: 50 }, (_, i) => 1 + (i % 3)));
     for (const shards of [64, 8192]) {
-      const sizes = new Portions().deal(shards, costs).map(unitCount);
+      const sizes = new CostSplitter().split(shards, costs).map(unitCount);
       assert.equal(
         sizes.reduce((sum, size) => sum + size),
         shards,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { FromCoordinator, FromNode, Limits } from '#src/shared/wire/messages.js';
-import { MAX_CHUNKS, MAX_NAME, MAX_NODES, MAX_TEXT, PART_BYTES } from '#src/shared/wire/messages.js';
+import { MAX_CHUNKS, MAX_NAME, MAX_RANGES, MAX_TEXT, PART_BYTES } from '#src/shared/wire/messages.js';
 
 /** 3 parameters; 7 chunks of 4 samples, the last of 2. */
 export const limits: Limits = { parameters: 3, testSamples: 26, chunkSize: 4 };
@@ -24,13 +24,13 @@ const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: 
 
 const sums = fc.record({ range, lossSum: loss, correct: uint32 }).map(({ range, ...rest }) => ({ ...range, ...rest }));
 
-const partials = fc.array(sums, { minLength: 1, maxLength: MAX_NODES }).chain((nodes) =>
+const partials = fc.array(sums, { minLength: 1, maxLength: MAX_RANGES }).chain((ranges) =>
   fc.record({
     type: fc.constant('partials' as const),
     step: uint32,
     ...{ seconds, sampleSeconds: seconds, reduceSeconds: seconds },
-    nodes: fc.constant(nodes),
-    body: bytes(4 * limits.parameters * nodes.length),
+    ranges: fc.constant(ranges),
+    body: bytes(4 * limits.parameters * ranges.length),
   }),
 );
 
@@ -60,7 +60,7 @@ export const fromNode: { readonly [Type in FromNode['type']]: fc.Arbitrary<Extra
     pid: uint32,
     threads: fc.integer({ min: 1, max: 1024 }),
     numerics: digest,
-    canary: digest,
+    selfTest: digest,
     samplesPerSecond: fc.double({ min: 1e-9, max: 1e12, noNaN: true }),
   }),
   needData: fc.constant({ type: 'needData' }),
@@ -107,7 +107,7 @@ export const fromCoordinator: {
   work: ofType('work', {
     step: uint32,
     version: uint32,
-    nodes: fc.array(range, { minLength: 1, maxLength: MAX_NODES }),
+    ranges: fc.array(range, { minLength: 1, maxLength: MAX_RANGES }),
   }),
   evaluate: ofType('evaluate', { id: uint32, version: uint32, chunks: few }),
   ping: ofType('ping', { nonce: uint32 }),

@@ -15,7 +15,7 @@ import {
   type CoordinatorMessage,
   type FromCoordinator,
   type FromNode,
-  MAX_NODES,
+  MAX_RANGES,
   type NodeMessage,
 } from '#src/shared/wire/messages.js';
 import { fromCoordinator, fromNode, fullPart, limits } from './frames-of-each-type.ts';
@@ -89,11 +89,11 @@ for (const [type, any, decode] of all) {
 
 test('losses that are not finite arrive', () => {
   const losses = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0.1, 3, 2 ** 60];
-  const nodes = losses.map((lossSum, i) => ({ begin: i, end: i + 1, lossSum, correct: 0 }));
-  const decoded = decodeNode(encode({ type: 'partials', step: 1, ...NO_TIME, nodes, body: Buffer.alloc(12 * 6) }));
+  const ranges = losses.map((lossSum, i) => ({ begin: i, end: i + 1, lossSum, correct: 0 }));
+  const decoded = decodeNode(encode({ type: 'partials', step: 1, ...NO_TIME, ranges, body: Buffer.alloc(12 * 6) }));
   assert.ok(decoded.type === 'partials');
   assert.deepEqual(
-    decoded.nodes.map(({ lossSum }) => lossSum),
+    decoded.ranges.map(({ lossSum }) => lossSum),
     losses,
   );
 });
@@ -129,7 +129,7 @@ const hello: NodeMessage<'hello'> = {
   pid: 1,
   threads: 4,
   numerics: HASH,
-  canary: HASH,
+  selfTest: HASH,
   samplesPerSecond: 1,
 };
 const welcome: CoordinatorMessage<'welcome'> = {
@@ -149,7 +149,7 @@ const pong: NodeMessage<'pong'> = {
   ...{ workersReady: 1, workersLost: 0, workerSamples: [8] },
 };
 const evaluated = { type: 'evaluated', id: 0, seconds: 1, chunks: { begin: 0, end: 1 }, losses: [1] } as const;
-const nodes = (count: number) => Array.from({ length: count }, (_, i) => ({ begin: i, end: i + 1 }));
+const ranges = (count: number) => Array.from({ length: count }, (_, i) => ({ begin: i, end: i + 1 }));
 const options = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`o${i}`, i]));
 
 /** Each lies beyond one bound; the same message within it is sound, as the round trips show. */
@@ -162,8 +162,8 @@ const BAD: readonly (readonly [string, object])[] = [
   ['no threads', { ...hello, threads: 0 }],
   ['too many threads', { ...hello, threads: 1025 }],
   ['a fraction of a thread', { ...hello, threads: 1.5 }],
-  ['a digest in capitals', { ...hello, canary: 'A'.repeat(64) }],
-  ['a digest too short', { ...hello, canary: 'a'.repeat(63) }],
+  ['a digest in capitals', { ...hello, selfTest: 'A'.repeat(64) }],
+  ['a digest too short', { ...hello, selfTest: 'a'.repeat(63) }],
   ['a speed of zero', { ...hello, samplesPerSecond: 0 }],
   ['a speed that is not a number', { ...hello, samplesPerSecond: Number.NaN }],
   ['an infinite speed', { ...hello, samplesPerSecond: Number.POSITIVE_INFINITY }],
@@ -190,14 +190,14 @@ const BAD: readonly (readonly [string, object])[] = [
   ['a prediction too many', { ...evaluated, body: Buffer.alloc(5) }],
   ['chunks beyond the test set', { ...evaluated, chunks: { begin: 7, end: 8 }, body: Buffer.alloc(0) }],
   ['chunks that run backwards', { ...evaluated, chunks: { begin: 1, end: 0 }, body: Buffer.alloc(0) }],
-  ['partials of no node', { type: 'partials', step: 1, ...NO_TIME, nodes: [], body: Buffer.alloc(0) }],
+  ['partials of no node', { type: 'partials', step: 1, ...NO_TIME, ranges: [], body: Buffer.alloc(0) }],
   [
     'a gradient too few',
     {
       type: 'partials',
       step: 1,
       ...NO_TIME,
-      nodes: [{ begin: 0, end: 1, lossSum: 1, correct: 1 }],
+      ranges: [{ begin: 0, end: 1, lossSum: 1, correct: 1 }],
       body: Buffer.alloc(8),
     },
   ],
@@ -207,7 +207,7 @@ const BAD: readonly (readonly [string, object])[] = [
       type: 'partials',
       step: 1,
       ...NO_TIME,
-      nodes: [{ begin: 1, end: 1, lossSum: 1, correct: 1 }],
+      ranges: [{ begin: 1, end: 1, lossSum: 1, correct: 1 }],
       body: Buffer.alloc(12),
     },
   ],
@@ -218,7 +218,7 @@ const BAD: readonly (readonly [string, object])[] = [
       step: 1,
       ...NO_TIME,
       seconds: -1,
-      nodes: [{ begin: 0, end: 1, lossSum: 1, correct: 1 }],
+      ranges: [{ begin: 0, end: 1, lossSum: 1, correct: 1 }],
       body: Buffer.alloc(12),
     },
   ],
@@ -231,8 +231,8 @@ const BAD: readonly (readonly [string, object])[] = [
   ['a model without parameters', { ...welcome, parameters: 0 }],
   ['a model beyond all bounds', { ...welcome, parameters: 2 ** 24 + 1 }],
   ['no heartbeat', { ...welcome, heartbeatSeconds: 0 }],
-  ['work without nodes', { type: 'work', step: 1, version: 1, nodes: [] }],
-  ['work of too many nodes', { type: 'work', step: 1, version: 1, nodes: nodes(MAX_NODES + 1) }],
+  ['work without ranges', { type: 'work', step: 1, version: 1, ranges: [] }],
+  ['work of too many ranges', { type: 'work', step: 1, version: 1, ranges: ranges(MAX_RANGES + 1) }],
   ['too many chunks', { type: 'evaluate', id: 1, version: 1, chunks: { begin: 0, end: 4097 } }],
   ['an unknown end', { type: 'end', reason: 'x' }],
 ];
@@ -249,14 +249,14 @@ test('the messages that the bad ones were made of are sound', () => {
   assert.deepEqual(decodeNode(encode(hello)), hello);
   assert.deepEqual(decodeCoordinator(encode({ ...welcome, config: options(64) })), { ...welcome, config: options(64) });
   assert.equal(decodeNode(encode({ ...evaluated, body: Buffer.alloc(4) })).type, 'evaluated');
-  decodeCoordinator(encode({ type: 'work', step: 1, version: 1, nodes: nodes(MAX_NODES) }));
+  decodeCoordinator(encode({ type: 'work', step: 1, version: 1, ranges: ranges(MAX_RANGES) }));
   const workerSamples = Array.from({ length: 1024 }, () => Number.MAX_SAFE_INTEGER);
   assert.deepEqual(decodeNode(encode({ ...pong, workerSamples })), { ...pong, workerSamples });
   const partials = {
     type: 'partials',
     step: 1,
     ...NO_TIME,
-    nodes: [{ begin: 0, end: 1, lossSum: 1, correct: 1 }],
+    ranges: [{ begin: 0, end: 1, lossSum: 1, correct: 1 }],
   } as const;
   assert.equal(decodeNode(encode({ ...partials, body: Buffer.alloc(12) })).type, 'partials');
 });
@@ -277,8 +277,8 @@ test("a frame larger than its type may be is refused by its lengths alone, and i
   }
   const claims = Buffer.of(2, 0xff, 0xff, 0xff, 0xff);
   assertRefused('tooLarge', () => decodeNode(claims));
-  assertRefused('tooLarge', () => decodeNode(frameOf(4, junk(1), junk(12 * MAX_NODES + 1))));
-  assertRefused('malformed', () => decodeNode(frameOf(4, junk(1), junk(12 * MAX_NODES))));
+  assertRefused('tooLarge', () => decodeNode(frameOf(4, junk(1), junk(12 * MAX_RANGES + 1))));
+  assertRefused('malformed', () => decodeNode(frameOf(4, junk(1), junk(12 * MAX_RANGES))));
   assertRefused('tooLarge', () => decodeNode(frameOf(5, junk(1), junk(27))));
   assertRefused('tooLarge', () => decodeNode(frameOf(1, junk(1), junk(1))));
   assertRefused('tooLarge', () => decodeCoordinator(frameOf(67, junk(1), junk(13))));

@@ -67,11 +67,11 @@ test('the frames of messages are those of the specification', () => {
   const body = bytesOf(Float32Array.of(1, -2));
   const partials = {
     ...({ type: 'partials', step: 300, seconds: 0.5, sampleSeconds: 0.0625, reduceSeconds: 0.125 } as const),
-    ...{ nodes: [{ begin: 0, end: 4, lossSum: 2.25, correct: 31 }], body },
+    ...{ ranges: [{ begin: 0, end: 4, lossSum: 2.25, correct: 31 }], body },
   };
   assert.equal(hexOf(encode(partials)), vector('partials'));
   assert.deepEqual(decodeFromNode(Buffer.from(vector('partials'), 'hex'), limits), partials);
-  const work = { type: 'work', step: 300, version: 300, nodes: [{ begin: 0, end: 4 }] } as const;
+  const work = { type: 'work', step: 300, version: 300, ranges: [{ begin: 0, end: 4 }] } as const;
   assert.equal(hexOf(encode(work)), vector('work'));
   assert.deepEqual(decodeFromCoordinator(Buffer.from(vector('work'), 'hex'), limits), work);
   assert.equal(hexOf(encode({ type: 'weights', version: 300, body })), vector('weights'));

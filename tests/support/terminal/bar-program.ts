@@ -19,14 +19,14 @@ const step = (done: number, rest: object = {}): void =>
     ...{ timings: { total: 0.005 }, ...rest },
   });
 
-terminal.say(`columns ${process.stderr.columns}`);
+terminal.print(`columns ${process.stderr.columns}`);
 step(1);
 const deadline = setTimeout(() => process.exit(1), DEADLINE_MS);
 const resized = once(process.stderr, 'resize');
-terminal.say('waiting');
+terminal.print('waiting');
 await resized;
 clearTimeout(deadline);
-terminal.say(`columns ${process.stderr.columns}`);
+terminal.print(`columns ${process.stderr.columns}`);
 step(2, { testAccuracy: 0.5 });
 step(3);
 process.exit(3);

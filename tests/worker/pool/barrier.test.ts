@@ -11,10 +11,10 @@ function barriers(): StepBarriers {
 describe("a step's barriers", () => {
   it('let workers pass once all have come', () => {
     const steps = barriers();
-    const ticket = steps.open(1);
-    assert.equal(steps.computed(ticket, 0), true);
-    steps.updated(ticket);
-    assert.equal(steps.waitForUpdate(ticket, 0), true);
+    const generation = steps.open(1);
+    assert.equal(steps.computed(generation, 0), true);
+    steps.updated(generation);
+    assert.equal(steps.waitForUpdate(generation, 0), true);
   });
 
   it('can be closed only until all have computed', () => {
@@ -31,11 +31,11 @@ describe("a step's barriers", () => {
 
   it('close after the update changes nothing for the step behind', () => {
     const steps = barriers();
-    const ticket = steps.open(1);
-    steps.computed(ticket, 0);
-    steps.updated(ticket);
-    assert.equal(steps.close(ticket), false);
-    assert.equal(steps.waitForUpdate(ticket, 0), true);
+    const generation = steps.open(1);
+    steps.computed(generation, 0);
+    steps.updated(generation);
+    assert.equal(steps.close(generation), false);
+    assert.equal(steps.waitForUpdate(generation, 0), true);
   });
 
   it('send a worker away that comes too late', () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import type { Partial } from '#src/shared/engine/executor.js';
+import type { PartialGradient } from '#src/shared/engine/executor.js';
 import { addPartials } from '#src/shared/engine/partials.js';
-import type { TreeNode } from '#src/shared/engine/tree.js';
+import type { ShardRange } from '#src/shared/engine/tree.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { layoutOf } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
@@ -48,10 +48,10 @@ async function withSession<T>(
 function gradientOf(
   session: Session,
   t: number,
-  nodes: readonly TreeNode[] = [session.root],
-): Promise<readonly Partial[]> {
+  ranges: readonly ShardRange[] = [session.root],
+): Promise<readonly PartialGradient[]> {
   const { pool, state } = session.engine;
-  return pool.gradient({ t, weights: state.current, nodes });
+  return pool.gradient({ t, weights: state.current, ranges });
 }
 
 interface Sums {
@@ -60,13 +60,13 @@ interface Sums {
   readonly correct: number;
 }
 
-function sumsAt(session: Session, parts: readonly Partial[], node: TreeNode): Sums {
-  const { gradient, lossSum, correct } = addPartials(session.engine.kernel, parts, node);
+function sumsAt(session: Session, parts: readonly PartialGradient[], range: ShardRange): Sums {
+  const { gradient, lossSum, correct } = addPartials(session.engine.kernel, parts, range);
   return { gradientSha256: sha256(gradient), lossSum, correct };
 }
 
-async function sumsOf(session: Session, t: number, node = session.root): Promise<Sums> {
-  return sumsAt(session, await gradientOf(session, t, [node]), node);
+async function sumsOf(session: Session, t: number, range = session.root): Promise<Sums> {
+  return sumsAt(session, await gradientOf(session, t, [range]), range);
 }
 
 // Hashes, since a failed comparison prints both sides.
@@ -126,7 +126,7 @@ describe('work that fails', () => {
       onLost: (_, { message }) => causes.push(message),
     });
     try {
-      await assert.rejects(pool.gradient({ t: 0, weights, nodes: [{ begin: 0, end: 2 }] }), (error) => {
+      await assert.rejects(pool.gradient({ t: 0, weights, ranges: [{ begin: 0, end: 2 }] }), (error) => {
         assert.ok(error instanceof WorkerError);
         assert.match(error.message, /^Worker 0 can't start: .*absent/);
         return true;
@@ -140,7 +140,7 @@ describe('work that fails', () => {
 
 /** What the metrics show of the pool agrees with itself. */
 function assertCounted({ engine, config, lost: losses }: Session): void {
-  const { shardCounts, dealCounts, workerSamples, workersLost } = engine.pool;
+  const { shardCounts, attemptCounts, workerSamples, workersLost } = engine.pool;
   const { done, late, lost } = shardCounts;
   assert.equal(workersLost, losses.length);
   assert.equal(
@@ -148,7 +148,7 @@ function assertCounted({ engine, config, lost: losses }: Session): void {
     (done + late) * config.shardSize,
   );
   assert.ok(workerSamples.every((samples) => samples > 0));
-  const { first, retry, duplicate } = dealCounts;
+  const { first, retry, duplicate } = attemptCounts;
   // Of each step and rally every shard is dealt first once, and done at least once.
   assert.ok(first >= 100 * (config.batch / config.shardSize) && first <= done);
   assert.ok(first + retry + duplicate >= done + late + lost);
@@ -200,17 +200,17 @@ describe('a worker that dies or stalls in its slice of an update', () => {
 describe('a gradient', () => {
   it('of several nodes, siblings among them, comes in partials of those nodes', HANGS, async () => {
     await withSession({ workers: 3 }, async (session) => {
-      const nodes = [
+      const ranges = [
         { begin: 0, end: 4 },
         { begin: 4, end: 8 },
         { begin: 12, end: 14 },
       ];
-      const parts = await gradientOf(session, 1, nodes);
-      const under = ({ begin, end }: TreeNode): Partial[] =>
-        parts.filter(({ node }) => node.begin >= begin && node.end <= end);
-      assert.equal(nodes.flatMap(under).length, parts.length);
-      const sums = nodes.map((node) => sumsAt(session, under(node), node));
-      for (const [i, node] of nodes.entries()) assert.deepEqual(await sumsOf(session, 1, node), sums[i]);
+      const parts = await gradientOf(session, 1, ranges);
+      const under = ({ begin, end }: ShardRange): PartialGradient[] =>
+        parts.filter(({ range }) => range.begin >= begin && range.end <= end);
+      assert.equal(ranges.flatMap(under).length, parts.length);
+      const sums = ranges.map((range) => sumsAt(session, under(range), range));
+      for (const [i, range] of ranges.entries()) assert.deepEqual(await sumsOf(session, 1, range), sums[i]);
     });
   });
 });

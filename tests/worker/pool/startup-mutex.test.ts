@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { Turn } from '#src/worker/pool/startup-mutex.js';
+import { StartupMutex } from '#src/worker/pool/startup-mutex.js';
 
 const TAKER = `
 const { parentPort, workerData } = require('node:worker_threads');
@@ -15,17 +15,17 @@ import(workerData.module).then(({ Turn }) => {
 `;
 const module = import.meta.resolve('#src/worker/pool/startup-mutex.js');
 
-function turn(): Turn {
-  return new Turn(new Int32Array(new SharedArrayBuffer(4)));
+function mutex(): StartupMutex {
+  return new StartupMutex(new Int32Array(new SharedArrayBuffer(4)));
 }
 
-function taker(words: Int32Array, ticket: number, dies = false): Worker {
-  return new Worker(TAKER, { eval: true, workerData: { module, words, ticket, dies } });
+function taker(words: Int32Array, owner: number, dies = false): Worker {
+  return new Worker(TAKER, { eval: true, workerData: { module, words, owner, dies } });
 }
 
 describe('a turn', () => {
   it('is free again once its holder has released it, and nobody else can', () => {
-    const one = turn();
+    const one = mutex();
     one.take(1);
     one.release(2);
     assert.equal(one.words[0], 1);
@@ -35,7 +35,7 @@ describe('a turn', () => {
   });
 
   it('comes to a thread that waits', async () => {
-    const one = turn();
+    const one = mutex();
     one.take(1);
     const thread = taker(one.words, 2);
     await once(thread, 'message');
@@ -47,7 +47,7 @@ describe('a turn', () => {
   });
 
   it('can be released for a thread that died in it', async () => {
-    const one = turn();
+    const one = mutex();
     const [code] = await once(taker(one.words, 1, true), 'exit');
     assert.equal(code, 3);
     assert.equal(one.words[0], 1);
@@ -59,7 +59,7 @@ describe('a turn', () => {
   });
 
   it('is not waited for for ever', () => {
-    const one = new Turn(new Int32Array(new SharedArrayBuffer(4)), 1);
+    const one = new StartupMutex(new Int32Array(new SharedArrayBuffer(4)), 1);
     one.take(1);
     assert.throws(() => one.take(2), /hasn't finished its start/);
   });

@@ -12,15 +12,15 @@ const NONE = { done: 0, late: 0, lost: 0, first: 0, retry: 0, duplicate: 0 };
  * whole, and by them among each other: what they did again there counts besides.
  */
 export function localWork(pool: LocalPool | undefined, cluster: Cluster | undefined) {
-  const own = { shards: pool?.shardCounts ?? NONE, dealt: pool?.dealCounts ?? NONE };
+  const own = { shards: pool?.shardCounts ?? NONE, assigned: pool?.attemptCounts ?? NONE };
   const given = cluster?.shardCounts.get('local');
   if (given === undefined) return own;
   return {
     shards: { done: given.done, late: given.late, lost: given.lost + own.shards.lost },
-    dealt: {
-      first: given.dealt.first,
-      retry: given.dealt.retry + own.dealt.retry,
-      duplicate: given.dealt.duplicate + own.dealt.duplicate,
+    assigned: {
+      first: given.assigned.first,
+      retry: given.assigned.retry + own.assigned.retry,
+      duplicate: given.assigned.duplicate + own.assigned.duplicate,
     },
   };
 }
@@ -39,5 +39,5 @@ export function localCounts(pool: LocalPool | undefined, cluster: Cluster | unde
 
 /** What the metrics say of a remote node: what it was given, and what it tells of itself. */
 export function remoteCounts(shards: ShardCounts, { workersLost, workerSamples, vitals }: NodeFigures): NodeCounts {
-  return { shards, dealt: shards.dealt, partials: shards.partials, workersLost, workerSamples, ...vitals };
+  return { shards, assigned: shards.assigned, partials: shards.partials, workersLost, workerSamples, ...vitals };
 }

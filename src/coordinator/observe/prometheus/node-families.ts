@@ -10,7 +10,7 @@ export interface NodeCounts {
   /** What became of the shards that it was given. */
   readonly shards: Readonly<Record<(typeof OUTCOMES)[number], number>>;
   /** Why it was given them. */
-  readonly dealt: Readonly<Record<(typeof REASONS)[number], number>>;
+  readonly assigned: Readonly<Record<(typeof REASONS)[number], number>>;
   /** Of a node that sends them. */
   readonly partials?: number | undefined;
   /** Threads that crashed. */
@@ -71,7 +71,7 @@ function shardsIn(registry: Registry, each: Each): void {
       'Shards that a node was given, by reason: first (nobody had it), retry (somebody had failed at it or was lost with ' +
       'it) or duplicate (somebody slow is still at it, or the node is to be measured).',
     labelNames: ['node', 'reason'],
-    samples: each(({ dealt }) => REASONS.map((reason) => ({ labels: { reason }, value: dealt[reason] }))),
+    samples: each(({ assigned }) => REASONS.map((reason) => ({ labels: { reason }, value: assigned[reason] }))),
   });
   keptCounter(registry, {
     name: 'lockstep_partials_total',

@@ -1,7 +1,7 @@
 /** Of a receiver's answer; enough to find in it what must not be shown. */
-const MAXIMUM_TEXT_BYTES = 4096;
+const MAX_TEXT_BYTES = 4096;
 /** However long the receiver asks for. */
-const MAXIMUM_RETRY_AFTER_MS = 60_000;
+const MAX_RETRY_AFTER_MS = 60_000;
 /** Failures to connect: nothing was sent. */
 const NOT_CONNECTED: ReadonlySet<unknown> = new Set([
   ...['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'],
@@ -54,14 +54,14 @@ export async function textOf({ body }: Response): Promise<string> {
   // Leaving the loop cancels the rest.
   for await (const part of body) {
     text = Buffer.concat([text, part as Uint8Array]);
-    if (text.length > MAXIMUM_TEXT_BYTES) break;
+    if (text.length > MAX_TEXT_BYTES) break;
   }
-  return text.toString('utf8', 0, MAXIMUM_TEXT_BYTES);
+  return text.toString('utf8', 0, MAX_TEXT_BYTES);
 }
 
 /** Milliseconds that a Retry-After header asks to wait, in seconds or by a date; bounded, 0 where it says nothing. */
 export function retryAfterMs(header: string | null, now: number): number {
   const text = header ?? '';
   const asked = /^\d+$/.test(text) ? 1000 * Number(text) : Date.parse(text) - now;
-  return Number.isNaN(asked) ? 0 : Math.min(Math.max(0, asked), MAXIMUM_RETRY_AFTER_MS);
+  return Number.isNaN(asked) ? 0 : Math.min(Math.max(0, asked), MAX_RETRY_AFTER_MS);
 }

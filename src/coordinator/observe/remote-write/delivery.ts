@@ -18,12 +18,12 @@ export interface Pace {
   readonly attempt: number;
   /** Between the first attempt and the second; each one doubles it, with jitter, up to the most. */
   readonly retry: number;
-  readonly maximumRetry: number;
+  readonly maxRetry: number;
 }
 
-const PACE: Pace = { attempt: 10_000, retry: 500, maximumRetry: 10_000 };
+const PACE: Pace = { attempt: 10_000, retry: 500, maxRetry: 10_000 };
 /** When the run is over. */
-const HURRIED = { retry: 100, maximumRetry: 1000 };
+const HURRIED = { retry: 100, maxRetry: 1000 };
 /** Doublings up to the most; the last delay is then repeated. */
 const DOUBLINGS = 6;
 const SHOWN_CHARACTERS = 300;
@@ -41,7 +41,7 @@ export class Delivery {
   readonly #place: string;
   readonly #end = new AbortController();
   /** Aborted: the wait between two attempts is over. */
-  #patience = new AbortController();
+  #retryFor = new AbortController();
   #pace: Pace;
   #posting = false;
   /** The receiver's trouble was told, and lasts. */
@@ -90,30 +90,30 @@ export class Delivery {
   hurry(): void {
     this.#pace = { ...this.#pace, ...HURRIED };
     // An attempt under way is awaited: another one beside it could overtake it.
-    if (!this.#posting) this.#patience.abort();
+    if (!this.#posting) this.#retryFor.abort();
   }
 
   /** Gives up, also the attempt under way. */
   end(): void {
     this.#end.abort();
-    this.#patience.abort();
+    this.#retryFor.abort();
   }
 
   /** @throws Refusal, or anything else where it was hurried or ended */
   #persist(body: Uint8Array, failed: (error: Error) => void): Promise<void> {
-    const patience = new AbortController();
-    this.#patience = patience;
+    const retryFor = new AbortController();
+    this.#retryFor = retryFor;
     const pace = this.#pace;
     return pRetry(() => this.#attempt(body), {
       ...{ forever: true, retries: DOUBLINGS, factor: 2, randomize: true },
-      ...{ minTimeout: pace.retry, maxTimeout: pace.maximumRetry, signal: patience.signal },
+      ...{ minTimeout: pace.retry, maxTimeout: pace.maxRetry, signal: retryFor.signal },
       onFailedAttempt: async (error) => {
         failed(error);
         if (this.#end.signal.aborted) throw error;
         this.#failed(error);
         if (this.#pace !== pace) throw error;
         const later = error instanceof TriedInVain ? error.retryAfter : 0;
-        if (later > 0) await wait(later, undefined, { signal: patience.signal });
+        if (later > 0) await wait(later, undefined, { signal: retryFor.signal });
       },
     });
   }
@@ -158,24 +158,24 @@ export class Delivery {
   }
 
   #failed({ message }: Error): void {
-    if (!this.#troubled) this.#say(`${message}. Samples are kept and sent again.`);
+    if (!this.#troubled) this.#print(`${message}. Samples are kept and sent again.`);
     this.#troubled = true;
   }
 
   #recovered(): void {
-    if (this.#troubled) this.#say('it takes samples again.');
+    if (this.#troubled) this.#print('it takes samples again.');
     this.#troubled = false;
   }
 
   #refused({ status, message }: Refusal): false {
     // An answer for good: the next batch may fare better.
     this.#troubled = false;
-    if (!this.#refusals.has(status)) this.#say(`${message}. Those samples are DROPPED, as others with that answer.`);
+    if (!this.#refusals.has(status)) this.#print(`${message}. Those samples are DROPPED, as others with that answer.`);
     this.#refusals.add(status);
     return false;
   }
 
-  #say(what: string): void {
+  #print(what: string): void {
     this.#options.onNotice(`Remote write to ${this.#place}: ${what}`);
   }
 

@@ -1,7 +1,7 @@
 import type { StepObserver, StepRecord } from '../../train/observer.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import type { SampleCounts } from './metrics.ts';
-import type { Bookmark, Position } from './send-cursor.ts';
+import type { Position, SendCursor } from './send-cursor.ts';
 import { type Batch, type Origin, StepQueue } from './step-queue.ts';
 import { encodeBatch } from './write-request.ts';
 
@@ -17,7 +17,7 @@ export interface RemoteWriterOptions extends DeliveryOptions {
   /** Which process's part of the run this is, from 1 on. */
   readonly attempt: number;
   /** Told how far the samples have come. */
-  readonly bookmark?: Bookmark | undefined;
+  readonly cursor?: SendCursor | undefined;
   /** The most that waits for the receiver, in bytes. */
   readonly queueBytes?: number;
 }
@@ -39,7 +39,7 @@ export class RemoteWriter implements StepObserver, SampleCounts {
   /** A batch that isn't full is sent too. */
   #due = false;
   #closed = false;
-  #toldOfQueue = false;
+  #warnedOfQueue = false;
   /** The last step that the receiver answered for. */
   #answered = { attempt: 0, step: 0 };
 
@@ -137,23 +137,23 @@ export class RemoteWriter implements StepObserver, SampleCounts {
   }
 
   async #sendBatch(batch: Batch): Promise<void> {
-    const { run, bookmark } = this.#options;
+    const { run, cursor } = this.#options;
     const { attempt, mayHaveCome } = batch.origin;
     const asked = batch.last;
     const answered = this.#answered.attempt === attempt ? this.#answered.step : 0;
-    await bookmark?.write({ attempt, answered, asked });
+    await cursor?.write({ attempt, answered, asked });
     const isTaken = await this.#delivery.deliver(() => encodeBatch(batch, run), mayHaveCome);
     if (isTaken) this.#sent += batch.samples;
     else this.#dropped += batch.samples;
     if (isTaken === undefined) return;
     this.#answered = { attempt, step: asked };
-    await bookmark?.write({ attempt, answered: asked, asked });
+    await cursor?.write({ attempt, answered: asked, asked });
   }
 
   #gaveWay(samples: number): void {
     this.#dropped += samples;
-    if (this.#toldOfQueue) return;
-    this.#toldOfQueue = true;
+    if (this.#warnedOfQueue) return;
+    this.#warnedOfQueue = true;
     this.#options.onNotice(
       'Remote write: too many samples wait for the receiver; the oldest are DROPPED from here on.',
     );

@@ -15,13 +15,13 @@ const PositionSchema = z.object({
 /** How far the samples of a run have come. */
 export type Position = z.output<typeof PositionSchema>;
 
-const BookmarkSchema = PositionSchema.extend({ receiver: z.string() });
+const SendCursorSchema = PositionSchema.extend({ receiver: z.string() });
 
 /** A power cut costs no more than having no bookmark. */
 const UNSYNCED: FileOperations = { ...fileOperations, sync: async () => {}, syncDirectory: async () => {} };
 
 /** Keeps in a file how far the samples have come, so that a run that goes on after a crash sends what was left. */
-export class Bookmark {
+export class SendCursor {
   readonly #file: string;
   readonly #receiver: string;
 
@@ -33,7 +33,7 @@ export class Bookmark {
 
   async read(): Promise<Position | undefined> {
     try {
-      const found = BookmarkSchema.parse(JSON.parse(await readFile(this.#file, 'utf8')));
+      const found = SendCursorSchema.parse(JSON.parse(await readFile(this.#file, 'utf8')));
       return found.receiver === this.#receiver ? found : undefined;
     } catch {
       return undefined;

@@ -5,7 +5,7 @@ import type { TrainConfig } from '../../../shared/config/config.ts';
 import { UsageError } from '../../../shared/util/errors.ts';
 import { Token } from '../../../shared/util/token.ts';
 import { version } from '../../../shared/util/version.ts';
-import { BOOKMARK, stepsFile } from '../../run/files.ts';
+import { SEND_CURSOR, stepsFile } from '../../run/files.ts';
 import { attemptOf, type Manifest } from '../../run/manifest.ts';
 import { readSteps } from '../../run/step-lines.ts';
 import type { Destination } from './delivery.ts';
@@ -34,21 +34,25 @@ export async function remoteWriteOf(
 export async function startRemoteWrite(
   destination: Destination | undefined,
   { name, attempts }: Manifest,
-  { run, registry, say }: { readonly run: string; readonly registry: Registry; readonly say: (line: string) => void },
+  {
+    run,
+    registry,
+    print,
+  }: { readonly run: string; readonly registry: Registry; readonly print: (line: string) => void },
 ): Promise<RemoteWriter | undefined> {
   if (destination === undefined) return undefined;
-  const [{ RemoteWriter }, { placeOf }, { Bookmark }] = await Promise.all([
+  const [{ RemoteWriter }, { placeOf }, { SendCursor }] = await Promise.all([
     import('./remote-writer.ts'),
     import('./delivery.ts'),
     import('./send-cursor.ts'),
   ]);
   const place = placeOf(destination.url);
-  say(`Every step goes to ${place} by remote write.`);
-  const bookmark = new Bookmark(join(run, BOOKMARK), place);
-  const own = { run: name, attempt: attempts.length, bookmark };
-  const writer = new RemoteWriter({ ...destination, ...own, userAgent: `lockstep/${version()}`, onNotice: say });
+  print(`Every step goes to ${place} by remote write.`);
+  const cursor = new SendCursor(join(run, SEND_CURSOR), place);
+  const own = { run: name, attempt: attempts.length, cursor };
+  const writer = new RemoteWriter({ ...destination, ...own, userAgent: `lockstep/${version()}`, onNotice: print });
   remoteWriteIn(registry, writer);
-  const since = await bookmark.read();
+  const since = await cursor.read();
   const from = attempts.at(-1)?.from ?? 0;
   // A process before this one was killed, or gave up at its end.
   if (since !== undefined && (since.attempt < attempts.length - 1 || since.answered < from)) {

@@ -8,7 +8,7 @@ const ROW = 1 + STEP_SERIES.length;
 /** Stands where a step has no sample of a series: values that aren't finite are NaN. */
 const NONE = Number.NEGATIVE_INFINITY;
 const BATCH_BYTES = BATCH_STEPS * ROW * Float64Array.BYTES_PER_ELEMENT;
-const MAXIMUM_BYTES = 16e6;
+const MAX_BYTES = 16e6;
 
 /** Whose steps a batch has, and whether an earlier process may have sent them. */
 export interface Origin {
@@ -72,7 +72,7 @@ export class StepQueue {
   #samples = 0;
 
   /** @param bytes the most that it holds */
-  constructor(bytes = MAXIMUM_BYTES) {
+  constructor(bytes = MAX_BYTES) {
     this.#capacity = Math.max(1, Math.floor(bytes / BATCH_BYTES));
   }
 

@@ -1,10 +1,10 @@
 import type { RunDirectory } from '../../run/run-directory.ts';
-import { type Beginning, layoutFor } from '../../run/start.ts';
+import { layoutFor, type RunStart } from '../../run/start.ts';
 import { EventLog } from './event-log.ts';
 
 /** Event files for TensorBoard, where the run was asked for them. */
 export async function eventLogOf(
-  { manifest, from }: Beginning,
+  { manifest, from }: RunStart,
   directory: RunDirectory,
   onNotice: (message: string) => void,
 ): Promise<EventLog | undefined> {

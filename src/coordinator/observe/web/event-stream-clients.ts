@@ -2,14 +2,14 @@ import type { ServerResponse } from 'node:http';
 import type { FeedMessage } from '../../../shared/live/feed.ts';
 
 /** A page that reads so slowly that this much waits for it is dropped; it comes back by itself, and begins anew. */
-const MOST_WAITING_BYTES = 1 << 23;
+const MAX_WAITING_BYTES = 1 << 23;
 /** For what was sent last to arrive. */
 const FAREWELL_MS = 1000;
 /** Before a page whose connection broke tries again. */
 const RETRY_MS = 1000;
 
 /** The pages that watch, each by a stream of server-sent events. */
-export class Audience {
+export class EventStreamClients {
   readonly #pages = new Set<ServerResponse>();
 
   get size(): number {
@@ -30,18 +30,18 @@ export class Audience {
     page.on('error', () => this.#pages.delete(page));
   }
 
-  tell(message: FeedMessage): void {
+  send(message: FeedMessage): void {
     if (this.#pages.size === 0) return;
     const text = textOf(message);
     for (const page of this.#pages) {
-      if (page.writableLength > MOST_WAITING_BYTES) page.destroy();
+      if (page.writableLength > MAX_WAITING_BYTES) page.destroy();
       else page.write(text);
     }
   }
 
   /** Says the last word, and waits a moment for it to arrive. */
   async end(message: FeedMessage): Promise<void> {
-    this.tell(message);
+    this.send(message);
     const gone = [...this.#pages].map((page) => new Promise<void>((resolve) => page.end(resolve)));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {

@@ -3,9 +3,9 @@ import { CAPACITY, type Point, StepSeries } from '../../../shared/live/series.ts
 import type { StepRecord } from '../../train/observer.ts';
 
 /** Of these the last ones are kept. */
-const MOST_TESTS = 4096;
-const MOST_CHECKPOINTS = 256;
-const MOST_HAPPENINGS = 256;
+const MAX_TESTS = 4096;
+const MAX_CHECKPOINTS = 256;
+const MAX_HAPPENINGS = 256;
 
 /** The steps, tests, checkpoints and happenings of a run so far. */
 export class History {
@@ -32,15 +32,15 @@ export class History {
   }
 
   test(test: RunView['tests'][number]): void {
-    keep(this.#tests, test, MOST_TESTS);
+    keep(this.#tests, test, MAX_TESTS);
   }
 
   checkpoint(checkpoint: RunView['checkpoints'][number]): void {
-    keep(this.#checkpoints, checkpoint, MOST_CHECKPOINTS);
+    keep(this.#checkpoints, checkpoint, MAX_CHECKPOINTS);
   }
 
   happening(happening: RunView['happenings'][number]): void {
-    keep(this.#happenings, happening, MOST_HAPPENINGS);
+    keep(this.#happenings, happening, MAX_HAPPENINGS);
   }
 
   get view(): Pick<RunView, 'series' | 'tests' | 'checkpoints' | 'happenings'> {
@@ -49,7 +49,7 @@ export class History {
   }
 }
 
-function keep<Item>(items: Item[], item: Item, most: number): void {
+function keep<Item>(items: Item[], item: Item, max: number): void {
   items.push(item);
-  if (items.length > most) items.shift();
+  if (items.length > max) items.shift();
 }

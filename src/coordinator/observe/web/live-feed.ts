@@ -10,7 +10,7 @@ import type {
   StepRecord,
 } from '../../train/observer.ts';
 import type { NodeCounts } from '../prometheus/node-families.ts';
-import { Audience } from './event-stream-clients.ts';
+import { EventStreamClients } from './event-stream-clients.ts';
 import { History } from './history.ts';
 
 /** How often pages hear of new steps, and of all else that has moved. */
@@ -30,14 +30,14 @@ export type RunHeading = Pick<
 
 /** A run's history, and what is new of it, for the pages that watch; bounded however long the run is. */
 export class LiveFeed implements StepObserver {
-  readonly audience = new Audience();
+  readonly clients = new EventStreamClients();
   readonly #heading: RunHeading;
   readonly #history = new History();
   readonly #nodes = new Map<string, Node>();
   readonly #timers: readonly NodeJS.Timeout[];
   #state: RunState = 'running';
   #weightsSha256: string | undefined;
-  #untold: Point[] = [];
+  #pending: Point[] = [];
   readonly #pace = new Pace();
   #phases = new Map<string, number>();
   #phaseSteps = 0;
@@ -51,10 +51,10 @@ export class LiveFeed implements StepObserver {
   /** Takes in the steps of earlier attempts. Pages that watch already begin anew, with them. */
   async recall(records: AsyncIterable<StepRecord>): Promise<void> {
     for await (const record of records) this.#history.step(record);
-    this.audience.tell(this.beginning());
+    this.clients.send(this.snapshot());
   }
 
-  beginning(): FeedMessage {
+  snapshot(): FeedMessage {
     return { type: 'runs', live: true, runs: [this.#view] };
   }
 
@@ -75,7 +75,7 @@ export class LiveFeed implements StepObserver {
   }
 
   onStep(record: StepRecord): void {
-    this.#untold.push(this.#history.step(record));
+    this.#pending.push(this.#history.step(record));
     for (const [phase, seconds] of Object.entries(record.timings.phases ?? {})) {
       this.#phases.set(phase, (this.#phases.get(phase) ?? 0) + seconds);
     }
@@ -87,20 +87,20 @@ export class LiveFeed implements StepObserver {
     this.#tellSteps();
     const test = { step, accuracy: testAccuracy, loss: Number.isFinite(testLoss) ? testLoss : null };
     this.#history.test(test);
-    this.audience.tell({ type: 'test', test });
+    this.clients.send({ type: 'test', test });
   }
 
   onCheckpoint({ step, file }: CheckpointRecord): void {
     const checkpoint = { step, file: basename(file) };
     this.#history.checkpoint(checkpoint);
-    this.audience.tell({ type: 'checkpoint', checkpoint });
+    this.clients.send({ type: 'checkpoint', checkpoint });
   }
 
   onEvent(event: RunEvent): void {
     if (event.kind === 'notice') {
       const happening = { at: Date.now(), message: event.message };
       this.#history.happening(happening);
-      this.audience.tell({ type: 'happening', happening });
+      this.clients.send({ type: 'happening', happening });
       return;
     }
     const node = this.#nodes.get(event.node);
@@ -117,19 +117,19 @@ export class LiveFeed implements StepObserver {
     this.#tellSteps();
     this.#tellStatus();
     this.#state = state;
-    await this.audience.end({ type: 'end', state, weightsSha256: this.#weightsSha256 });
+    await this.clients.end({ type: 'end', state, weightsSha256: this.#weightsSha256 });
   }
 
   #tellSteps(): void {
-    const points = this.#untold;
+    const points = this.#pending;
     if (points.length === 0) return;
-    this.#untold = [];
+    this.#pending = [];
     this.#pace.count(points.length);
-    this.audience.tell({ type: 'steps', points });
+    this.clients.send({ type: 'steps', points });
   }
 
   #tellStatus(): void {
-    this.audience.tell({ type: 'status', status: this.#status() });
+    this.clients.send({ type: 'status', status: this.#status() });
   }
 
   #status(): StatusView {

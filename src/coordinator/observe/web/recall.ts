@@ -8,7 +8,7 @@ import type { StepRecord } from '../../train/observer.ts';
 import type { LiveFeed } from './live-feed.ts';
 
 /** A log of more bytes isn't read again for a page: it would hold up the run. */
-const MOST_LOG_BYTES = 1 << 28;
+const MAX_LOG_BYTES = 1 << 28;
 /** Of no interest to who watches, named otherwise on the page, or a URL whose query may hold a key. */
 const NOT_SHOWN: ReadonlySet<string> = new Set(['json', 'resume', 'forceUnlock', 'config', 'preset', 'remoteWrite']);
 
@@ -21,7 +21,7 @@ export function configShown(config: TrainConfig): RunView['config'] {
 /** Tells a feed what earlier attempts of its run have logged. */
 export async function recall(directory: RunDirectory, until: number, feed: LiveFeed): Promise<void> {
   const log = stepsFile(directory.path);
-  if (until === 0 || (await stat(log)).size > MOST_LOG_BYTES) return;
+  if (until === 0 || (await stat(log)).size > MAX_LOG_BYTES) return;
   await feed.recall(stepsUntil(until, log));
 }
 

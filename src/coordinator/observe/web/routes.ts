@@ -1,28 +1,28 @@
 import type { FastifyInstance, RouteShorthandOptions } from 'fastify';
 import { FEED_PATH, type FeedMessage } from '../../../shared/live/feed.ts';
-import type { Audience } from './event-stream-clients.ts';
+import type { EventStreamClients } from './event-stream-clients.ts';
 import { addFiles } from './files.ts';
 
 /** What the build made of src/page. */
 const FILES = new URL('../../../page/', import.meta.url);
 /** Pages that watch at once. */
-const MOST_PAGES = 32;
+const MAX_PAGES = 32;
 
 /** What the page shows. */
 export interface Feed {
-  readonly audience: Audience;
+  readonly clients: EventStreamClients;
   /** All that a page needs to begin with, as of now. */
-  beginning(): FeedMessage | Promise<FeedMessage>;
+  snapshot(): FeedMessage | Promise<FeedMessage>;
 }
 
 /** Adds the page at / with its files, and the feed that it draws. */
 export function addPage(app: FastifyInstance, feed: Feed, guarded: RouteShorthandOptions): void {
   addFiles(app, FILES, { guarded });
   app.get(FEED_PATH, guarded, async (_request, reply) => {
-    if (feed.audience.size >= MOST_PAGES) return reply.code(503).send('Too many pages watch this run.\n');
-    const beginning = await feed.beginning();
+    if (feed.clients.size >= MAX_PAGES) return reply.code(503).send('Too many pages watch this run.\n');
+    const snapshot = await feed.snapshot();
     reply.hijack();
-    feed.audience.join(reply.raw, beginning);
+    feed.clients.join(reply.raw, snapshot);
     return reply;
   });
 }

@@ -5,14 +5,14 @@ import { checkpointsFolder, stepsFile } from '../../run/files.ts';
 import { openRun, stateOf } from '../../run/list.ts';
 import type { Attempt } from '../../run/manifest.ts';
 import { readSteps } from '../../run/step-lines.ts';
-import { Audience } from './event-stream-clients.ts';
+import { EventStreamClients } from './event-stream-clients.ts';
 import { History } from './history.ts';
 import { configShown } from './recall.ts';
 import type { Feed } from './routes.ts';
 
 /** What run directories hold, for the page: read again whenever one is loaded. */
 export class SavedFeed implements Feed {
-  readonly audience = new Audience();
+  readonly clients = new EventStreamClients();
   readonly #paths: readonly string[];
 
   constructor(paths: readonly string[]) {
@@ -20,7 +20,7 @@ export class SavedFeed implements Feed {
   }
 
   /** @throws RunDirectoryError where one can't be read */
-  async beginning(): Promise<FeedMessage> {
+  async snapshot(): Promise<FeedMessage> {
     const runs: RunView[] = [];
     for (const path of this.#paths) runs.push(await savedRun(path));
     return { type: 'runs', live: false, runs };
@@ -35,7 +35,7 @@ async function savedRun(path: string): Promise<RunView> {
   for (const { step, file } of (await checkpointsIn(checkpointsFolder(path))).reverse()) {
     history.checkpoint({ step, file: basename(file) });
   }
-  for (const [index, attempt] of attempts.entries()) tell(attempt, index + 1, history);
+  for (const [index, attempt] of attempts.entries()) send(attempt, index + 1, history);
   return {
     ...{ name: basename(path), state: stateOf(manifest, lock).state },
     ...{ started: Date.parse(started), iterations: config.iterations, batch: config.batch, dataset },
@@ -44,7 +44,7 @@ async function savedRun(path: string): Promise<RunView> {
   };
 }
 
-function tell({ started, ended, from, steps, host }: Attempt, number: number, history: History): void {
+function send({ started, ended, from, steps, host }: Attempt, number: number, history: History): void {
   const where = from === 0 ? 'from the beginning' : `from step ${from}`;
   history.happening({ at: Date.parse(started), message: `Attempt ${number} on ${host} began ${where}.` });
   if (ended === undefined) return;

@@ -13,7 +13,7 @@ import { PredictionPanel } from './prediction.ts';
 
 const INPUT_SHAPE = { maps: 1, height: DIGIT_SIDE, width: DIGIT_SIDE };
 /** Of the ink's bytes. */
-const INPUT_SCALE = { kind: 'sequential', most: 255 } as const;
+const INPUT_SCALE = { kind: 'sequential', max: 255 } as const;
 
 async function fetched(path: string): Promise<Response> {
   const response = await fetch(path);
@@ -54,9 +54,9 @@ function follow(inspector: Inspector): void {
       speed.textContent = '';
       return;
     }
-    const passage = inspector.show(digit);
-    prediction.show(passage);
-    layers.show(passage);
+    const trace = inspector.show(digit);
+    prediction.show(trace);
+    layers.show(trace);
     input.show(digit, INPUT_SCALE);
     speed.textContent = `${(performance.now() - since).toFixed(0)} ms from stroke to maps`;
   };

@@ -1,7 +1,7 @@
 import type { LayerLayout, ModelLayout, Shape } from '../../../shared/model/layout.ts';
 import type { HeadSpec, RbfHeadSpec } from '../../../shared/model/spec.ts';
 import { layerText } from '../../../shared/util/figures.ts';
-import type { LayerActivation, Passage } from '../../activations/inspector.ts';
+import type { ForwardTrace, LayerActivation } from '../../activations/inspector.ts';
 import { columnsOf, type MapScale, scaleOf } from '../../activations/map-picture.ts';
 import { ColourBar, MapPicture } from './picture.ts';
 
@@ -19,7 +19,7 @@ export class LayerPanels {
     parent.append(...this.#panels.map(({ element }) => element));
   }
 
-  show({ layers, prediction }: Passage): void {
+  show({ layers, prediction }: ForwardTrace): void {
     for (const [i, panel] of this.#panels.entries()) panel.show(layers[i] as LayerActivation, prediction);
   }
 
@@ -130,7 +130,7 @@ class OutputPanel extends LayerPanel {
   /** The colours of distances the other way round, since the lowest wins. */
   #showNearness(distances: Float32Array): void {
     const [nearest, farthest] = [Math.min(...distances), Math.max(...distances)];
-    const scale: MapScale = { kind: 'sequential', most: farthest - nearest };
+    const scale: MapScale = { kind: 'sequential', max: farthest - nearest };
     this.picture.show(
       distances.map((distance) => farthest - distance),
       scale,

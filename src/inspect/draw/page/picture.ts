@@ -6,7 +6,7 @@ import { context } from './element.ts';
 const BAR_COLOURS = 64;
 const BAR: Shape = { maps: 1, height: 1, width: BAR_COLOURS };
 
-const EMPTY: MapScale = { kind: 'sequential', most: 0 };
+const EMPTY: MapScale = { kind: 'sequential', max: 0 };
 
 /** A canvas with maps of one shape, a value a pixel: the page enlarges them. It keeps its size while it is empty. */
 export class MapPicture {
@@ -48,13 +48,13 @@ export class ColourBar {
 
   /** @param ends what the first colour and the last stand for; the values themselves by default */
   show(scale: MapScale, ends?: readonly [from: number, to: number]): void {
-    const least = scale.kind === 'diverging' ? -scale.most : 0;
-    const step = (scale.most - least) / (BAR_COLOURS - 1);
+    const least = scale.kind === 'diverging' ? -scale.max : 0;
+    const step = (scale.max - least) / (BAR_COLOURS - 1);
     this.#colours.show(
       Array.from({ length: BAR_COLOURS }, (_, i) => least + i * step),
       scale,
     );
-    const [from, to] = ends ?? [least, scale.most];
+    const [from, to] = ends ?? [least, scale.max];
     this.#from.textContent = short(from);
     this.#to.textContent = short(to);
   }

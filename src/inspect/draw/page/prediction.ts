@@ -1,5 +1,5 @@
 import { percent } from '../../../shared/util/figures.ts';
-import type { Passage } from '../../activations/inspector.ts';
+import type { ForwardTrace } from '../../activations/inspector.ts';
 
 interface Row {
   readonly row: HTMLTableRowElement;
@@ -29,8 +29,8 @@ export class PredictionPanel {
     });
   }
 
-  show({ prediction, probabilities }: Passage): void {
-    this.#say(String(prediction));
+  show({ prediction, probabilities }: ForwardTrace): void {
+    this.#print(String(prediction));
     for (const [digit, { row, bar, text }] of this.#rows.entries()) {
       const probability = probabilities[digit] as number;
       bar.value = probability;
@@ -40,7 +40,7 @@ export class PredictionPanel {
   }
 
   clear(): void {
-    this.#say('–');
+    this.#print('–');
     for (const { row, bar, text } of this.#rows) {
       bar.value = 0;
       text.textContent = '';
@@ -49,7 +49,7 @@ export class PredictionPanel {
   }
 
   /** Readers speak every change of a status: only real ones. */
-  #say(text: string): void {
+  #print(text: string): void {
     if (this.#figure.textContent !== text) this.#figure.textContent = text;
   }
 }

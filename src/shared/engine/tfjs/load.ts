@@ -56,7 +56,7 @@ export function loadTfjs(): Tfjs {
   for (const [name, value] of Object.entries(ENVIRONMENT)) {
     if (process.env[name] !== value) throw new BackendError(`${name} must be ${value} before the library loads.`);
   }
-  mendUtil();
+  restoreUtil();
   try {
     return require(PACKAGE) as Tfjs;
   } catch (cause) {
@@ -66,7 +66,7 @@ export function loadTfjs(): Tfjs {
 }
 
 /** Node 23 took away two functions of `util` that the package calls in every operation. */
-function mendUtil(): void {
+function restoreUtil(): void {
   const own = require('node:util') as Record<string, unknown>;
   own.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
   own.isArray ??= Array.isArray;

@@ -1,6 +1,6 @@
 const PAGE = 65_536;
 /** 2 GiB: a ceiling for address space; only pages that were written take memory. */
-const MAXIMUM_PAGES = 32_768;
+const MAX_PAGES = 32_768;
 /** 4 MiB, of which LeNet-5's plan takes about a half. */
 const PRIVATE_PAGES = 64;
 /** A cache line, so that threads don't share one by accident. */
@@ -82,7 +82,7 @@ export class KernelMemory {
  */
 export class SharedMemory extends KernelMemory {
   constructor() {
-    super(new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared: true }));
+    super(new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true }));
   }
 }
 

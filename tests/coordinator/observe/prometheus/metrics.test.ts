@@ -31,8 +31,8 @@ function stepRecord(step: number, rest: Partial<StepRecord> = {}): StepRecord {
 }
 
 function countsOf({ shards = { done: 30, late: 0, lost: 2 } }: Partial<NodeCounts>): NodeCounts {
-  const dealt = { first: 30, retry: 2, duplicate: 1 };
-  return { shards, dealt, workersLost: 1, workerSamples: [128, 112] };
+  const assigned = { first: 30, retry: 2, duplicate: 1 };
+  return { shards, assigned, workersLost: 1, workerSamples: [128, 112] };
 }
 
 /** Samples by name and labels, as Prometheus' text format writes them. */

@@ -5,7 +5,7 @@ import { EventEmitter, once } from 'node:events';
 import { describe, it, type TestContext } from 'node:test';
 import type { Cluster } from '#src/coordinator/cluster/cluster.js';
 import { Hub } from '#src/coordinator/cluster/hub.js';
-import type { Guest } from '#src/coordinator/cluster/node-registry.js';
+import type { NodeInfo } from '#src/coordinator/cluster/node-registry.js';
 import type { FromNode } from '#src/shared/wire/messages.js';
 import { type BareNode, bareNode, pongOf } from '../../../support/bare-node.ts';
 
@@ -27,9 +27,9 @@ async function openHub(t: TestContext) {
     ...{ host: '127.0.0.1', port: 0, token: undefined, tls: undefined, cluster, now: () => clock.now },
     run: {
       welcome: { run: 'run', config: {}, dataset: DIGEST, ...limits },
-      ...{ numerics: DIGEST, canary: DIGEST, dataParts: () => [] },
+      ...{ numerics: DIGEST, selfTest: DIGEST, dataParts: () => [] },
     },
-    onJoin: (guest) => events.emit('join', guest),
+    onJoin: (info) => events.emit('join', info),
     onLeave: ({ name }, reason) => events.emit('leave', name, reason),
     onWorkers: ({ name }, ready) => events.emit('workers', name, ready),
     onForget: (name) => events.emit('forget', name),
@@ -41,54 +41,58 @@ async function openHub(t: TestContext) {
 function hello(node: string, threads: number): FromNode {
   return {
     ...({ type: 'hello', node, name: 'host', pid: 1, threads } as const),
-    ...{ numerics: DIGEST, canary: DIGEST, samplesPerSecond: 1 },
+    ...{ numerics: DIGEST, selfTest: DIGEST, samplesPerSecond: 1 },
   };
 }
 
 type Opened = Awaited<ReturnType<typeof openHub>>;
 
 /** A node that takes part. */
-async function join({ hub, events }: Opened, node: string, threads: number): Promise<{ bare: BareNode; guest: Guest }> {
+async function join(
+  { hub, events }: Opened,
+  node: string,
+  threads: number,
+): Promise<{ bare: BareNode; info: NodeInfo }> {
   const bare = await bareNode(hub.url);
   bare.send(hello(node, threads));
   bare.send({ type: 'ready' });
-  const [guest] = (await once(events, 'join')) as [Guest];
-  return { bare, guest };
+  const [info] = (await once(events, 'join')) as [NodeInfo];
+  return { bare, info };
 }
 
 describe('a node that tells of itself', () => {
   it('has its figures kept, over its connections and by thread', async (t) => {
     const opened = await openHub(t);
     const identity = randomUUID();
-    const { bare, guest } = await join(opened, identity, 2);
-    assert.equal(guest.figures.vitals, undefined);
+    const { bare, info } = await join(opened, identity, 2);
+    assert.equal(info.figures.vitals, undefined);
     bare.send(pongOf([8, 16], { workersReady: 1, workersLost: 1 }));
     assert.deepEqual(await once(opened.events, 'workers'), ['host', 1]);
-    assert.deepEqual(guest.figures, {
+    assert.deepEqual(info.figures, {
       ...{ workersLost: 1, workerSamples: [8, 16] },
       vitals: { memoryBytes: 5e7, eventLoopLagSeconds: 0.25 },
     });
     const left = once(opened.events, 'leave');
     bare.terminate();
     assert.deepEqual(await left, ['host', 'lost']);
-    assert.equal(guest.figures.vitals, undefined);
+    assert.equal(info.figures.vitals, undefined);
     const again = await join(opened, identity, 2);
-    assert.equal(again.guest.figures, guest.figures);
+    assert.equal(again.info.figures, info.figures);
     again.bare.send(pongOf([32, 0], { workersReady: 0 }));
     await once(opened.events, 'workers');
-    assert.deepEqual(guest.figures.workerSamples, [40, 16]);
+    assert.deepEqual(info.figures.workerSamples, [40, 16]);
   });
 
   it('is closed, and nothing of it kept, where that cannot be', async (t) => {
     const opened = await openHub(t);
     const bad = [pongOf([8]), pongOf([8, 8, 8]), pongOf(Array.from({ length: 1024 }, () => 8))];
     for (const message of [...bad, pongOf([8, 8], { workersReady: 3 })]) {
-      const { bare, guest } = await join(opened, randomUUID(), 2);
+      const { bare, info } = await join(opened, randomUUID(), 2);
       const left = once(opened.events, 'leave');
       bare.send(message);
       assert.equal(await bare.closed, 'badResult');
-      assert.deepEqual(await left, [guest.name, 'closed']);
-      assert.deepEqual(guest.figures.workerSamples, [0, 0]);
+      assert.deepEqual(await left, [info.name, 'closed']);
+      assert.deepEqual(info.figures.workerSamples, [0, 0]);
     }
   });
 

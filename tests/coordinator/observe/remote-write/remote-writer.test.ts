@@ -32,7 +32,7 @@ function writerTo(url: string, options: Partial<RemoteWriterOptions> = {}) {
   const notices: string[] = [];
   const writer = new RemoteWriter({
     ...{ url, ...labels, userAgent: 'lockstep/test', onNotice: (notice) => notices.push(notice) },
-    pace: { attempt: 30_000, retry: 1, maximumRetry: 4 },
+    pace: { attempt: 30_000, retry: 1, maxRetry: 4 },
     ...options,
   });
   return { writer, notices };
@@ -138,7 +138,7 @@ describe('steps are sent', () => {
     const receiver = await startReceiver(t, (number, response) => {
       if (number > 1) response.writeHead(204).end();
     });
-    const { sent, notices } = await sendTo(receiver, 3, { pace: { attempt: 50, retry: 1, maximumRetry: 4 } });
+    const { sent, notices } = await sendTo(receiver, 3, { pace: { attempt: 50, retry: 1, maxRetry: 4 } });
     assert.equal(sent, 3 * SERIES);
     assert.match(notices[0] ?? '', /it can't be reached \(no answer within 0\.05 s\)/);
   });
@@ -152,7 +152,7 @@ describe('steps are sent', () => {
       if (number === 1) response.writeHead(503, { 'Retry-After': '3600' }).end();
       else response.writeHead(204).end();
     });
-    const pace = { attempt: 30_000, retry: 1e6, maximumRetry: 1e6 };
+    const pace = { attempt: 30_000, retry: 1e6, maxRetry: 1e6 };
     const { writer } = writerTo(receiver.url, { pace, onNotice: () => failed() });
     add(writer, 1, 500);
     await failure;

@@ -1,4 +1,4 @@
-import type { TalkConfig } from '../shared/config/config.ts';
+import type { ConsoleConfig } from '../shared/config/config.ts';
 import { Log } from './log.ts';
 import { Terminal } from './progress/terminal.ts';
 
@@ -6,12 +6,12 @@ import { Terminal } from './progress/terminal.ts';
  * The talk of a command that runs for long, on stderr: text on a terminal, lines of JSON elsewhere, and to a file where one is named.
  * @throws UsageError where the file can't be opened
  */
-export function openTalk({ logLevel, logFormat, logFile }: TalkConfig, env: NodeJS.ProcessEnv): Terminal {
+export function openConsole({ logLevel, logFormat, logFile }: ConsoleConfig, env: NodeJS.ProcessEnv): Terminal {
   const { stderr } = process;
   const isLogged = logFormat === 'json' || (logFormat === 'auto' && stderr.isTTY !== true);
   const log = new Log({
     ...{ level: logLevel, file: logFile, stream: isLogged ? stderr : undefined },
-    onTrouble: (message) => terminal.say(message, { level: 'warn' }),
+    onTrouble: (message) => terminal.print(message, { level: 'warn' }),
   });
   const terminal = new Terminal({ stream: stderr, env, now: () => performance.now(), log, isLogged });
   return terminal;
