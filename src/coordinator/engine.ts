@@ -1,5 +1,5 @@
 import type { TrainConfig } from '../shared/config/config.ts';
-import type { Dataset, Split } from '../shared/data/dataset.ts';
+import type { Dataset } from '../shared/data/dataset.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/engine/wasm/exports.ts';
 import type { SharedMemory } from '../shared/engine/wasm/memory.ts';
 import { layoutOf, type ModelLayout } from '../shared/model/layout.ts';
@@ -7,7 +7,7 @@ import { lenet5 } from '../shared/model/lenet5.ts';
 import type { Fault } from '../worker/pool/faults.ts';
 import { DEPTH } from '../worker/pool/mailbox.ts';
 import { CHUNK_SIZE, LocalPool, type LocalPoolOptions } from '../worker/pool/pool.ts';
-import type { SampleSet } from '../worker/pool/thread.ts';
+import { placeInMemory } from '../worker/pool/sample-set.ts';
 import { Auditor } from './cluster/auditor.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { LocalMember } from './cluster/local-member.ts';
@@ -93,9 +93,4 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: Engin
     });
   const optimizer = new Optimizer(kernel, config);
   return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, train, sampler, startPool };
-}
-
-/** A part of the data set where the kernel finds it. */
-export function placeInMemory(memory: SharedMemory, { images, labels }: Split): SampleSet {
-  return { images: memory.hold(images), labels: memory.hold(labels) };
 }

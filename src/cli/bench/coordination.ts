@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { type Engine, placeInMemory, startEngine } from '../../coordinator/engine.ts';
+import { type Engine, startEngine } from '../../coordinator/engine.ts';
 import { HashChain } from '../../coordinator/train/hash-chain.ts';
 import { together } from '../../coordinator/train/observer.ts';
 import { Optimizer } from '../../coordinator/train/optimizer.ts';
@@ -17,6 +17,7 @@ import { lenet5 } from '../../shared/model/lenet5.ts';
 import { SpeedSplitter } from '../../shared/scheduler/split-by-speed.ts';
 import { BlockWork } from '../../worker/pool/block-work.ts';
 import type { MeasureTask, StepPart } from '../../worker/pool/measure.ts';
+import { placeInMemory } from '../../worker/pool/sample-set.ts';
 import { benchDataset } from './images.ts';
 import { kernelTask } from './kernel.ts';
 import { median } from './median.ts';

@@ -9,7 +9,7 @@ import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
 import { Stopwatch } from '../../shared/util/stopwatch.ts';
 import { LocalPool } from '../pool/pool.ts';
-import type { SampleSet } from '../pool/thread.ts';
+import type { SampleSet } from '../pool/sample-set.ts';
 
 /** Of the weights: those that are computed with, the next, and one that a slow worker may still read. */
 const VERSIONS = 4;

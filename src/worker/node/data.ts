@@ -1,7 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { placeInMemory } from '../../coordinator/engine.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
@@ -11,6 +10,7 @@ import { SYNTHETIC_SHA256, syntheticDataset } from '../../shared/data/synthetic.
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { DatasetError, ProtocolError } from '../../shared/util/errors.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
+import { placeInMemory } from '../pool/sample-set.ts';
 import { Compute, type ComputeConfig } from './compute.ts';
 import type { Welcome } from './session.ts';
 

@@ -4,8 +4,9 @@ import { loadTfjs } from '../../shared/engine/tfjs/load.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
+import type { SampleSet } from './sample-set.ts';
 import { StartupMutex } from './startup-mutex.ts';
-import type { SampleSet, ThreadSetup } from './thread.ts';
+import type { ThreadSetup } from './thread.ts';
 
 export type BackendName = 'kernel' | 'tfjs';
 

@@ -38,7 +38,7 @@ import {
   type RangeTarget,
 } from './mailbox.ts';
 import { EvaluationRegion, PartialRegion, RegionStore } from './regions.ts';
-import type { SampleSet } from './thread.ts';
+import type { SampleSet } from './sample-set.ts';
 import { type Attempt, type Slot, type WorkerThreadSetup, WorkerThreads } from './worker-threads.ts';
 
 /** Test samples of one evaluation chunk: part of the contract, since losses are summed by chunks. */

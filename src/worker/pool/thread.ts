@@ -12,14 +12,7 @@ import { CompletionSignal } from './completion-signal.ts';
 import { type Faults, strike } from './faults.ts';
 import { type Answer, type Command, Mailbox, NOTHING_DONE, type RangeTarget } from './mailbox.ts';
 import { EvaluationRegion, PartialRegion } from './regions.ts';
-
-/** Images and labels in shared memory. */
-export interface SampleSet {
-  /** Bytes [count][height][width]. */
-  readonly images: Uint8Array;
-  /** Bytes [count]. */
-  readonly labels: Uint8Array;
-}
+import type { SampleSet } from './sample-set.ts';
 
 /** What a worker needs to know, once; all views lie in the shared memory, so their offsets are the kernel's pointers. */
 export interface ThreadSetup {

@@ -6,9 +6,9 @@ import { StartupMutex } from '#src/worker/pool/startup-mutex.js';
 
 const TAKER = `
 const { parentPort, workerData } = require('node:worker_threads');
-import(workerData.module).then(({ Turn }) => {
+import(workerData.module).then(({ StartupMutex }) => {
   parentPort.postMessage('comes');
-  new Turn(workerData.words).take(workerData.ticket);
+  new StartupMutex(workerData.words).take(workerData.owner);
   if (workerData.dies) process.exit(3);
   parentPort.postMessage('has it');
 });
