@@ -7,7 +7,7 @@ import { RunLockError, WriteError } from '../../shared/util/errors.ts';
 import type { FileOperations } from '../../shared/util/replace-file.ts';
 import type { StepObserver, StepRecord } from '../train/observer.ts';
 import { isSnapshot } from '../train/schedule.ts';
-import type { CheckpointState } from '../train/train.ts';
+import type { CheckpointState } from '../train/training.ts';
 
 /** Between two tries; each one doubles it, up to the most. */
 const RETRY_MS = 1000;

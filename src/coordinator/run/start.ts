@@ -12,7 +12,7 @@ import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
 import { CHAIN_START } from '../train/hash-chain.ts';
-import type { StartingPoint } from '../train/train.ts';
+import type { StartingPoint } from '../train/training.ts';
 import { findCheckpoint } from './find.ts';
 import { type Manifest, manifestOf } from './manifest.ts';
 import { newestIntact, type Resumed } from './resume.ts';

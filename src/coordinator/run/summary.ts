@@ -5,7 +5,7 @@ import type { TrainConfig } from '../../shared/config/config.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { shownPath, typedPath } from '../../shared/util/shown-path.ts';
 import type { WebServer } from '../observe/web/web-server.ts';
-import type { TrainingResult } from '../train/train.ts';
+import type { TrainingResult } from '../train/training.ts';
 import { expectationText } from './expectation.ts';
 import { checkpointsFolder } from './files.ts';
 

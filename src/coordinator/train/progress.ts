@@ -1,0 +1,138 @@
+import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import type { LossSum } from '../../shared/engine/backend.ts';
+import type { StepRecord, StepTimings } from './observer.ts';
+import type { PipelineStep } from './pipeline.ts';
+import type { Due } from './schedule.ts';
+import { StepClock } from './step-clock.ts';
+import type { Training, TrainingResult } from './training.ts';
+
+/** How far a training has come: the record of its last step, its evaluations, hash chain and checkpoints. */
+export class TrainingProgress {
+  readonly #training: Training;
+  readonly #clock: StepClock;
+  #record: StepRecord | undefined;
+  /** The record of the last step that was evaluated. */
+  #evaluated: StepRecord | undefined;
+  /** Updates done. */
+  #steps: number;
+  /** The step whose state was last saved. */
+  #saved: number;
+  #seconds = 0;
+  #pending: StepRecord | undefined;
+
+  constructor(training: Training) {
+    const { from, now = Date.now } = training;
+    this.#training = training;
+    this.#clock = new StepClock(now, from.at);
+    this.#steps = from.step;
+    this.#saved = from.step;
+    this.#record = from.record;
+    this.#evaluated = from.record?.testAccuracy === undefined ? undefined : from.record;
+  }
+
+  /** Records a step that has been applied. */
+  advance(step: PipelineStep, { lossSum, correct }: LossSum, gradientNorm: number): void {
+    const { config, optimizer } = this.#training;
+    this.#steps = step.t + 1;
+    this.#seconds += step.waitedSeconds;
+    this.#set({
+      step: this.#steps,
+      loss: lossSum / config.batch,
+      accuracy: correct / config.batch,
+      learningRate: optimizer.learningRate(step.t),
+      gradientNorm,
+      timings: timingsOf(step, this.#clock.next()),
+    });
+  }
+
+  /** Takes the hash of the weights and, if it is due, adds a link to the hash chain. */
+  hash({ link }: Pick<Due, 'link'>): void {
+    const { state, chain } = this.#training;
+    const { step, loss } = this.#last;
+    const sha256 = weightsSha256(state.current.values);
+    const linked = link ? { chain: chain.link({ step, loss, weightsSha256: sha256 }) } : undefined;
+    this.#set({ ...this.#last, weightsSha256: sha256, ...linked });
+  }
+
+  /** Classifies the test set with the current weights. @throws WorkerError, AbandonedError */
+  async evaluate(): Promise<void> {
+    const { executor, state, testLabels, observer } = this.#training;
+    const start = performance.now();
+    const { lossSum, predictions } = await executor.evaluate(state.current);
+    const correct = predictions.reduce((sum, guess, i) => sum + (guess === testLabels[i] ? 1 : 0), 0);
+    const seconds = (performance.now() - start) / 1000;
+    const found = { testAccuracy: correct / testLabels.length, testLoss: lossSum / testLabels.length };
+    observer.onEvaluation({ step: this.#steps, ...found, seconds });
+    this.#set({ ...this.#last, ...found });
+    this.#addPhase('evaluate', seconds);
+    this.#evaluated = this.#record;
+  }
+
+  checkpoint(): void {
+    const start = performance.now();
+    this.#save();
+    this.#addPhase('checkpoint', (performance.now() - start) / 1000);
+  }
+
+  /** Saves the state after the last step, unless that is saved. */
+  saveLast(): void {
+    if (this.#steps !== this.#saved) this.#save();
+  }
+
+  /** Tells the observer of the last step, once. */
+  notify(): void {
+    const record = this.#pending;
+    this.#pending = undefined;
+    if (record !== undefined) this.#training.observer.onStep(record);
+  }
+
+  result(): TrainingResult {
+    const { from, state, chain } = this.#training;
+    return {
+      steps: this.#steps,
+      trainLoss: this.#record?.loss,
+      testedAt: this.#evaluated?.step,
+      testAccuracy: this.#evaluated?.testAccuracy,
+      testLoss: this.#evaluated?.testLoss,
+      weightsSha256: weightsSha256(state.current.values),
+      chain: chain.value,
+      trained: { steps: this.#steps - from.step, seconds: this.#seconds },
+    };
+  }
+
+  get #last(): StepRecord {
+    return this.#record as StepRecord;
+  }
+
+  #set(record: StepRecord): void {
+    this.#record = record;
+    this.#pending = record;
+  }
+
+  /** Adds what was done after the last step to its phases. */
+  #addPhase(phase: 'evaluate' | 'checkpoint', seconds: number): void {
+    const { timings } = this.#last;
+    const phases = { ...timings.phases, [phase]: toMicroseconds(seconds) };
+    this.#set({ ...this.#last, timings: { ...timings, phases } });
+  }
+
+  /** Later steps that are under way leave the current state alone. */
+  #save(): void {
+    const { state, chain, checkpoint } = this.#training;
+    const { values, m, v } = state.current;
+    checkpoint({ step: this.#steps, weights: values, optimizer: { m, v }, chain: chain.value });
+    this.#saved = this.#steps;
+  }
+}
+
+function timingsOf({ seconds, phases }: PipelineStep, at: number): StepTimings {
+  const { sample = 0, dispatch = 0, compute = 0, reduce = 0, update = 0, wait = 0 } = phases ?? {};
+  const rounded = Object.entries({ sample, dispatch, compute, reduce, update, wait }).map(
+    ([phase, time]) => [phase, toMicroseconds(time)] as const,
+  );
+  return { at, total: toMicroseconds(seconds), phases: Object.fromEntries(rounded) };
+}
+
+function toMicroseconds(seconds: number): number {
+  return Math.round(1e6 * seconds) / 1e6;
+}
