@@ -1,15 +1,16 @@
 import { once } from 'node:events';
 import type { WebServer } from '../coordinator/observe/web/web-server.ts';
-import { stopOnSignals } from './signals.ts';
+import { StopSignals } from './signals.ts';
 
 /**
  * Starts a server, says so, and lets it run until a person stops it.
  * @param text what is said, from the server's URL
  */
 export async function serveUntilStopped(start: () => Promise<WebServer>, text: (url: string) => string): Promise<void> {
-  const stop = stopOnSignals(() => {});
+  const signals = new StopSignals();
+  signals.handle(() => {});
   const server = await start();
   process.stderr.write(`${text(`${server.url}/`)} (Ctrl-C ends it)\n`);
-  if (!stop.signal.aborted) await once(stop.signal, 'abort');
+  if (!signals.stop.aborted) await once(signals.stop, 'abort');
   await server.close();
 }

@@ -1,58 +1,98 @@
+import { setTimeout } from 'node:timers';
+import { reportFailure } from './failure.ts';
+
 /** 128 plus the signal's number, as shells report it. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const FAILED = 1;
+/** How long a run may take to save itself after an unexpected failure, in milliseconds. */
+const SAVE_MS = 60_000;
 
-export interface StopSignals {
-  /** Aborted by the first SIGINT or SIGTERM. */
-  readonly signal: AbortSignal;
-  /** 0 until one of them came. */
-  readonly exitCode: number;
-  /** Whether SIGUSR2 came since the last call. */
-  readonly checkpointAsked: () => boolean;
-  /** Gives the signals their usual meaning back. */
-  release(): void;
-}
-
-/** SIGUSR2 would end a process that isn't ready for it: until `stopOnSignals`, it asks for nothing. */
-export function surviveEarlySignals(): void {
-  process.on('SIGUSR2', () => {});
-}
+type StopSignal = keyof typeof EXIT_CODES;
 
 /**
- * The first SIGINT or SIGTERM asks the run to stop behind its step; a second one ends the process at once. SIGUSR2 asks for a
- * checkpoint.
- * @param what is done before the end, in words
+ * The signals of a command that runs for long. The first SIGINT or SIGTERM asks it to stop; a second one ends the process at
+ * once. SIGUSR2 asks for a checkpoint. Until `handle` is called, SIGINT and SIGTERM end the process, and SIGUSR2 does nothing.
  */
-export function stopOnSignals(print: (line: string) => void, what = 'finishing this step, then saving'): StopSignals {
-  const controller = new AbortController();
-  let exitCode = 0;
-  let asked = false;
-  const handle = (name: 'SIGINT' | 'SIGTERM'): void => {
-    if (controller.signal.aborted) process.exit(EXIT_CODES[name]);
-    exitCode = EXIT_CODES[name];
-    print(`${name}: ${what}. Once more ends it at once.`);
-    controller.abort();
+export class StopSignals {
+  readonly #what: string;
+  readonly #stop = new AbortController();
+  readonly #failure = new AbortController();
+  #exitCode = 0;
+  #asked = false;
+  #print = (_line: string): void => {};
+
+  /** @param what is done before the end, in words */
+  constructor(what = 'finishing this step, then saving') {
+    this.#what = what;
+    process.on('SIGUSR2', this.#ask);
+  }
+
+  /** Aborted by the first SIGINT or SIGTERM. */
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Aborted by an exception that nothing caught, which is its reason. */
+  get failure(): AbortSignal {
+    return this.#failure.signal;
+  }
+
+  /** 0 until SIGINT or SIGTERM came. */
+  get exitCode(): number {
+    return this.#exitCode;
+  }
+
+  /** Whether SIGUSR2 came since the last call. */
+  readonly checkpointAsked = (): boolean => {
+    const was = this.#asked;
+    this.#asked = false;
+    return was;
   };
-  const ask = (): void => {
-    asked = true;
-    print('SIGUSR2: a checkpoint is taken after this step.');
+
+  /** Handles SIGINT, SIGTERM and SIGUSR2 from now on. */
+  handle(print: (line: string) => void): void {
+    this.#print = print;
+    process.on('SIGINT', this.#end);
+    process.on('SIGTERM', this.#end);
+  }
+
+  /** Lets an exception that nothing caught abort `failure`, so that the command can save its work, rather than end the process. */
+  handleExceptions(): void {
+    process.on('uncaughtException', this.#fail);
+    process.on('unhandledRejection', this.#fail);
+  }
+
+  /** Restores the usual meaning of the signals. */
+  release(): void {
+    process.off('SIGINT', this.#end);
+    process.off('SIGTERM', this.#end);
+    process.off('SIGUSR2', this.#ask);
+    process.off('uncaughtException', this.#fail);
+    process.off('unhandledRejection', this.#fail);
+  }
+
+  readonly #end = (name: StopSignal): void => {
+    if (this.#stop.signal.aborted) process.exit(EXIT_CODES[name]);
+    this.#exitCode = EXIT_CODES[name];
+    this.#print(`${name}: ${this.#what}. Once more ends it at once.`);
+    this.#stop.abort();
   };
-  process.on('SIGINT', handle);
-  process.on('SIGTERM', handle);
-  process.on('SIGUSR2', ask);
-  return {
-    signal: controller.signal,
-    get exitCode() {
-      return exitCode;
-    },
-    checkpointAsked() {
-      const was = asked;
-      asked = false;
-      return was;
-    },
-    release() {
-      process.off('SIGINT', handle);
-      process.off('SIGTERM', handle);
-      process.off('SIGUSR2', ask);
-    },
+
+  readonly #ask = (): void => {
+    this.#asked = true;
+    this.#print('SIGUSR2: a checkpoint is taken after this step.');
   };
+
+  readonly #fail = (error: unknown): void => {
+    if (this.#failure.signal.aborted) this.#giveUp(error);
+    this.#print('An unexpected failure: finishing this step, then saving.');
+    this.#failure.abort(error);
+    // The failure may keep the step from being finished.
+    setTimeout(() => this.#giveUp(error), SAVE_MS).unref();
+  };
+
+  #giveUp(error: unknown): never {
+    reportFailure(error, { debug: process.env.LOCKSTEP_DEBUG === '1', write: this.#print });
+    process.exit(FAILED);
+  }
 }

@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const { PATH, HOME, MNIST_DIR } = process.env;
-// Without what npm and the caller's shell set for the tests themselves.
-const env = { PATH, HOME, LOCKSTEP_LOG_FORMAT: 'text' };
+// Without what npm and the caller's shell set for the tests themselves. A resumed run finds the digits by MNIST_DIR.
+const env = { PATH, HOME, LOCKSTEP_LOG_FORMAT: 'text', ...(MNIST_DIR ? { MNIST_DIR } : {}) };
 
 /** The real digits where they are at hand. */
 export const DATA: readonly string[] = MNIST_DIR ? ['--data', MNIST_DIR] : ['--data', 'synthetic'];

@@ -6,6 +6,7 @@ import { startDrawServer } from '../../inspect/draw/draw-server.ts';
 import type { DrawingModel } from '../../inspect/draw/drawing.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
+import { print } from '../print.ts';
 import { serveUntilStopped } from '../serving.ts';
 
 const DEFAULT_PORT = 9466;
@@ -18,7 +19,7 @@ const MAX_PORT = 65_535;
 export async function draw(flags: Readonly<Record<string, string | undefined>>): Promise<number> {
   const { port, ...named } = flags;
   const wanted = portOf(port);
-  const model = await flaggedModel(named);
+  const model = await flaggedModel(named, { env: process.env, print });
   const options = { model: drawingModel(model), weights: model.weights };
   await serveUntilStopped(
     () => startDrawServer({ port: wanted ?? DEFAULT_PORT, explicit: wanted !== undefined, ...options }),

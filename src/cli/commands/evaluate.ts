@@ -1,110 +1,20 @@
-import { dirname } from 'node:path';
-import { recordedData } from '../../coordinator/run/recorded-data.ts';
-import { findModel } from '../../coordinator/run/saved-model.ts';
-import { datasetText } from '../../coordinator/run/summary.ts';
-import { type Checkpoint, UNKNOWN, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import { type EvaluationReport, evaluate as evaluateCheckpoint } from '../../library/evaluate.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
-import type { Dataset, Split } from '../../shared/data/dataset.ts';
-import { openDataset } from '../../shared/data/open.ts';
-import { confusionOf } from '../../shared/engine/evaluation.ts';
-import type { Evaluation } from '../../shared/engine/executor.ts';
-import { compileKernel, numericsDigest } from '../../shared/engine/wasm/exports.ts';
-import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import type { ModelLayout } from '../../shared/model/layout.ts';
+import { datasetText } from '../../shared/data/dataset-text.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
-import type { BackendName } from '../../worker/pool/backend.ts';
-import { LocalPool } from '../../worker/pool/pool.ts';
-
-/** What the command prints with --json. */
-interface Report {
-  readonly checkpoint: string;
-  readonly step: number;
-  readonly weightsSha256: string;
-  /** `mnist` or `synthetic`. */
-  readonly dataset: string;
-  /** 0..1 */
-  readonly testAccuracy: number;
-  /** Mean over the test set. */
-  readonly testLoss: number;
-  /** Test images, [truth][guess]. */
-  readonly confusion: readonly (readonly number[])[];
-}
+import { print } from '../print.ts';
 
 /** `lockstep evaluate [CHECKPOINT]`: how well a checkpoint's weights do on the test set. */
 export async function evaluate(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { backend, data, json } = resolveReadConfig({ flags, env: process.env });
-  const { checkpoint, layout, weights } = await findModel(path);
-  const trainedOn = checkpoint.digests.dataset;
-  const recorded = await recordedData(dirname(dirname(checkpoint.file)));
-  const dataset = await openDataset({ flag: data, env: process.env, print, trainedOn, recorded });
-  for (const line of differences(checkpoint, dataset, backend)) print(line);
-
-  const { lossSum, predictions } = await classify(dataset.test, { backend, layout }, weights);
-  const confusion = confusionOf(dataset.test.labels, predictions);
-  const correct = confusion.reduce((sum, row, truth) => sum + (row[truth] as number), 0);
-  const report: Report = {
-    checkpoint: checkpoint.file,
-    step: checkpoint.step,
-    weightsSha256: weightsSha256(weights),
-    dataset: dataset.name,
-    testAccuracy: correct / dataset.test.count,
-    testLoss: lossSum / dataset.test.count,
-    confusion,
-  };
-  process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report, dataset.test.count));
+  const report = await evaluateCheckpoint({ checkpoint: path, data, backend, env: process.env, print });
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
   return 0;
 }
 
-/** What makes the figures others than the run's own. */
-function differences({ config, digests }: Checkpoint, dataset: Dataset, backend: BackendName): string[] {
-  const trainedBy = config.backend ?? backend;
-  if (digests.dataset === UNKNOWN) {
-    return ['Note: the weights were imported; what they were trained on, and by what, is not known.'];
-  }
-  return [
-    ...(trainedBy === backend
-      ? []
-      : [`Note: the checkpoint was trained by the backend ${trainedBy}; the loss may differ in its last digits.`]),
-    ...(digests.dataset === dataset.sha256 ? [] : ['Note: the checkpoint was trained on another data set.']),
-    ...(digests.numerics === numericsDigest()
-      ? []
-      : ['Note: the checkpoint was written by other numerics; the loss may differ in its last digits.']),
-  ];
-}
-
-/** One worker of a pool, so that the loss is summed as it is during training. */
-async function classify(
-  test: Split,
-  { backend, layout }: { readonly backend: BackendName; readonly layout: ModelLayout },
-  weights: Float32Array,
-): Promise<Evaluation> {
-  const memory = new SharedMemory();
-  const samples = { images: memory.bytes(test.images.length), labels: memory.bytes(test.labels.length) };
-  samples.images.set(test.images);
-  samples.labels.set(test.labels);
-  const version = { values: memory.parameters(layout.parameters), readers: 0 };
-  version.values.set(weights);
-  const pool = new LocalPool({
-    workers: 1,
-    memory,
-    kernel: compileKernel(),
-    layout,
-    backend,
-    train: samples,
-    test: samples,
-    batch: 1,
-    shardSize: 1,
-    sampler: { samples: test.count, batch: 1, seed: 0, augment: 'none' },
-  });
-  try {
-    return await pool.evaluate(version);
-  } finally {
-    await pool.close();
-  }
-}
-
-function reportText(report: Report, samples: number): string {
+function reportText(report: EvaluationReport): string {
   const cells = (values: readonly (number | string)[]): string => values.map((v) => String(v).padStart(6)).join('');
+  const samples = report.confusion.flat().reduce((sum, images) => sum + images, 0);
   return [
     `checkpoint  ${shownPath(report.checkpoint)}`,
     `step        ${report.step}`,
@@ -118,8 +28,4 @@ function reportText(report: Report, samples: number): string {
     ...report.confusion.map((row, truth) => cells([truth, ...row])),
     '',
   ].join('\n');
-}
-
-function print(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

@@ -13,6 +13,7 @@ import { sha256 } from '../../shared/data/digest.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { version } from '../../shared/util/version.ts';
+import { print } from '../print.ts';
 
 export interface ExportFlags {
   readonly format: 'onnx' | 'tfjs' | 'safetensors';
@@ -40,7 +41,7 @@ export async function exportNetwork(path: string | undefined, flags: ExportFlags
   const { json } = resolveReadConfig({ flags: { json: flags.json }, env: process.env });
   const out = callerPath(flags.out, process.env);
   await (format === 'tfjs' ? newFolder(out) : newFile(out));
-  const { checkpoint, layout, weights } = await findModel(path);
+  const { checkpoint, layout, weights } = await findModel(path, { env: process.env, print });
   refuseNotFinite(layout, weights, checkpoint.file);
   const run = runOf(checkpoint);
   const source = { layout, weights, version: version() };

@@ -1,7 +1,6 @@
 // lockstep import weights.safetensors --out imported.safetensors
 import { basename } from 'node:path';
 import { type TrainedOn, trainedOn } from '../../coordinator/run/saved-model.ts';
-import { datasetText } from '../../coordinator/run/summary.ts';
 import { newFile, writeFiles } from '../../inspect/export/files.ts';
 import {
   decodeWeights,
@@ -12,6 +11,7 @@ import {
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { readBytes } from '../../shared/checkpoint/checkpoint-file.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
+import { datasetText } from '../../shared/data/dataset-text.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath, typedPath } from '../../shared/util/shown-path.ts';

@@ -18,6 +18,7 @@ import { callerPath } from '../../shared/util/paths.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { version } from '../../shared/util/version.ts';
+import { print } from '../print.ts';
 
 interface Flags {
   readonly steps?: string;
@@ -136,8 +137,4 @@ function resultOf(file: string, page: string, dataset: string, columns: readonly
     ...{ title, step, weightsSha256, testAccuracy: accuracy, mistakes: mistakes.length },
   }));
   return { report: file, bytes: Buffer.byteLength(page), dataset, snapshots };
-}
-
-function print(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

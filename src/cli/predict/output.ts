@@ -10,7 +10,7 @@ export type Predicted = { readonly file: string; readonly index?: number } & (
   | { readonly problem: string }
 );
 
-/** Which weights said so. */
+/** The weights that made the predictions. */
 export interface Source {
   readonly checkpoint: string;
   readonly step: number;

@@ -123,8 +123,13 @@ export function attemptOf(step: number, attempts: readonly Pick<Attempt, 'from'>
   return attempts.findLastIndex(({ from }) => from < step) + 1;
 }
 
-/** As run.json holds it. */
-export function manifestJson({ config, explicit, ...rest }: Manifest): object {
+/** A manifest as run.json holds it. */
+export type ManifestJson = Omit<Manifest, 'config' | 'explicit'> & {
+  readonly config: Omit<TrainConfig, 'resume' | 'forceUnlock'>;
+  readonly explicit: readonly string[];
+};
+
+export function manifestJson({ config, explicit, ...rest }: Manifest): ManifestJson {
   // What asked for this attempt is nothing of the run's.
   const { resume: _, forceUnlock: __, ...own } = config;
   const given = [...explicit].filter((key) => Object.hasOwn(own, key)).sort();

@@ -3,13 +3,15 @@ import { basename } from 'node:path';
 import { type Checkpoint, type Digests, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName, checkpointsIn, readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { AUTO, type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config/config.ts';
+import { flagOf } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
-import { shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
+import { printable } from '../../shared/util/printable.ts';
+import { shellWord, shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
 import { checkpointsFolder, manifestFile } from './files.ts';
 import { findRun } from './find.ts';
 import { firstIntact } from './first-intact.ts';
@@ -40,6 +42,20 @@ export async function resumedRun(sources: Sources): Promise<Resumed | undefined>
         ]),
   ]);
   return resumed;
+}
+
+/** What a person must know of a resumed run's options that this command lacks; undefined if it lacks none. */
+export function notTakenText({ path, manifest, notTaken }: Resumed): string | undefined {
+  if (notTaken.length === 0) return undefined;
+  const flags = notTaken.map((key) => {
+    const value = manifest.config[key];
+    return value === true ? flagOf(key) : `${flagOf(key)} ${shellWord(printable(String(value)))}`;
+  });
+  const command = commandLine(`train --resume ${[typedPath(path), ...flags].join(' ')}`, process.env);
+  return (
+    'A resumed run takes only the options that decide its bits, its intervals and its number of workers from its directory. ' +
+    `To use the others again too: ${command}`
+  );
 }
 
 /** The run directory that --resume names; undefined without it, and for auto where --out holds no run yet. */

@@ -5,6 +5,7 @@ import { LockstepError, RunDirectoryError } from '../../shared/util/errors.ts';
 import { type FileOperations, fileOperations, replaceFile } from '../../shared/util/replace-file.ts';
 import type { StepRecord } from '../train/observer.ts';
 import { CHECKPOINTS, checkpointsFolder, manifestFile, STEPS, stepsFile } from './files.ts';
+import { type Manifest, manifestJson } from './manifest.ts';
 import { RunLock } from './run-lock.ts';
 import { writeFailure } from './step-file.ts';
 import { StepLog, type StepLogOptions } from './step-log.ts';
@@ -126,10 +127,10 @@ export class RunDirectory {
    * Writes run.json, all of it or none; await one call before the next.
    * @throws RunDirectoryError where it can't be written, RunLockError where another process owns the directory
    */
-  async writeManifest(manifest: object): Promise<void> {
+  async writeManifest(manifest: Manifest): Promise<void> {
     const path = manifestFile(this.path);
     try {
-      await replaceFile(path, Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`), this.files);
+      await replaceFile(path, Buffer.from(`${JSON.stringify(manifestJson(manifest), undefined, 2)}\n`), this.files);
     } catch (error) {
       throw error instanceof LockstepError ? error : writeFailure(path, error as Error);
     }

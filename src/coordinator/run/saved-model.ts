@@ -4,6 +4,7 @@ import { type Checkpoint, type Digests, trainingStateOf, UNKNOWN } from '../../s
 import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
+import { datasetText } from '../../shared/data/dataset-text.ts';
 import { digestOf } from '../../shared/data/digest.ts';
 import { MNIST_FILES } from '../../shared/data/mnist-files.ts';
 import { SYNTHETIC_SHA256 } from '../../shared/data/synthetic.ts';
@@ -14,7 +15,6 @@ import { callerPath } from '../../shared/util/paths.ts';
 import { CHECKPOINTS } from './files.ts';
 import { findCheckpoints, findRun } from './find.ts';
 import { firstIntact } from './first-intact.ts';
-import { datasetText } from './summary.ts';
 
 /** A checkpoint as far as predictions need it. */
 export interface SavedModel {
@@ -31,13 +31,19 @@ export async function openModel(file: string): Promise<SavedModel> {
   return { checkpoint, layout, weights: trainingStateOf(checkpoint, layout).weights };
 }
 
+export interface FindOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** Told of each damaged checkpoint that is passed over. */
+  readonly print: (line: string) => void;
+}
+
 /**
- * The one that a person means: a checkpoint, the last sound one of a run, or of the newest run where nothing is named.
- * @throws CheckpointError where there is none, or it can't be used
+ * The model that a person means: a checkpoint, the last intact one of a run, or of the newest run if nothing is named.
+ * @throws CheckpointError if there is none, or it can't be used
  */
-export async function findModel(named: string | undefined): Promise<SavedModel> {
-  const path = named === undefined ? undefined : callerPath(named, process.env);
-  const files = await findCheckpoints(path, callerPath('runs', process.env));
+export async function findModel(named: string | undefined, { env, print }: FindOptions): Promise<SavedModel> {
+  const path = named === undefined ? undefined : callerPath(named, env);
+  const files = await findCheckpoints(path, callerPath('runs', env));
   // What is wrong with the last one left is an error.
   return (await firstIntact(files.slice(0, -1), openModel, print)) ?? openModel(files.at(-1) as string);
 }
@@ -51,9 +57,10 @@ export interface ModelFlags {
  * As `findModel`, by flags.
  * @throws UsageError where --run isn't a run directory
  */
-export async function flaggedModel({ run, checkpoint }: ModelFlags): Promise<SavedModel> {
-  if (checkpoint !== undefined || run === undefined) return findModel(checkpoint);
-  return findModel(await findRun(callerPath(run, process.env), '', "For a checkpoint's weights: --checkpoint."));
+export async function flaggedModel({ run, checkpoint }: ModelFlags, options: FindOptions): Promise<SavedModel> {
+  if (checkpoint !== undefined || run === undefined) return findModel(checkpoint, options);
+  const path = await findRun(callerPath(run, options.env), '', "For a checkpoint's weights: --checkpoint.");
+  return findModel(path, options);
 }
 
 /** A data set by its name; `other` is none of those, `unknown` what imported weights were trained on. */
@@ -90,8 +97,4 @@ function modelOf({ file, config }: Checkpoint) {
       'Use the version of Lockstep that wrote it.',
     { file, cause: parsed.error },
   );
-}
-
-function print(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

@@ -5,7 +5,7 @@ import { stepsFile } from '../../coordinator/run/files.ts';
 import { openRun, stateOf } from '../../coordinator/run/list.ts';
 import type { Manifest } from '../../coordinator/run/manifest.ts';
 import { readSteps } from '../../coordinator/run/step-lines.ts';
-import { datasetText } from '../../coordinator/run/summary.ts';
+import { datasetText } from '../../shared/data/dataset-text.ts';
 import { packSeries } from '../../shared/live/packed-series.ts';
 import type { ReportCurves } from '../../shared/live/report-curves.ts';
 import { CAPACITY } from '../../shared/live/series.ts';

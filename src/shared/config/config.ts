@@ -49,15 +49,31 @@ export function bitsOf(config: TrainConfig): Readonly<Record<string, unknown>> {
   );
 }
 
+/**
+ * What a resumed run takes from its run.json: what decides the bits, the intervals, and the number of workers. A run directory is
+ * data, which somebody else may have made: paths, URLs, hosts, credentials and switches come from this process's own sources alone.
+ */
+const TAKEN_FROM_RUN: ReadonlySet<OptionKey> = new Set([
+  ...BITS,
+  'evaluateEvery',
+  'checkpointEvery',
+  'keep',
+  'workers',
+]);
+/** Options of a single command: nothing is missing if a resumed run lacks them. */
+const OWN_TO_A_COMMAND: ReadonlySet<OptionKey> = new Set(['json', 'out', 'resume', 'forceUnlock']);
+
 /** A resumed run's config, and which of the values that were given it can't take. */
 export interface ResumedTrainConfig extends ResolvedTrainConfig {
+  /** Options that were given when the run began, and that this process has to be given again. */
+  readonly notTaken: readonly OptionKey[];
   /** A line for each option that would change the bits. */
   readonly refused: readonly string[];
 }
 
 /**
- * The config of a run that goes on: what decides the bits is the run's own, the rest is given, or the run's own where it was
- * given then, or a default. Iterations may be raised where the learning rate doesn't depend on them.
+ * The config of a resumed run: what decides the bits is the run's own. The rest is given; or, for intervals and workers, the
+ * run's own if it was given then; or a default. Iterations may be raised if the learning rate doesn't depend on them.
  * @throws UsageError as `resolveTrainConfig`
  */
 export function resumeTrainConfig(
@@ -65,10 +81,9 @@ export function resumeTrainConfig(
   { config: own, explicit }: ResolvedTrainConfig,
 ): ResumedTrainConfig {
   const given = readSources(sources, OPTION_KEYS);
-  // How the result is told is the command's, not the run's.
-  const kept = new Set<OptionKey>([...explicit, ...BITS]);
-  kept.delete('json');
-  const base = Object.fromEntries(Object.entries(own).filter(([key]) => kept.has(key as OptionKey)));
+  const isTaken = (key: OptionKey): boolean => TAKEN_FROM_RUN.has(key) || (key === 'data' && own.data === SYNTHETIC);
+  const taken = new Set([...BITS, ...[...explicit].filter(isTaken)]);
+  const base = Object.fromEntries(Object.entries(own).filter(([key]) => taken.has(key as OptionKey)));
   const { out, resume, forceUnlock, ...values } = valuesOf(given);
   // The same command begins the run and goes on with it: its preset is held against the run's options as flags are.
   const isAuto = resume === AUTO;
@@ -84,7 +99,12 @@ export function resumeTrainConfig(
   );
   return {
     config: { ...config, out: own.out },
-    explicit: new Set([...explicit, ...(Object.keys(given) as OptionKey[])]),
+    explicit: new Set(
+      [...explicit].filter((key) => taken.has(key) || key === 'out').concat(Object.keys(given) as OptionKey[]),
+    ),
+    notTaken: [...explicit].filter(
+      (key) => !taken.has(key) && !OWN_TO_A_COMMAND.has(key) && !(key in given) && own[key] !== config[key],
+    ),
     refused,
   };
 }

@@ -127,3 +127,8 @@ export class WorkerError extends LockstepError {
     this.samples = options.samples;
   }
 }
+
+/** A remote node can't take part in a run: its coordinator closed the connection for good. */
+export class NodeError extends LockstepError {
+  readonly code = 'ERR_NODE';
+}

@@ -9,8 +9,12 @@ export function shownPath(path: string): string {
 
 /** The same as a word of a command line. */
 export function typedPath(path: string): string {
-  const shown = shownPath(path);
-  return /^[\w./:@%+=,-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`;
+  return shellWord(shownPath(path));
+}
+
+/** A text as one word of a command line. */
+export function shellWord(text: string): string {
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** As much of a digest as people compare. */

@@ -3,14 +3,29 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { type Manifest, manifestOf } from '#src/coordinator/run/manifest.js';
 import { RunDirectory, runName } from '#src/coordinator/run/run-directory.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
+import { resolveTrainConfig } from '#src/shared/config/config.js';
 import { RunDirectoryError, RunLockError } from '#src/shared/util/errors.js';
 
 const root = await mkdtemp(join(tmpdir(), 'lockstep-runs-'));
 after(() => rm(root, { recursive: true }));
 
 const options = { name: 'first', runs: join(root, 'runs'), print: assert.fail, forceUnlock: false };
+
+/** A manifest of a run with this seed. */
+function manifest(seed: number): Promise<Manifest> {
+  return manifestOf({
+    ...resolveTrainConfig({ flags: { seed: String(seed) }, env: {} }),
+    name: 'first',
+    digests: { dataset: 'd', numerics: 'n' },
+    dataset: 'mnist',
+    from: 0,
+    started: new Date('2026-05-04T10:00:00.000Z'),
+    metricsUrl: undefined,
+  });
+}
 
 function record(step: number): StepRecord {
   return { step, loss: 2.5, accuracy: 0.125, learningRate: 0.003, gradientNorm: 1.5, timings: { total: 0.25 } };
@@ -47,7 +62,7 @@ test('a name sorts by the start and tells the seed', () => {
 test('--out may be new or empty, and is refused where it holds anything', async () => {
   const fresh = join(root, 'deep', 'below');
   const run = await RunDirectory.create(fresh, options);
-  await run.writeManifest({});
+  await run.writeManifest(await manifest(1));
   await run.close();
   assert.equal(run.checkpoints, join(fresh, 'checkpoints'));
   await assertRefused(RunDirectory.create(fresh, options), fresh, "isn't empty", '--out');
@@ -76,13 +91,15 @@ test('a folder that cannot be made is refused', async () => {
 
 test('the manifest is readable JSON, replaced as a whole', async () => {
   const run = await RunDirectory.create(undefined, options);
-  await run.writeManifest({ config: { seed: 1 } });
-  await run.writeManifest({ config: { seed: 2 } });
-  assert.equal(await readFile(join(run.path, 'run.json'), 'utf8'), '{\n  "config": {\n    "seed": 2\n  }\n}\n');
+  await run.writeManifest(await manifest(1));
+  await run.writeManifest(await manifest(2));
+  const text = await readFile(join(run.path, 'run.json'), 'utf8');
+  assert.equal(JSON.parse(text).config.seed, 2);
+  assert.match(text, /^\{\n {2}"name": "first",\n[\s\S]*\n\}\n$/);
   assert.deepEqual((await readdir(run.path)).sort(), ['checkpoints', 'run.json', 'run.lock', 'steps.jsonl']);
   await rm(join(run.path, 'run.json'));
   await mkdir(join(run.path, 'run.json'));
-  await assertRefused(run.writeManifest({}), join(run.path, 'run.json'), 'could not be written');
+  await assertRefused(run.writeManifest(await manifest(3)), join(run.path, 'run.json'), 'could not be written');
   await run.close();
 });
 
@@ -123,14 +140,14 @@ test('a run that goes on: its log is cut, half-written files are removed', async
 
 test('a directory that another process took over is written no more', async () => {
   const run = await RunDirectory.create(undefined, options);
-  await run.writeManifest({ mine: true });
+  await run.writeManifest(await manifest(1));
   const lock = JSON.parse(await readFile(join(run.path, 'run.lock'), 'utf8'));
   await writeFile(join(run.path, 'run.lock'), JSON.stringify({ ...lock, token: 'of another' }));
-  await assert.rejects(run.writeManifest({ mine: false }), (error) => {
+  await assert.rejects(run.writeManifest(await manifest(2)), (error) => {
     assert.ok(error instanceof RunLockError);
     assert.deepEqual([error.lost, error.exitCode], [true, 1]);
     return true;
   });
-  assert.match(await readFile(join(run.path, 'run.json'), 'utf8'), /true/);
+  assert.equal(JSON.parse(await readFile(join(run.path, 'run.json'), 'utf8')).config.seed, 1);
   await run.close();
 });

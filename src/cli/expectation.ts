@@ -1,6 +1,6 @@
-import { BITS, resolveTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
-import { type Preset, presetNames, readPreset } from '../../shared/config/presets.ts';
-import type { Summary } from './summary.ts';
+import type { Summary } from '../coordinator/run/summary.ts';
+import { BITS, resolveTrainConfig, type TrainConfig } from '../shared/config/config.ts';
+import { type Preset, presetNames, readPreset } from '../shared/config/presets.ts';
 
 /** What a person reads where a finished run is one that a preset says the result of; undefined where it is none. */
 export function expectationText({ dataset, weightsSha256 }: Summary, config: TrainConfig): string | undefined {

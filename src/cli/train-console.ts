@@ -1,0 +1,59 @@
+import type { Summary } from '../coordinator/run/summary.ts';
+import type { EvaluationRecord, RunEvent, StepObserver, StepRecord } from '../coordinator/train/observer.ts';
+import type { RunObserver, RunStarted } from '../library/observer.ts';
+import type { TrainConfig } from '../shared/config/config.ts';
+import { progressOf } from './progress/progress.ts';
+import type { Terminal } from './progress/terminal.ts';
+import { announcement, summaryText } from './run-texts.ts';
+
+/** What `lockstep train` prints of a run. */
+export class TrainConsole implements RunObserver {
+  readonly #terminal: Terminal;
+  #progress: StepObserver | undefined;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  onStatus(text: string): void {
+    this.#terminal.showText(text);
+  }
+
+  onOpen(name: string): void {
+    this.#terminal.setContext({ run: name });
+  }
+
+  onStart(run: RunStarted): void {
+    for (const line of announcement(run)) this.#terminal.print(line);
+    const { iterations: steps, batch } = run.config;
+    this.#progress = progressOf({ terminal: this.#terminal, steps, batch, now: () => performance.now() });
+  }
+
+  onStep(record: StepRecord): void {
+    this.#progress?.onStep?.(record);
+    this.#terminal.setContext({ step: record.step });
+  }
+
+  onEvaluation(record: EvaluationRecord): void {
+    this.#progress?.onEvaluation?.(record);
+  }
+
+  onEvent(event: RunEvent): void {
+    if (event.kind !== 'notice') return;
+    const { kind: _, message, ...entry } = event;
+    this.#terminal.print(message, entry);
+  }
+
+  onResult(result: Summary, config: TrainConfig): void {
+    const [first = '', ...others] = summaryText(result, config);
+    // In the log, `run` is the run's name, on every line.
+    const { run: path, ...figures } = result;
+    this.#terminal.print(first, { ...figures, path });
+    for (const line of others) this.#terminal.print(line);
+    if (config.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  }
+
+  async close(): Promise<void> {
+    this.#terminal.clear();
+  }
+}

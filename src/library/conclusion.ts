@@ -1,0 +1,72 @@
+import { ended, type Manifest } from '../coordinator/run/manifest.ts';
+import type { RunDirectory } from '../coordinator/run/run-directory.ts';
+import { type Summary, samplesText, summaryOf } from '../coordinator/run/summary.ts';
+import type { HashChain } from '../coordinator/train/hash-chain.ts';
+import type { TrainingResult } from '../coordinator/train/training.ts';
+import { commandLine } from '../shared/util/command-line.ts';
+import { RunDirectoryError, WriteError } from '../shared/util/errors.ts';
+import { typedPath } from '../shared/util/shown-path.ts';
+import type { Observers } from './observers.ts';
+import type { RunContext } from './run-context.ts';
+
+export interface TrainOutcome {
+  readonly state: 'finished' | 'stopped';
+  readonly result: Summary;
+}
+
+interface Run {
+  readonly context: RunContext;
+  readonly observers: Observers;
+  readonly chain: HashChain;
+}
+
+interface Ending {
+  readonly result: TrainingResult;
+  readonly network: Readonly<Record<'sent' | 'received', number>> | undefined;
+  /** When the attempt began: Unix milliseconds. */
+  readonly startedAt: number;
+  readonly stop: AbortSignal;
+}
+
+/** Reports what a training came to, and writes run.json for the last time. @throws WriteError */
+export async function conclude(
+  { context, observers, chain }: Run,
+  { result, network, startedAt, stop }: Ending,
+): Promise<TrainOutcome> {
+  const { directory, start, feed, observer } = context;
+  const { config, dataset } = start.manifest;
+  const samples = await observers.remoteWriter?.finish(stop);
+  const started = new Date(startedAt);
+  const summary = summaryOf({ run: directory.path, config, dataset, result, started, network, samples });
+  const { steps } = observers;
+  const state = steps === config.iterations ? 'finished' : 'stopped';
+  observer.onResult(summary, config);
+  await feed?.end(state);
+  await writeLastManifest(directory, ended(start.manifest, { state, steps, chain: chain.value, result: summary }));
+  return { state, result: summary };
+}
+
+/** Writes why a run failed to run.json, as far as that can be written. */
+export async function recordFailure({ context, observers, chain }: Run, error: unknown): Promise<void> {
+  const { directory, start, feed, print } = context;
+  const failure = error instanceof Error ? error.message : String(error);
+  await feed?.end('failed');
+  const manifest = ended(start.manifest, { state: 'failed', steps: observers.steps, chain: chain.value, failure });
+  // It may be the directory that failed: then the first error is the one to report.
+  await directory.writeManifest(manifest).catch(() => {});
+  const samples = await observers.remoteWriter?.finish(AbortSignal.abort());
+  if (samples !== undefined && samples.dropped > 0) print(samplesText(samples));
+}
+
+/** @throws WriteError: all the rest is saved, so resuming the run repairs it */
+async function writeLastManifest(directory: RunDirectory, manifest: Manifest): Promise<void> {
+  try {
+    await directory.writeManifest(manifest);
+  } catch (error) {
+    if (!(error instanceof RunDirectoryError)) throw error;
+    const resume = commandLine(`train --resume ${typedPath(directory.path)}`, process.env);
+    throw new WriteError(`${error.message} The checkpoint is saved; this brings run.json up to date: ${resume}`, {
+      cause: error,
+    });
+  }
+}

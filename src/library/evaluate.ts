@@ -1,0 +1,117 @@
+import { dirname } from 'node:path';
+import { recordedData } from '../coordinator/run/recorded-data.ts';
+import { findModel } from '../coordinator/run/saved-model.ts';
+import { type Checkpoint, UNKNOWN, weightsSha256 } from '../shared/checkpoint/checkpoint.ts';
+import type { Dataset, Split } from '../shared/data/dataset.ts';
+import { openDataset } from '../shared/data/open.ts';
+import { confusionOf } from '../shared/engine/evaluation.ts';
+import type { Evaluation } from '../shared/engine/executor.ts';
+import { compileKernel, numericsDigest } from '../shared/engine/wasm/exports.ts';
+import { SharedMemory } from '../shared/engine/wasm/memory.ts';
+import type { ModelLayout } from '../shared/model/layout.ts';
+import type { BackendName } from '../worker/pool/backend.ts';
+import { LocalPool } from '../worker/pool/pool.ts';
+import { placeInMemory } from '../worker/pool/sample-set.ts';
+
+export interface EvaluateOptions {
+  /** A checkpoint file or a run directory (default: the newest run below runs/). */
+  readonly checkpoint?: string | undefined;
+  /** A folder of MNIST's files, or `synthetic` (default: the set that the weights were trained on). */
+  readonly data?: string | undefined;
+  readonly backend: BackendName;
+  readonly env: NodeJS.ProcessEnv;
+  /** Told what a person must know of the result. */
+  readonly print: (line: string) => void;
+}
+
+/** How well a checkpoint's weights do on the test set. */
+export interface EvaluationReport {
+  readonly checkpoint: string;
+  readonly step: number;
+  readonly weightsSha256: string;
+  /** `mnist` or `synthetic`. */
+  readonly dataset: string;
+  /** 0..1 */
+  readonly testAccuracy: number;
+  /** Mean over the test set. */
+  readonly testLoss: number;
+  /** Test images, [truth][guess]. */
+  readonly confusion: readonly (readonly number[])[];
+}
+
+/**
+ * Classifies the test set by a checkpoint's weights.
+ * @throws CheckpointError, DatasetError, BackendError
+ */
+export async function evaluate({
+  checkpoint: named,
+  data,
+  backend,
+  env,
+  print,
+}: EvaluateOptions): Promise<EvaluationReport> {
+  const { checkpoint, layout, weights } = await findModel(named, { env, print });
+  const trainedOn = checkpoint.digests.dataset;
+  const recorded = await recordedData(dirname(dirname(checkpoint.file)));
+  const dataset = await openDataset({ flag: data, env, print, trainedOn, recorded });
+  for (const line of differences(checkpoint, dataset, backend)) print(line);
+
+  const { lossSum, predictions } = await classify(dataset.test, { backend, layout }, weights);
+  const confusion = confusionOf(dataset.test.labels, predictions);
+  const correct = confusion.reduce((sum, row, truth) => sum + (row[truth] as number), 0);
+  return {
+    checkpoint: checkpoint.file,
+    step: checkpoint.step,
+    weightsSha256: weightsSha256(weights),
+    dataset: dataset.name,
+    testAccuracy: correct / dataset.test.count,
+    testLoss: lossSum / dataset.test.count,
+    confusion,
+  };
+}
+
+/** What makes the figures differ from the run's own. */
+function differences({ config, digests }: Checkpoint, dataset: Dataset, backend: BackendName): string[] {
+  const trainedBy = config.backend ?? backend;
+  if (digests.dataset === UNKNOWN) {
+    return ['Note: the weights were imported; what they were trained on, and by what, is not known.'];
+  }
+  return [
+    ...(trainedBy === backend
+      ? []
+      : [`Note: the checkpoint was trained by the backend ${trainedBy}; the loss may differ in its last digits.`]),
+    ...(digests.dataset === dataset.sha256 ? [] : ['Note: the checkpoint was trained on another data set.']),
+    ...(digests.numerics === numericsDigest()
+      ? []
+      : ['Note: the checkpoint was written by other numerics; the loss may differ in its last digits.']),
+  ];
+}
+
+/** One worker of a pool, so that the loss is summed as it is during training. */
+async function classify(
+  test: Split,
+  { backend, layout }: { readonly backend: BackendName; readonly layout: ModelLayout },
+  weights: Float32Array,
+): Promise<Evaluation> {
+  const memory = new SharedMemory();
+  const samples = placeInMemory(memory, test);
+  const version = { values: memory.parameters(layout.parameters), readers: 0 };
+  version.values.set(weights);
+  const pool = new LocalPool({
+    workers: 1,
+    memory,
+    kernel: compileKernel(),
+    layout,
+    backend,
+    train: samples,
+    test: samples,
+    batch: 1,
+    shardSize: 1,
+    sampler: { samples: test.count, batch: 1, seed: 0, augment: 'none' },
+  });
+  try {
+    return await pool.evaluate(version);
+  } finally {
+    await pool.close();
+  }
+}

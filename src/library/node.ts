@@ -1,0 +1,84 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NodeError } from '../shared/util/errors.ts';
+import type { Token } from '../shared/util/token.ts';
+import { TOKEN_VARIABLE } from '../shared/util/token.ts';
+import { closeCodes, retriesAfter } from '../shared/wire/close-codes.ts';
+import { NodeData } from '../worker/node/data.ts';
+import { type Ending, takePart } from '../worker/node/session.ts';
+
+/** Between two attempts to connect, in milliseconds: the first pause, doubled each time up to the last. */
+const FIRST_PAUSE_MS = 100;
+const LAST_PAUSE_MS = 5000;
+const TOKEN_HINT = `Give the token of that run by --token-file FILE or $${TOKEN_VARIABLE}.`;
+
+export interface NodeOptions {
+  /** The coordinator's address: ws://HOST:PORT or wss://HOST:PORT. */
+  readonly url: string;
+  readonly token: Token | undefined;
+  /** PEM certificates to trust (default: those of the system). */
+  readonly ca: Buffer | undefined;
+  readonly threads: number;
+  /** The name that the coordinator shows. */
+  readonly name: string;
+  /** A folder of MNIST's files, if this machine has one. */
+  readonly data: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  /** Waits for the next run when one is over. */
+  readonly keep: boolean;
+  /** Aborted: the node leaves. */
+  readonly stop: AbortSignal;
+  readonly onEvent: (event: NodeEvent) => void;
+}
+
+export type NodeEvent =
+  /** The coordinator has told which run it trains. */
+  | { readonly kind: 'run'; readonly name: string }
+  | { readonly kind: 'notice'; readonly message: string; readonly level: 'info' | 'warn' };
+
+/**
+ * Computes for a coordinator until its run is over, and connects again whenever the connection is lost.
+ * @returns finished: the run is over; stopped: the node was asked to leave
+ * @throws NodeError if the coordinator closed the connection for good
+ */
+export async function runNode(options: NodeOptions): Promise<'finished' | 'stopped'> {
+  const { url, token, ca, threads, name, env, keep, stop, onEvent } = options;
+  const print = (message: string, level: 'info' | 'warn' = 'info'): void => onEvent({ kind: 'notice', message, level });
+  const data = new NodeData({ flag: options.data, env, threads, print });
+  const node = { url, token, ca, threads, identity: randomUUID(), name, leave: stop };
+  let pause = FIRST_PAUSE_MS;
+  try {
+    while (!stop.aborted) {
+      const ending = await takePart({
+        ...node,
+        prepare: (welcome, received) => {
+          onEvent({ kind: 'run', name: welcome.run });
+          return data.prepare(welcome, received);
+        },
+        onReady: () => {
+          pause = FIRST_PAUSE_MS;
+          print(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}.`);
+        },
+      }).catch((error: Error): Ending => ({ code: 1006, reason: error.message, finished: false }));
+      if (stop.aborted) break;
+      if (ending.finished && !keep) {
+        print('The run is over.');
+        return 'finished';
+      }
+      if (!ending.finished && !retriesAfter(ending.code)) throw closedForGood(ending);
+      if (pause === FIRST_PAUSE_MS) {
+        print(`No connection to ${url} (${ending.reason || ending.code}); trying again.`, 'warn');
+      }
+      await sleep(pause / 2 + randomInt(Math.ceil(pause / 2)), undefined, { signal: stop }).catch(() => {});
+      pause = Math.min(LAST_PAUSE_MS, 2 * pause);
+    }
+    return 'stopped';
+  } finally {
+    await data.close();
+  }
+}
+
+function closedForGood({ code, reason }: Ending): NodeError {
+  const hint = code === closeCodes.unauthorized.code ? ` ${TOKEN_HINT}` : '';
+  return new NodeError(`The coordinator closed the connection: ${reason.replace(/\.$/, '')} (${code}).${hint}`);
+}

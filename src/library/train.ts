@@ -1,0 +1,118 @@
+// The training of a run as a library: without output, signal handlers and exit codes.
+//   const job = await resolveJob({ flags: { iterations: 500, out: 'runs/first' }, env: process.env });
+//   const { state, result } = await train(job, { observers: [{ onStep: ({ step, loss }) => … }] });
+import type { Summary } from '../coordinator/run/summary.ts';
+import { HashChain } from '../coordinator/train/hash-chain.ts';
+import { train as trainSteps } from '../coordinator/train/train.ts';
+import type { TrainingResult } from '../coordinator/train/training.ts';
+import { initialWeights } from '../shared/model/initialize.ts';
+import { keepYoungSmall } from '../shared/util/young-garbage.ts';
+import { startComputing } from './computing.ts';
+import { conclude, recordFailure, type TrainOutcome } from './conclusion.ts';
+import { readInputs, type TrainingJob } from './inputs.ts';
+import { allOf, type RunObserver } from './observer.ts';
+import { type Observers, openObservers } from './observers.ts';
+import { type RunContext, withRun } from './run-context.ts';
+
+export interface TrainControl {
+  /** Aborted: the run ends after the steps under way, with a checkpoint, and can be resumed. */
+  readonly stop?: AbortSignal;
+  /** Aborted with an error as the reason: the run ends likewise, and fails with that error. */
+  readonly failure?: AbortSignal;
+  /** Whether somebody has asked for a checkpoint since the last call. */
+  readonly checkpointAsked?: () => boolean;
+}
+
+export interface TrainOptions extends TrainControl {
+  readonly observers?: readonly RunObserver[];
+}
+
+/**
+ * Carries a job out: opens the run, trains, and keeps run.json. A finished run that is resumed has nothing left to do.
+ * @throws LockstepError, with a stable `code`; whatever was trained before is saved
+ */
+export async function train(job: TrainingJob, options: TrainOptions = {}): Promise<TrainOutcome> {
+  const observer = allOf(options.observers ?? []);
+  const finished = resultOf(job);
+  if (finished !== undefined) {
+    observer.onResult(finished, job.config);
+    return { state: 'finished', result: finished };
+  }
+  const inputs = await readInputs(job, observer);
+  return withRun(job, inputs, observer, (context) => carryOut(context, options));
+}
+
+/** The result of the job's run if that is finished. The run may have been moved since. */
+function resultOf({ config, resumed }: TrainingJob): Summary | undefined {
+  const result = resumed?.manifest.result;
+  return resumed === undefined || result?.steps !== config.iterations ? undefined : { ...result, run: resumed.path };
+}
+
+async function carryOut(context: RunContext, { stop, failure, checkpointAsked }: TrainControl): Promise<TrainOutcome> {
+  const { directory, start, metrics, observer, http } = context;
+  const { manifest, from } = start;
+  const { config, dataset, attempts } = manifest;
+  await directory.writeManifest(manifest);
+  const startedAt = Date.parse(attempts.at(-1)?.started ?? manifest.started);
+  metrics.begin({ attempt: attempts.length, startedAt, step: from.step, iterations: config.iterations });
+  observer.onStart({ run: directory.path, config, dataset, http, from: from.step });
+
+  const observers = await openObservers(context);
+  const run = { context, observers, chain: new HashChain(start.chain) };
+  const ends = [stop, failure, observers.lockLost].filter((signal) => signal !== undefined);
+  try {
+    const trained = await runSteps(run, { stop: AbortSignal.any(ends), failure, checkpointAsked });
+    return await conclude(run, { ...trained, startedAt, stop: stop ?? new AbortController().signal });
+  } catch (error) {
+    await recordFailure(run, error);
+    throw error;
+  }
+}
+
+interface Run {
+  readonly context: RunContext;
+  readonly observers: Observers;
+  readonly chain: HashChain;
+}
+
+interface RunControl {
+  readonly stop: AbortSignal;
+  readonly failure: AbortSignal | undefined;
+  readonly checkpointAsked: (() => boolean) | undefined;
+}
+
+/** What was trained, and the bytes that were exchanged with remote nodes. */
+interface Trained {
+  readonly result: TrainingResult;
+  readonly network: Readonly<Record<'sent' | 'received', number>> | undefined;
+}
+
+async function runSteps(
+  { context, observers, chain }: Run,
+  { stop, failure, checkpointAsked = () => false }: RunControl,
+): Promise<Trained> {
+  const { manifest, from, state: initial } = context.start;
+  const { config } = manifest;
+  const computing = startComputing(context, observers.all, stop);
+  const { layout, kernel, state, optimizer, testLabels } = computing.engine;
+  const { executor } = computing;
+  try {
+    await computing.acceptNodes();
+    state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
+    observers.begin(state);
+    keepYoungSmall();
+    const { all: observer, checkpoint } = observers;
+    const loop = { config, from, executor, state, optimizer, chain, testLabels, observer, checkpoint, checkpointAsked };
+    const result = await trainSteps({ ...loop, stop });
+    await observers.checkpoints.finish(stop);
+    failure?.throwIfAborted();
+    return { result, network: computing.networkBytes };
+  } catch (error) {
+    // What led here is the failure to report.
+    await observers.checkpoints.finish(AbortSignal.abort()).catch(() => {});
+    throw error;
+  } finally {
+    await observers.close();
+    await computing.close({ stopped: stop.aborted });
+  }
+}

@@ -1,0 +1,66 @@
+import { availableParallelism } from 'node:os';
+import { type Manifest, readManifest } from '../coordinator/run/manifest.ts';
+import type { TrainConfig } from '../shared/config/config.ts';
+import { openDataset } from '../shared/data/open.ts';
+import { SYNTHETIC_SHA256 } from '../shared/data/synthetic.ts';
+import { numericsDigest } from '../shared/engine/wasm/exports.ts';
+import { SharedMemory } from '../shared/engine/wasm/memory.ts';
+import { UsageError } from '../shared/util/errors.ts';
+import { shortDigest, shownPath } from '../shared/util/shown-path.ts';
+import { type Verification, verifyRun } from './verify/verification.ts';
+
+export interface VerifyOptions {
+  /** The run directory. */
+  readonly run: string;
+  /** Spans between checkpoints to compute again, chosen at random; all if there are no more. */
+  readonly spans: number;
+  /** Default: as many as this machine has use for. The run's own number makes no difference. */
+  readonly workers?: number | undefined;
+  /** A folder of MNIST's files, or `synthetic` (default: the set that the run was trained on). */
+  readonly data?: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  readonly print: (line: string) => void;
+  /** Shows a passing text: how far it is. */
+  readonly show: (text: string) => void;
+}
+
+/**
+ * Checks whether a run is what its configuration makes, by computing parts of it again.
+ * @returns what was compared, and with how many workers
+ * @throws UsageError if this build or this data set can't tell, RunDirectoryError, WorkerError
+ */
+export async function verify(options: VerifyOptions): Promise<Verification & { readonly workers: number }> {
+  const { run, spans, data, env, print, show } = options;
+  const manifest = await readManifest(run);
+  refuseOtherNumerics(run, manifest);
+  const memory = new SharedMemory();
+  const allocate = (length: number): Uint8Array => memory.bytes(length);
+  const trainedOn = manifest.digests.dataset;
+  const recorded = manifest.config.data;
+  const dataset = await openDataset({ flag: data, env, allocate, trainedOn, recorded, print, show });
+  refuseOtherData(run, manifest, dataset.sha256);
+  const workers = options.workers ?? usefulWorkers(manifest.config);
+  return { ...(await verifyRun({ run, manifest, spans, workers, dataset, memory, print, show })), workers };
+}
+
+function usefulWorkers({ batch, shardSize }: TrainConfig): number {
+  return Math.min(availableParallelism(), batch / shardSize);
+}
+
+function refuseOtherNumerics(run: string, { digests, versions }: Manifest): void {
+  const own = numericsDigest();
+  if (digests.numerics === own) return;
+  throw new UsageError(
+    `${shownPath(run)} can't be verified by this build: the run has the numerics ${shortDigest(digests.numerics)}, ` +
+      `but these are ${shortDigest(own)}. Use the build that trained it, version ${versions.lockstep ?? 'unknown'}.`,
+  );
+}
+
+function refuseOtherData(run: string, { digests, dataset }: Manifest, sha256: string): void {
+  if (digests.dataset === sha256) return;
+  const advice = digests.dataset === SYNTHETIC_SHA256 ? 'Add --data synthetic.' : `Name its folder by --data.`;
+  throw new UsageError(
+    `${shownPath(run)} can't be verified with this data set: the run has ${dataset}, ${shortDigest(digests.dataset)}, ` +
+      `but this is ${shortDigest(sha256)}. ${advice}`,
+  );
+}
