@@ -141,7 +141,7 @@ describe('a run with remote nodes has the bits of one worker', () => {
 
   it('with a node that has no data: it receives them once, and keeps them', async () => {
     const home = mkdtempSync(join(folder, 'home-'));
-    const env = { HOME: home, XDG_CACHE_HOME: '' };
+    const env = { HOME: home, XDG_CACHE_HOME: '', MNIST_DIR: '' };
     for (const name of ['fetched', 'kept']) {
       const run = coordinator(name, '--workers', '0');
       const lacking = start(['worker', '--connect', await urlOf(run), '--threads', '2'], env);
