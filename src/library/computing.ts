@@ -1,7 +1,7 @@
 import type { Cluster } from '../coordinator/cluster/cluster.ts';
 import type { Hub } from '../coordinator/cluster/hub.ts';
 import { openHub } from '../coordinator/cluster/listening.ts';
-import type { NodeInfo } from '../coordinator/cluster/node-registry.ts';
+import type { NodeInfo } from '../coordinator/cluster/node-info.ts';
 import { type Engine, startClusterEngine, startEngine } from '../coordinator/engine.ts';
 import { localCounts, localWork, remoteCounts } from '../coordinator/observe/prometheus/node-counts.ts';
 import type { StepObserver } from '../coordinator/train/observer.ts';

@@ -207,11 +207,11 @@ describe('who gets in', () => {
   });
 
   const refused: readonly (readonly [string, readonly string[], RegExp])[] = [
-    ['no token beyond loopback', ['--listen', '0.0.0.0:0'], /nothing would keep strangers out.*lockstep token/],
+    ['no token beyond loopback', ['--listen', '0.0.0.0:0'], /anybody on the network could join.*lockstep token/],
     [
       'plain ws beyond loopback',
       ['--listen', '0.0.0.0:0', '--token-file', own],
-      /--tls-cert and --tls-key, or say --plaintext/,
+      /--tls-cert and --tls-key, or --plaintext/,
     ],
     ['a certificate without its key', ['--listen', '127.0.0.1:0', '--tls-cert', own], /give both, or neither/],
     ['the backend tfjs', ['--listen', '127.0.0.1:0', '--backend', 'tfjs'], /--listen .*kernel alone.*--backend kernel/],

@@ -138,7 +138,7 @@ export class Attacker {
       if (message.type === 'welcome') {
         welcome = message;
         send(encode({ type: 'ready' }));
-      } else if (message.type === 'ping') send(encode({ type: 'pong', nonce: message.nonce, ...WELL }));
+      } else if (message.type === 'ping') send(encode({ type: 'pong', ...WELL }));
       else if (!worked && welcome !== undefined && (message.type === 'work' || message.type === 'evaluate')) {
         worked = true;
         clearTimeout(timer);
@@ -151,10 +151,13 @@ export class Attacker {
 }
 
 function hello(name = 'fuzz'): Buffer {
-  const numerics = numericsDigest();
   return encode({
-    ...{ type: 'hello', node: randomUUID(), name, pid: 1, threads: 1 },
-    ...{ numerics, selfTest: SELF_TEST, samplesPerSecond: 1000 },
+    type: 'hello',
+    node: randomUUID(),
+    name,
+    threads: 1,
+    numerics: numericsDigest(),
+    selfTest: SELF_TEST,
   });
 }
 

@@ -1,9 +1,6 @@
 // A node that says what a test has it say, over a real connection.
-import { once } from 'node:events';
-import { WebSocket } from 'ws';
-import { closeCodes } from '#src/shared/wire/close-codes.js';
+import { closeNamed } from '#src/shared/wire/close-codes.js';
 import { decodeFromCoordinator, encode } from '#src/shared/wire/frames.js';
-import { growPayload, introduce } from '#src/shared/wire/greeting.js';
 import { Link } from '#src/shared/wire/link.js';
 import {
   BEFORE_WELCOME,
@@ -12,6 +9,8 @@ import {
   type Limits,
   type NodeMessage,
 } from '#src/shared/wire/messages.js';
+import { handshakeAsNode } from '#src/shared/wire/perform-handshake.js';
+import { connectWebSocket } from '#src/shared/wire/ws-transport.js';
 
 export interface BareNode {
   readonly send: (message: FromNode) => void;
@@ -21,39 +20,45 @@ export interface BareNode {
   readonly terminate: () => void;
 }
 
-/** Connects without a token, and answers nothing by itself. @param onMessage told of what the coordinator sends */
-export async function bareNode(
-  url: string,
-  onMessage: (message: FromCoordinator) => void = () => {},
-): Promise<BareNode> {
-  const socket = new WebSocket(url, { perMessageDeflate: false, allowSynchronousEvents: false });
-  socket.once('open', () => socket.pause());
-  await once(socket, 'open');
-  const seal = await introduce(socket, { token: undefined, connection: undefined });
-  growPayload(socket, 1 << 24);
+export interface BareNodeOptions {
+  /** What the coordinator sends. */
+  readonly onMessage?: (message: FromCoordinator) => void;
+  /** PEM of the authority that signed the coordinator's certificate. */
+  readonly ca?: string;
+}
+
+/** Connects without a token, and answers nothing by itself. */
+export async function bareNode(url: string, { onMessage = () => {}, ca }: BareNodeOptions = {}): Promise<BareNode> {
+  const transport = await connectWebSocket(url, { ca, maxFrameBytes: 1 << 24 });
+  const seal = await handshakeAsNode(transport, { token: undefined });
   let limits: Limits = BEFORE_WELCOME;
-  let link: Link<FromCoordinator, FromNode> | undefined;
+  let close: (code: string) => void = () => {};
   const closed = new Promise<string>((resolve) => {
-    link = new Link<FromCoordinator, FromNode>({
-      ...{ socket, seal, encode },
-      decode: (frame) => decodeFromCoordinator(frame, limits),
-      onMessage: (message) => {
-        if (message.type === 'welcome') limits = message;
-        onMessage(message);
-      },
-      onClose: (code) =>
-        resolve(Object.entries(closeCodes).find(([, each]) => each.code === code)?.[0] ?? String(code)),
-    });
+    close = resolve;
   });
-  socket.resume();
-  return { send: (message) => link?.send(message), closed, terminate: () => socket.terminate() };
+  const link = new Link<FromCoordinator, FromNode>({
+    transport,
+    seal,
+    encode,
+    decode: (frame) => decodeFromCoordinator(frame, limits),
+    onMessage: (message) => {
+      if (message.type === 'welcome') limits = message;
+      onMessage(message);
+    },
+    onClose: (code) => close(closeNamed(code) ?? String(code)),
+  });
+  return { send: (message) => link.send(message), closed, terminate: () => link.terminate() };
 }
 
 /** A pong of so many samples a thread. */
 export function pongOf(workerSamples: readonly number[], rest: Partial<NodeMessage<'pong'>> = {}): NodeMessage<'pong'> {
   return {
-    ...({ type: 'pong', nonce: 0, memoryBytes: 5e7, eventLoopLagSeconds: 0.25 } as const),
-    ...{ workersReady: workerSamples.length, workersLost: 0, workerSamples },
+    type: 'pong',
+    memoryBytes: 5e7,
+    eventLoopLagSeconds: 0.25,
+    workersReady: workerSamples.length,
+    workersLost: 0,
+    workerSamples,
     ...rest,
   };
 }

@@ -1,63 +1,38 @@
-import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
-import { HANDSHAKE_MS } from '../../shared/wire/greeting.ts';
+import { HANDSHAKE_MS, type Peer } from '../../shared/wire/transport.ts';
 
-/** Connections that haven't proved anything yet: more are told to come again, and twice as many are dropped. */
-const MAX_UNKNOWN = 64;
+/** Connections that haven't been authenticated: more are told to try again later, and twice as many are dropped. */
+const MAX_PENDING = 64;
 /** Connections that one address may begin in so many seconds. */
 const RATE = { points: 500, duration: 10 };
 
 /**
- * Bounds what strangers cost, from the first packet on: how many of their connections are open, how fast one address opens them, and
- * for how long each may prove nothing, whether it speaks TLS, HTTP, WebSocket or not at all.
+ * Bounds what unauthenticated peers cost, from the first packet on: how many of their connections are open, how fast one address opens them, and
+ * for how long each may stay unauthenticated, whether it speaks TLS, HTTP, WebSocket or nothing.
  */
 export class ConnectionLimiter {
-  readonly #unknown = new Map<string, { readonly socket: Socket; readonly deadline: NodeJS.Timeout }>();
+  /** Unauthenticated connections, each with its deadline. */
+  readonly #pending = new Map<Peer, NodeJS.Timeout>();
   readonly #rate = new RateLimiterMemory(RATE);
 
-  constructor(server: Server) {
-    // The TCP connection, below TLS.
-    server.on('connection', (socket: Socket) => this.#enter(socket));
+  /** A connection was accepted. */
+  add(peer: Peer): void {
+    if (this.#pending.size >= 2 * MAX_PENDING) peer.drop();
+    else this.#pending.set(peer, setTimeout(() => peer.drop(), 2 * HANDSHAKE_MS).unref());
   }
 
-  /** Whether a connection may go on to prove itself. */
-  async mayAsk({ remoteAddress = '' }: Socket): Promise<boolean> {
-    const isSlow = await this.#rate.consume(remoteAddress).then(
+  /** Whether a connection may begin its handshake. */
+  async mayBegin({ address }: Peer): Promise<boolean> {
+    const isWithinRate = await this.#rate.consume(address).then(
       () => true,
       () => false,
     );
-    return isSlow && this.#unknown.size <= MAX_UNKNOWN;
+    return isWithinRate && this.#pending.size <= MAX_PENDING;
   }
 
-  /** It has proved itself. */
-  admitted(socket: Socket): void {
-    this.#forget(keyOf(socket));
+  /** A connection is authenticated, or closed. */
+  remove(peer: Peer): void {
+    clearTimeout(this.#pending.get(peer));
+    this.#pending.delete(peer);
   }
-
-  /** Drops all that are open: the server, once closed, would wait for what they have to say. */
-  close(): void {
-    for (const { socket } of this.#unknown.values()) socket.destroy();
-  }
-
-  #enter(socket: Socket): void {
-    if (this.#unknown.size >= 2 * MAX_UNKNOWN) {
-      socket.destroy();
-      return;
-    }
-    const key = keyOf(socket);
-    const deadline = setTimeout(() => socket.destroy(), 2 * HANDSHAKE_MS).unref();
-    this.#unknown.set(key, { socket, deadline });
-    socket.once('close', () => this.#forget(key));
-  }
-
-  #forget(key: string): void {
-    clearTimeout(this.#unknown.get(key)?.deadline);
-    this.#unknown.delete(key);
-  }
-}
-
-/** The same for a TLS socket and the TCP socket below it. */
-function keyOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
 }

@@ -12,7 +12,7 @@ import { CHUNK_SIZE } from '../../worker/pool/pool.ts';
 import type { RunEvent } from '../train/observer.ts';
 import type { Cluster } from './cluster.ts';
 import { Hub } from './hub.ts';
-import type { NodeInfo } from './node-registry.ts';
+import type { NodeInfo } from './node-info.ts';
 
 /** Where and how a coordinator listens for nodes. */
 export interface Listening {
@@ -23,8 +23,8 @@ export interface Listening {
 }
 
 /**
- * What --listen and its companions say; undefined where this machine trains alone. Read before anything else is begun.
- * @throws UsageError where it isn't safe, or can't be read
+ * The address, token and certificate that --listen and its companions give; undefined if this machine trains alone.
+ * @throws UsageError if that isn't safe, or can't be read
  */
 export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): Promise<Listening | undefined> {
   const { backend, listen, tokenFile, tlsCert, tlsKey, plaintext } = config;
@@ -47,14 +47,14 @@ export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): 
   if (isLoopback(host)) return { host, port, token, tls };
   if (token === undefined) {
     throw new UsageError(
-      `--listen ${listen}: other machines could connect, and nothing would keep strangers out. Make a token by ` +
-        '`lockstep token > token`, give it to both sides by --token-file, or listen on 127.0.0.1.',
+      `--listen ${listen}: anybody on the network could join without a token. Make one by ` +
+        '`lockstep token > token` and give it to both sides by --token-file, or listen on 127.0.0.1.',
     );
   }
   if (tls === undefined && !plaintext) {
     throw new UsageError(
-      `--listen ${listen}: without TLS anybody on the way can read weights and images. Give --tls-cert and --tls-key, ` +
-        'or say --plaintext where that is no matter.',
+      `--listen ${listen}: without TLS anybody on the network path can read weights and images. Give --tls-cert and --tls-key, ` +
+        'or --plaintext if that is acceptable.',
     );
   }
   return { host, port, token, tls };
@@ -69,12 +69,13 @@ export interface HubOptions {
   /** The run's name. */
   readonly run: string;
   readonly onEvent: (event: RunEvent) => void;
-  /** Told of each node that has become a member, and of each whose name is free again. */
+  /** A node has become a member. */
   readonly onReady: (node: NodeInfo) => void;
+  /** A node's name is free again. */
   readonly onForget: (node: string) => void;
 }
 
-/** Opens the door for nodes. @throws ListenError where the address can't be bound */
+/** Begins to listen for nodes. @throws ListenError if the address can't be bound */
 export function openHub({
   listening,
   cluster,
@@ -87,7 +88,7 @@ export function openHub({
   onForget,
 }: HubOptions): Promise<Hub> {
   const { head, rbfJ, batch, shardSize, seed, augment } = config;
-  // A copy of the whole set: one for all nodes.
+  // One copy of the whole set for all nodes, made when the first node needs it.
   let parts: readonly Uint8Array[] | undefined;
   const dataParts = (): readonly Uint8Array[] => {
     parts ??= partsOf(dataset);
@@ -97,13 +98,17 @@ export function openHub({
     onEvent({ kind: 'notice', level, node, message });
   return Hub.listen({
     ...listening,
-    ...{ cluster, onForget },
+    cluster,
+    onForget,
     run: {
       welcome: {
         run,
         config: { head, rbfJ, batch, shardSize, seed, augment },
         dataset: dataset.sha256,
-        ...{ samples: dataset.train.count, testSamples: dataset.test.count, chunkSize: CHUNK_SIZE, parameters },
+        samples: dataset.train.count,
+        testSamples: dataset.test.count,
+        chunkSize: CHUNK_SIZE,
+        parameters,
       },
       numerics: numericsDigest(),
       selfTest: selfTest().sha256,
@@ -123,6 +128,12 @@ export function openHub({
       notice(name, `Node ${name} is gone (${why}); its work goes to others.`, 'warn');
       onEvent({ kind: 'workers', node: name, counts: { ready: 0, starting: 0 } });
     },
+    onFault: ({ stack }) =>
+      onEvent({
+        kind: 'notice',
+        level: 'error',
+        message: `An internal error ended the connection of a node: ${stack}`,
+      }),
   });
 }
 

@@ -1,34 +1,45 @@
-import type { WebSocket } from 'ws';
-import { ProtocolError } from '../../shared/util/errors.ts';
 import { printable } from '../../shared/util/printable.ts';
 import type { CloseCode } from '../../shared/wire/close-codes.ts';
 import { decodeFromNode, encode } from '../../shared/wire/frames.ts';
 import { Link, type Meter } from '../../shared/wire/link.ts';
-import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/wire/messages.ts';
+import {
+  type FromCoordinator,
+  type FromNode,
+  HEARTBEAT_SECONDS,
+  type NodeMessage,
+  SILENT_HEARTBEATS,
+} from '../../shared/wire/messages.ts';
+import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import type { Seal } from '../../shared/wire/seal.ts';
-import type { NodeInfo, NodeRecord, NodeRegistryOptions } from './node-registry.ts';
+import type { Transport } from '../../shared/wire/transport.ts';
+import type { Cluster } from './cluster.ts';
+import type { NodeEvents, NodeInfo, NodeRecord, RunDescription } from './node-info.ts';
 import { RemoteNode, type RemoteNodeOptions } from './remote-node.ts';
 import { SelfReport } from './self-report.ts';
 
-export const HEARTBEAT_SECONDS = 1;
-/** Without a word from a node it is taken for dead. */
-const SILENCE_MS = 10_000;
-/** For a node to say hello, and to be ready: it may have to fetch and check a data set. */
+/** Time in which a node must say hello. */
 const HELLO_MS = 5000;
+/** Time in which a node must be ready: it may have to fetch and check a data set. */
 const READY_MS = 120_000;
-/** For the answer to a piece of work, which others have long done by then. */
+/** Time in which a node must answer an assignment; others have done it long before. */
 const ANSWER_MS = 60_000;
 
-export interface NodeConnectionOptions extends Omit<NodeRegistryOptions, 'onForget'> {
+export interface NodeConnectionOptions extends NodeEvents {
+  readonly transport: Transport;
+  readonly seal: Seal;
+  readonly cluster: Cluster;
+  readonly run: RunDescription;
   readonly meter: Meter;
-  readonly meet: (identity: string, host: string) => NodeRecord;
+  /** The record of the node that says hello. */
+  readonly register: (identity: string, host: string) => NodeRecord;
   readonly weightsFrame: RemoteNodeOptions['weightsFrame'];
-  readonly onReady: (node: RemoteNode) => void;
-  /** `rule`: what it was closed for, where this side closed. */
-  readonly onGone: (identity: string | undefined, rule: CloseCode | undefined) => void;
+  /** The node is ready, before it is given work. */
+  readonly onReady: (identity: string) => void;
+  /** @param identity undefined before its hello @param rule the rule by which this side closed, if it did */
+  readonly onClose: (identity: string | undefined, rule: CloseCode | undefined) => void;
 }
 
-/** One node's connection: hello, welcome, the data where it lacks them, ready, work. */
+/** One node's connection after the handshake: hello, welcome, the data set if the node lacks it, ready, work. */
 export class NodeConnection {
   readonly #options: NodeConnectionOptions;
   readonly #link: Link<FromNode, FromCoordinator>;
@@ -36,21 +47,26 @@ export class NodeConnection {
   #record: NodeRecord | undefined;
   #info: NodeInfo | undefined;
   #report: SelfReport | undefined;
-  /** As it was told last. */
+  /** As the node reported last. */
   #workersReady = 0;
-  /** It has said so, or has asked for them. */
+  /** The node has the data set, or has asked for it. */
   #hasData = false;
   #isReady = false;
   #isLeaving = false;
   #deadline: NodeJS.Timeout;
 
-  constructor(socket: WebSocket, seal: Seal, options: NodeConnectionOptions) {
+  constructor(options: NodeConnectionOptions) {
     this.#options = options;
+    const { transport, seal, meter, onFault } = options;
     this.#link = new Link({
-      ...{ socket, seal, encode, meter: options.meter },
+      transport,
+      seal,
+      encode,
       decode: (frame) => decodeFromNode(frame, options.run.welcome),
       onMessage: (message) => this.#receive(message),
-      onClose: (code, reason, rule) => this.#gone(`${code} ${reason}`.trim(), rule),
+      onClose: (code, reason, rule) => this.#closed(`${code} ${reason}`.trim(), rule),
+      onFault,
+      meter,
     });
     this.#deadline = this.#expectWithin(HELLO_MS);
   }
@@ -59,21 +75,25 @@ export class NodeConnection {
     return this.#node?.identity;
   }
 
+  /** Asks the node how it is, and ends the connection if it has been silent or owes an answer for too long. */
   beat(): void {
-    if (performance.now() - this.#link.heardAt > SILENCE_MS) this.#link.terminate();
-    else if ((this.#node?.pendingMs ?? 0) > ANSWER_MS) this.#link.close('timeout', 'it owes an answer');
-    else this.#link.send({ type: 'ping', nonce: 0 });
+    this.#link.run(() => {
+      if (performance.now() - this.#link.heardAt > 1000 * SILENT_HEARTBEATS * HEARTBEAT_SECONDS) this.#link.terminate();
+      else if ((this.#node?.pendingMs ?? 0) > ANSWER_MS) this.#link.close('timeout', 'it owes an answer');
+      else this.#link.send({ type: 'ping' });
+    });
   }
 
-  /** It is connected anew. */
+  /** The node has connected again. */
   replace(): void {
     this.#link.close('replaced');
   }
 
-  farewell(reason: 'runOver' | 'stopping'): void {
-    // Nobody need be told that it goes.
+  /** The coordinator ends the connection. */
+  end(reason: 'runOver' | 'stopping'): void {
+    // Nobody needs to be told that it leaves.
     this.#isReady = false;
-    this.#link.send({ type: 'end', reason });
+    this.#link.run(() => this.#link.send({ type: 'end', reason }));
     this.#link.close(reason);
   }
 
@@ -94,7 +114,7 @@ export class NodeConnection {
         this.#record?.budget.earn();
         break;
       case 'failed':
-        this.#expectNode().failed(message.message);
+        this.#expectNode().failed(message);
         this.#spend();
         break;
       case 'leaving':
@@ -107,11 +127,11 @@ export class NodeConnection {
   }
 
   #hello({ node, name, threads, numerics, selfTest }: NodeMessage<'hello'>): void {
-    if (this.#node !== undefined) throw new ProtocolError('A second hello.', { closeCode: 'unexpected' });
-    const { run, meet, weightsFrame } = this.#options;
+    if (this.#node !== undefined) throw unexpected('a second hello');
+    const { run, register, weightsFrame } = this.#options;
     if (numerics !== run.numerics) throw otherNumerics('build', numerics, run.numerics);
-    if (selfTest !== run.selfTest) throw otherNumerics('canary', selfTest, run.selfTest);
-    const record = meet(node, name);
+    if (selfTest !== run.selfTest) throw otherNumerics('self-test', selfTest, run.selfTest);
+    const record = register(node, name);
     if (record.budget.isSpent) throw unreliable();
     const { parameters, testSamples, chunkSize } = run.welcome;
     this.#record = record;
@@ -119,8 +139,14 @@ export class NodeConnection {
     this.#workersReady = threads;
     this.#report = new SelfReport(record.figures, threads);
     this.#node = new RemoteNode({
-      ...{ name: record.name, identity: node, threads, parameters, testSamples },
-      ...{ chunkSize, link: this.#link, weightsFrame },
+      name: record.name,
+      identity: node,
+      threads,
+      parameters,
+      testSamples,
+      chunkSize,
+      link: this.#link,
+      weightsFrame,
     });
     this.#link.send({ type: 'welcome', ...run.welcome, heartbeatSeconds: HEARTBEAT_SECONDS });
     clearTimeout(this.#deadline);
@@ -129,12 +155,12 @@ export class NodeConnection {
 
   #sendData(): void {
     this.#expectNode();
-    if (this.#hasData) throw new ProtocolError('A request for data that it has.', { closeCode: 'unexpected' });
+    if (this.#hasData) throw unexpected('a request for data that it has');
     this.#hasData = true;
     this.#sendPart(this.#options.run.dataParts(), 0);
   }
 
-  /** One part behind the other: a node that doesn't read them holds the memory of one, and not of the whole set. */
+  /** Sends one part after the other: a node that doesn't read them holds the memory of one, and not of the whole set. */
   #sendPart(parts: readonly Uint8Array[], part: number): void {
     const body = parts[part];
     if (body === undefined) return;
@@ -143,11 +169,11 @@ export class NodeConnection {
 
   #ready(): void {
     const node = this.#expectNode();
-    if (this.#isReady) throw new ProtocolError('A second ready.', { closeCode: 'unexpected' });
+    if (this.#isReady) throw unexpected('a second ready');
     this.#isReady = true;
     this.#hasData = true;
     clearTimeout(this.#deadline);
-    this.#options.onReady(node);
+    this.#options.onReady(node.identity);
     if (!this.#isLeaving) this.#options.cluster.join(node);
     this.#options.onJoin(this.#info as NodeInfo);
   }
@@ -162,8 +188,8 @@ export class NodeConnection {
   }
 
   #expectNode(): RemoteNode {
-    if (this.#node !== undefined) return this.#node;
-    throw new ProtocolError('Expected a hello first.', { closeCode: 'unexpected' });
+    if (this.#node === undefined) throw unexpected('another message before its hello');
+    return this.#node;
   }
 
   #expectWithin(milliseconds: number): NodeJS.Timeout {
@@ -176,7 +202,7 @@ export class NodeConnection {
     if (budget?.isSpent) throw unreliable();
   }
 
-  #gone(reason: string, rule: CloseCode | undefined): void {
+  #closed(reason: string, rule: CloseCode | undefined): void {
     clearTimeout(this.#deadline);
     const node = this.#node;
     const wasReady = this.#isReady;
@@ -187,17 +213,21 @@ export class NodeConnection {
       node.lost();
       if (wasReady && !this.#isLeaving && rule !== 'replaced') this.#record?.budget.spend();
     }
-    this.#options.onGone(node?.identity, rule);
+    this.#options.onClose(node?.identity, rule);
     const info = this.#info;
     if (info === undefined || !wasReady) return;
     if (this.#isLeaving) this.#options.onLeave(info, 'left', 'it left');
-    else this.#options.onLeave(info, isForItsDeeds(rule) ? 'closed' : 'lost', printable(reason));
+    else this.#options.onLeave(info, isViolation(rule) ? 'closed' : 'lost', printable(reason));
   }
 }
 
-/** Whether this side closed it for what it did: not where it was silent, or is here anew. */
-function isForItsDeeds(rule: CloseCode | undefined): boolean {
+/** Whether this side closed the node for what it did, and not because it was silent or has connected again. */
+function isViolation(rule: CloseCode | undefined): boolean {
   return rule !== undefined && rule !== 'timeout' && rule !== 'replaced';
+}
+
+function unexpected(what: string): ProtocolError {
+  return new ProtocolError(`The node sent ${what}.`, { closeCode: 'unexpected' });
 }
 
 function otherNumerics(what: string, came: string, expected: string): ProtocolError {
@@ -205,5 +235,5 @@ function otherNumerics(what: string, came: string, expected: string): ProtocolEr
 }
 
 function unreliable(): ProtocolError {
-  return new ProtocolError('it may be started anew', { closeCode: 'unreliable' });
+  return new ProtocolError('it may be restarted', { closeCode: 'unreliable' });
 }

@@ -1,22 +1,22 @@
 import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
 import type { ShardRange } from '../../shared/engine/tree.ts';
-import { ProtocolError } from '../../shared/util/errors.ts';
 import type { CloseCode } from '../../shared/wire/close-codes.ts';
 import { floatsOf } from '../../shared/wire/floats.ts';
 import type { Link } from '../../shared/wire/link.ts';
 import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/wire/messages.ts';
+import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { type Assignment, type AssignmentResult, type Member, MemberGoneError } from './member.ts';
 
 export interface RemoteNodeOptions {
   readonly name: string;
-  /** Its identity, which it keeps when it connects again. */
+  /** The node's identity, which it keeps when it connects again. */
   readonly identity: string;
   readonly threads: number;
   readonly parameters: number;
   readonly testSamples: number;
   readonly chunkSize: number;
   readonly link: Link<FromNode, FromCoordinator>;
-  /** The encoded weights of a step, made once for all nodes. */
+  /** The encoded weights for an assignment, made once for all nodes. */
   readonly weightsFrame: (assignment: Assignment) => OutgoingFrame;
 }
 
@@ -29,19 +29,19 @@ export interface OutgoingFrame {
 interface Pending {
   readonly assignment: Assignment;
   readonly since: number;
-  /** Of an evaluation. */
+  /** The step, or the evaluation's id. */
   readonly id: number;
   readonly resolve: (result: AssignmentResult) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** A node behind a connection as a member. What it answers is checked against what it was asked. */
+/** A remote node as a member. Its answers are checked against what it was asked. */
 export class RemoteNode implements Member {
   readonly name: string;
   readonly identity: string;
   readonly threads: number;
   readonly #options: RemoteNodeOptions;
-  /** Of the weights that it was sent last. */
+  /** The version of the weights that the node was sent last. */
   #version: number | undefined;
   #pending: Pending | undefined;
   #evaluations = 0;
@@ -71,7 +71,7 @@ export class RemoteNode implements Member {
     });
   }
 
-  /** For how long it has owed an answer. */
+  /** Milliseconds for which the node has owed an answer. */
   get pendingMs(): number {
     return this.#pending === undefined ? 0 : performance.now() - this.#pending.since;
   }
@@ -80,33 +80,33 @@ export class RemoteNode implements Member {
     this.#options.link.close(closeCode, what);
   }
 
-  /** @throws ProtocolError where it isn't what the node was asked for */
+  /** @throws ProtocolError if it isn't what the node was asked for */
   receive(message: NodeMessage<'partials' | 'evaluated'>): void {
     const pending = this.#expect(message.type === 'partials' ? 'gradient' : 'evaluate');
-    // What throws here leaves the piece pending, until the connection is lost and others get it.
+    // If this throws, the assignment stays pending until the connection is closed and others get it.
     const result = message.type === 'partials' ? this.#partials(pending, message) : this.#chunks(pending, message);
     this.#pending = undefined;
     pending.resolve(result);
   }
 
-  /** The node failed at its piece, and lives. @throws ProtocolError where it has none */
-  failed(message: string): void {
-    const { assignment, reject } = this.#expect(this.#pending?.assignment.kind);
+  /** The node failed at its assignment, and lives. @throws ProtocolError if it has another one, or none */
+  failed({ kind, id, message }: NodeMessage<'failed'>): void {
+    const { assignment, reject, ...pending } = this.#expect(kind === 'step' ? 'gradient' : 'evaluate');
+    if (id !== pending.id) throw badResult(`of ${kind} ${id}`);
     this.#pending = undefined;
     reject(new Error(`${this.name} failed at step ${assignment.t + 1}: ${message}`));
   }
 
-  /** The connection is closed. */
+  /** The node's connection is closed. */
   lost(): void {
     this.#gone = true;
     this.#pending?.reject(new MemberGoneError(`${this.name} is gone.`));
     this.#pending = undefined;
   }
 
-  #expect(kind: Assignment['kind'] | undefined): Pending {
+  #expect(kind: Assignment['kind']): Pending {
     const pending = this.#pending;
-    if (pending === undefined || pending.assignment.kind !== kind)
-      throw unexpected('a result that it was not asked for');
+    if (pending === undefined || pending.assignment.kind !== kind) throw unexpected();
     return pending;
   }
 
@@ -114,10 +114,12 @@ export class RemoteNode implements Member {
     const { step, ranges, seconds, sampleSeconds: sample, reduceSeconds: reduce, body } = message;
     const { parameters } = this.#options;
     if (step !== assignment.t || !areSame(ranges, assignment.ranges)) {
-      throw badResult(`of step ${step} and the nodes ${JSON.stringify(ranges)}`);
+      throw badResult(`of step ${step} and the shard ranges ${JSON.stringify(ranges)}`);
     }
     const partials = ranges.map(({ begin, end, lossSum, correct }, i) => ({
-      ...{ range: { begin, end }, lossSum, correct },
+      range: { begin, end },
+      lossSum,
+      correct,
       copyTo: (target: Float32Array) => floatsOf(body, i * parameters, target),
     }));
     const phases = { sample, compute: Math.max(0, seconds - sample - reduce), reduce };
@@ -136,14 +138,14 @@ export class RemoteNode implements Member {
     const results: EvaluatedChunks[] = assignment.ranges.map((range) => ({
       range,
       losses: losses.slice(range.begin - chunks.begin, range.end - chunks.begin),
-      // A copy: the message's bytes don't last.
+      // A copy: the message's bytes hold for this call alone.
       predictions: Uint8Array.from(body.subarray(sampleOf(range.begin), sampleOf(range.end))),
     }));
     return { kind: 'evaluate', chunks: results, seconds };
   }
 }
 
-/** From the first to the last of consecutive nodes. */
+/** The range from the first to the last of consecutive ranges. */
 function spanOf(ranges: readonly ShardRange[]): ShardRange {
   return { begin: (ranges[0] as ShardRange).begin, end: (ranges.at(-1) as ShardRange).end };
 }
@@ -158,6 +160,6 @@ function badResult(what: string): ProtocolError {
   });
 }
 
-function unexpected(what: string): ProtocolError {
-  return new ProtocolError(`The node sent ${what}.`, { closeCode: 'unexpected' });
+function unexpected(): ProtocolError {
+  return new ProtocolError('The node sent a result that it was not asked for.', { closeCode: 'unexpected' });
 }

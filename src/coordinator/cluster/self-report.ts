@@ -1,13 +1,13 @@
-import { ProtocolError } from '../../shared/util/errors.ts';
 import type { NodeMessage } from '../../shared/wire/messages.ts';
+import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 
-/** What a node has told of itself, over all of its connections. */
+/** What a node has reported about itself, over all of its connections. */
 export interface NodeFigures {
   /** Threads that crashed. */
   workersLost: number;
-  /** [threads]: samples that each computed gradients of. */
+  /** [threads]: samples whose gradients each thread has computed. */
   readonly workerSamples: number[];
-  /** How it was when it last told; undefined while it isn't here. */
+  /** Its latest report; undefined while it isn't connected. */
   vitals: { readonly memoryBytes: number; readonly eventLoopLagSeconds: number } | undefined;
 }
 
@@ -15,7 +15,7 @@ export function newFigures(): NodeFigures {
   return { workersLost: 0, workerSamples: [], vitals: undefined };
 }
 
-/** The pongs of one connection, whose counts begin with it: they add to the node's figures. */
+/** Adds the pongs of one connection, whose counts begin with it, to the node's figures. */
 export class SelfReport {
   readonly #figures: NodeFigures;
   readonly #samples: number[];
@@ -27,12 +27,12 @@ export class SelfReport {
     while (figures.workerSamples.length < threads) figures.workerSamples.push(0);
   }
 
-  /** @throws ProtocolError where it can't be: of other threads than the hello's, or a count that falls */
+  /** @throws ProtocolError if the report can't be true: other threads than the hello's, or a count that falls */
   take({ memoryBytes, eventLoopLagSeconds, workersReady, workersLost, workerSamples }: NodeMessage<'pong'>): void {
     const threads = this.#samples.length;
     if (workerSamples.length !== threads || workersReady > threads) {
       throw badReport(
-        `of ${workerSamples.length} threads, ${workersReady} of them ready, where its hello said ${threads}`,
+        `of ${workerSamples.length} threads, ${workersReady} of them ready, but its hello said ${threads}`,
       );
     }
     const falls = workerSamples.some((samples, worker) => samples < (this.#samples[worker] as number));

@@ -1,12 +1,10 @@
-import type { CloseCode } from '../wire/close-codes.ts';
-
 /**
- * Every failure that a person can mend is a LockstepError: its message says what was expected, what came and what to do;
- * `code` is stable. The CLI prints the message alone and exits with `exitCode`.
+ * Every failure that a person can fix is a LockstepError: its message says what was expected, what came and what to do;
+ * `code` is stable. The command line prints the message alone and exits with `exitCode`.
  */
 export abstract class LockstepError extends Error {
   abstract readonly code: string;
-  /** 1: the work failed. 2: the command, its input or its surroundings were wrong. */
+  /** 1: the work failed. 2: the command, its input or its environment was wrong. */
   readonly exitCode: 1 | 2 = 1;
 
   constructor(message: string, options?: ErrorOptions) {
@@ -67,26 +65,15 @@ export class RunLockError extends LockstepError {
   }
 }
 
-/** A disk kept failing until a run had nothing left to do but save. */
+/** A disk kept failing until the run could do nothing but save. */
 export class WriteError extends LockstepError {
   readonly code = 'ERR_WRITE';
 }
 
-/** The HTTP server can't listen where it was told to. */
+/** A server can't listen on the address that it was given. */
 export class ListenError extends LockstepError {
   readonly code = 'ERR_LISTEN';
   override readonly exitCode = 2;
-}
-
-/** A peer broke the wire protocol or couldn't prove that it belongs to the run: its connection is closed with that code. */
-export class ProtocolError extends LockstepError {
-  readonly code = 'ERR_PROTOCOL';
-  readonly closeCode: CloseCode;
-
-  constructor(message: string, options: ErrorOptions & { closeCode: CloseCode }) {
-    super(message, options);
-    this.closeCode = options.closeCode;
-  }
 }
 
 /** A model's spec contradicts itself or asks for what the backend doesn't have. */

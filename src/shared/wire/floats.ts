@@ -3,7 +3,7 @@ import { endianness } from 'node:os';
 const FLOAT_BYTES = 4;
 const isLittleEndian = endianness() === 'LE';
 
-/** The values as bodies carry them: little-endian float32, one array after the other. Of a single array they may be a view. */
+/** The values as bodies carry them: little-endian float32, one array after the other. The bytes of a single array may be a view of it. */
 export function bytesOf(...arrays: readonly Float32Array[]): Buffer {
   const [first] = arrays;
   if (first !== undefined && arrays.length === 1 && isLittleEndian) {
@@ -19,8 +19,8 @@ export function bytesOf(...arrays: readonly Float32Array[]): Buffer {
 }
 
 /**
- * Fills `target` with the floats of a body from the one at place `offset` on, whatever the body's alignment.
- * @throws RangeError where the body has fewer
+ * Fills `target` with a body's floats from index `offset` on, whatever the body's alignment.
+ * @throws RangeError if the body has fewer
  */
 export function floatsOf(body: Uint8Array, offset: number, target: Float32Array): void {
   const begin = FLOAT_BYTES * offset;

@@ -1,5 +1,4 @@
 import { Packr } from 'msgpackr';
-import { ProtocolError } from '../util/errors.ts';
 import type { CloseCode } from './close-codes.ts';
 import { headerProblem } from './header-scan.ts';
 import {
@@ -11,9 +10,10 @@ import {
   nodeMessages,
   PART_BYTES,
 } from './messages.ts';
+import { ProtocolError } from './protocol-error.ts';
 
 const PREFIX_BYTES = 5;
-/** Of what an error quotes, which may be the peer's words. */
+/** Characters that an error quotes of what may be the peer's text. */
 const MAX_PROBLEM = 200;
 const NO_BYTES = new Uint8Array();
 const DEFINITIONS: Definitions = { ...nodeMessages, ...coordinatorMessages };
@@ -22,9 +22,9 @@ const DEFINITIONS: Definitions = { ...nodeMessages, ...coordinatorMessages };
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true, int64AsType: 'number' });
 
 /**
- * A frame: type u8, header's length u32 BE, header, body. The body, which may be shared memory, is copied.
- * @param allocate gives the memory of so many bytes for it
- * @throws RangeError where the header is longer than its type may be
+ * A message as a frame: type u8, header's length u32 BE, header, body. The body, which may be shared memory, is copied.
+ * @param allocate gives memory of so many bytes for the frame
+ * @throws RangeError if the header is longer than its type allows
  */
 export function encode(
   message: FromNode | FromCoordinator,
@@ -45,7 +45,7 @@ export function encode(
 }
 
 /**
- * What a node sent. The body is a view of the frame at any alignment, and has the length that its fields ask for.
+ * The message that a node sent. The body is a view of the frame at any alignment, and has the length that follows from the fields.
  * @throws ProtocolError (malformed, tooLarge), and nothing else whatever the bytes are
  */
 export function decodeFromNode(frame: Uint8Array, limits: Limits): FromNode {
@@ -53,19 +53,19 @@ export function decodeFromNode(frame: Uint8Array, limits: Limits): FromNode {
 }
 
 /**
- * What the coordinator sent. The body is a view of the frame at any alignment, and has the length that its fields ask for.
+ * The message that the coordinator sent. The body is a view of the frame at any alignment, and has the length that follows from the fields.
  * @throws ProtocolError (malformed, tooLarge), and nothing else whatever the bytes are
  */
 export function decodeFromCoordinator(frame: Uint8Array, limits: Limits): FromCoordinator {
   return decode(coordinatorMessages, frame, limits) as FromCoordinator;
 }
 
-/** The longest frame that a node may send, for the WebSocket's own limit; a seal adds its overhead. */
+/** The longest frame that a node may send, for the transport's own limit; a seal adds its overhead. */
 export function maxBytesFromNode(limits: Limits): number {
   return maxBytes(nodeMessages, limits);
 }
 
-/** The longest frame that the coordinator may send, for the WebSocket's own limit; a seal adds its overhead. */
+/** The longest frame that the coordinator may send, for the transport's own limit; a seal adds its overhead. */
 export function maxBytesFromCoordinator(limits: Limits): number {
   return maxBytes(coordinatorMessages, limits);
 }
@@ -88,12 +88,12 @@ function decode(definitions: Definitions, frame: Uint8Array, limits: Limits): Fr
   const hasBody = definition.maxBody !== undefined;
   const message = { type, ...parsed.data, ...(hasBody ? { body } : {}) } as FromNode | FromCoordinator;
   if (!fits(message, limits)) {
-    throw refused('malformed', type, `a body of ${body.length} bytes, which its fields don't ask for`);
+    throw refused('malformed', type, `a body of ${body.length} bytes, which does not match its fields`);
   }
   return message;
 }
 
-/** Finds a frame's parts and holds them against the limits of its type, before any of it is decoded. */
+/** Finds a frame's parts and checks them against the limits of its type, before any of it is decoded. */
 function split(definitions: Definitions, frame: Uint8Array, limits: Limits) {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
   if (bytes.length < PREFIX_BYTES) throw refused('malformed', 'frame', `${bytes.length} bytes`);
@@ -106,7 +106,7 @@ function split(definitions: Definitions, frame: Uint8Array, limits: Limits) {
   if (headerLength > definition.headerBytes || bodyLength > (definition.maxBody?.(limits) ?? 0)) {
     throw refused('tooLarge', type, `a header of ${headerLength} and a body of ${bodyLength} bytes`);
   }
-  if (bodyLength < 0) throw refused('malformed', type, 'its header ends behind the frame');
+  if (bodyLength < 0) throw refused('malformed', type, 'a header that ends after the frame');
   const begin = PREFIX_BYTES + headerLength;
   return { type, definition, header: bytes.subarray(PREFIX_BYTES, begin), body: bytes.subarray(begin) };
 }
@@ -119,7 +119,7 @@ function unpack(header: Buffer, type: string): unknown {
   }
 }
 
-/** Whether the body has the length that the fields and the run's sizes ask for. */
+/** Whether the body has the length that follows from the fields and the run's sizes. */
 function fits(message: FromNode | FromCoordinator, { parameters, testSamples, chunkSize }: Limits): boolean {
   switch (message.type) {
     case 'partials':
@@ -141,7 +141,7 @@ function fits(message: FromNode | FromCoordinator, { parameters, testSamples, ch
 }
 
 function refused(closeCode: CloseCode, type: string, problem: string, cause?: unknown): ProtocolError {
-  return new ProtocolError(`Expected a sound ${type}, but this came: ${problem}. Both sides need the same release.`, {
+  return new ProtocolError(`Expected a valid ${type}, but got ${problem}. Both sides need the same release.`, {
     closeCode,
     cause,
   });

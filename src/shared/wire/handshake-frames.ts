@@ -1,12 +1,13 @@
 import { createHmac } from 'node:crypto';
-import { ProtocolError } from '../util/errors.ts';
 import type { Token } from '../util/token.ts';
+import { ProtocolError } from './protocol-error.ts';
+import { BINDING_BYTES } from './transport.ts';
 
 /** Raised with any change after which an old peer would misread a new one. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 export const RUN_ID_BYTES = 16;
 export const NONCE_BYTES = 32;
-export const EXPORTER_BYTES = 32;
+export const EXPORTER_BYTES = BINDING_BYTES;
 /** The one role that a peer may ask for. */
 export const COMPUTE_NODE = 1;
 
@@ -18,7 +19,7 @@ const KIND_OFFSET = VERSION_OFFSET + 2;
 const PREFIX_BYTES = KIND_OFFSET + 1;
 const MAC_BYTES = 32;
 
-/** What follows magic, version and kind: the fields' lengths in bytes. */
+/** The lengths in bytes of the fields after magic, version and kind. */
 const LAYOUTS = {
   /** Run id, coordinator nonce. */
   challenge: { kind: 1, fields: [RUN_ID_BYTES, NONCE_BYTES] },
@@ -41,13 +42,13 @@ export function handshakeFrame(name: FrameName, ...fields: readonly Uint8Array[]
 }
 
 /**
- * The fields of a frame, copied. The version is looked at before kind and length, which another version may have changed.
+ * The fields of a frame, copied. The version is checked before kind and length, which another version may have changed.
  * @throws ProtocolError (malformed, version)
  */
 export function handshakeFields<Name extends FrameName>(name: Name, frame: Uint8Array): FieldsOf<Name> {
   const bytes = Buffer.from(frame);
   if (bytes.length < PREFIX_BYTES || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) {
-    throw malformed(`expected a ${name}, but ${bytes.length} bytes came that aren't Lockstep's`);
+    throw malformed(`expected a ${name}, but ${bytes.length} bytes came that Lockstep didn't send`);
   }
   const version = bytes.readUInt16BE(VERSION_OFFSET);
   if (version !== PROTOCOL_VERSION) {
@@ -70,7 +71,7 @@ export function handshakeFields<Name extends FrameName>(name: Name, frame: Uint8
   }) as FieldsOf<Name>;
 }
 
-/** All that both sides of one connection must agree on. */
+/** Everything that both sides of one connection must agree on. */
 export interface Transcript {
   /** Undefined on loopback only: an empty key. */
   readonly token: Token | undefined;
@@ -82,7 +83,7 @@ export interface Transcript {
   readonly exporter: Uint8Array | undefined;
 }
 
-/** Proves that its maker holds the token, on this connection and in this direction. */
+/** The MAC that proves that its maker holds the token, on this connection and in this direction. */
 export function proofOf(label: string, transcript: Transcript): Buffer {
   const { token, runId, coordinatorNonce, nodeNonce, role, exporter = Buffer.alloc(0) } = transcript;
   const version = Buffer.alloc(2);
@@ -100,7 +101,7 @@ export function proofOf(label: string, transcript: Transcript): Buffer {
 }
 
 function malformed(problem: string): ProtocolError {
-  return new ProtocolError(`The handshake failed: ${problem}. Is the peer a Lockstep of this version?`, {
+  return new ProtocolError(`The handshake failed: ${problem}. Does the peer run this version of Lockstep?`, {
     closeCode: 'malformed',
   });
 }

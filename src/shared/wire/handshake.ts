@@ -1,5 +1,4 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { ProtocolError } from '../util/errors.ts';
 import type { Token } from '../util/token.ts';
 import {
   COMPUTE_NODE,
@@ -12,20 +11,21 @@ import {
   RUN_ID_BYTES,
   type Transcript,
 } from './handshake-frames.ts';
+import { ProtocolError } from './protocol-error.ts';
 import { frameKeys, Seal } from './seal.ts';
 
 export interface HandshakeOptions {
-  /** Undefined on loopback only: whoever connects there is let in. */
+  /** Undefined on loopback only, where whoever connects is accepted. */
   readonly token: Token | undefined;
   /** The TLS connection's exported keying material, EXPORTER_BYTES long; undefined without TLS. */
   readonly exporter: Uint8Array | undefined;
-  /** Whether every later frame carries a MAC: with a token on a connection without TLS. */
+  /** Whether every later frame carries a MAC: true with a token on a connection without TLS. */
   readonly sealed: boolean;
-  /** Fresh random bytes where it is left out; given only by tests. */
+  /** Fresh random bytes unless it is given, which only tests do. */
   readonly nonce?: Uint8Array;
 }
 
-/** The coordinator's side of one connection's handshake. It shows nothing of the token before the node has proved that it holds it. */
+/** The coordinator's side of one connection's handshake. It reveals nothing about the token before the node has proved that it holds it. */
 export class CoordinatorHandshake {
   /** The first frame of the connection. */
   readonly challenge: Buffer;
@@ -33,7 +33,7 @@ export class CoordinatorHandshake {
   readonly #nonce: Buffer;
   #isOver = false;
 
-  /** @throws RangeError where run id, nonce or exporter have another length, or frames shall be sealed without a token */
+  /** @throws RangeError if run id, nonce or exporter have another length, or frames are to be sealed without a token */
   constructor(options: HandshakeOptions & { readonly runId: Uint8Array }) {
     this.#nonce = nonceOf(options);
     this.#options = { ...options, runId: ofLength('The run id', RUN_ID_BYTES, options.runId) };
@@ -41,7 +41,7 @@ export class CoordinatorHandshake {
   }
 
   /**
-   * Checks the node's proof. One call a connection, whatever comes of it.
+   * Checks the node's proof. One call for each connection, whatever the result.
    * @returns the frame that answers it, and what seals all later frames
    * @throws ProtocolError (malformed, version, role, unauthorized; unexpected on a second call)
    */
@@ -71,14 +71,14 @@ export class NodeHandshake {
   #state: 'new' | 'proved' | 'over' = 'new';
   #transcript: Transcript | undefined;
 
-  /** @throws RangeError where nonce or exporter have another length, or frames shall be sealed without a token */
+  /** @throws RangeError if nonce or exporter have another length, or frames are to be sealed without a token */
   constructor(options: HandshakeOptions) {
     this.#options = options;
     this.#nonce = nonceOf(options);
   }
 
   /**
-   * Answers the coordinator's challenge. One call a connection, whatever comes of it.
+   * Answers the coordinator's challenge. One call for each connection, whatever the result.
    * @throws ProtocolError (malformed, version; unexpected on a second call)
    */
   prove(challenge: Uint8Array): Buffer {
@@ -93,7 +93,7 @@ export class NodeHandshake {
   }
 
   /**
-   * Checks that the coordinator holds the token too. One call a connection, whatever comes of it.
+   * Checks that the coordinator holds the token too. One call for each connection, whatever the result.
    * @returns what seals all later frames
    * @throws ProtocolError (malformed, version, unauthorized; unexpected on a second call or before `prove`)
    */

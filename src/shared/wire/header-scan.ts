@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 
-/** A message's map, a list in it, an object in the list; one more than any schema has. */
+/** The levels of a message's map, a list in it and an object in the list; one more than any schema has. */
 const MAX_DEPTH = 4;
 /** Keys and values of all maps and arrays together: twice what the longest message has. */
 const MAX_ITEMS = 8192;
@@ -8,14 +8,14 @@ const MAX_ITEMS = 8192;
 /** A map or array whose items are still to come. */
 interface Open {
   readonly isMap: boolean;
-  /** Values left; of a map, keys too. */
+  /** Values left; in a map, keys too. */
   left: number;
 }
 
 /**
  * Walks through MessagePack without building anything, so that what the decoder gets is one complete map of bounded depth
  * with text keys and few items, none of them missing. Binary and extension types are not in use: decoders do surprising things with them.
- * @returns what is wrong with it; undefined where nothing is
+ * @returns what is wrong with the header; undefined if nothing is
  */
 export function headerProblem(header: Buffer): string | undefined {
   const open: Open[] = [];
@@ -24,21 +24,21 @@ export function headerProblem(header: Buffer): string | undefined {
   do {
     const inner = open.at(-1);
     const item = itemAt(header, at);
-    if (item === undefined) return 'it ends early or has a type that is not in use';
+    if (item === undefined) return 'a header that ends early or has a type that is not in use';
     if (inner === undefined ? item.opens !== 'map' : isKey(inner) && !item.isText)
-      return 'a map or a text key is missing';
+      return 'a header without a map or a text key';
     at = item.end;
     if (inner !== undefined) inner.left--;
     if (item.opens !== undefined) {
-      if (item.items > header.length - at) return 'it claims more items than it has bytes';
+      if (item.items > header.length - at) return 'a header that claims more items than it has bytes';
       items += item.items;
-      if (items > MAX_ITEMS) return `it has more than ${MAX_ITEMS} items`;
-      if (open.length === MAX_DEPTH) return `it is nested deeper than ${MAX_DEPTH}`;
+      if (items > MAX_ITEMS) return `a header with more than ${MAX_ITEMS} items`;
+      if (open.length === MAX_DEPTH) return `a header that is nested deeper than ${MAX_DEPTH}`;
       open.push({ isMap: item.opens === 'map', left: item.items });
     }
     while (open.at(-1)?.left === 0) open.pop();
   } while (open.length > 0);
-  return at === header.length ? undefined : 'bytes follow it';
+  return at === header.length ? undefined : 'a header that bytes follow';
 }
 
 function isKey({ isMap, left }: Open): boolean {
@@ -46,11 +46,11 @@ function isKey({ isMap, left }: Open): boolean {
 }
 
 interface Item {
-  /** Behind its head; of a text, behind its bytes. */
+  /** The place after the item's head; after a text's bytes. */
   readonly end: number;
   readonly isText: boolean;
   readonly opens: 'map' | 'array' | undefined;
-  /** In a map, keys count too. */
+  /** Items that follow; in a map, keys count too. */
   readonly items: number;
 }
 

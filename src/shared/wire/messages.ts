@@ -1,38 +1,48 @@
 import { z } from 'zod';
 
-/** Bytes of the data set that one message carries; the last one may have fewer. */
+/** Bytes of the data set in one message; the last one may have fewer. */
 export const PART_BYTES = 1 << 20;
-/** Tree nodes that one message names: any run of shards is covered by as many. */
+/** Shard ranges in one message: any run of consecutive shards is covered by as many. */
 export const MAX_RANGES = 32;
-/** Chunks of the test set that one message names. */
+/** Chunks of the test set in one message. */
 export const MAX_CHUNKS = 4096;
-/** Characters of a failure's message and of an option's value. */
+/** Characters in a failure's message and in an option's value. */
 export const MAX_TEXT = 1000;
-/** Characters of the name of a run or node. */
+/** Characters in the name of a run or node. */
 export const MAX_NAME = 255;
 
 const MAX_THREADS = 1024;
 const MAX_OPTIONS = 64;
+const MAX_HEARTBEAT_SECONDS = 60;
+/** Parameters of the largest model. */
+const MAX_PARAMETERS = 2 ** 24;
 
-/** The sizes that bodies depend on; a node learns them from `welcome`. */
+/** Seconds between two pings of the coordinator, as its `welcome` says. */
+export const HEARTBEAT_SECONDS = 1;
+/** Heartbeats without a message after which either side takes the other for dead. */
+export const SILENT_HEARTBEATS = 10;
+
+/** The sizes on which the lengths of bodies depend; a node learns them from `welcome`. */
 export interface Limits {
   readonly parameters: number;
   readonly testSamples: number;
-  /** Test samples of a chunk. */
+  /** Test samples in a chunk. */
   readonly chunkSize: number;
 }
 
-/** Of a node that waits for its welcome: no tensor fits. */
+/** The limits of a node that waits for `welcome`: no tensor fits. */
 export const BEFORE_WELCOME: Limits = { parameters: 0, testSamples: 0, chunkSize: 1 };
+/** The limits of the largest run that a node can take part in. */
+export const LARGEST_RUN: Limits = { parameters: MAX_PARAMETERS, testSamples: 0, chunkSize: 1 };
 
-/** How a type of message lies on the wire (docs/protocol.md). */
+/** How a type of message is laid out (docs/protocol.md). */
 interface Definition {
   /** The first byte of its frame; never changes its meaning. */
   readonly tag: number;
-  /** Most bytes of its header, looked at before anything is decoded. */
+  /** The longest header in bytes, checked before anything is decoded. */
   readonly headerBytes: number;
   readonly header: z.ZodType<object>;
-  /** Most bytes of its body; absent: it has none. */
+  /** The longest body in bytes; absent if the type has none. */
   readonly maxBody?: (limits: Limits) => number;
 }
 
@@ -48,7 +58,7 @@ const Threads = z.int().min(0).max(MAX_THREADS);
 const Digest = z.string().regex(/^[0-9a-f]{64}$/);
 const Name = z.string().min(1).max(MAX_NAME);
 const Seconds = z.number().min(0).max(1e9);
-// Unlike z.number() also NaN and the infinities: the receiver decides what such a loss means.
+// Unlike z.number(), NaN and the infinities too: the receiver decides what such a loss means.
 const Float64 = z.custom<number>((value) => typeof value === 'number', 'expected a number');
 const Scalar = z.union([z.string().max(MAX_TEXT), z.number(), z.boolean(), z.null()]);
 
@@ -60,12 +70,11 @@ const Sums = z
   .refine(isRange, 'expected begin < end');
 const rangesOf = <Item extends z.ZodType>(item: Item) => z.array(item).min(1).max(MAX_RANGES).readonly();
 
-/** Which order a message is about: a step by its number, an evaluation by its id. */
+/** The order that a message answers: a step by its number, an evaluation by its id. */
 const Order = { kind: z.enum(['step', 'evaluation']), id: Uint32 };
 
-// Of the wide type: that of no fields at all would forbid `type` too.
+// The wide type: the type of no fields at all would forbid `type` too.
 const Empty: z.ZodType<object> = z.strictObject({});
-const Nonce = z.strictObject({ nonce: Uint32 });
 const SMALL = 256;
 
 export const nodeMessages = {
@@ -73,16 +82,13 @@ export const nodeMessages = {
     tag: 1,
     headerBytes: 4096,
     header: z.strictObject({
-      /** Its identity, kept over reconnections. */
+      /** The node's identity, which it keeps when it connects again. */
       node: z.uuid(),
-      /** For people: its host's. */
+      /** The host's name, for people. */
       name: Name,
-      pid: Uint32,
       threads: Threads.min(1),
       numerics: Digest,
       selfTest: Digest,
-      /** Measured, of all threads together. */
-      samplesPerSecond: z.number().gt(0).max(1e12),
     }),
   },
   needData: { tag: 2, headerBytes: SMALL, header: Empty },
@@ -93,12 +99,12 @@ export const nodeMessages = {
     header: z.strictObject({
       step: Uint32,
       seconds: Seconds,
-      /** Parts of them: of its slowest thread. */
+      /** Parts of `seconds`, of the slowest thread. */
       sampleSeconds: Seconds,
       reduceSeconds: Seconds,
       ranges: rangesOf(Sums),
     }),
-    /** The gradient sum of each node in order, float32 [parameters] each. */
+    /** The gradient sum of each range in order, float32 [parameters] each. */
     maxBody: ({ parameters }: Limits) => 4 * MAX_RANGES * parameters,
   },
   evaluated: {
@@ -111,7 +117,7 @@ export const nodeMessages = {
       /** [chunks]: the loss sum of each. */
       losses: z.array(Float64).max(MAX_CHUNKS).readonly(),
     }),
-    /** The class of each sample, a byte each. */
+    /** The predicted class of each sample, a byte each. */
     maxBody: ({ testSamples, chunkSize }: Limits) => Math.min(testSamples, MAX_CHUNKS * chunkSize),
   },
   failed: { tag: 6, headerBytes: 8192, header: z.strictObject({ ...Order, message: z.string().max(MAX_TEXT) }) },
@@ -120,15 +126,14 @@ export const nodeMessages = {
     tag: 8,
     headerBytes: 1 << 14,
     header: z.strictObject({
-      nonce: Uint32,
-      /** Resident, of its process. */
+      /** Resident memory of the node's process. */
       memoryBytes: Count,
       /** Mean since the last pong. */
       eventLoopLagSeconds: Seconds,
       workersReady: Threads,
-      /** Since the hello, as the next. */
+      /** Threads that crashed since the hello. */
       workersLost: Uint32,
-      /** [threads]: samples that each computed gradients of. */
+      /** [threads]: samples whose gradients each thread has computed since the hello. */
       workerSamples: z.array(Count).min(1).max(MAX_THREADS).readonly(),
     }),
   },
@@ -140,7 +145,7 @@ export const coordinatorMessages = {
     headerBytes: 1 << 16,
     header: z.strictObject({
       run: Name,
-      /** The options that decide what a node computes. */
+      /** The options of the run that decide what a node computes. */
       config: z
         .record(z.string().max(64), Scalar)
         .refine((config) => Object.keys(config).length <= MAX_OPTIONS, `expected at most ${MAX_OPTIONS} options`)
@@ -149,11 +154,9 @@ export const coordinatorMessages = {
       samples: Uint32,
       testSamples: Uint32,
       chunkSize: z.int().min(1).max(65_536),
-      parameters: z
-        .int()
-        .min(1)
-        .max(2 ** 24),
-      heartbeatSeconds: z.number().gt(0).max(3600),
+      parameters: z.int().min(1).max(MAX_PARAMETERS),
+      /** Between two pings; SILENT_HEARTBEATS of them without a message, and the node takes the coordinator for dead. */
+      heartbeatSeconds: z.number().gt(0).max(MAX_HEARTBEAT_SECONDS),
     }),
   },
   data: {
@@ -181,7 +184,7 @@ export const coordinatorMessages = {
     headerBytes: SMALL,
     header: z.strictObject({ id: Uint32, version: Uint32, chunks: Chunks }),
   },
-  ping: { tag: 71, headerBytes: SMALL, header: Nonce },
+  ping: { tag: 71, headerBytes: SMALL, header: Empty },
   end: { tag: 72, headerBytes: SMALL, header: z.strictObject({ reason: z.enum(['runOver', 'stopping']) }) },
 } as const satisfies Definitions;
 

@@ -1,11 +1,11 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { ProtocolError } from '../util/errors.ts';
 import type { Transcript } from './handshake-frames.ts';
+import { ProtocolError } from './protocol-error.ts';
 
 const SEQUENCE_BYTES = 8;
 const MAC_BYTES = 32;
 const KEY_BYTES = 32;
-/** What sealing adds to a frame. */
+/** Bytes that sealing adds to a frame. */
 export const SEAL_BYTES = SEQUENCE_BYTES + MAC_BYTES;
 
 const LABEL = { toNode: 'lockstep frames to node', toCoordinator: 'lockstep frames to coordinator' } as const;
@@ -28,7 +28,7 @@ export function frameKeys(transcript: Pick<Transcript, 'token' | 'coordinatorNon
 
 /**
  * Authenticates the frames of one connection, each by a MAC over its place in the sequence and its bytes; it doesn't encrypt.
- * Without keys frames pass as they are: TLS does better, and loopback without a token has nothing to prove.
+ * Without keys frames pass unchanged: TLS does more, and loopback without a token has nothing to prove.
  */
 export class Seal {
   readonly #keys: FrameKeys | undefined;
@@ -50,7 +50,7 @@ export class Seal {
     const frame = Buffer.allocUnsafe(SEAL_BYTES + payload.length);
     frame.writeBigUInt64BE(BigInt(this.#sent++));
     frame.set(payload, SEAL_BYTES);
-    // Over the copy: the payload may be shared memory.
+    // The MAC is over the copy: the payload may be shared memory.
     const mac = macOf(this.#keys.send, frame.subarray(0, SEQUENCE_BYTES), frame.subarray(SEAL_BYTES));
     frame.set(mac, SEQUENCE_BYTES);
     return frame;
@@ -58,7 +58,7 @@ export class Seal {
 
   /**
    * The payload of the next frame that came: a view of it.
-   * @throws ProtocolError (tampered) where it isn't the very next one, or not as it was sent; the connection is then lost
+   * @throws ProtocolError (tampered) if it isn't the very next one, or differs from what was sent; the connection is then lost
    */
   open(frame: Uint8Array): Buffer {
     const bytes = viewOf(frame);

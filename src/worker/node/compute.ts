@@ -11,13 +11,14 @@ import { Stopwatch } from '../../shared/util/stopwatch.ts';
 import { LocalPool } from '../pool/pool.ts';
 import type { SampleSet } from '../pool/sample-set.ts';
 
-/** Of the weights: those that are computed with, the next, and one that a slow worker may still read. */
+/** Versions of the weights besides one for each thread: the one in use, the next, and those that a slow worker may still read. */
 const VERSIONS = 4;
-/** Of one call for each thread, and of all calls. */
+/** Shards for each thread in one call that warms up. */
 const WARM_UP_SHARDS = 8;
+/** Time of all calls that warm up. */
 const WARM_UP_MS = 150;
 
-/** What a coordinator has every node compute with. */
+/** The options of a run that decide what a node computes. */
 export interface ComputeConfig {
   readonly head: 'softmax' | 'rbf';
   readonly rbfJ: number;
@@ -29,7 +30,7 @@ export interface ComputeConfig {
 export interface ComputeOptions {
   readonly config: ComputeConfig;
   readonly threads: number;
-  /** In `memory`, which isn't sealed yet. */
+  /** The samples, in `memory`, which isn't sealed yet. */
   readonly train: SampleSet;
   readonly test: SampleSet;
   readonly memory: SharedMemory;
@@ -41,7 +42,7 @@ interface Version extends WeightsVersion {
   age: number | undefined;
 }
 
-/** Everything of a node that computes: a pool of threads, and the weights that the coordinator sent last. */
+/** What computes in a node: a pool of threads, with the weights that the coordinator sent last. */
 export class Compute {
   readonly layout: ModelLayout;
   readonly #config: ComputeConfig;
@@ -68,14 +69,22 @@ export class Compute {
     this.#current = this.#versions[0] as Version;
     const { batch, shardSize, sampler } = config;
     this.#pool = new LocalPool({
-      ...{ workers: threads, memory, kernel: module, layout: this.layout, train, test, batch, shardSize, sampler },
+      workers: threads,
+      memory,
+      kernel: module,
+      layout: this.layout,
+      train,
+      test,
+      batch,
+      shardSize,
+      sampler,
       ...hooks,
     });
   }
 
   /**
-   * Takes new weights in; `fill` writes them over what it is given, [parameters].
-   * @returns what has them computed with from then on; undefined where too many wait for that already
+   * Takes new weights; `fill` writes them over what it is given, [parameters].
+   * @returns what puts them in use; undefined if too many versions wait for that already
    */
   receiveWeights(age: number, fill: (values: Float32Array) => void): (() => void) | undefined {
     const free = this.#versions.find((version) => version !== this.#current && version.readers === 0);
@@ -89,7 +98,7 @@ export class Compute {
     };
   }
 
-  /** The age of the weights that it has. */
+  /** The version of the weights in use. */
   get age(): number | undefined {
     return this.#current.age;
   }
@@ -102,20 +111,20 @@ export class Compute {
     return this.#pool.workersLost;
   }
 
-  /** [threads] */
+  /** [threads]: samples whose gradients each thread has computed. */
   get workerSamples(): readonly number[] {
     return this.#pool.workerSamples;
   }
 
-  /** Of the last gradient. */
+  /** The phases of the last gradient. */
   get phases(): GradientPhases {
     const { sample, compute, reduce } = this.#pool.gradientPhases;
     return { sample, compute, reduce: reduce + this.#reduced };
   }
 
   /**
-   * The gradient sum of each node, with the weights that were set last. They hold until the next gradient.
-   * @throws WorkerError where the same shards failed again and again
+   * The gradient sum of each range, with the weights in use. The sums hold until the next gradient.
+   * @throws WorkerError if the same shards failed again and again
    */
   async gradient(t: number, ranges: readonly ShardRange[]): Promise<PartialGradient[]> {
     const partials = await this.#pool.gradient({ t, weights: this.#current, ranges });
@@ -126,7 +135,7 @@ export class Compute {
     return sums;
   }
 
-  /** Computes something, so that the threads are up and their code is compiled when real work comes. */
+  /** Computes something, so that the threads are ready and their code is compiled when work comes. */
   async warmUp(): Promise<void> {
     const { batch, shardSize } = this.#config;
     const ranges = cover(batch / shardSize, 0, Math.min(batch / shardSize, WARM_UP_SHARDS * this.#threads));
@@ -134,7 +143,7 @@ export class Compute {
     while (performance.now() - start < WARM_UP_MS) await this.gradient(0, ranges);
   }
 
-  /** @throws WorkerError where the same chunks failed again and again */
+  /** @throws WorkerError if the same chunks failed again and again */
   evaluate(ranges: readonly ShardRange[]): Promise<EvaluatedChunks[]> {
     return this.#pool.evaluateChunks(this.#current, ranges);
   }

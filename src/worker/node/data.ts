@@ -8,8 +8,9 @@ import { loadMnist } from '../../shared/data/mnist.ts';
 import { datasetFrom } from '../../shared/data/parts.ts';
 import { SYNTHETIC_SHA256, syntheticDataset } from '../../shared/data/synthetic.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { DatasetError, ProtocolError } from '../../shared/util/errors.ts';
+import { DatasetError } from '../../shared/util/errors.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
+import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { placeInMemory } from '../pool/sample-set.ts';
 import { Compute, type ComputeConfig } from './compute.ts';
 import type { Welcome } from './session.ts';
@@ -30,7 +31,7 @@ export interface NodeDataOptions {
   readonly print: (line: string) => void;
 }
 
-/** Finds what a run needs on this machine, and keeps the pool that computes for it as long as runs need the same. */
+/** Finds a run's data set on this machine, and keeps the pool that computes for it as long as runs need the same. */
 export class NodeData {
   readonly #options: NodeDataOptions;
   #compute: { readonly key: string; readonly compute: Compute } | undefined;
@@ -40,8 +41,8 @@ export class NodeData {
   }
 
   /**
-   * What computes for a run; undefined where its data set must come from the coordinator.
-   * @throws ProtocolError where the config can't be used, DatasetError where what was received isn't the run's
+   * What computes for a run; undefined if its data set must come from the coordinator.
+   * @throws ProtocolError if the config can't be used, DatasetError if what was received isn't the run's
    */
   async prepare(welcome: Welcome, received: Uint8Array | undefined): Promise<Compute | undefined> {
     const key = JSON.stringify([welcome.config, welcome.dataset]);
@@ -53,13 +54,15 @@ export class NodeData {
     await this.#compute?.compute.close();
     const { threads, print } = this.#options;
     const compute = new Compute({
-      ...{ config, threads, memory },
+      config,
+      threads,
+      memory,
       train: placeInMemory(memory, dataset.train),
       test: placeInMemory(memory, dataset.test),
       onLost: (worker, { message }) => print(`Worker ${worker} was lost (${message}); another takes its place.`),
     });
     if (compute.layout.parameters !== welcome.parameters) {
-      throw new ProtocolError('Its model has other parameters.', { closeCode: 'numerics' });
+      throw new ProtocolError("The coordinator's model has another number of parameters.", { closeCode: 'numerics' });
     }
     await compute.warmUp();
     this.#compute = { key, compute };
@@ -90,7 +93,7 @@ export class NodeData {
         await keep(kept, received).catch((error: Error) => print(`The data set can't be kept: ${error.message}`));
       return dataset;
     } catch (error) {
-      // A kept copy that is damaged comes anew.
+      // A kept copy that is damaged is received again.
       if (received !== undefined || !(error instanceof DatasetError)) throw error;
       return undefined;
     }
@@ -111,7 +114,7 @@ export class NodeData {
 function configOf({ config, samples }: Welcome): ComputeConfig {
   const parsed = ConfigSchema.safeParse(config);
   if (!parsed.success || parsed.data.batch % parsed.data.shardSize !== 0) {
-    throw new ProtocolError('Its config is none that this node can use.', { closeCode: 'malformed' });
+    throw new ProtocolError("This node can't use the run's config.", { closeCode: 'malformed' });
   }
   const { seed, augment, ...rest } = parsed.data;
   return { ...rest, sampler: { samples, batch: rest.batch, seed, augment } };

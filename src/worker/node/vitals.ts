@@ -2,7 +2,7 @@ import { EventLoopLag } from '../../shared/util/event-loop-lag.ts';
 import type { NodeMessage } from '../../shared/wire/messages.ts';
 import type { Compute } from './compute.ts';
 
-/** How this node is, for the coordinator it is connected to: its counts begin with the connection. */
+/** How this node is, for the coordinator that it is connected to. The counts begin with the connection. */
 export class Vitals {
   readonly #threads: number;
   readonly #lag = new EventLoopLag();
@@ -13,13 +13,13 @@ export class Vitals {
     this.#threads = threads;
   }
 
-  /** This is what computes; what it did so far, it did for others, or to warm up. */
+  /** Sets what computes; what it did before, it did for another connection or to warm up. */
   begin(compute: Compute): void {
     this.#compute = compute;
     this.#before = { workersLost: compute.workersLost, workerSamples: [...compute.workerSamples] };
   }
 
-  report(): Omit<NodeMessage<'pong'>, 'type' | 'nonce'> {
+  report(): Omit<NodeMessage<'pong'>, 'type'> {
     const { workersReady = 0, workersLost = 0, workerSamples = [] } = this.#compute ?? {};
     return {
       memoryBytes: process.memoryUsage.rss(),

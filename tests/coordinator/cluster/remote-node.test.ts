@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { MemberGoneError } from '#src/coordinator/cluster/member.js';
 import { RemoteNode, type RemoteNodeOptions } from '#src/coordinator/cluster/remote-node.js';
-import { ProtocolError } from '#src/shared/util/errors.js';
+import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 
 /** Leads nowhere. */
 const link = { send: () => {}, sendEncoded: () => {} } as unknown as RemoteNodeOptions['link'];

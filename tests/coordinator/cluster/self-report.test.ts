@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { newFigures, SelfReport } from '#src/coordinator/cluster/self-report.js';
-import { ProtocolError } from '#src/shared/util/errors.js';
 import type { NodeMessage } from '#src/shared/wire/messages.js';
+import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 import { pongOf } from '../../support/bare-node.ts';
 
 function assertBad(report: SelfReport, message: NodeMessage<'pong'>): void {

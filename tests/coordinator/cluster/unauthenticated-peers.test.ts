@@ -1,4 +1,4 @@
-// Connections that prove nothing: how many there may be, and how fast they may come.
+// Connections that prove nothing: how many there may be, and for how long.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { WebSocket } from 'ws';
 import { closeCodes } from '#src/shared/wire/close-codes.js';
 import { DATA, type Program, startLockstep } from '../../support/program.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'lockstep-strangers-'));
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-unauthenticated-'));
 after(() => rmSync(folder, { recursive: true }));
 
 /** A coordinator that waits for nodes. */
@@ -24,7 +24,7 @@ before(async () => {
 });
 after(() => run.signal('SIGKILL'));
 
-/** Connects, reads the challenge and says nothing. */
+/** Connects, reads the challenge and sends nothing. */
 async function silent(): Promise<{ readonly socket: WebSocket; readonly code: number | undefined }> {
   const socket = new WebSocket(url, { perMessageDeflate: false });
   socket.on('error', () => {});
@@ -35,8 +35,8 @@ async function silent(): Promise<{ readonly socket: WebSocket; readonly code: nu
   return { socket, code };
 }
 
-describe('strangers', () => {
-  it('are told to come again where 64 prove nothing yet, and dropped beyond 128 connections', async () => {
+describe('unauthenticated peers', () => {
+  it('are told to try again later beyond 64 connections, and dropped beyond 128', async () => {
     const unauthenticatedPeers = await Promise.all(Array.from({ length: 64 }, silent));
     assert.deepEqual(new Set(unauthenticatedPeers.map(({ code }) => code)), new Set([undefined]));
     assert.equal((await silent()).code, closeCodes.tooMany.code);
@@ -50,28 +50,18 @@ describe('strangers', () => {
     last.socket.terminate();
   });
 
-  it('are closed after five seconds, by name', async () => {
+  it('are closed after five seconds, with the code of the timeout', async () => {
     const { socket } = await silent();
     assert.equal((await once(socket, 'close'))[0], closeCodes.timeout.code);
   });
 
-  it('are told what is spoken here where they speak plain HTTP', async () => {
+  it('are told what is spoken here if they speak plain HTTP', async () => {
     const [response] = await once(request({ host: url.hostname, port: url.port }).end(), 'response');
     assert.equal(response.statusCode, 426);
     response.resume();
   });
 
-  it('are told to come again where one address connects faster than fifty times a second', async () => {
-    const codes = new Set<number | undefined>();
-    for (let i = 0; i < 600 && !codes.has(closeCodes.tooMany.code); i++) {
-      const { socket, code } = await silent();
-      codes.add(code);
-      socket.terminate();
-    }
-    assert.ok(codes.has(closeCodes.tooMany.code));
-  });
-
-  it('who have said nothing yet do not hold up the end of a run', { timeout: 60_000 }, async (t) => {
+  it('that are silent do not delay the end of a run', { timeout: 60_000 }, async (t) => {
     const flags = ['--workers', '1', '--listen', '127.0.0.1:0', '--metrics-port', 'off', '--iterations', '1000000'];
     const other = startLockstep(['train', ...flags, ...DATA, '--out', join(folder, 'other')]);
     t.after(() => other.signal('SIGKILL'));

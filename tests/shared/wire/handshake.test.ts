@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ProtocolError } from '#src/shared/util/errors.js';
 import { newToken, Token } from '#src/shared/util/token.js';
 import type { CloseCode } from '#src/shared/wire/close-codes.js';
 import { CoordinatorHandshake, type HandshakeOptions, NodeHandshake } from '#src/shared/wire/handshake.js';
+import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 
 const runId = Buffer.alloc(16, 0xaa);
 const token = new Token(newToken());
@@ -166,7 +166,7 @@ for (const [name, bytes] of [
   });
 
   test(`a ${name} of another version names both, whatever else that version changed`, () => {
-    for (const version of [0, 1, 0xffff]) {
+    for (const version of [0, 1, 2, 0xffff]) {
       const other: Change = (frame) => {
         const copy = Buffer.concat([frame, Buffer.alloc(5)]);
         copy.writeUInt16BE(version, 8);
@@ -174,7 +174,7 @@ for (const [name, bytes] of [
         return copy;
       };
       const { message } = assertRefused('version', () => meet({ [name]: other }));
-      assert.match(message, new RegExp(`version 2 .*version ${version}\\b`));
+      assert.match(message, new RegExp(`version 3 .*version ${version}\\b`));
     }
   });
 }
@@ -197,7 +197,7 @@ test('a coordinator without the token cannot welcome a node', () => {
   const node = new NodeHandshake(plain);
   const impostor = new CoordinatorHandshake({ ...plain, token: new Token(newToken()), runId });
   node.prove(impostor.challenge);
-  const welcome = Buffer.concat([Buffer.from('LOCKSTEP'), Buffer.of(0, 2, 3), Buffer.alloc(32)]);
+  const welcome = Buffer.concat([Buffer.from('LOCKSTEP'), Buffer.of(0, 3, 3), Buffer.alloc(32)]);
   assertRefused('unauthorized', () => node.finish(welcome));
 });
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
-import { ProtocolError } from '#src/shared/util/errors.js';
 import { decodeFromCoordinator, decodeFromNode, encode } from '#src/shared/wire/frames.js';
 import { headerProblem } from '#src/shared/wire/header-scan.js';
 import type { FromCoordinator, FromNode } from '#src/shared/wire/messages.js';
+import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 import { fromCoordinator, fromNode, limits } from './frames-of-each-type.ts';
 import { changes, mutated } from './mutations.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ProtocolError } from '#src/shared/util/errors.js';
 import { Token } from '#src/shared/util/token.js';
+import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 import { frameKeys, Seal } from '#src/shared/wire/seal.js';
 
 const { toNode, toCoordinator } = frameKeys({

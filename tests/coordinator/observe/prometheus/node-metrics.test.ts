@@ -5,7 +5,7 @@ import { EventEmitter, once } from 'node:events';
 import { describe, it, type TestContext } from 'node:test';
 import type { Cluster } from '#src/coordinator/cluster/cluster.js';
 import { Hub } from '#src/coordinator/cluster/hub.js';
-import type { NodeInfo } from '#src/coordinator/cluster/node-registry.js';
+import type { NodeInfo } from '#src/coordinator/cluster/node-info.js';
 import type { FromNode } from '#src/shared/wire/messages.js';
 import { type BareNode, bareNode, pongOf } from '../../../support/bare-node.ts';
 
@@ -33,6 +33,7 @@ async function openHub(t: TestContext) {
     onLeave: ({ name }, reason) => events.emit('leave', name, reason),
     onWorkers: ({ name }, ready) => events.emit('workers', name, ready),
     onForget: (name) => events.emit('forget', name),
+    onFault: (error) => events.emit('error', error),
   });
   t.after(() => hub.close('runOver'));
   return { hub, events, clock, shardCounts };
@@ -40,8 +41,12 @@ async function openHub(t: TestContext) {
 
 function hello(node: string, threads: number): FromNode {
   return {
-    ...({ type: 'hello', node, name: 'host', pid: 1, threads } as const),
-    ...{ numerics: DIGEST, selfTest: DIGEST, samplesPerSecond: 1 },
+    type: 'hello',
+    node,
+    name: 'host',
+    threads,
+    numerics: DIGEST,
+    selfTest: DIGEST,
   };
 }
 
@@ -142,8 +147,10 @@ describe('a node that goes', () => {
     events.on('forget', (name) => forgotten.push(name));
     // Two heartbeats of a node that is there are seen.
     const pings = { count: 0, seen: new EventEmitter() };
-    const watching = await bareNode(opened.hub.url, ({ type }) => {
-      if (type === 'ping' && ++pings.count === 2) pings.seen.emit('twice');
+    const watching = await bareNode(opened.hub.url, {
+      onMessage: ({ type }) => {
+        if (type === 'ping' && ++pings.count === 2) pings.seen.emit('twice');
+      },
     });
     watching.send(hello(randomUUID(), 1));
     await once(pings.seen, 'twice');

@@ -1,0 +1,40 @@
+import type { CoordinatorMessage } from '../../shared/wire/messages.ts';
+import type { LeaveReason } from '../train/observer.ts';
+import type { CrashBudget } from './crash-budget.ts';
+import type { NodeFigures } from './self-report.ts';
+
+/** What every node of a run is told, and what its own numerics must match. */
+export interface RunDescription {
+  readonly welcome: Omit<CoordinatorMessage<'welcome'>, 'type' | 'heartbeatSeconds'>;
+  readonly numerics: string;
+  readonly selfTest: string;
+  /** The data set's files in parts, to send to nodes that lack it. */
+  readonly dataParts: () => readonly Uint8Array[];
+}
+
+/** A node as people see it. */
+export interface NodeInfo {
+  readonly name: string;
+  readonly threads: number;
+  readonly figures: NodeFigures;
+}
+
+/** What is kept of a node over its connections, and for some minutes after the last one. */
+export interface NodeRecord {
+  readonly name: string;
+  readonly budget: CrashBudget;
+  readonly figures: NodeFigures;
+  /** Milliseconds at which its last connection ended; undefined while it is connected. */
+  goneAt: number | undefined;
+}
+
+/** Who is told when nodes join, change and leave. */
+export interface NodeEvents {
+  readonly onJoin: (info: NodeInfo) => void;
+  /** @param why the cause in words */
+  readonly onLeave: (info: NodeInfo, reason: LeaveReason, why: string) => void;
+  /** The number of the node's threads that are ready has changed. */
+  readonly onWorkers: (info: NodeInfo, ready: number) => void;
+  /** An error that no node should be able to cause. It has ended the connection that it came from, and no other. */
+  readonly onFault: (error: Error) => void;
+}

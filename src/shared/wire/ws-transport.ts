@@ -1,0 +1,289 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { WebSocket, WebSocketServer } from 'ws';
+import { INTERNAL_ERROR } from './close-codes.ts';
+import {
+  BINDING_BYTES,
+  HANDSHAKE_MS,
+  type Peer,
+  type Receiver,
+  type ServerHandlers,
+  type Transport,
+  type TransportServer,
+  UNAUTHENTICATED_BYTES,
+} from './transport.ts';
+
+/** A peer that takes a close frame takes no longer to answer it. */
+const CLOSE_MS = 2000;
+/** Until a connection is a WebSocket, on the connecting side. */
+const CONNECT_MS = 5000;
+const BINDING_LABEL = 'EXPORTER-Lockstep';
+/** A close frame holds 123; a character that is cut becomes a longer one. */
+const MAX_REASON_BYTES = 120;
+
+const COMMON = {
+  perMessageDeflate: false,
+  // A message's promises have run their reactions before the next one comes: see Receiver.onFrame.
+  allowSynchronousEvents: false,
+} as const;
+
+export interface WsListenOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** PEM; undefined: without TLS. */
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  /** The longest frame of a peer that has proved itself. */
+  readonly maxFrameBytes: number;
+}
+
+/** Listens for WebSocket connections. @throws Error if the address can't be bound */
+export async function listenForWebSockets(options: WsListenOptions): Promise<TransportServer> {
+  const { host, port, tls } = options;
+  const server =
+    tls === undefined
+      ? createServer(requireUpgrade)
+      : createTlsServer({ ...tls, handshakeTimeout: HANDSHAKE_MS }, requireUpgrade);
+  server.listen(port, host);
+  await once(server, 'listening');
+  return new WsServer(server, options);
+}
+
+export interface WsConnectOptions {
+  /** PEM of the authority that signed the server's certificate; undefined: the system's. */
+  readonly ca: string | Buffer | undefined;
+  /** The longest frame of a server that has proved itself. */
+  readonly maxFrameBytes: number;
+}
+
+/** Connects to ws:// or wss://. @throws Error if nobody answers, or what answers isn't a WebSocket */
+export function connectWebSocket(url: string, { ca, maxFrameBytes }: WsConnectOptions): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, {
+      ...COMMON,
+      maxPayload: maxFrameBytes,
+      handshakeTimeout: CONNECT_MS,
+      // ws then leaves the bytes alone; masks are against proxies, and the frames are no HTTP.
+      generateMask: (mask) => mask.fill(0),
+      ...(ca === undefined ? {} : { ca }),
+    });
+    let stream: Socket | undefined;
+    socket.once('upgrade', (response: IncomingMessage) => {
+      stream = response.socket;
+    });
+    // Later errors change nothing: the connection closes.
+    socket.on('error', reject);
+    socket.once('open', () => {
+      try {
+        resolve(new WsTransport(socket, stream as Socket));
+      } catch (error) {
+        socket.terminate();
+        reject(error);
+      }
+    });
+  });
+}
+
+/** One WebSocket as a transport, for either side. */
+class WsTransport implements Transport {
+  readonly channelBinding: Uint8Array | undefined;
+  readonly #socket: WebSocket;
+  readonly #onFault: (error: Error) => void;
+  #receiver: Receiver | undefined;
+  /** What came while nobody received. */
+  readonly #waiting: ((receiver: Receiver) => void)[] = [];
+  #isAuthenticated = false;
+  #unauthenticatedBytes = 0;
+  /** Where a message is put together that came in several pieces; grows to the longest. */
+  #scratch = Buffer.alloc(0);
+
+  /** @throws Error if the connection is gone already */
+  constructor(socket: WebSocket, stream: Socket, onFault: (error: Error) => void = () => {}) {
+    this.#socket = socket;
+    this.#onFault = onFault;
+    socket.on('error', () => {});
+    // At once: a connection that is reset loses its handle, and with it the key.
+    this.channelBinding = bindingOf(stream);
+    socket.binaryType = 'fragments';
+    stream.on('data', (chunk: Buffer) => this.#bound(chunk.length));
+    socket.on('message', (data, isBinary) => {
+      if (isBinary) this.#deliver((receiver) => receiver.onFrame(this.#joined(data as Buffer[])));
+      else this.#deliver((receiver) => receiver.onViolation('malformed', 'expected a binary frame, but a text came'));
+    });
+    socket.on('close', (code, reason) => this.#deliver((receiver) => receiver.onClose(code, reason.toString())));
+  }
+
+  receive(receiver: Receiver | undefined): void {
+    this.#receiver = receiver;
+    if (this.#waiting.length > 0) setImmediate(() => this.#deliverNext());
+  }
+
+  send(frame: Uint8Array, onSent?: () => void): void {
+    this.#socket.send(frame, (error) => {
+      if (!error && onSent !== undefined) this.#run(onSent);
+    });
+  }
+
+  authenticated(): void {
+    this.#isAuthenticated = true;
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString());
+    setTimeout(() => this.#socket.terminate(), CLOSE_MS).unref();
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  /** Counts what a peer sends that has proved nothing. ws bounds the frames of the others. */
+  #bound(bytes: number): void {
+    if (this.#isAuthenticated || this.#unauthenticatedBytes > UNAUTHENTICATED_BYTES) return;
+    this.#unauthenticatedBytes += bytes;
+    if (this.#unauthenticatedBytes <= UNAUTHENTICATED_BYTES) return;
+    // No more of it is read, or ws would keep it.
+    this.#socket.pause();
+    const problem = `more than ${UNAUTHENTICATED_BYTES} bytes came before the handshake was over`;
+    this.#deliver((receiver) => receiver.onViolation('tooLarge', problem));
+  }
+
+  #deliver(event: (receiver: Receiver) => void): void {
+    const receiver = this.#receiver;
+    if (receiver === undefined || this.#waiting.length > 0) this.#waiting.push(event);
+    else this.#run(() => event(receiver));
+  }
+
+  /** One turn of the event loop for each event that waited, as for those that come. */
+  #deliverNext(): void {
+    const receiver = this.#receiver;
+    const event = receiver === undefined ? undefined : this.#waiting.shift();
+    if (receiver === undefined || event === undefined) return;
+    this.#run(() => event(receiver));
+    setImmediate(() => this.#deliverNext());
+  }
+
+  /** Runs what a receiver does: an error ends this connection alone. */
+  #run(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.close(INTERNAL_ERROR, 'an internal error');
+      this.#onFault(error as Error);
+    }
+  }
+
+  /** One buffer, whose bytes hold until the next message: see FrameBuffers for why it isn't a new one. */
+  #joined(pieces: readonly Buffer[]): Buffer {
+    if (pieces.length === 1) return pieces[0] as Buffer;
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    if (bytes > this.#scratch.length) this.#scratch = Buffer.allocUnsafe(bytes);
+    let end = 0;
+    for (const piece of pieces) end += piece.copy(this.#scratch, end);
+    return this.#scratch.subarray(0, bytes);
+  }
+}
+
+class WsServer implements TransportServer {
+  readonly url: string;
+  readonly #server: Server;
+  readonly #sockets: WebSocketServer;
+  /** By both ends' address, which a TLS connection shares with the TCP connection below it. */
+  readonly #peers = new Map<string, Peer>();
+
+  constructor(server: Server, { tls, maxFrameBytes }: WsListenOptions) {
+    this.#server = server;
+    const bound = server.address() as AddressInfo;
+    const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+    this.url = `${tls === undefined ? 'ws' : 'wss'}://${host}:${bound.port}`;
+    this.#sockets = new WebSocketServer({ ...COMMON, noServer: true, maxPayload: maxFrameBytes });
+  }
+
+  serve(handlers: ServerHandlers): void {
+    this.#server.on('error', (error) => handlers.onFault(error));
+    // The TCP connection, below TLS.
+    this.#server.on('connection', (socket: Socket) =>
+      isolated(socket, handlers, () => this.#connect(socket, handlers)),
+    );
+    this.#server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) =>
+      isolated(stream, handlers, () => this.#upgrade({ request, stream, head }, handlers)),
+    );
+  }
+
+  stop(): void {
+    this.#server.close();
+  }
+
+  async end(graceMs: number): Promise<void> {
+    const { clients } = this.#sockets;
+    const closed = [...clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise((resolve) => {
+      timer = setTimeout(resolve, graceMs);
+    });
+    await Promise.race([Promise.all(closed), timeout]);
+    clearTimeout(timer);
+    for (const socket of clients) socket.terminate();
+    // The server would wait for what the others have to say.
+    for (const peer of this.#peers.values()) peer.drop();
+    this.#sockets.close();
+  }
+
+  #connect(socket: Socket, handlers: ServerHandlers): void {
+    const key = keyOf(socket);
+    const peer: Peer = { address: socket.remoteAddress ?? '', drop: () => socket.destroy() };
+    socket.on('error', () => {});
+    this.#peers.set(key, peer);
+    socket.once('close', () => {
+      this.#peers.delete(key);
+      isolated(socket, handlers, () => handlers.onDisconnect(peer));
+    });
+    handlers.onConnect(peer);
+  }
+
+  #upgrade({ request, stream, head }: Upgrade, handlers: ServerHandlers): void {
+    const peer = this.#peers.get(keyOf(request.socket));
+    stream.on('error', () => {});
+    if (peer === undefined) stream.destroy();
+    else
+      this.#sockets.handleUpgrade(request, stream, head, (socket) =>
+        handlers.onTransport(new WsTransport(socket, request.socket, (error) => handlers.onFault(error)), peer),
+      );
+  }
+}
+
+interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly stream: Duplex;
+  readonly head: Buffer;
+}
+
+/** Runs the handling of one connection: an error ends that connection alone. */
+function isolated(stream: Duplex, { onFault }: ServerHandlers, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    stream.destroy();
+    onFault(error as Error);
+  }
+}
+
+function keyOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+function bindingOf(stream: Socket): Uint8Array | undefined {
+  if (!(stream instanceof TLSSocket)) return undefined;
+  return stream.exportKeyingMaterial(BINDING_BYTES, BINDING_LABEL, Buffer.alloc(0));
+}
+
+/** Answers plain HTTP. */
+function requireUpgrade(_: IncomingMessage, response: ServerResponse): void {
+  response
+    .writeHead(426, { Upgrade: 'websocket', Connection: 'close' })
+    .end('lockstep worker --connect speaks WebSocket here.\n');
+}
