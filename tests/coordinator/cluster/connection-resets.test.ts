@@ -1,16 +1,14 @@
-// TLS connections that are reset at each point of their life: none of them may end the process or keep a node out.
+// What goes wrong with one connection, a reset at any point of its life or an error in its handling, ends that connection alone.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import type { Cluster } from '#src/coordinator/cluster/cluster.js';
-import { Hub } from '#src/coordinator/cluster/hub.js';
+import { bareHub, helloTo } from '../../support/bare-hub.ts';
 import { bareNode } from '../../support/bare-node.ts';
 import { CERTIFICATE, PRIVATE_KEY } from '../../support/certificate.ts';
 
-const DIGEST = 'a'.repeat(64);
 const UPGRADE = [
   'GET / HTTP/1.1',
   'Host: lockstep',
@@ -71,31 +69,11 @@ async function encrypted(tcp: Socket) {
 }
 
 test('connections that are reset end alone: the hub lives, and a node joins', { timeout: 60_000 }, async (t) => {
-  const faults: Error[] = [];
-  const limits = { samples: 8, testSamples: 8, chunkSize: 4, parameters: 2 };
-  let join: (name: string) => void = () => {};
-  const joined = new Promise<string>((resolve) => {
-    join = resolve;
-  });
-  const hub = await Hub.listen({
-    host: '127.0.0.1',
-    port: 0,
-    token: undefined,
+  const { hub, events } = await bareHub(t, {
     tls: { cert: Buffer.from(CERTIFICATE), key: Buffer.from(PRIVATE_KEY) },
-    cluster: { join: () => {}, leave: () => {}, shardCounts: new Map() } as unknown as Cluster,
-    run: {
-      welcome: { run: 'run', config: {}, dataset: DIGEST, ...limits },
-      numerics: DIGEST,
-      selfTest: DIGEST,
-      dataParts: () => [],
-    },
-    onJoin: ({ name }) => join(name),
-    onLeave: () => {},
-    onWorkers: () => {},
-    onForget: () => {},
-    onFault: (error) => faults.push(error),
   });
-  t.after(() => hub.close('runOver'));
+  const faults: Error[] = [];
+  events.on('fault', (error) => faults.push(error));
   const { hostname, port } = new URL(hub.url);
   for (const reach of Object.values(POINTS)) {
     for (let repeat = 0; repeat < REPEATS; repeat++) {
@@ -106,8 +84,30 @@ test('connections that are reset end alone: the hub lives, and a node joins', { 
     }
   }
   const node = await bareNode(hub.url, { ca: CERTIFICATE });
-  node.send({ type: 'hello', node: randomUUID(), name: 'honest', threads: 1, numerics: DIGEST, selfTest: DIGEST });
+  node.send(helloTo(randomUUID(), 1, 'honest'));
   node.send({ type: 'ready' });
-  assert.equal(await joined, 'honest');
+  const [{ name }] = await once(events, 'join');
+  assert.equal(name, 'honest');
   assert.deepEqual(faults, []);
+});
+
+test('an error in the handling of a node ends its connection alone', { timeout: 20_000 }, async (t) => {
+  const { hub, events } = await bareHub(t);
+  const join = async () => {
+    const node = await bareNode(hub.url);
+    node.send(helloTo(randomUUID(), 1));
+    node.send({ type: 'ready' });
+    return node;
+  };
+  const error = new Error('an observer that fails');
+  events.once('join', () => {
+    throw error;
+  });
+  const faults: Error[] = [];
+  events.on('fault', (fault) => faults.push(fault));
+  assert.equal(await (await join()).closed, '1011');
+  const joined = once(events, 'join');
+  await join();
+  assert.equal((await joined)[0].name, 'host-2');
+  assert.deepEqual(faults, [error]);
 });

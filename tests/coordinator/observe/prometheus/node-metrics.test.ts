@@ -2,55 +2,14 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
-import { describe, it, type TestContext } from 'node:test';
-import type { Cluster } from '#src/coordinator/cluster/cluster.js';
-import { Hub } from '#src/coordinator/cluster/hub.js';
+import { describe, it } from 'node:test';
 import type { NodeInfo } from '#src/coordinator/cluster/node-info.js';
-import type { FromNode } from '#src/shared/wire/messages.js';
+import { bareHub, helloTo } from '../../../support/bare-hub.ts';
 import { type BareNode, bareNode, pongOf } from '../../../support/bare-node.ts';
 
-const DIGEST = 'a'.repeat(64);
 const MINUTE = 60_000;
 
-/** A hub over a cluster that deals nothing. */
-async function openHub(t: TestContext) {
-  const events = new EventEmitter();
-  const clock = { now: 0 };
-  const shardCounts = new Map<string, unknown>();
-  const cluster = {
-    join: ({ name }: { readonly name: string }) => shardCounts.set(name, {}),
-    leave: () => {},
-    shardCounts,
-  } as unknown as Cluster;
-  const limits = { samples: 8, testSamples: 8, chunkSize: 4, parameters: 2 };
-  const hub = await Hub.listen({
-    ...{ host: '127.0.0.1', port: 0, token: undefined, tls: undefined, cluster, now: () => clock.now },
-    run: {
-      welcome: { run: 'run', config: {}, dataset: DIGEST, ...limits },
-      ...{ numerics: DIGEST, selfTest: DIGEST, dataParts: () => [] },
-    },
-    onJoin: (info) => events.emit('join', info),
-    onLeave: ({ name }, reason) => events.emit('leave', name, reason),
-    onWorkers: ({ name }, ready) => events.emit('workers', name, ready),
-    onForget: (name) => events.emit('forget', name),
-    onFault: (error) => events.emit('error', error),
-  });
-  t.after(() => hub.close('runOver'));
-  return { hub, events, clock, shardCounts };
-}
-
-function hello(node: string, threads: number): FromNode {
-  return {
-    type: 'hello',
-    node,
-    name: 'host',
-    threads,
-    numerics: DIGEST,
-    selfTest: DIGEST,
-  };
-}
-
-type Opened = Awaited<ReturnType<typeof openHub>>;
+type Opened = Awaited<ReturnType<typeof bareHub>>;
 
 /** A node that takes part. */
 async function join(
@@ -59,7 +18,7 @@ async function join(
   threads: number,
 ): Promise<{ bare: BareNode; info: NodeInfo }> {
   const bare = await bareNode(hub.url);
-  bare.send(hello(node, threads));
+  bare.send(helloTo(node, threads));
   bare.send({ type: 'ready' });
   const [info] = (await once(events, 'join')) as [NodeInfo];
   return { bare, info };
@@ -67,7 +26,7 @@ async function join(
 
 describe('a node that tells of itself', () => {
   it('has its figures kept, over its connections and by thread', async (t) => {
-    const opened = await openHub(t);
+    const opened = await bareHub(t);
     const identity = randomUUID();
     const { bare, info } = await join(opened, identity, 2);
     assert.equal(info.figures.vitals, undefined);
@@ -89,7 +48,7 @@ describe('a node that tells of itself', () => {
   });
 
   it('is closed, and nothing of it kept, where that cannot be', async (t) => {
-    const opened = await openHub(t);
+    const opened = await bareHub(t);
     const bad = [pongOf([8]), pongOf([8, 8, 8]), pongOf(Array.from({ length: 1024 }, () => 8))];
     for (const message of [...bad, pongOf([8, 8], { workersReady: 3 })]) {
       const { bare, info } = await join(opened, randomUUID(), 2);
@@ -102,7 +61,7 @@ describe('a node that tells of itself', () => {
   });
 
   it('is closed where it tells before it has said hello', async (t) => {
-    const { hub } = await openHub(t);
+    const { hub } = await bareHub(t);
     const bare = await bareNode(hub.url);
     bare.send(pongOf([8]));
     assert.equal(await bare.closed, 'unexpected');
@@ -111,7 +70,7 @@ describe('a node that tells of itself', () => {
 
 describe('a node that goes', () => {
   it('has left where it said so', async (t) => {
-    const opened = await openHub(t);
+    const opened = await bareHub(t);
     const { bare } = await join(opened, randomUUID(), 1);
     const left = once(opened.events, 'leave');
     bare.send({ type: 'leaving' });
@@ -120,7 +79,7 @@ describe('a node that goes', () => {
   });
 
   it('is lost where it comes anew over another connection', async (t) => {
-    const opened = await openHub(t);
+    const opened = await bareHub(t);
     const identity = randomUUID();
     const { bare } = await join(opened, identity, 1);
     const left = once(opened.events, 'leave');
@@ -130,7 +89,7 @@ describe('a node that goes', () => {
   });
 
   it('is forgotten after five minutes, and not before; one that came back is not', async (t) => {
-    const opened = await openHub(t);
+    const opened = await bareHub(t);
     const { events, clock, shardCounts } = opened;
     const stays = randomUUID();
     const gone = await join(opened, randomUUID(), 1);
@@ -152,7 +111,7 @@ describe('a node that goes', () => {
         if (type === 'ping' && ++pings.count === 2) pings.seen.emit('twice');
       },
     });
-    watching.send(hello(randomUUID(), 1));
+    watching.send(helloTo(randomUUID(), 1));
     await once(pings.seen, 'twice');
     assert.deepEqual(forgotten, []);
     await join(opened, stays, 1);
