@@ -23,16 +23,16 @@ export function badAnswer(order: Order, welcome: Welcome, { answer, changes, hel
       return [result({ id: id + 1 })];
     case 'the step before':
       return [result({ id: Math.max(0, id - 1) + (id === 0 ? 1 : 0) })];
-    case 'nodes moved':
-      return [result({ nodes: (ranges) => ranges.map(({ begin, end }) => ({ begin: begin + 1, end: end + 1 })) })];
-    case 'a node more':
-      return [result({ nodes: (ranges) => [...ranges, { begin: 0, end: 1 }].slice(0, 32) })];
-    case 'a node less':
-      return [result({ nodes: (ranges) => (ranges.length > 1 ? ranges.slice(1) : [{ begin: 9, end: 10 }]) })];
-    case 'a node split':
+    case 'ranges moved':
+      return [result({ ranges: (ranges) => ranges.map(({ begin, end }) => ({ begin: begin + 1, end: end + 1 })) })];
+    case 'a range more':
+      return [result({ ranges: (ranges) => [...ranges, { begin: 0, end: 1 }].slice(0, 32) })];
+    case 'a range less':
+      return [result({ ranges: (ranges) => (ranges.length > 1 ? ranges.slice(1) : [{ begin: 9, end: 10 }]) })];
+    case 'a range twice':
       return [
         result({
-          nodes: (ranges) =>
+          ranges: (ranges) =>
             ranges
               .flatMap(({ begin, end }) => [
                 { begin, end },
@@ -59,6 +59,8 @@ export function badAnswer(order: Order, welcome: Welcome, { answer, changes, hel
       ];
     case 'failed':
       return [failed];
+    case 'failed at another order':
+      return [encode({ type: 'failed', kind, id: id + 1, message: 'fuzz' })];
     case 'failed twice':
       return [failed, failed];
     case 'failed, then a result':
@@ -76,20 +78,20 @@ export function badAnswer(order: Order, welcome: Welcome, { answer, changes, hel
 
 interface Damage {
   readonly id?: number;
-  readonly nodes?: (ranges: readonly ShardRange[]) => readonly ShardRange[];
+  readonly ranges?: (ranges: readonly ShardRange[]) => readonly ShardRange[];
   readonly body?: (body: Buffer) => Buffer;
 }
 
 function damaged(
   order: Order,
   welcome: Welcome,
-  { id, nodes = (same) => same, body = (same) => same }: Damage,
+  { id, ranges: changed = (same) => same, body = (same) => same }: Damage,
 ): FromNode {
   if (order.type === 'work') {
-    const partials = partialsOf(id ?? order.step, nodes(order.ranges), welcome);
+    const partials = partialsOf(id ?? order.step, changed(order.ranges), welcome);
     return { ...partials, body: body(partials.body as Buffer) };
   }
-  const [chunks] = nodes([order.chunks]) as [ShardRange];
+  const [chunks] = changed([order.chunks]) as [ShardRange];
   // A second range finds no place in the message: another id then.
   const evaluated = evaluatedOf(
     { ...chunks, id: id ?? (chunks.begin === order.chunks.begin ? order.id + 1 : order.id) },
@@ -100,7 +102,11 @@ function damaged(
 
 function partialsOf(step: number, ranges: readonly ShardRange[], { parameters }: Welcome): NodeMessage<'partials'> {
   return {
-    ...{ type: 'partials', step, seconds: 0, sampleSeconds: 0, reduceSeconds: 0 },
+    type: 'partials',
+    step,
+    seconds: 0,
+    sampleSeconds: 0,
+    reduceSeconds: 0,
     ranges: ranges.map(({ begin, end }) => ({ begin, end, lossSum: 0, correct: 0 })),
     body: Buffer.alloc(4 * parameters * ranges.length),
   };
@@ -112,7 +118,10 @@ function evaluatedOf(
 ): NodeMessage<'evaluated'> {
   const samples = Math.max(0, Math.min(testSamples, end * chunkSize) - begin * chunkSize);
   return {
-    ...{ type: 'evaluated', id, seconds: 0, chunks: { begin, end } },
+    type: 'evaluated',
+    id,
+    seconds: 0,
+    chunks: { begin, end },
     losses: Array.from({ length: end - begin }, () => 0),
     body: Buffer.alloc(samples),
   };

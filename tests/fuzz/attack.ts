@@ -11,25 +11,25 @@ import { badAnswer } from './answers.ts';
 import type { SealFault, Shot, Source, Volley } from './volleys.ts';
 import { type Ending, framed, loopbackAddress, OPCODE, UPGRADE, Wire } from './wire.ts';
 
-/** For a member to be given work, of which there may be none left for it. */
+/** Time for a member to be given work, of which there may be none left for it. */
 const WORK_MS = 2000;
-/** Refused wherever it comes, so that no connection stays open. */
+/** A frame that is refused wherever it comes, so that no connection stays open. */
 const LAST_WORD = Buffer.of(0xc1);
-const UNAUTHENTICATED_PEER = new Token(newToken());
+const OTHER_TOKEN = new Token(newToken());
 const { sha256: SELF_TEST } = selfTest();
 const RECORDED = 50;
-/** Of a node of one thread that has done nothing. */
+/** The report of a node of one thread that has done nothing. */
 const WELL = { memoryBytes: 1, eventLoopLagSeconds: 0, workersReady: 1, workersLost: 0, workerSamples: [0] };
 
 export interface Outcome {
-  /** Frames that were sent, or what stands for them below the protocol. */
+  /** Frames that were sent, or writes below the protocol. */
   readonly frames: number;
   readonly ending: Ending;
-  /** Whether it got as far as work, where it asked for some. */
+  /** Whether it was given work, if it asked for some. */
   readonly worked: boolean;
 }
 
-/** Who attacks a coordinator, over any number of connections. */
+/** Attacks a coordinator over any number of connections. */
 export class Attacker {
   readonly #options: { readonly host: string; readonly port: number; readonly token: Token };
   /** Proofs that the coordinator took. */
@@ -53,7 +53,7 @@ export class Attacker {
         wire.write(...volley.writes);
         wire.finish();
         return { frames: volley.writes.length, ending: await wire.ended, worked: false };
-      case 'WebSocket of a guest': {
+      case 'authenticated WebSocket': {
         const seal = await this.#enter(wire);
         if (seal !== undefined) wire.write(...volley.writes);
         wire.finish();
@@ -78,8 +78,8 @@ export class Attacker {
     const sources: Record<Source, Buffer> = {
       challenge,
       proof: proofBy(token),
-      'proof of a stranger': proofBy(UNAUTHENTICATED_PEER),
-      'proof of another connection': this.#recorded.at(-1) ?? proofBy(UNAUTHENTICATED_PEER),
+      'proof with another token': proofBy(OTHER_TOKEN),
+      'proof of another connection': this.#recorded.at(-1) ?? proofBy(OTHER_TOKEN),
     };
     const payloads = shots.map(({ of, changes }) =>
       mutated(typeof of === 'string' ? sources[of] : Buffer.from(of), changes),
@@ -92,7 +92,7 @@ export class Attacker {
     return { frames: frames.length + 1, ending: isWelcome && !isSound ? 'let in' : ending, worked: false };
   }
 
-  /** The handshake as it should be. @returns undefined where the coordinator has no place */
+  /** A valid handshake. @returns undefined if the coordinator has no room */
   async #enter(wire: Wire): Promise<Seal | undefined> {
     const handshake = new NodeHandshake({ token: this.#options.token, exporter: undefined, sealed: true });
     wire.write(Buffer.from(UPGRADE));
@@ -111,15 +111,15 @@ export class Attacker {
     const seal = await this.#enter(wire);
     if (seal === undefined) return { frames: 1, ending: await wire.ended, worked: false };
     const payloads = shots.map(({ of, changes }) => mutated(Buffer.from(of as Uint8Array), changes));
-    const greeting = as === 'greeted' ? [framed(seal.seal(hello()))] : [];
+    const first = as === 'known' ? [framed(seal.seal(hello()))] : [];
     const frames = payloads.map((payload, i) =>
       (shots[i] as Shot).opcode === OPCODE.text
         ? framed(payload, OPCODE.text)
         : framed(i === 0 ? broken(seal, payload, fault) : seal.seal(payload)),
     );
     if (fault === 'repeated') frames.splice(1, 0, frames[0] as Buffer);
-    wire.write(...greeting, ...frames, framed(seal.seal(LAST_WORD)));
-    return { frames: 2 + greeting.length + frames.length, ending: await wire.ended, worked: false };
+    wire.write(...first, ...frames, framed(seal.seal(LAST_WORD)));
+    return { frames: 2 + first.length + frames.length, ending: await wire.ended, worked: false };
   }
 
   async #work(wire: Wire, { answer, changes, name }: Extract<Volley, { at: 'work' }>): Promise<Outcome> {

@@ -40,7 +40,7 @@ export interface Report {
   readonly badMembers: number;
 }
 
-/** Throws volleys at a coordinator at work. @throws Error with fast-check's seed where it breaks, hangs, grows or ends a connection namelessly */
+/** Throws volleys at a coordinator at work. @throws Error with fast-check's seed if it breaks, hangs, grows or ends a connection without a name */
 export async function fuzz({ target, frames, seed, onProgress }: Fuzzing): Promise<Report> {
   const kinds = new Map<string, Counts>();
   const attacker = new Attacker(target);
@@ -87,7 +87,7 @@ export async function fuzz({ target, frames, seed, onProgress }: Fuzzing): Promi
       }
       most = Math.max(most, target.residentMebibytes);
       assert.ok(most - before < MAX_GROWTH_MEBIBYTES, `the coordinator's memory grew from ${before} to ${most} MiB`);
-      await target.goesOn();
+      await target.continues();
     }
   }
   return { kinds, memory: { before, most, after: target.residentMebibytes }, badMembers };
@@ -101,7 +101,7 @@ function count(kinds: Map<string, Counts>, kind: string, { frames, ending }: Out
   kinds.set(kind, counts);
 }
 
-/** Whoever speaks WebSocket is told why it is closed; below that TCP, HTTP and WebSocket have their own ways. */
+/** Whether an ending gives its reason: a close code over WebSocket; below it what TCP, HTTP and WebSocket have. */
 function isNamed(ending: string, { at }: Volley): boolean {
   const isOurs = ending in closeCodes && ending !== 'stopping' && ending !== 'runOver';
   // A text that isn't one, and a message that is too long.

@@ -19,12 +19,14 @@ const folder = mkdtempSync(join(tmpdir(), 'lockstep-fuzz-'));
 const target = await Target.start(folder);
 process.on('exit', () => target.kill());
 const start = performance.now();
-let told = 0;
+let printed = 0;
 const { kinds, memory, badMembers } = await fuzz({
-  ...{ target, frames, seed },
+  target,
+  frames,
+  seed,
   onProgress: (sent) => {
-    if (sent < told + 10_000) return;
-    told = sent;
+    if (sent < printed + 10_000) return;
+    printed = sent;
     console.error(`${sent} frames, ${Math.round((performance.now() - start) / 1000)} s`);
   },
 });

@@ -7,10 +7,25 @@ import { newToken, Token } from '#src/shared/util/token.js';
 import { DATA, lockstep, type Program, startLockstep } from '../support/program.ts';
 
 const FLAGS = [
-  ...['train', '--batch', '16', '--shard-size', '2', '--schedule', 'constant', '--warmup', '0'],
-  ...['--evaluate-every', '100', '--checkpoint-every', '0', '--metrics-port', 'off', '--json', ...DATA],
+  'train',
+  '--batch',
+  '16',
+  '--shard-size',
+  '2',
+  '--schedule',
+  'constant',
+  '--warmup',
+  '0',
+  '--evaluate-every',
+  '100',
+  '--checkpoint-every',
+  '0',
+  '--metrics-port',
+  'off',
+  '--json',
+  ...DATA,
 ];
-/** More than any fuzzing takes: it is stopped. */
+/** More steps than any fuzzing takes: the run is stopped. */
 const ENDLESS = 1_000_000;
 const HANG_MS = 20_000;
 
@@ -38,9 +53,9 @@ export class Target {
     const file = join(folder, 'token');
     const text = newToken();
     writeFileSync(file, text);
-    const door = ['--listen', '127.0.0.1:0', '--token-file', file, '--workers', '0'];
+    const listen = ['--listen', '127.0.0.1:0', '--token-file', file, '--workers', '0'];
     const run = ['--iterations', String(ENDLESS), '--out', join(folder, 'fuzzed')];
-    const coordinator = startLockstep([...FLAGS, ...door, ...run]);
+    const coordinator = startLockstep([...FLAGS, ...listen, ...run]);
     const url = (await coordinator.said(/^Nodes can connect/)).split(' ').at(-1) as string;
     const data = DATA.includes('synthetic') ? [] : DATA;
     const node = startLockstep(['worker', '--connect', url, '--token-file', file, '--threads', '1', ...data]);
@@ -54,8 +69,8 @@ export class Target {
     return Number(stdout) / 1024;
   }
 
-  /** @throws Error where no step is done any more */
-  async goesOn(): Promise<void> {
+  /** @throws Error if no step is done any more */
+  async continues(): Promise<void> {
     const log = join(this.#folder, 'fuzzed', 'steps.jsonl');
     const before = statSync(log).size;
     const until = performance.now() + HANG_MS;
@@ -65,7 +80,7 @@ export class Target {
     }
   }
 
-  /** Stops the run behind its step, and does the same steps undisturbed. @throws AssertionError where anything differs */
+  /** Stops the run behind its step, and does the same steps undisturbed. @throws AssertionError if anything differs */
   async compare(): Promise<{ readonly steps: number; readonly weightsSha256: string }> {
     this.#coordinator.signal('SIGTERM');
     const { status, stdout, stderr } = await this.#coordinator.ended;
@@ -76,10 +91,8 @@ export class Target {
     assert.doesNotMatch(stderr, /[^\P{C}\n]/u, 'a node steers the terminal');
     this.#node.signal('SIGKILL');
     const { steps, weightsSha256 } = JSON.parse(stdout);
-    const alone = lockstep([
-      ...[...FLAGS, '--workers', '1', '--iterations', String(steps)],
-      ...['--out', join(this.#folder, 'undisturbed')],
-    ]);
+    const out = join(this.#folder, 'undisturbed');
+    const alone = lockstep([...FLAGS, '--workers', '1', '--iterations', String(steps), '--out', out]);
     assert.equal(alone.status, 0, alone.stderr);
     assert.equal(JSON.parse(alone.stdout).weightsSha256, weightsSha256, `other bits after ${steps} steps`);
     const [came, expected] = ['fuzzed', 'undisturbed'].map((run) => lossesOf(join(this.#folder, run)));

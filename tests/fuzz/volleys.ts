@@ -5,8 +5,8 @@ import { fromCoordinator, fromNode } from '../shared/wire/frames-of-each-type.ts
 import { type Change, changes, mutated } from '../shared/wire/mutations.ts';
 import { framed, OPCODE, UPGRADE } from './wire.ts';
 
-/** Bytes that the fuzzer learns from the coordinator, and those that a stranger makes of them. */
-export type Source = 'challenge' | 'proof' | 'proof of a stranger' | 'proof of another connection';
+/** Frames that the fuzzer receives from the coordinator, or makes of those. */
+export type Source = 'challenge' | 'proof' | 'proof with another token' | 'proof of another connection';
 
 /** What a frame is made of, and the damage that is done to it. */
 export interface Shot {
@@ -19,41 +19,49 @@ export const SEAL_FAULTS = ['none', 'flipped', 'repeated', 'skipped', 'bare', 'c
 export type SealFault = (typeof SEAL_FAULTS)[number];
 
 export const ANSWERS = [
-  ...['the step after', 'the step before', 'nodes moved', 'a node more', 'a node less', 'a node split'],
-  ...['a body too short', 'a body too long', 'no body', 'damaged bytes', 'the other kind of result'],
-  ...[
-    'failed',
-    'failed twice',
-    'failed, then a result',
-    'nothing',
-    'ready again',
-    'hello again',
-    'leaving, then a result',
-  ],
+  'the step after',
+  'the step before',
+  'ranges moved',
+  'a range more',
+  'a range less',
+  'a range twice',
+  'a body too short',
+  'a body too long',
+  'no body',
+  'damaged bytes',
+  'the other kind of result',
+  'failed',
+  'failed twice',
+  'failed at another order',
+  'failed, then a result',
+  'nothing',
+  'ready again',
+  'hello again',
+  'leaving, then a result',
 ] as const;
 export type Answer = (typeof ANSWERS)[number];
 
 /** What is sent over one connection. */
 export type Volley =
-  /** Bytes below the protocol: on the TCP connection, or behind the upgrade. */
+  /** Bytes below the protocol: on the TCP connection, after the upgrade, or after the handshake. */
   | {
       readonly kind: string;
-      readonly at: 'TCP' | 'WebSocket' | 'WebSocket of a guest';
+      readonly at: 'TCP' | 'WebSocket' | 'authenticated WebSocket';
       readonly writes: readonly Uint8Array[];
     }
   | { readonly kind: string; readonly at: 'handshake'; readonly shots: readonly Shot[] }
-  /** Behind the handshake, and a hello and ready as they should be where `as` says so. */
+  /** Messages after the handshake, and after a valid hello if `as` is 'known'. */
   | {
       readonly kind: string;
       readonly at: 'messages';
-      readonly as: 'guest' | 'greeted';
+      readonly as: 'unknown' | 'known';
       readonly shots: readonly Shot[];
       readonly seal: SealFault;
     }
   | {
       readonly kind: 'a member that answers badly';
       readonly at: 'work';
-      /** Of the node, for people. */
+      /** The node's name, for people. */
       readonly name: string;
       readonly answer: Answer;
       readonly changes: readonly Change[];
@@ -68,7 +76,12 @@ const shots = (shot: fc.Arbitrary<Shot>) => fc.array(shot, { minLength: 1, maxLe
 const shot = (of: fc.Arbitrary<Shot['of']>, damage: Shot['changes'] | fc.Arbitrary<Shot['changes']> = []) =>
   fc.record({ of, changes: Array.isArray(damage) ? fc.constant(damage) : (damage as typeof changes), opcode: binary });
 
-const source = fc.constantFrom<Source[]>('challenge', 'proof', 'proof of a stranger', 'proof of another connection');
+const source = fc.constantFrom<Source[]>(
+  'challenge',
+  'proof',
+  'proof with another token',
+  'proof of another connection',
+);
 const messages = fc.oneof(...Object.values(fromNode)).map((message) => encode(message as FromNode));
 const foreign = fc.oneof(...Object.values(fromCoordinator)).map((message) => encode(message));
 
@@ -155,16 +168,19 @@ const webSocket = fc.oneof(
   fc.tuple(bytes(200), changes).map(([payload, changed]) => mutated(framed(payload), changed)),
   fc
     .constantFrom(
-      ...[
-        '827effff00000000',
-        '82ff0000ffffffffffff',
-        '82ffffffffffffffffff',
-        '8200',
-        '0280000000000180000000',
-        '0080000000000000',
-        'c28000000000',
-      ],
-      ...['888000000000', '8881000000ff00', '88820000000003e7', '8882000000000fa0', '89fe007e00000000', '028000000000'],
+      '827effff00000000',
+      '82ff0000ffffffffffff',
+      '82ffffffffffffffffff',
+      '8200',
+      '0280000000000180000000',
+      '0080000000000000',
+      'c28000000000',
+      '888000000000',
+      '8881000000ff00',
+      '88820000000003e7',
+      '8882000000000fa0',
+      '89fe007e00000000',
+      '028000000000',
     )
     .map((hex) => Buffer.from(hex, 'hex')),
 );
@@ -174,7 +190,7 @@ const writes = (arbitrary: fc.Arbitrary<Uint8Array>) =>
 const handshake = (kind: string, arbitrary: fc.Arbitrary<Shot>): fc.Arbitrary<Volley> =>
   fc.record({ kind: fc.constant(kind), at: fc.constant('handshake' as const), shots: shots(arbitrary) });
 
-/** Before anything is proved. */
+/** Before the peer has proved anything. */
 export const beforeAuthentication: fc.Arbitrary<Volley> = fc.oneof(
   fc.record({ kind: fc.constant('bytes on TCP'), at: fc.constant('TCP' as const), writes: writes(bytes(300)) }),
   fc.record({ kind: fc.constant('HTTP'), at: fc.constant('TCP' as const), writes: fc.tuple(http) }),
@@ -203,13 +219,13 @@ export const beforeAuthentication: fc.Arbitrary<Volley> = fc.oneof(
       fc.array(fc.tuple(fc.constant(2), fc.nat(75), fc.nat(255)), { minLength: 1, maxLength: 6 }),
     ),
   ),
-  handshake('proofs of strangers', shot(fc.constant('proof of a stranger'))),
+  handshake('proofs with another token', shot(fc.constant('proof with another token'))),
   handshake('replayed proofs', shot(fc.constant('proof of another connection'))),
   handshake('handshakes out of order', shot(source)),
   handshake('messages before a proof', shot(fc.oneof(messages, foreign))),
 );
 
-const guest = (
+const authenticated = (
   kind: string,
   arbitrary: fc.Arbitrary<Shot>,
   seal: fc.Arbitrary<SealFault> = fc.constant('none'),
@@ -217,7 +233,7 @@ const guest = (
   fc.record({
     kind: fc.constant(kind),
     at: fc.constant('messages' as const),
-    as: fc.constantFrom('guest' as const, 'greeted' as const),
+    as: fc.constantFrom('unknown' as const, 'known' as const),
     shots: shots(arbitrary),
     seal,
   });
@@ -225,22 +241,22 @@ const guest = (
 const pong = fc.record({ of: fromNode.pong.map((message) => encode(message)), changes: none, opcode: binary });
 const anyDamage = fc.oneof(none, changes);
 
-/** Behind a handshake with the right token, properly sealed but where the seal is what is broken. */
+/** After a handshake with the right token; properly sealed, unless the seal is what is broken. */
 export const afterAuthentication: fc.Arbitrary<Volley> = fc.oneof(
-  guest('random payloads', shot(bytes(300))),
-  guest('random headers', shot(ofTag)),
-  { weight: 3, arbitrary: guest('damaged messages', shot(messages, changes)) },
-  { weight: 3, arbitrary: guest('damaged headers', shot(damagedHeaders)) },
-  guest('MessagePack bombs', shot(bombs)),
-  guest('lengths that lie', shot(tooLong)),
-  { weight: 2, arbitrary: guest('messages out of order', shot(messages)) },
-  guest(
+  authenticated('random payloads', shot(bytes(300))),
+  authenticated('random headers', shot(ofTag)),
+  { weight: 3, arbitrary: authenticated('damaged messages', shot(messages, changes)) },
+  { weight: 3, arbitrary: authenticated('damaged headers', shot(damagedHeaders)) },
+  authenticated('MessagePack bombs', shot(bombs)),
+  authenticated('lengths that lie', shot(tooLong)),
+  { weight: 2, arbitrary: authenticated('messages out of order', shot(messages)) },
+  authenticated(
     'pongs, and now and then another message',
     fc.oneof({ weight: 30, arbitrary: pong }, shot(messages, anyDamage)),
   ),
-  guest('requests for data', shot(fc.constant(encode({ type: 'needData' })))),
-  guest('messages of a coordinator', shot(foreign)),
-  guest(
+  authenticated('requests for data', shot(fc.constant(encode({ type: 'needData' })))),
+  authenticated('messages of a coordinator', shot(foreign)),
+  authenticated(
     'texts',
     fc.record({
       of: bytes(100).map((each) => Buffer.from(each.toString('latin1'))),
@@ -248,14 +264,14 @@ export const afterAuthentication: fc.Arbitrary<Volley> = fc.oneof(
       opcode: fc.constant(OPCODE.text),
     }),
   ),
-  guest(
+  authenticated(
     'broken seals',
     shot(messages, none),
     fc.constantFrom<SealFault[]>('flipped', 'repeated', 'skipped', 'bare', 'cut'),
   ),
   fc.record({
     kind: fc.constant('WebSocket frames'),
-    at: fc.constant('WebSocket of a guest' as const),
+    at: fc.constant('authenticated WebSocket' as const),
     writes: writes(webSocket),
   }),
   {

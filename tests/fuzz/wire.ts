@@ -4,7 +4,7 @@ import { closeNamed } from '#src/shared/wire/close-codes.js';
 /** Longer than any deadline that the coordinator sets a peer which has said something wrong. */
 const TIMEOUT_MS = 12_000;
 
-/** How a connection ended: the close code's name or number, `http 400` and the like, `dropped` without either, `open` where it never did. */
+/** How a connection ended: the close code's name or number, `http 400` and the like, `dropped` without either, `open` if it never did. */
 export type Ending = string;
 
 /** RFC 6455, as a program writes it that may break every rule of it. */
@@ -73,7 +73,7 @@ export class Wire {
     this.#socket.end();
   }
 
-  /** The next message from the coordinator; undefined where the connection ended before. */
+  /** The next message from the coordinator; undefined if the connection ended before. */
   async next(): Promise<Buffer | undefined> {
     while (this.#messages.length === 0 && !this.#isOver) {
       await new Promise<void>((resolve) => {
@@ -128,7 +128,7 @@ export class Wire {
   }
 }
 
-/** Of the whole of 127.0.0.0/8, where that is this machine's: each address has its own share of new connections. */
+/** An address of 127.0.0.0/8 if all of that is this machine's: each address has its own share of new connections. */
 export function loopbackAddress(index: number): string | undefined {
   if (process.platform !== 'linux') return undefined;
   return `127.0.${1 + (Math.floor(index / 250) % 250)}.${1 + (index % 250)}`;

@@ -1,7 +1,7 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { HANDSHAKE_MS, type Peer } from '../../shared/wire/transport.ts';
 
-/** Connections that haven't been authenticated: more are told to try again later, and twice as many are dropped. */
+/** Unauthenticated connections. Beyond them a peer is closed with `tooMany`, and beyond twice as many it is dropped. */
 const MAX_PENDING = 64;
 /** Connections that one address may begin in so many seconds. */
 const RATE = { points: 500, duration: 10 };

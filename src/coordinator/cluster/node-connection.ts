@@ -91,7 +91,7 @@ export class NodeConnection {
 
   /** The coordinator ends the connection. */
   end(reason: 'runOver' | 'stopping'): void {
-    // Nobody needs to be told that it leaves.
+    // Its leaving is no event.
     this.#isReady = false;
     this.#link.run(() => this.#link.send({ type: 'end', reason }));
     this.#link.close(reason);

@@ -3,7 +3,7 @@ import type { LeaveReason } from '../train/observer.ts';
 import type { CrashBudget } from './crash-budget.ts';
 import type { NodeFigures } from './self-report.ts';
 
-/** What every node of a run is told, and what its own numerics must match. */
+/** What the coordinator sends to every node of a run, and what the node's numerics must match. */
 export interface RunDescription {
   readonly welcome: Omit<CoordinatorMessage<'welcome'>, 'type' | 'heartbeatSeconds'>;
   readonly numerics: string;
@@ -28,7 +28,7 @@ export interface NodeRecord {
   goneAt: number | undefined;
 }
 
-/** Who is told when nodes join, change and leave. */
+/** Callbacks for nodes that join, change and leave. */
 export interface NodeEvents {
   readonly onJoin: (info: NodeInfo) => void;
   /** @param why the cause in words */

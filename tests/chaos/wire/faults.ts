@@ -10,14 +10,14 @@ export interface FrameFault {
   /** Where a frame is truncated or a bit is flipped: a fraction of the whole frame, or of its first bytes. */
   readonly at: number;
   readonly within: 'head' | 'whole';
-  /** Of truncate: the connection is cut behind the part; else the following frames come where the rest should be. */
+  /** For truncate: the connection is cut after the part; else the following frames come in place of the rest. */
   readonly cuts: boolean;
 }
 
 /** Times in milliseconds. */
 export type Fault =
   | { readonly kind: 'cut' }
-  /** Nothing passes any more, and nobody is told; undefined: for good. */
+  /** Nothing passes for so long, and neither side notices an end; undefined: for ever. */
   | { readonly kind: 'halfOpen'; readonly cutAfter: number | undefined }
   | { readonly kind: 'delay'; readonly by: number; readonly during: number }
   /** What the coordinator sends is read at a trickle. */

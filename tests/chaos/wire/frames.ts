@@ -42,7 +42,7 @@ export class FrameSplitter {
   }
 }
 
-/** In bytes, the header included; infinite where too few are there to tell. */
+/** The length in bytes, the header included; infinite if too few bytes are there to read it. */
 function frameLength(bytes: Buffer): number {
   if (bytes.length < 2) return Number.POSITIVE_INFINITY;
   const second = bytes[1] as number;

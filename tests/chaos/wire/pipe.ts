@@ -77,7 +77,7 @@ export class Pipe {
     }, during);
   }
 
-  /** Passes on what is there, a trickle's bytes only where they are its timer's. */
+  /** Passes on what is there; a trickle's bytes only when its timer calls. */
   #pump(budget = 0): void {
     const waits = this.#source.readableLength;
     if (this.#hole !== undefined) {

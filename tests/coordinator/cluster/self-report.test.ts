@@ -23,12 +23,13 @@ describe("a node's pongs", () => {
     const second = new SelfReport(figures, 2);
     second.take(pongOf([8, 0], { workersLost: 2, memoryBytes: 6e7, eventLoopLagSeconds: 0 }));
     assert.deepEqual(figures, {
-      ...{ workerSamples: [32, 16], workersLost: 3 },
+      workerSamples: [32, 16],
+      workersLost: 3,
       vitals: { memoryBytes: 6e7, eventLoopLagSeconds: 0 },
     });
   });
 
-  it('are refused where their threads are not those of the hello, and change nothing', () => {
+  it('are refused if their threads are not those of the hello, and change nothing', () => {
     const figures = newFigures();
     const report = new SelfReport(figures, 2);
     report.take(pongOf([8, 16]));
@@ -37,7 +38,7 @@ describe("a node's pongs", () => {
     assert.deepEqual(figures.workerSamples, [8, 16]);
   });
 
-  it('are refused where a count falls, and change nothing', () => {
+  it('are refused if a count falls, and change nothing', () => {
     const figures = newFigures();
     const report = new SelfReport(figures, 2);
     report.take(pongOf([8, 16], { workersLost: 1 }));

@@ -27,7 +27,7 @@ test('each reason fits into a close frame', () => {
   for (const { reason } of Object.values(closeCodes)) assert.ok(Buffer.byteLength(reason) <= 123, reason);
 });
 
-test('a node tries again only where that can help', () => {
+test('a node tries again only if that can help', () => {
   const again = Object.values(closeCodes).filter(({ code }) => retriesAfter(code));
   assert.deepEqual(
     again.map(({ code }) => code),

@@ -1,4 +1,4 @@
-// What a hub tells of its nodes, from what they say over real connections.
+// What a hub reports about its nodes, from what they send over real connections.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
@@ -24,7 +24,7 @@ async function join(
   return { bare, info };
 }
 
-describe('a node that tells of itself', () => {
+describe('a node that reports', () => {
   it('has its figures kept, over its connections and by thread', async (t) => {
     const opened = await bareHub(t);
     const identity = randomUUID();
@@ -47,7 +47,7 @@ describe('a node that tells of itself', () => {
     assert.deepEqual(info.figures.workerSamples, [40, 16]);
   });
 
-  it('is closed, and nothing of it kept, where that cannot be', async (t) => {
+  it('is closed, and nothing of it is kept, if its report cannot be true', async (t) => {
     const opened = await bareHub(t);
     const bad = [pongOf([8]), pongOf([8, 8, 8]), pongOf(Array.from({ length: 1024 }, () => 8))];
     for (const message of [...bad, pongOf([8, 8], { workersReady: 3 })]) {
@@ -60,7 +60,7 @@ describe('a node that tells of itself', () => {
     }
   });
 
-  it('is closed where it tells before it has said hello', async (t) => {
+  it('is closed if it reports before its hello', async (t) => {
     const { hub } = await bareHub(t);
     const bare = await bareNode(hub.url);
     bare.send(pongOf([8]));
@@ -68,8 +68,8 @@ describe('a node that tells of itself', () => {
   });
 });
 
-describe('a node that goes', () => {
-  it('has left where it said so', async (t) => {
+describe('a node that leaves', () => {
+  it('has left if it said so', async (t) => {
     const opened = await bareHub(t);
     const { bare } = await join(opened, randomUUID(), 1);
     const left = once(opened.events, 'leave');
@@ -78,7 +78,7 @@ describe('a node that goes', () => {
     assert.deepEqual(await left, ['host', 'left']);
   });
 
-  it('is lost where it comes anew over another connection', async (t) => {
+  it('is lost if it connects again', async (t) => {
     const opened = await bareHub(t);
     const identity = randomUUID();
     const { bare } = await join(opened, identity, 1);
