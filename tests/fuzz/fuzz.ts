@@ -106,5 +106,5 @@ function isNamed(ending: string, { at }: Volley): boolean {
   const isOurs = ending in closeCodes && ending !== 'stopping' && ending !== 'runOver';
   // A text that isn't one, and a message that is too long.
   if (isOurs || ending === '1007' || ending === '1009') return true;
-  return (at === 'TCP' || at.startsWith('WebSocket')) && /^(dropped|http 4\d\d|\d{4})$/.test(ending);
+  return (at === 'TCP' || at.endsWith('WebSocket')) && /^(dropped|http 4\d\d|\d{4})$/.test(ending);
 }

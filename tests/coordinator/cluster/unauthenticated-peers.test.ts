@@ -24,14 +24,14 @@ before(async () => {
 });
 after(() => run.signal('SIGKILL'));
 
-/** Connects, reads the challenge and sends nothing. */
+/** Connects, reads the challenge and sends nothing. @returns the close code, if there was no challenge */
 async function silent(): Promise<{ readonly socket: WebSocket; readonly code: number | undefined }> {
   const socket = new WebSocket(url, { perMessageDeflate: false });
   socket.on('error', () => {});
-  const code = await Promise.race([
-    once(socket, 'message').then(() => undefined),
-    once(socket, 'close').then(([c]) => c),
-  ]);
+  const code = await new Promise<number | undefined>((resolve) => {
+    socket.once('message', () => resolve(undefined));
+    socket.once('close', resolve);
+  });
   return { socket, code };
 }
 
