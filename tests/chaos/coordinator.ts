@@ -10,7 +10,12 @@ import { uniformStream } from '../support/reference/random.ts';
 
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const FAULTS = fileURLToPath(new URL('./file-faults.js', import.meta.url));
-const FLAGS = ['--iterations', '240', '--checkpoint-every', '20', '--batch', '16', '--shard-size', '2', '--keep', '4'];
+/** The options of its runs that decide the bits, but for the data. */
+export const BITS = { iterations: 240, batch: 16, shardSize: 2 };
+const FLAGS = [
+  ...['--iterations', `${BITS.iterations}`, '--batch', `${BITS.batch}`, '--shard-size', `${BITS.shardSize}`],
+  ...['--checkpoint-every', '20', '--keep', '4'],
+];
 const MOMENTS = ['before', 'middle', 'after'] as const;
 /** No run of so few steps takes longer, unless it hangs. */
 const HANG_MS = 120_000;

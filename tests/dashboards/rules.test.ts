@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { describe, test } from 'node:test';
+import { test } from 'node:test';
 import { parse } from 'yaml';
-import { skip } from '../support/prometheus-server.ts';
-import { pathOf, textOf } from './read.ts';
+import { textOf } from './read.ts';
 
 interface Rule {
   readonly record?: string;
@@ -17,19 +15,6 @@ function rulesOf(file: string): readonly Rule[] {
   const { groups } = parse(textOf(`prometheus/${file}`)) as { groups: readonly { rules: readonly Rule[] }[] };
   return groups.flatMap(({ rules }) => rules);
 }
-
-function promtool(...args: readonly string[]): void {
-  const { status, stdout, stderr, error } = spawnSync('promtool', args, { encoding: 'utf8' });
-  assert.ifError(error);
-  assert.equal(status, 0, stdout + stderr);
-}
-
-describe('Prometheus takes them', { skip }, () => {
-  test('the configuration and its rules', () => promtool('check', 'config', pathOf('prometheus/prometheus.yaml')));
-  for (const file of ['rules', 'alerts']) {
-    test(`the cases of ${file}.yaml`, () => promtool('test', 'rules', pathOf(`prometheus/${file}.test.yaml`)));
-  }
-});
 
 test('recording rules are named level:metric:operations, and each has a case', () => {
   const cases = textOf('prometheus/rules.test.yaml');

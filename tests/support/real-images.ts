@@ -9,19 +9,23 @@ import { loadMnist } from '#src/shared/data/mnist.js';
 const TRAIN = 5000;
 const TEST = 2000;
 
-/** The first images of MNIST; undefined where $MNIST_DIR isn't set. */
-export const realImages: Dataset | undefined = process.env.MNIST_DIR ? await load() : undefined;
+/** MNIST; undefined if $MNIST_DIR isn't set. */
+export const mnist: Dataset | undefined = process.env.MNIST_DIR
+  ? await loadMnist(await resolveDataFolder({ env: process.env }))
+  : undefined;
+
+/** The first images of MNIST; undefined if $MNIST_DIR isn't set. */
+export const realImages: Dataset | undefined = mnist && {
+  ...mnist,
+  train: firstOf(mnist.train, TRAIN),
+  test: firstOf(mnist.test, TEST),
+};
 
 /** For tests of real images: false, or why they are skipped. */
-export const skip = realImages ? false : '$MNIST_DIR is not set: name the folder that holds the MNIST files';
+export const skip = mnist ? false : '$MNIST_DIR is not set: name the folder that holds the MNIST files';
 
 if (process.env.CI === 'true') {
-  it('has the real images', () => assert.ok(realImages, '$MNIST_DIR must be set where CI=true'));
-}
-
-async function load(): Promise<Dataset> {
-  const mnist = await loadMnist(await resolveDataFolder({ env: process.env }));
-  return { ...mnist, train: firstOf(mnist.train, TRAIN), test: firstOf(mnist.test, TEST) };
+  it('has the real images', () => assert.ok(mnist, '$MNIST_DIR must be set if CI=true'));
 }
 
 function firstOf({ images, labels }: Split, count: number): Split {

@@ -13,7 +13,7 @@ import { resolveTrainConfig } from '#src/shared/config/config.js';
 const root = mkdtempSync(join(tmpdir(), 'lockstep-diff-'));
 after(() => rmSync(root, { recursive: true }));
 
-const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
 const DIGEST = 'ab'.repeat(32);
 const OTHER = `${'ab'.repeat(31)}cd`;
 
@@ -257,22 +257,4 @@ test('what is no run is bad usage', async () => {
   const alone = diff(good);
   assert.deepEqual([alone.status, alone.stdout], [2, '']);
   assert.match(alone.stderr, /missing required argument 'other'/);
-});
-
-test('real runs are the same for any number of workers, and part for another learning rate', () => {
-  const train = (out: string, ...args: string[]): void => {
-    const common = ['--iterations', '5', '--batch', '16', '--data', 'synthetic', '--metrics-port', 'off'];
-    const env = { PATH: process.env.PATH, HOME: process.env.HOME, LOCKSTEP_LOG_FORMAT: 'text' };
-    const options = { cwd: root, encoding: 'utf8', env } as const;
-    const { status, stderr } = spawnSync(process.execPath, [main, 'train', ...common, '--out', out, ...args], options);
-    assert.equal(status, 0, stderr);
-  };
-  train('one', '--workers', '1', '--hash-every', '2');
-  train('two', '--workers', '2', '--hash-every', '2', '--checkpoint-every', '1');
-  train('three', '--workers', '2', '--hash-every', '2', '--learning-rate', '0.004');
-  assert.deepEqual(diff('one', 'two'), { status: 0, stdout: 'The same bits for all 5 steps.\n', stderr: '' });
-  const { same, steps, first, causes } = JSON.parse(diff('two', 'three', '--json').stdout);
-  assert.deepEqual([same, steps, first.step], [false, 0, 1]);
-  assert.deepEqual(Object.keys(first.fields), ['learningRate']);
-  assert.deepEqual(causes, [{ what: 'option', name: '--learning-rate', values: [0.003, 0.004] }]);
 });

@@ -1,32 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Inspector } from '#src/inspect/activations/inspector.js';
-import { resolveDataFolder } from '#src/shared/data/data-folder.js';
-import { loadMnist } from '#src/shared/data/mnist.js';
-import { KernelBackend } from '#src/shared/engine/wasm/backend.js';
 import { compileInspector, compileKernel, instantiateKernel } from '#src/shared/engine/wasm/exports.js';
 import { ForwardPass } from '#src/shared/engine/wasm/forward.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { LANES, planKernel } from '#src/shared/engine/wasm/plan.js';
 import { layoutOf, type ModelLayout, shapeSize } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
-import { argmax, at } from '../../support/reference/arrays.ts';
-import { softmax } from '../../support/reference/heads.ts';
+import { assertShows } from '../../support/inspector.ts';
+import { at } from '../../support/reference/arrays.ts';
 import { randomSamples, randomWeights } from '../../support/reference/random.ts';
-import { type ReferenceActivations, referenceForward } from '../../support/reference/reference.ts';
 
-/** Of each layer's largest value. */
-const TOLERANCE = 1e-5;
 const BYTES = 28 * 28;
 const HEADS = ['softmax', 'rbf'] as const;
-
-const { MNIST_DIR } = process.env;
-const mnist = MNIST_DIR ? (await loadMnist(await resolveDataFolder({ env: process.env }))).test : undefined;
-const skip = mnist ? false : '$MNIST_DIR is not set: name the folder that holds the MNIST files';
-
-if (process.env.CI === 'true') {
-  it('has the real images', () => assert.ok(mnist, '$MNIST_DIR must be set where CI=true'));
-}
 
 for (const head of HEADS) {
   const layout = layoutOf(lenet5(head, 0.1));
@@ -37,10 +23,6 @@ for (const head of HEADS) {
   describe(`what the inspector shows (${head})`, () => {
     it('agrees with the reference in every layer of made images', () => {
       for (const { image } of randomSamples(layout, 32, 9)) assertShows(inspector, weights, image);
-    });
-
-    it('agrees with the reference in every layer of real images', { skip }, () => {
-      for (let i = 0; i < 9; i++) assertShows(inspector, weights, imageOf(mnist?.images, 1111 * i));
     });
 
     it('has the bits of the shared-memory kernel wherever both store a layer', () => {
@@ -87,64 +69,12 @@ for (const head of HEADS) {
       }
     });
 
-    it('predicts what an evaluation does on the whole test set', { skip }, () => {
-      if (!mnist) return;
-      assert.deepEqual(inspector.classify(mnist.images).predictions, evaluated(layout, weights, mnist));
-    });
-
     it('refuses other sizes', () => {
       assert.throws(() => inspector.show(new Uint8Array(BYTES - 1)), RangeError);
       assert.throws(() => inspector.classify(new Uint8Array(BYTES + 1)), RangeError);
       assert.throws(() => inspector.setWeights(new Float32Array(1)), RangeError);
     });
   });
-}
-
-function imageOf(images: Uint8Array | undefined, index: number): Uint8Array {
-  return (images ?? new Uint8Array()).subarray(index * BYTES, (index + 1) * BYTES);
-}
-
-function assertShows(inspector: Inspector, weights: Float32Array, image: Uint8Array): void {
-  const { layout } = inspector;
-  const { layers, probabilities, prediction } = inspector.show(image);
-  const [expected] = referenceForward(layout, weights, [{ image, label: 0, shift: [0, 0] }]);
-  assert.ok(expected);
-  assert.deepEqual(
-    layers.map(({ name, shape }) => ({ name, shape })),
-    layout.layers.map(({ spec, output }) => ({ name: spec.name, shape: output })),
-  );
-  for (const [i, { name, values }] of layers.entries()) assertClose(name, values, at(expected.outputs, i));
-  const wanted = referenceProbabilities(layout, expected);
-  assertClose('probabilities', probabilities, wanted);
-  assert.equal(prediction, argmax(wanted));
-}
-
-function assertClose(name: string, actual: Float32Array, expected: Float64Array): void {
-  assert.equal(actual.length, expected.length, name);
-  const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const error = expected.reduce((most, value, i) => Math.max(most, Math.abs(value - at(actual, i))), 0);
-  assert.ok(scale > 0, `${name} has nothing to compare`);
-  assert.ok(error <= TOLERANCE * scale, `${name}: off by ${error} of ${scale}`);
-}
-
-function referenceProbabilities(layout: ModelLayout, { outputs }: ReferenceActivations): Float64Array {
-  const sign = layout.spec.head.kind === 'rbf' ? -1 : 1;
-  return softmax(at(outputs, outputs.length - 1).map((value) => sign * value));
-}
-
-/** The kernel's own predictions, in shared memory. */
-function evaluated(layout: ModelLayout, weights: Float32Array, test: { images: Uint8Array; labels: Uint8Array }) {
-  const memory = new SharedMemory();
-  const [images, labels] = [memory.hold(test.images), memory.hold(test.labels)];
-  const held = memory.parameters(layout.parameters);
-  held.set(weights);
-  const plan = planKernel(layout, 8, memory);
-  const backend = new KernelBackend(instantiateKernel(compileKernel(), memory.memory), plan, memory.memory);
-  backend.setWeights(held);
-  const indices = Int32Array.from(labels, (_, i) => i);
-  const predictions = new Uint8Array(labels.length);
-  backend.evaluate({ images, labels, indices, shifts: new Int8Array(2 * labels.length) }, predictions);
-  return predictions;
 }
 
 /** What the kernel in shared memory leaves behind a forward pass: the layers behind convolutions, by name. */

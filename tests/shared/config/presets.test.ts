@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
 import { presetNames, readPreset } from '#src/shared/config/presets.js';
-import { DATA, lockstep } from '../support/program.ts';
-
-const folder = mkdtempSync(join(tmpdir(), 'lockstep-presets-'));
-after(() => rmSync(folder, { recursive: true }));
 
 describe('presets', () => {
   for (const name of presetNames()) {
@@ -28,16 +21,5 @@ describe('presets', () => {
     });
     assert.deepEqual([config.iterations, config.batch, config.seed], [1000, 64, 2]);
     assert.throws(() => resolveTrainConfig({ flags: { preset: 'slow' }, env: {} }), /no preset "slow".*lenet5.*quick/);
-  });
-
-  const skip = process.env.MNIST_DIR ? false : 'needs MNIST_DIR';
-  it('quick gives on MNIST what it expects, and says so', { skip }, () => {
-    const out = join(folder, 'quick');
-    const flags = ['--metrics-port', 'off', '--workers', '2', '--json', '--out', out, ...DATA];
-    const { status, stdout, stderr } = lockstep(['train', '--preset', 'quick', ...flags]);
-    assert.equal(status, 0, stderr);
-    const { weightsSha256, testAccuracy } = JSON.parse(stdout);
-    assert.deepEqual(readPreset('quick').expected, { weightsSha256, testAccuracy });
-    assert.match(stderr, /^These are the bits that configs\/quick\.json expects\.$/m);
   });
 });

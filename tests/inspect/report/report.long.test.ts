@@ -6,10 +6,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { html } from '#src/inspect/report/html.js';
-import { packSeries, unpackSeries } from '#src/shared/live/packed-series.js';
+import { unpackSeries } from '#src/shared/live/packed-series.js';
 import { CURVES_ID, type ReportCurves } from '#src/shared/live/report-curves.js';
-import { QUANTITIES, StepSeries } from '#src/shared/live/series.js';
 import { skip as noBrowser, startBrowser, watch } from '../../support/browser.ts';
 import { DATA, lockstep, startLockstep } from '../../support/program.ts';
 import { skip } from '../../support/real-images.ts';
@@ -92,34 +90,6 @@ async function pointAt(page: Page, place: number): Promise<void> {
 
 const stepIn = (readout: string): number => Number(/^step ([\d,]+)/.exec(readout)?.[1]?.replaceAll(',', ''));
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-
-test('texts between the parts of a template are escaped, markup is not', () => {
-  const name = '"><script>alert(1)</script>&\'';
-  assert.equal(
-    html`<p title="${name}">${html`<b>${7}</b>`}${[undefined, 'a<b']}</p>`.markup,
-    '<p title="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;&#39;"><b>7</b>a&lt;b</p>',
-  );
-});
-
-for (const [name, capacity, stride] of [
-  ['of every step', 64, 1],
-  ['of merged steps', 16, 1],
-  ['with gaps', 64, 3],
-] as const) {
-  test(`a packed series ${name} has the curves that it had`, () => {
-    const series = new StepSeries(capacity);
-    for (let step = 1; step <= 50; step += stride) {
-      const value = Math.sin(step);
-      series.push({ step, loss: value, accuracy: value / 2, learningRate: 0.5, gradientNorm: 1, seconds: 1 });
-    }
-    const packed = JSON.parse(JSON.stringify(packSeries(series.data, ['loss', 'accuracy'])));
-    const unpacked = unpackSeries(packed);
-    const { values, ...places } = series.data;
-    const { values: back, ...placesBack } = unpacked;
-    assert.deepEqual(placesBack, places);
-    for (const quantity of QUANTITIES.slice(0, 2)) assert.deepEqual(back[quantity], values[quantity]);
-  });
-}
 
 describe('the report of a run on MNIST', { skip }, () => {
   let run: string;

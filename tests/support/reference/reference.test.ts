@@ -3,11 +3,11 @@ import { describe, it } from 'node:test';
 import { layoutOf, type ModelLayout } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
 import type { ModelSpec } from '#src/shared/model/spec.js';
-import { at } from '../../support/reference/arrays.ts';
-import { compareTensors } from '../../support/reference/compare.ts';
-import { headLoss } from '../../support/reference/heads.ts';
-import { randomSamples, randomWeights, uniformStream } from '../../support/reference/random.ts';
-import { type ReferenceSample, referenceForward, referenceGradient } from '../../support/reference/reference.ts';
+import { at } from './arrays.ts';
+import { compareTensors } from './compare.ts';
+import { headLoss } from './heads.ts';
+import { randomSamples, randomWeights, uniformStream } from './random.ts';
+import { type ReferenceSample, referenceForward, referenceGradient } from './reference.ts';
 
 // In float64 rounding costs about 1e-8 of a difference at this width, and so narrow a step rarely crosses a ReLU's kink.
 const EPSILON = 1e-6;

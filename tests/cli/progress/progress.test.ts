@@ -1,16 +1,11 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { progressOf } from '#src/cli/progress/progress.js';
 import { Terminal } from '#src/cli/progress/terminal.js';
 import { clock, duration } from '#src/cli/progress/texts.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
-import { inTerminal, skip as skipTerminal } from '../support/terminal/pseudo-terminal.ts';
-import { Screen } from '../support/terminal/screen.ts';
+import { Screen } from '../../support/terminal/screen.ts';
 
 const STEP_MS = 5;
 const BATCH = 128;
@@ -218,69 +213,6 @@ describe('the bar', () => {
 test('times are short', () => {
   assert.deepEqual([0, 45.4, 185, 7805].map(clock), ['0:00', '0:45', '3:05', '2:10:05']);
   assert.deepEqual([0, 45.4, 185, 7805].map(duration), ['0 s', '45 s', '3 min 5 s', '2 h 10 min']);
-});
-
-describe('in a pseudo-terminal', { skip: skipTerminal }, () => {
-  const program = fileURLToPath(new URL('../support/terminal/bar-program.js', import.meta.url));
-  const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
-
-  for (const [before, after] of [
-    [100, 20],
-    [20, 100],
-  ] as const) {
-    test(`the bar goes from ${before} to ${after} columns, and with the process`, async () => {
-      const { exitCode, output, screen } = await inTerminal([program], {
-        columns: before,
-        cues: [['waiting', { columns: after }]],
-      });
-      const evaluation = 'step 2/4  loss 0.5000  accuracy 75.00 %  test 50.00 %  25,600 samples/s';
-      assert.deepEqual(screen.lines, [`columns ${before}`, 'waiting', `columns ${after}`, evaluation, '']);
-      assert.match(output, BAR);
-      assert.equal(exitCode, 3);
-    });
-  }
-
-  async function trained(t: TestContext, flags: readonly string[], cue: Parameters<typeof inTerminal>[1]) {
-    const folder = await mkdtemp(join(tmpdir(), 'lockstep-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const args = [
-      main,
-      'train',
-      '--data',
-      'synthetic',
-      '--metrics-port',
-      'off',
-      '--out',
-      join(folder, 'run'),
-      ...flags,
-    ];
-    return inTerminal(args, cue);
-  }
-
-  test('a run leaves clean text', async (t) => {
-    const { exitCode, output, screen } = await trained(t, ['--iterations', '300'], {
-      columns: 90,
-      cues: [['step 100/300', { columns: 20 }]],
-    });
-    assert.equal(exitCode, 0);
-    assert.match(output, BAR);
-    assert.match(
-      screen.lines.join('\n'),
-      /^Data: SYNTHETIC .*\nTraining .*\nRun directory: .*\nstep 100\/300 .* test .*\nstep 300\/300 .* test .*\nDone: .*\nWeights SHA-256: [0-9a-f]{64}\nNext: .*\n$/,
-    );
-  });
-
-  test('Ctrl-C ends a run behind its step, and leaves clean text', async (t) => {
-    const { exitCode, screen } = await trained(t, ['--iterations', '1000000'], {
-      columns: 90,
-      cues: [['step     100/1000000', { type: '\x03' }]],
-    });
-    assert.equal(exitCode, 130);
-    assert.match(
-      screen.lines.join('\n'),
-      /\nstep +100\/1000000 .*\nSIGINT: .*\nStopped after \d+ of .*\nWeights .*\nTo go on: .*\n$/,
-    );
-  });
 });
 
 function barOf(done: number, open: number): string {

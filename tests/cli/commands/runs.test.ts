@@ -29,7 +29,7 @@ import { resolveTrainConfig } from '#src/shared/config/config.js';
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'lockstep-runs-')));
 after(() => rmSync(root, { recursive: true }));
 
-const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
 const ENDED = '2026-05-04T10:00:00.000Z';
 
 const running = manifestJson(

@@ -161,17 +161,3 @@ test('any bytes are either an IDX array of just their length or a DatasetError',
   );
   assert.deepEqual(parseIdx(idx([2, 3], 5), 'f'), { shape: [2, 3], data: idx([2, 3], 5).subarray(12) });
 });
-
-test('the real MNIST loads', async (t) => {
-  const folder = process.env.MNIST_DIR;
-  if (!folder) {
-    assert.notEqual(process.env.CI, 'true', 'set MNIST_DIR to a folder with the four MNIST files');
-    return t.skip('set MNIST_DIR to a folder with the four MNIST files');
-  }
-  const { train, test: heldOut, width, height } = await loadMnist(folder);
-  assert.deepEqual([width, height, train.count, heldOut.count], [28, 28, 60000, 10000]);
-  assert.deepEqual([...train.labels.subarray(0, 5)], [5, 0, 4, 1, 9]);
-  assert.deepEqual([...heldOut.labels.subarray(0, 5)], [7, 2, 1, 0, 4]);
-  assert.equal(train.images.length, 60000 * 28 * 28);
-  assert.equal(heldOut.images.length, 10000 * 28 * 28);
-});

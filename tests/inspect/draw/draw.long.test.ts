@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import type { WebServer } from '#src/coordinator/observe/web/web-server.js';
 import { Inspector } from '#src/inspect/activations/inspector.js';
-import { startDrawServer } from '#src/inspect/draw/draw-server.js';
 import { compileInspector } from '#src/shared/engine/wasm/exports.js';
 import { layoutOf } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
-import { ListenError } from '#src/shared/util/errors.js';
 import { skip, startBrowser, watch } from '../../support/browser.ts';
 import { Fingers } from '../../support/fingers.ts';
 import { DATA, lockstep, type Program, startLockstep } from '../../support/program.ts';
 import { randomSamples, randomWeights } from '../../support/reference/random.ts';
+import { model, serve } from './serve.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-draw-'));
 const started: Program[] = [];
@@ -23,14 +20,6 @@ after(() => {
   for (const { signal } of started) signal('SIGKILL');
   rmSync(folder, { recursive: true });
 });
-
-const model = { name: 'made', step: 1, rbfJ: 0.1, note: 'These weights were made.' };
-
-/** Serves random weights of a head. */
-function serve(head: 'softmax' | 'rbf', port = 0, explicit = false): Promise<WebServer> {
-  const weights = randomWeights(layoutOf(lenet5(head, model.rbfJ)), 41);
-  return startDrawServer({ port, explicit, model: { ...model, head }, weights });
-}
 
 /** Strokes through places of the pad, 0 to 1 along both axes. */
 async function stroke(page: Page, places: readonly (readonly [number, number])[]): Promise<void> {
@@ -77,26 +66,6 @@ function brightest(page: Page): Promise<number> {
 function predicted(page: Page, digit: RegExp): Promise<void> {
   return page.locator('#prediction', { hasText: digit }).waitFor({ timeout: 20_000 });
 }
-
-test('an explicit port that is taken is an error, a default one moves', async (t) => {
-  const taken = createServer().listen(0, '127.0.0.1');
-  t.after(() => taken.close());
-  await new Promise((resolve) => taken.once('listening', resolve));
-  const { port } = taken.address() as { port: number };
-  await assert.rejects(serve('softmax', port, true), ListenError);
-  const server = await serve('softmax', port);
-  assert.notEqual(new URL(server.url).port, String(port));
-  await server.close();
-});
-
-test('draw refuses what is no port, and says what to run where there is no model', () => {
-  const bad = lockstep(['draw', '--port', '70000'], { cwd: folder });
-  assert.equal(bad.status, 2);
-  assert.match(bad.stderr, /--port: expected 0 \(any\) to 65535, but got 70000/);
-  const none = lockstep(['draw'], { cwd: folder });
-  assert.equal(none.status, 2);
-  assert.match(none.stderr, /lockstep train/);
-});
 
 describe('the drawing page', { skip }, () => {
   let browser: Browser;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { closeCodes } from '#src/shared/wire/close-codes.js';
 import { DATA, type Program, startLockstep } from '../../../support/program.ts';
+import { skip } from '../../../support/prometheus-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-metrics-'));
 const started: Program[] = [];
@@ -167,10 +168,7 @@ describe('the metrics of a run with nodes', () => {
     }
   });
 
-  const promtool = process.env.CI === 'true' || spawnSync('promtool', ['--version']).status === 0;
-  it('please promtool under load', {
-    skip: promtool ? false : "promtool, of Debian's package prometheus, is not installed",
-  }, async () => {
+  it('please promtool under load', { skip }, async () => {
     const { text: input } = await scrape();
     const { error, status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
     assert.ifError(error);

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { DATA, lockstep, startLockstep } from '../support/program.ts';
+import { inTerminal, skip } from '../support/terminal/pseudo-terminal.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-log-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const FLAGS = ['train', ...DATA, '--iterations', '120', '--batch', '16', '--metrics-port', 'off'];
+
+type Line = Record<string, unknown> & { readonly level: string; readonly msg: string };
+
+function linesOf(text: string): Line[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+describe('the log', () => {
+  test('goes to a file too, behind what is there, while people read text', () => {
+    const file = join(folder, 'train.log');
+    for (const out of ['first', 'second']) {
+      const { status, stderr } = lockstep([...FLAGS, '--log-file', file, '--out', join(folder, out)]);
+      assert.equal(status, 0);
+      assert.match(stderr, /^Training LeNet-5/m);
+    }
+    const messages = linesOf(readFileSync(file, 'utf8')).map(({ msg }) => msg);
+    assert.equal(messages.filter((msg) => msg.startsWith('Done')).length, 2);
+  });
+
+  test('holds what weighs enough', () => {
+    const file = join(folder, 'quiet.log');
+    const flags = ['--log-level', 'warn', '--log-file', file, '--out', join(folder, 'quiet')];
+    const { status, stderr } = lockstep([...FLAGS, ...flags]);
+    assert.equal(status, 0);
+    assert.equal(stderr, '');
+    assert.equal(readFileSync(file, 'utf8'), '');
+  });
+
+  test('a disk that is full costs the log and not the run', {
+    skip: !existsSync('/dev/full') && process.env.CI !== 'true',
+  }, () => {
+    const { status, stderr } = lockstep([...FLAGS, '--log-file', '/dev/full', '--out', join(folder, 'full')]);
+    assert.equal(status, 0);
+    assert.equal(stderr.match(/^The log \/dev\/full can't be written \(ENOSPC/gm)?.length, 1);
+  });
+
+  test('names the node that a line is about, and a node its run', { timeout: 60_000 }, async () => {
+    const out = join(folder, 'nodes');
+    const flags = ['--iterations', '1000000', '--listen', '127.0.0.1:0', '--log-format', 'json', '--out', out];
+    const run = startLockstep([...FLAGS, ...flags]);
+    const connect = /ws:[^"]+/.exec(await run.said(/Nodes can connect/))?.[0] ?? '';
+    const node = startLockstep(['worker', '--connect', connect, '--threads', '1', '--log-format', 'json', ...DATA]);
+    const joined = JSON.parse(await run.said(/joined with/)) as Line;
+    assert.ok(joined.msg.includes(String(joined.node)), joined.msg);
+    const computing = JSON.parse(await node.said(/Computing for/)) as Line;
+    assert.equal(computing.run, basename(out));
+    node.signal('SIGKILL');
+    const gone = JSON.parse(await run.said(/is gone/)) as Line;
+    assert.equal(gone.level, 'warn');
+    assert.equal(gone.node, joined.node);
+    assert.equal(typeof gone.step, 'number');
+    run.signal('SIGTERM');
+    await run.ended;
+  });
+
+  test('is text on a terminal', { skip }, async () => {
+    const { exitCode, output } = await inTerminal([MAIN, ...FLAGS, '--out', join(folder, 'text')], { columns: 100 });
+    assert.equal(exitCode, 0);
+    assert.doesNotMatch(output, /"level"/);
+    assert.match(output, /Training LeNet-5/);
+  });
+});

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { packSeries, unpackSeries } from '#src/shared/live/packed-series.js';
+import { QUANTITIES, StepSeries } from '#src/shared/live/series.js';
+
+for (const [name, capacity, stride] of [
+  ['of every step', 64, 1],
+  ['of merged steps', 16, 1],
+  ['with gaps', 64, 3],
+] as const) {
+  test(`a packed series ${name} has the curves that it had`, () => {
+    const series = new StepSeries(capacity);
+    for (let step = 1; step <= 50; step += stride) {
+      const value = Math.sin(step);
+      series.push({ step, loss: value, accuracy: value / 2, learningRate: 0.5, gradientNorm: 1, seconds: 1 });
+    }
+    const packed = JSON.parse(JSON.stringify(packSeries(series.data, ['loss', 'accuracy'])));
+    const unpacked = unpackSeries(packed);
+    const { values, ...places } = series.data;
+    const { values: back, ...placesBack } = unpacked;
+    assert.deepEqual(placesBack, places);
+    for (const quantity of QUANTITIES.slice(0, 2)) assert.deepEqual(back[quantity], values[quantity]);
+  });
+}
