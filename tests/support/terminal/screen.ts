@@ -2,7 +2,7 @@ const ESCAPE = '\x1b';
 
 /**
  * A terminal that keeps what was written to it, as a person could scroll through it. It knows what Lockstep writes: text,
- * CR, LF, erase to the end of the screen, wrapping on and off, colours; and the size that tests/terminal/pseudo-terminal.py puts in. On a
+ * CR, LF, erase to the end of the screen, wrapping on and off, colours; and the size that tests/support/terminal/pseudo-terminal.py puts in. On a
  * new size it wraps long lines anew, as most do.
  */
 export class Screen {

@@ -1,4 +1,4 @@
-// The kernel and native TensorFlow against each other, on any Node: node dist/tests/shared/engine/tfjs/gradient.test.js
+// The kernel and native TensorFlow against each other, on any Node: node dist/tests/shared/engine/tfjs/gradient.long.test.js
 // EXPECT_NODE_MAJOR makes sure that it ran where it was meant to.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
