@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { WebSocketServer } from 'ws';
 import { startLockstep } from '../support/program.ts';
 
-test('a worker tries again where the bytes of a handshake are damaged on the way', { timeout: 60_000 }, async (t) => {
+test('a worker tries again where the bytes of a handshake are damaged on the way', { timeout: 300_000 }, async (t) => {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
   t.after(() => server.close());

@@ -77,7 +77,7 @@ describe('the proxy', () => {
     });
     await proxy.inflict(fault, 0, hit);
     for (const text of ['one', 'two', 'three', 'four']) client.send(text);
-    await within(10_000, Promise.all([over, isHit]), 'the frames come, and one of them disturbed');
+    await within(120_000, Promise.all([over, isHit]), 'the frames come, and one of them disturbed');
     if (client.readyState !== WebSocket.CLOSED) {
       client.terminate();
       await once(client, 'close');

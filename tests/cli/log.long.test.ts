@@ -51,7 +51,7 @@ describe('the log', () => {
     assert.equal(stderr.match(/^The log \/dev\/full can't be written \(ENOSPC/gm)?.length, 1);
   });
 
-  test('names the node that a line is about, and a node its run', { timeout: 60_000 }, async () => {
+  test('names the node that a line is about, and a node its run', { timeout: 300_000 }, async () => {
     const out = join(folder, 'nodes');
     const flags = ['--iterations', '1000000', '--listen', '127.0.0.1:0', '--log-format', 'json', '--out', out];
     const run = startLockstep([...FLAGS, ...flags]);

@@ -66,7 +66,7 @@ for (const head of ['softmax', 'rbf']) {
       // Once a head and once a shard size.
       const withFaults = (head === 'softmax') === (shardSize === 8);
       for (const [name, workers, disturbances] of withFaults ? DISTURBANCES : []) {
-        it(`the bits stay when ${name}`, { timeout: 120_000 }, async () => {
+        it(`the bits stay when ${name}`, { timeout: 300_000 }, async () => {
           const { outcome, lost, overtaken } = await runDisturbed(options(workers), disturbances);
           const stalled = disturbances.filter(({ kind }) => kind === 'stall');
           const died = disturbances.filter(({ kind }) => kind !== 'stall');
@@ -76,7 +76,7 @@ for (const head of ['softmax', 'rbf']) {
           assert.deepEqual(outcome, expected);
         });
 
-        it(`and when steps are under way ahead of it: ${name}`, { timeout: 120_000 }, async () => {
+        it(`and when steps are under way ahead of it: ${name}`, { timeout: 300_000 }, async () => {
           const faults = disturbances.map(({ worker, t, kind }): Fault => {
             return { worker, t, kind: kind === 'kill' ? 'exit' : kind, milliseconds: STALL_MS };
           });

@@ -54,7 +54,7 @@ describe('the live page', { skip }, () => {
   });
   after(() => browser.close());
 
-  test('draws the steps as they come, and a node that is killed is lost', { timeout: 120_000 }, async () => {
+  test('draws the steps as they come, and a node that is killed is lost', { timeout: 300_000 }, async () => {
     const run = train('live', '--iterations', '1000000', '--workers', '1', '--listen', '127.0.0.1:0');
     const connect = (await run.said(/^Nodes can connect/)).split(' ').at(-1) as string;
     const { page, faults } = await watch(browser, await pageOf(run));
@@ -82,7 +82,7 @@ describe('the live page', { skip }, () => {
     await page.close();
   });
 
-  test('comes back by itself when a killed run is resumed', { timeout: 120_000 }, async () => {
+  test('comes back by itself when a killed run is resumed', { timeout: 300_000 }, async () => {
     const flags = ['--iterations', '1000000', '--checkpoint-every', '100'];
     const first = train('resumed', ...flags);
     const url = await pageOf(first);
@@ -100,7 +100,7 @@ describe('the live page', { skip }, () => {
     await page.close();
   });
 
-  test('works by keyboard, at 360 pixels, in the dark', { timeout: 120_000 }, async () => {
+  test('works by keyboard, at 360 pixels, in the dark', { timeout: 300_000 }, async () => {
     const run = train('small', '--iterations', '1000000');
     const { page, faults } = await watch(browser, await pageOf(run), {
       viewport: { width: 360, height: 740 },
@@ -132,7 +132,7 @@ describe('the live page', { skip }, () => {
     await page.close();
   });
 
-  test('lockstep dashboard shows runs from their directories, one over the other', { timeout: 120_000 }, async () => {
+  test('lockstep dashboard shows runs from their directories, one over the other', { timeout: 300_000 }, async () => {
     const paths = ['one', 'two'].map((name) => join(folder, name));
     for (const [seed, path] of paths.entries()) {
       const flags = ['--iterations', '150', '--seed', String(seed + 1), '--metrics-port', 'off'];

@@ -53,7 +53,7 @@ describe('a cluster has the bits of one worker', () => {
     );
   });
 
-  it('where a member leaves and never answers what it was at', { timeout: 60_000 }, async () => {
+  it('where a member leaves and never answers what it was at', { timeout: 300_000 }, async () => {
     const member = new DirectMember('gone', 1);
     let leave = (): void => {};
     member.hook = ({ t }) => {

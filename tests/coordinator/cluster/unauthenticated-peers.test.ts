@@ -61,7 +61,7 @@ describe('unauthenticated peers', () => {
     response.resume();
   });
 
-  it('that are silent do not delay the end of a run', { timeout: 60_000 }, async (t) => {
+  it('that are silent do not delay the end of a run', { timeout: 300_000 }, async (t) => {
     const flags = ['--workers', '1', '--listen', '127.0.0.1:0', '--metrics-port', 'off', '--iterations', '1000000'];
     const other = startLockstep(['train', ...flags, ...DATA, '--out', join(folder, 'other')]);
     t.after(() => other.signal('SIGKILL'));

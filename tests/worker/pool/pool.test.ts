@@ -15,7 +15,7 @@ import { madeDataset } from '../../support/made-images.ts';
 import { poolWith, Session } from '../../support/session.ts';
 
 /** A test that is still going by then hangs. */
-const HANGS = { timeout: 60_000 };
+const HANGS = { timeout: 300_000 };
 /** Longer than any test waits. */
 const FOREVER_MS = 600_000;
 
