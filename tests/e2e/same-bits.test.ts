@@ -1,13 +1,14 @@
-// The promise in one run: the SHA-256 of the final weights stays, whatever befalls the workers and the process.
+// The promise in one run: the SHA-256 of the final weights stays, whatever happens to the workers and the process.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { openDataset } from '#src/shared/data/open.js';
+import type { Executor } from '#src/shared/engine/executor.js';
 import { BITS, disturb, undisturbed } from '../chaos/coordinator.ts';
-import { describeLoss, runDisturbed } from '../support/disturbances.ts';
-import { runOnce, type SessionOptions } from '../support/session.ts';
+import { poolWith, runOnce, Session, type SessionOptions } from '../support/session.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-same-bits-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -15,6 +16,7 @@ after(() => rmSync(folder, { recursive: true }));
 const { MNIST_DIR } = process.env;
 const flag = MNIST_DIR ? undefined : 'synthetic';
 const dataset = await openDataset({ flag, env: { MNIST_DIR }, print: () => {} });
+const KILLED = { worker: 1, t: 20 };
 const options = (workers: number): SessionOptions => ({ flags: { ...BITS, workers }, dataset });
 
 describe('the weights have the same SHA-256', () => {
@@ -28,17 +30,36 @@ describe('the weights have the same SHA-256', () => {
     });
   }
 
-  it('by three workers, one of which is killed while it computes', async () => {
-    const kill = { worker: 1, t: 20, kind: 'kill' } as const;
-    const { outcome, lost } = await runDisturbed(options(3), [kill]);
-    assert.deepEqual(lost, [describeLoss(kill)]);
-    assert.equal(outcome.weightsSha256, (await expected).weightsSha256);
+  it('by three workers, one of which is killed during a step', async () => {
+    const session = new Session(options(3));
+    try {
+      const { weightsSha256 } = await session.run(killing(session, KILLED));
+      assert.deepEqual(new Set(session.lost.map(({ worker }) => worker)), new Set([KILLED.worker]));
+      assert.equal(weightsSha256, (await expected).weightsSha256);
+    } finally {
+      await session.close();
+    }
   });
 
-  it('where the process is killed before a checkpoint is in its place, and the run is resumed', async () => {
+  it('if the process is killed before a checkpoint is in its place, and the run is resumed', async () => {
     const operation = 1 + (await expected).operations.indexOf('rename step-00000100.safetensors.tmp');
     assert.ok(operation > 0);
     const kills = [{ operation, moment: 'before' }] as const;
     assert.equal(await disturb(join(folder, 'killed'), { kills, workers: [2, 3] }, await expected), 1);
   });
 });
+
+/** The session's pool; the worker's thread is terminated from outside while step t is computed, as soon as it is up. */
+function killing(session: Session, { worker, t }: typeof KILLED): Executor {
+  const { pool } = session.engine;
+  const kill = async (): Promise<void> => {
+    for (; session.lost.length === 0; await setImmediate()) await pool.kill(worker);
+  };
+  return poolWith(session.engine, {
+    begin(work) {
+      const step = pool.begin(work);
+      if (work.t !== t) return step;
+      return { finish: async () => (await Promise.all([step.finish(), kill()]))[0] };
+    },
+  });
+}
