@@ -1,6 +1,7 @@
 import { type Engine, startEngine } from '../../coordinator/engine.ts';
 import { resolveTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { trainingSpeed } from './coordination.ts';
 import { benchDataset } from './images.ts';
 import { median } from './median.ts';
@@ -67,7 +68,11 @@ class Runner {
   constructor(options: Partial<TrainConfig>) {
     const { config } = resolveTrainConfig({ flags: {}, env: {} });
     this.#config = { ...config, ...options, iterations: 1e6, evaluateEvery: 0, checkpointEvery: 0, hashEvery: 0 };
-    this.#engine = startEngine({ config: this.#config, memory: new SharedMemory(), dataset: benchDataset() });
+    this.#engine = startEngine({
+      config: this.#config,
+      memory: new SharedMemory(),
+      dataset: benchDataset(modelOf(this.#config)),
+    });
   }
 
   /** Has every worker come up and the engine compile, and finds out how many steps a measurement takes. */

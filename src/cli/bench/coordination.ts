@@ -12,8 +12,7 @@ import { BlockUpdater, type StateVectors, UpdateRecord } from '../../shared/engi
 import { instantiateKernel } from '../../shared/engine/wasm/exports.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
-import { layoutOf } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { SpeedSplitter } from '../../shared/scheduler/split-by-speed.ts';
 import { BlockWork } from '../../worker/pool/block-work.ts';
 import type { MeasureTask, StepPart } from '../../worker/pool/measure.ts';
@@ -45,7 +44,8 @@ export interface CoordinationFigures {
 export async function benchCoordination(workers: number, count: number): Promise<CoordinationFigures> {
   const { config: defaults } = resolveTrainConfig({ flags: {}, env: {} });
   const config = { ...defaults, workers, iterations: 1500, evaluateEvery: 0, checkpointEvery: 0 };
-  const engine = startEngine({ config, memory: new SharedMemory(), dataset: benchDataset() });
+  const dataset = benchDataset(modelOf(config));
+  const engine = startEngine({ config, memory: new SharedMemory(), dataset });
   const alone = new SideBySide(Array.from({ length: workers }, () => kernelTask(config.shardSize, SECONDS)));
   const whole = new SideBySide(Array.from({ length: workers }, (_, worker) => stepTask(config, worker)));
   const rounds: { kernels: number; meeting: number; working: number; training: number }[] = [];
@@ -95,8 +95,9 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   const { batch, shardSize, workers, seed, augment } = config;
   const memory = new SharedMemory();
   const task = kernelTask(shardSize, SECONDS, memory);
-  const { parameters } = layoutOf(lenet5(config.head, config.rbfJ));
-  const images = benchDataset().train;
+  const layout = modelOf(config);
+  const { parameters } = layout;
+  const images = benchDataset(layout).train;
   const shards = batch / shardSize;
   // As the pool deals them to workers of one speed.
   const speeds = Array.from({ length: workers }, () => 1);

@@ -4,14 +4,13 @@ import { compileKernel, instantiateKernel } from '../../shared/engine/wasm/expor
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
-import { layoutOf } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
+import { shapeSize } from '../../shared/model/layout.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { type Check, reasonOf } from './check.ts';
 
 /** Of the gradient below. It changes with the numerics, as the hashes of the golden test do: put in what the test shows. */
 const GRADIENT_SHA256 = '0f96b70706280a92abe1d38b49605a74e0e481fd7e99f45ece685f6dba24b460';
 const SAMPLES = 8;
-const PIXELS = 28 * 28;
 
 /** Instantiates the kernel and computes one shard's gradient, whose bits are the same on every sound machine. */
 export function checkKernel(expected = GRADIENT_SHA256): Check {
@@ -40,14 +39,14 @@ export function checkKernel(expected = GRADIENT_SHA256): Check {
 
 function gradientSha256(): string {
   const memory = new SharedMemory();
-  const layout = layoutOf(lenet5('softmax', 0));
+  const layout = modelOf({ head: 'softmax', rbfJ: 0 });
   const plan = planKernel(layout, SAMPLES, memory);
   const kernel = instantiateKernel(compileKernel(), memory.memory);
   const weights = memory.parameters(layout.parameters);
   weights.set(initialWeights(layout, 1, kernel.squareRoot));
   const gradient = memory.parameters(layout.parameters);
   const samples = {
-    images: memory.hold(Uint8Array.from({ length: SAMPLES * PIXELS }, (_, i) => (i * i) % 251)),
+    images: memory.hold(Uint8Array.from({ length: SAMPLES * shapeSize(layout.input) }, (_, i) => (i * i) % 251)),
     labels: memory.hold(Uint8Array.from({ length: SAMPLES }, (_, i) => i)),
     indices: Int32Array.from({ length: SAMPLES }, (_, i) => i),
     shifts: new Int8Array(2 * SAMPLES),

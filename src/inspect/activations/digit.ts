@@ -1,3 +1,5 @@
+import { MNIST_SHAPE } from '../../shared/data/mnist-files.ts';
+
 /** Grey values [height][width], 0 black to 255 white. */
 export interface Grey {
   readonly width: number;
@@ -5,8 +7,8 @@ export interface Grey {
   readonly data: Uint8Array;
 }
 
-/** Rows and columns of the network's input. */
-export const DIGIT_SIDE = 28;
+/** Rows and columns of a digit in MNIST's form. */
+export const DIGIT_SIDE = MNIST_SHAPE.height;
 /** MNIST's digits were scaled to fit a box of this side, then centred by mass. */
 const BOX_SIDE = 20;
 /** Where MNIST has the centre of mass, along both axes: the middle of pixel 14. */

@@ -1,7 +1,8 @@
 import { encodeCheckpoint, UNKNOWN, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
-import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
-import { type Head, lenet5 } from '../../shared/model/lenet5.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import type { Head } from '../../shared/model/lenet5.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { canonicalJson } from '../../shared/util/canonical-json.ts';
 import { CheckpointError } from '../../shared/util/errors.ts';
 import { decodeSafetensors, type TensorFile } from '../../shared/util/safetensors.ts';
@@ -32,7 +33,7 @@ export function decodeWeights(bytes: Uint8Array, file: string): ImportedWeights 
   const named = originIn(metadata);
   const head = headOf(contents);
   const rbfJ = trainSchema.shape.rbfJ.catch(trainSchema.shape.rbfJ.parse(undefined)).parse(named?.config.rbfJ);
-  const layout = layoutOf(lenet5(head, rbfJ));
+  const layout = modelOf({ head, rbfJ });
   checkNetwork(contents, layout, file);
   const weights = new Float32Array(layout.parameters);
   for (const { name, offset } of layout.tensors) weights.set(contents.tensors.get(name)?.data ?? [], offset);

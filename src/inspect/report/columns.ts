@@ -22,11 +22,12 @@ export function imageOf({ images, width, height }: TestSet, index: number): Uint
 function tried(inspector: Inspector, { weights }: Snapshot, test: TestSet, image: number) {
   inspector.setWeights(weights);
   const classified = inspector.classify(test.images);
+  const { classes } = inspector.layout.spec.head;
   const mistakes = mistakesOf(classified, test.labels);
   return {
     trace: inspector.show(imageOf(test, image)),
     classified,
-    confusion: confusionOf(test.labels, classified.predictions),
+    confusion: confusionOf(test.labels, classified.predictions, classes),
     accuracy: (test.labels.length - mistakes.length) / test.labels.length,
     mistakes,
   };
