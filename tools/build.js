@@ -18,9 +18,9 @@ const KERNEL_FLAGS = [
 ];
 const SHARED_MEMORY = ['--enable', 'threads', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'];
 const MODULES = [
-  ['index.ts', 'kernel.wasm', SHARED_MEMORY],
-  ['peak.ts', 'peak.wasm', SHARED_MEMORY],
-  ['inspect.ts', 'inspector.wasm', []],
+  ['src/kernel/index.ts', 'kernel.wasm', SHARED_MEMORY],
+  ['benchmarks/kernel/peak.ts', 'peak.wasm', SHARED_MEMORY],
+  ['src/kernel/inspect.ts', 'inspector.wasm', []],
 ];
 
 function filesBelow(folder) {
@@ -59,12 +59,12 @@ function whenChanged(name, files, make) {
 export function build() {
   mkdirSync(dist, { recursive: true });
   const common = ['package.json', 'package-lock.json', 'tools/build.js'];
-  const kernel = filesBelow('src/kernel');
+  const kernel = [...filesBelow('src/kernel'), ...filesBelow('benchmarks/kernel')];
   const changed = [
     whenChanged('kernel', [...common, ...kernel], () => {
       const asc = join(require.resolve('assemblyscript/package.json'), '..', 'bin', 'asc.js');
       for (const [entry, out, memory] of MODULES) {
-        node(asc, [join('src/kernel', entry), '-o', join('dist/kernel', out), ...KERNEL_FLAGS, ...memory]);
+        node(asc, [entry, '-o', join('dist/kernel', out), ...KERNEL_FLAGS, ...memory]);
       }
     }),
     whenChanged(

@@ -81,7 +81,7 @@ export function kernelTask(
 
 type Loops = Readonly<Record<string, (pointer: number, repeats: number) => number>>;
 
-/** The loops of src/kernel/peak.ts. */
+/** The loops of benchmarks/kernel/peak.ts. */
 class Peak {
   readonly #loops: Loops;
 
