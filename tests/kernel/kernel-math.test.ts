@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { compileKernel, instantiateKernel } from '#src/shared/engine/wasm/exports.js';
+import { LANES } from '#src/shared/engine/wasm/layer-plans.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
-import { LANES } from '#src/shared/engine/wasm/plan.js';
 import { TANH_AMPLITUDE, TANH_SLOPE } from '#src/shared/model/spec.js';
 import { at } from '../support/reference/arrays.ts';
 

@@ -1,7 +1,8 @@
 import { ForwardPass } from '../../shared/engine/wasm/forward.ts';
 import type { InspectorExports } from '../../shared/engine/wasm/inspector-exports.ts';
+import { type ConvPlan, LANES } from '../../shared/engine/wasm/layer-plans.ts';
 import { PrivateMemory } from '../../shared/engine/wasm/memory.ts';
-import { type ConvPlan, type KernelPlan, LANES, planKernel } from '../../shared/engine/wasm/plan.ts';
+import { type KernelPlan, planKernel } from '../../shared/engine/wasm/plan.ts';
 import { type ModelLayout, type Shape, shapeSize } from '../../shared/model/layout.ts';
 
 /** What a layer made of an image. */

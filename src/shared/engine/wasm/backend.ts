@@ -3,7 +3,8 @@ import type { Backend, LossSum, SampleBatch } from '../backend.ts';
 import { treeSum } from '../tree.ts';
 import type { KernelExports } from './exports.ts';
 import { ForwardPass } from './forward.ts';
-import { type ConvPlan, type DensePlan, type KernelPlan, LANES } from './plan.ts';
+import { type ConvPlan, type DensePlan, LANES } from './layer-plans.ts';
+import type { KernelPlan } from './plan.ts';
 
 /**
  * The fused SIMD kernel as a backend: runs the plan's layers over blocks of LANES samples, then the dense layers' weight

@@ -1,6 +1,7 @@
 import { Stopwatch } from '../../util/stopwatch.ts';
 import type { InspectorExports } from './inspector-exports.ts';
-import type { ConvPlan, KernelPlan } from './plan.ts';
+import type { ConvPlan } from './layer-plans.ts';
+import type { KernelPlan } from './plan.ts';
 
 /** What the forward pass calls: the kernel and the module to look at it (src/kernel/inspect.ts) both have it. */
 export type ForwardExports = Pick<
