@@ -255,7 +255,7 @@ describe('the drawing page', { skip }, () => {
 
 /** In the page: its own modules, with the server's weights; every layer's bits and the probabilities'. */
 const IN_PAGE = `async ({ image, head, rbfJ }) => {
-  const { Inspector } = await import('/shared/inspect/inspector.js');
+  const { Inspector } = await import('/inspect/activations/inspector.js');
   const { layoutOf } = await import('/shared/model/layout.js');
   const { lenet5 } = await import('/shared/model/lenet5.js');
   const [wasm, weights] = await Promise.all(
