@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { reportFailure } from '#src/cli/failure.js';
-import { OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
+import { reportFailure } from '#src/cli/terminal/failure.js';
+import { OPTION_GROUPS } from '#src/shared/config/option-notes.js';
+import { flagOf, notesOf, OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
 import { DatasetError } from '#src/shared/util/errors.js';
 
 const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
@@ -91,6 +92,31 @@ describe('help', () => {
       assert.ok(text.includes(` ${flag} `), flag);
     }
     assert.match(text, /--warmup <steps> .*\(default: a fifth of the iterations, at most 200\)/);
+  });
+
+  test('train shows every option in its group, and every group', () => {
+    const sections = lockstep(['train', '--help']).stdout.split(/\n(?=[A-Z]\w+:\n)/);
+    for (const group of OPTION_GROUPS) {
+      const own = OPTION_KEYS.filter((key) => notesOf(key).group === group);
+      assert.notEqual(own.length, 0, group);
+      const heading = `${group[0]?.toUpperCase()}${group.slice(1)}:\n`;
+      const found = sections.filter((section) => section.startsWith(heading));
+      assert.equal(found.length, 1, group);
+      const flags = [...(found[0] ?? '').matchAll(/^ {2}(--[\w-]+)/gm)].map(([, flag]) => flag);
+      assert.deepEqual(flags, own.map(flagOf));
+    }
+  });
+
+  test('worker shows its options in groups', () => {
+    const { stdout } = lockstep(['worker', '--help']);
+    for (const [heading, flag] of [
+      ['Data', '--data'],
+      ['Execution', '--threads'],
+      ['Cluster', '--connect'],
+      ['Monitoring', '--log-level'],
+    ]) {
+      assert.match(stdout, new RegExp(`\n${heading}:\n {2}${flag} `));
+    }
   });
 
   test('--version is the one of package.json', () => {

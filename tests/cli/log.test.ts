@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Log } from '#src/cli/log.js';
+import { Log } from '#src/cli/terminal/log.js';
 import { DATA, lockstep, startLockstep } from '../support/program.ts';
 import { inTerminal, skip } from '../support/terminal/pseudo-terminal.ts';
 

@@ -1,7 +1,7 @@
 import type { TrainedOn } from '../../coordinator/run/saved-model.ts';
 import type { ForwardTrace } from '../../inspect/activations/inspector.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
-import { showsUnicode } from '../progress/terminal.ts';
+import { showsUnicode } from '../terminal/terminal.ts';
 import { digitText } from './digit-text.ts';
 
 /** What an image was taken for, or why it wasn't. */

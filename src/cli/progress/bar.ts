@@ -1,8 +1,8 @@
 import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/train/observer.ts';
 import { count, percent } from '../../shared/util/figures.ts';
+import type { Style } from '../terminal/terminal.ts';
 import { Pace, TimeLeft } from './pace.ts';
-import type { ProgressOptions } from './progress.ts';
-import type { Style } from './terminal.ts';
+import type { ProgressOptions } from './progress-options.ts';
 import { clock, entryOf, stepLine, stepOf } from './texts.ts';
 
 /** Between two readings of the speed: shorter ones flicker. */

@@ -1,6 +1,6 @@
 import type { StepRecord } from '../../coordinator/train/observer.ts';
 import { count, percent } from '../../shared/util/figures.ts';
-import type { Entry } from '../log.ts';
+import type { Entry } from '../terminal/log.ts';
 
 /** Such as 45 s, 3 min 5 s or 2 h 10 min. */
 export function duration(seconds: number): string {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../util/errors.ts';
 import { callerPath } from '../util/paths.ts';
+import { defaultText, expectedText } from './option-text.ts';
 import { readPreset } from './presets.ts';
-import { defaultText, expectedText, flagOf, OPTION_KEYS, type OptionKey, trainSchema, variableOf } from './schema.ts';
+import { flagOf, OPTION_KEYS, type OptionKey, trainSchema, variableOf } from './schema.ts';
 
 export interface Sources {
   /**

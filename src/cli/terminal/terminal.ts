@@ -1,5 +1,5 @@
-import { reportFailure } from '../failure.ts';
-import type { Entry, Log } from '../log.ts';
+import { reportFailure } from './failure.ts';
+import type { Entry, Log } from './log.ts';
 
 /** As much of a stream as talk needs; `process.stderr` is one. */
 export interface ConsoleStream {

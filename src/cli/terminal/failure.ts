@@ -1,4 +1,4 @@
-import { LockstepError } from '../shared/util/errors.ts';
+import { LockstepError } from '../../shared/util/errors.ts';
 
 const FAILED = 1;
 

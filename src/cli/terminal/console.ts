@@ -1,6 +1,6 @@
-import type { ConsoleConfig } from '../shared/config/config.ts';
+import type { ConsoleConfig } from '../../shared/config/config.ts';
 import { Log } from './log.ts';
-import { Terminal } from './progress/terminal.ts';
+import { Terminal } from './terminal.ts';
 
 /**
  * The talk of a command that runs for long, on stderr: text on a terminal, lines of JSON elsewhere, and to a file where one is named.

@@ -1,6 +1,6 @@
 import { type DestinationStream, destination, type Logger, multistream, pino, stdSerializers } from 'pino';
-import { UsageError } from '../shared/util/errors.ts';
-import { version } from '../shared/util/version.ts';
+import { UsageError } from '../../shared/util/errors.ts';
+import { version } from '../../shared/util/version.ts';
 
 /** How much a line matters. */
 export type Weight = 'debug' | 'info' | 'warn' | 'error';
