@@ -49,7 +49,9 @@ describe('a full disk', { skip: existsSync('/dev/full') ? false : 'there is no /
       t.after(() => rmSync(out, { recursive: true }));
       const stdio = (['ignore', 'pipe', 'pipe'] as (number | 'ignore' | 'pipe')[]).with(index, full);
       const { status, stdout, stderr } = spawnSync(process.execPath, [...args, '--out', join(out, 'run')], {
-        ...{ encoding: 'utf8', env: cleanEnv, stdio },
+        encoding: 'utf8',
+        env: cleanEnv,
+        stdio,
       });
       assert.ok(existsSync(join(out, 'run', 'checkpoints', 'step-00000002.safetensors')), stderr);
       assert.equal(status, stream === 'stdout' ? 1 : 0);

@@ -49,7 +49,8 @@ describe('doctor looks at', () => {
   // Another hash means other numerics: where that is intended, put in what the failed comparison shows.
   test("the kernel's bits", () => {
     assert.deepEqual(checkKernel(), {
-      ...{ name: 'kernel', status: 'ok' },
+      name: 'kernel',
+      status: 'ok',
       found: 'WebAssembly SIMD and threads work; a test gradient has the right bits',
     });
     assertHelps(checkKernel('0'.repeat(64)), 'problem', /Don't trust/);

@@ -18,8 +18,13 @@ const BAR = /[━─]/;
 
 function stepRecord(step: number, rest: Partial<StepRecord> = {}): StepRecord {
   return {
-    ...{ step, loss: 0.25, accuracy: 0.875, learningRate: 0.003, gradientNorm: 1.5 },
-    ...{ timings: { total: STEP_MS / 1000 }, ...rest },
+    step,
+    loss: 0.25,
+    accuracy: 0.875,
+    learningRate: 0.003,
+    gradientNorm: 1.5,
+    timings: { total: STEP_MS / 1000 },
+    ...rest,
   };
 }
 

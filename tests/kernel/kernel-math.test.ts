@@ -73,8 +73,16 @@ function rbf(samples: readonly Sample[], j: number): number {
     labels[i] = label;
   });
   return kernel.rbfHead(
-    ...([x.byteOffset, targets.byteOffset, labels.byteOffset, samples.length, CLASSES, UNITS, j] as const),
-    ...([distances.byteOffset, d.byteOffset, predictions.byteOffset] as const),
+    x.byteOffset,
+    targets.byteOffset,
+    labels.byteOffset,
+    samples.length,
+    CLASSES,
+    UNITS,
+    j,
+    distances.byteOffset,
+    d.byteOffset,
+    predictions.byteOffset,
   );
 }
 
@@ -221,7 +229,12 @@ describe('the scaled tanh', () => {
     input.fill(0);
     input.set(values);
     kernel.denseForward(
-      ...([weight.byteOffset, bias.byteOffset, input.byteOffset, 1, ACTIVATIONS, SCALED_TANH] as const),
+      weight.byteOffset,
+      bias.byteOffset,
+      input.byteOffset,
+      1,
+      ACTIVATIONS,
+      SCALED_TANH,
       output.byteOffset,
     );
     return [...output.subarray(0, values.length)];

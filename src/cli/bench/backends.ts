@@ -52,7 +52,8 @@ async function sideBySide(size: Pick<TrainConfig, 'batch' | 'workers'>, rounds: 
     await Promise.all([kernel.close(), tfjs.close()]);
   }
   return {
-    ...{ batch, workers },
+    batch,
+    workers,
     kernel: median(speeds.map(([own]) => own)),
     tfjs: median(speeds.map(([, other]) => other)),
     ratio: median(speeds.map(([own, other]) => own / other)),

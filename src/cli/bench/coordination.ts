@@ -65,7 +65,8 @@ export async function benchCoordination(workers: number, count: number): Promise
   }
   const of = (value: (speeds: (typeof rounds)[number]) => number): number => median(rounds.map(value));
   return {
-    ...{ batch: config.batch, workers },
+    batch: config.batch,
+    workers,
     kernels: of(({ kernels }) => kernels),
     meeting: of(({ meeting }) => meeting),
     working: of(({ working }) => working),
@@ -81,7 +82,12 @@ export async function trainingSpeed(engine: Engine, config: TrainConfig): Promis
   const { layout, kernel, state, optimizer, pool: executor, testLabels } = engine;
   state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
   const { trained } = await train({
-    ...{ config, executor, state, optimizer, testLabels, observer: together([]) },
+    config,
+    executor,
+    state,
+    optimizer,
+    testLabels,
+    observer: together([]),
     from: { step: 0 },
     chain: new HashChain(),
     checkpoint: () => {},
@@ -112,7 +118,8 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   record.write({
     ...new Optimizer(kernel, config).update(0),
     partials: ranges.flat(),
-    ...{ current: vectors(task.weights), next: vectors(memory.parameters(parameters)) },
+    current: vectors(task.weights),
+    next: vectors(memory.parameters(parameters)),
   });
   const part: StepPart = {
     sampler: { samples: images.count, batch, seed, augment },

@@ -20,7 +20,9 @@ export function checkKernel(expected = GRADIENT_SHA256): Check {
     sha256 = gradientSha256();
   } catch (error) {
     return {
-      ...{ name, status: 'problem', found: `doesn't run: ${reasonOf(error)}` },
+      name,
+      status: 'problem',
+      found: `doesn't run: ${reasonOf(error)}`,
       advice:
         'It needs WebAssembly with SIMD and threads: Node 20.10 or later and, on x86-64, a CPU with SSE4.1. ' +
         'From a checkout, run `npm run build` again. Limits on virtual memory (ulimit -v) must be off.',
@@ -30,7 +32,9 @@ export function checkKernel(expected = GRADIENT_SHA256): Check {
     return { name, status: 'ok', found: 'WebAssembly SIMD and threads work; a test gradient has the right bits' };
   }
   return {
-    ...{ name, status: 'problem', found: `a test gradient has other bits: expected ${expected}, got ${sha256}` },
+    name,
+    status: 'problem',
+    found: `a test gradient has other bits: expected ${expected}, got ${sha256}`,
     advice:
       "Don't trust what is trained here. From a checkout, run `npm run build` again; if it stays, " +
       'check the memory and the CPU, try another Node, and report it.',

@@ -40,7 +40,9 @@ async function checkCache(env: NodeJS.ProcessEnv): Promise<Check> {
   } catch (error) {
     if (!(error instanceof DatasetError)) throw error;
     return {
-      ...{ name, status: 'note', found: `MNIST isn't, or isn't whole, in ${folder} (the user's cache)` },
+      name,
+      status: 'note',
+      found: `MNIST isn't, or isn't whole, in ${folder} (the user's cache)`,
       advice:
         `The next run fetches it (12 MB) from ${hosts.join(', ')}; if none delivers, it trains on SYNTHETIC digits. ` +
         'To do without a download, put the four files into a folder and name it by --data or $MNIST_DIR.',

@@ -39,7 +39,9 @@ export function stepLine(record: StepRecord, steps: number, { speed, left }: { s
 /** The same for the log: numbers, in samples per second and ratios. */
 export function entryOf({ step, loss, accuracy, testAccuracy, testLoss }: StepRecord, speed: number): Entry {
   return {
-    ...{ step, loss, accuracy },
+    step,
+    loss,
+    accuracy,
     ...(testAccuracy === undefined ? {} : { testAccuracy, testLoss }),
     ...(Number.isFinite(speed) ? { samplesPerSecond: Math.round(speed) } : {}),
   };

@@ -10,7 +10,9 @@ export function openConsole({ logLevel, logFormat, logFile }: ConsoleConfig, env
   const { stderr } = process;
   const isLogged = logFormat === 'json' || (logFormat === 'auto' && stderr.isTTY !== true);
   const log = new Log({
-    ...{ level: logLevel, file: logFile, stream: isLogged ? stderr : undefined },
+    level: logLevel,
+    file: logFile,
+    stream: isLogged ? stderr : undefined,
     onTrouble: (message) => terminal.print(message, { level: 'warn' }),
   });
   const terminal = new Terminal({ stream: stderr, env, now: () => performance.now(), log, isLogged });

@@ -14,7 +14,7 @@ import { CheckpointError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { CHECKPOINTS } from './files.ts';
 import { findCheckpoints, findRun } from './find.ts';
-import { firstIntact } from './first-intact.ts';
+import { firstIntact, passedOver } from './first-intact.ts';
 
 /** A checkpoint as far as predictions need it. */
 export interface SavedModel {
@@ -45,7 +45,7 @@ export async function findModel(named: string | undefined, { env, print }: FindO
   const path = named === undefined ? undefined : callerPath(named, env);
   const files = await findCheckpoints(path, callerPath('runs', env));
   // What is wrong with the last one left is an error.
-  return (await firstIntact(files.slice(0, -1), openModel, print)) ?? openModel(files.at(-1) as string);
+  return (await firstIntact(files.slice(0, -1), openModel, passedOver(print))) ?? openModel(files.at(-1) as string);
 }
 
 export interface ModelFlags {

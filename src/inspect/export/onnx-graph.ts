@@ -37,7 +37,9 @@ export class OnnxGraph {
   /** As GraphProto. Inputs and outputs are float32; a dimension that is a text is free, and named so. */
   message(name: string, { inputs, outputs }: Readonly<Record<'inputs' | 'outputs', readonly ValueShape[]>>): object {
     return {
-      ...{ name, node: this.#nodes, initializer: this.#initializers },
+      name,
+      node: this.#nodes,
+      initializer: this.#initializers,
       input: inputs.map(valueInfo),
       output: outputs.map(valueInfo),
     };

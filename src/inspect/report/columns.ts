@@ -42,7 +42,10 @@ function mistakesOf({ predictions, probabilities, outputs }: Classified, labels:
     if (guess === truth) continue;
     const [guessed, right] = [index * classes + guess, index * classes + truth];
     mistakes.push({
-      ...{ index, truth, guess, confidence: probabilities[guessed] as number },
+      index,
+      truth,
+      guess,
+      confidence: probabilities[guessed] as number,
       outputs: [outputs[guessed] as number, outputs[right] as number],
     });
   }

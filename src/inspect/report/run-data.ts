@@ -38,7 +38,8 @@ async function logOf(path: string, name: string, { config: { iterations, batch }
   const packed = packSeries(series, ['loss', 'accuracy', 'learningRate']);
   const curves: ReportCurves = { name, iterations, batch, series: packed, tests };
   return {
-    ...{ curves, strangeLines },
+    curves,
+    strangeLines,
     samplesPerSecond: trained.seconds === 0 ? 0 : Math.round((trained.steps * batch) / trained.seconds),
   };
 }
@@ -50,8 +51,12 @@ function factsOf(manifest: Manifest, state: string, samplesPerSecond: number): F
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => [key, String(value)]);
   const outcome = {
-    ...{ state, started, ended, failure },
-    ...{ data: datasetText(dataset), 'steps done': result?.steps ?? attempts.at(-1)?.steps },
+    state,
+    started,
+    ended,
+    failure,
+    data: datasetText(dataset),
+    'steps done': result?.steps ?? attempts.at(-1)?.steps,
     'samples a second, in steps': samplesPerSecond.toLocaleString('en'),
     'seconds of the last attempt': result?.seconds.toFixed(1),
     attempts: attempts.length,

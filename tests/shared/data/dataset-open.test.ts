@@ -28,7 +28,10 @@ async function surroundings(mirrors: string, more: Partial<OpenOptions> = {}) {
   const said: string[] = [];
   const shown: string[] = [];
   const options: OpenOptions = {
-    ...{ env, files: FILES, print: (line) => said.push(line), show: (text) => shown.push(text) },
+    env,
+    files: FILES,
+    print: (line) => said.push(line),
+    show: (text) => shown.push(text),
     ...more,
   };
   return { options, env, said, shown, cache: cacheFolder(env) };
