@@ -148,7 +148,7 @@ describe('bad usage exits with 2 and says why on stderr alone', () => {
     ['an unknown flag', ['train', '--worker', '2'], /unknown option '--worker'.*--workers/s],
     ['a flag without its value', ['train', '--workers'], /--workers <count>' argument missing/],
     ['a stray positional', ['train', '5'], /too many arguments for 'train'.*npm start -- --iterations 5/s],
-    ['no workers', ['train', '--workers', '0'], /^--workers: without workers somebody else must compute: add --listen/],
+    ['no workers', ['train', '--workers', '0'], /^--workers: a run without workers needs remote nodes: add --listen/],
     ['negative workers', ['train', '--workers', '-1'], /^--workers: .* got "-1"/],
     ['a batch that shards do not fill', ['train', '--batch', '100'], /A batch of 96 or 104 would do/],
     ['an unknown variable', ['train'], /LOCKSTEP_WORKER is not an option/, { LOCKSTEP_WORKER: '2' }],

@@ -89,7 +89,7 @@ describe('doctor looks at', () => {
   test('the metrics port', async (t) => {
     const port = await takenPort(t);
     assertHelps(await checkPort(port, true), 'problem', /--metrics-port/);
-    assertHelps(await checkPort(port, false), 'note', /free one/);
+    assertHelps(await checkPort(port, false), 'note', /uses a free port instead/);
     assert.equal((await checkPort(0, true)).status, 'ok');
     assert.equal((await checkPort('off', true)).status, 'ok');
   });
@@ -120,7 +120,7 @@ describe('doctor looks at', () => {
 
   test('data that are drawn', async () => {
     const { status, found } = await checkData(configOf({ data: 'synthetic' }), {});
-    assert.deepEqual({ status, found }, { status: 'ok', found: 'SYNTHETIC digits, as --data says' });
+    assert.deepEqual({ status, found }, { status: 'ok', found: 'SYNTHETIC digits, by --data' });
   });
 });
 
@@ -141,7 +141,7 @@ describe('lockstep doctor', () => {
     assert.match(stdout, /^ok {7}Node {13}\d+\.\d+\.\d+/);
     assert.match(stdout, /^ok {7}kernel /m);
     assert.match(stdout, /^problem {2}data .*train-images-idx3-ubyte/m);
-    assert.match(stdout, /\n\nTraining doesn't work here yet: one problem to mend/);
+    assert.match(stdout, /\n\nTraining doesn't work here yet: one problem to fix/);
     assert.equal(status, 1);
   });
 

@@ -8,7 +8,7 @@ import { median } from './median.ts';
 
 const BATCHES = [32, 128, 512];
 const WORKERS = [1, 2];
-/** Of one measurement, about. */
+/** About how long a measurement takes. */
 const SECONDS = 1;
 const FIRST_STEPS = 20;
 
@@ -25,15 +25,18 @@ export interface BackendFigures {
 /**
  * Both backends side by side in interleaved rounds, each as fast as it gets: the kernel with its usual shards, tfjs with one
  * shard a worker, since every call of it costs much by itself.
- * @throws BackendError where tfjs isn't set up
+ * @throws BackendError if tfjs isn't set up
  */
-export async function benchBackends(rounds: number, told: (done: BackendFigures) => void): Promise<BackendFigures[]> {
+export async function benchBackends(
+  rounds: number,
+  onFigures: (figures: BackendFigures) => void,
+): Promise<BackendFigures[]> {
   const figures: BackendFigures[] = [];
   for (const batch of BATCHES) {
     for (const workers of WORKERS) {
       const figure = await sideBySide({ batch, workers }, rounds);
       figures.push(figure);
-      told(figure);
+      onFigures(figure);
     }
   }
   return figures;
@@ -76,7 +79,7 @@ class Runner {
     });
   }
 
-  /** Has every worker come up and the engine compile, and finds out how many steps a measurement takes. */
+  /** Starts every worker, lets the engine compile, and finds the number of steps of a measurement. */
   async warmUp(): Promise<void> {
     await this.measure();
     const speed = await this.measure();

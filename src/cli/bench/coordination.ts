@@ -28,11 +28,11 @@ export interface CoordinationFigures {
   readonly workers: number;
   /** Training, with everything that a step does, in samples per second. */
   readonly training: number;
-  /** As many kernels side by side that wait for nobody: the sum of their samples per second. */
+  /** The sum of the samples per second of as many kernels side by side, without any wait. */
   readonly kernels: number;
-  /** The same kernels where they meet at a bare barrier once a batch: what any step costs on this machine. */
+  /** The same kernels with a bare barrier once a batch: what any step costs on this machine. */
   readonly meeting: number;
-  /** As many workers side by side that do a step's whole work (sample, compute, add up, update a slice) and wait for nobody. */
+  /** As many workers side by side that do a step's whole work (sample, compute, reduce, update a slice), without any wait. */
   readonly working: number;
   /** Medians of the rounds' shares, 0..1: of the kernels' speed, by meeting and by training; and of the workers' speed, by training. */
   readonly lostByMeeting: number;
@@ -105,7 +105,7 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   const { parameters } = layout;
   const images = benchDataset(layout).train;
   const shards = batch / shardSize;
-  // As the pool deals them to workers of one speed.
+  // As the pool splits them over workers of one speed.
   const speeds = Array.from({ length: workers }, () => 1);
   const ranges = new SpeedSplitter()
     .split(shards, [{ begin: 0, end: shards }], speeds)
@@ -149,7 +149,7 @@ class SideBySide {
     this.#tasks = tasks;
   }
 
-  /** The sum of their samples per second, without a word between them or meeting after every call. */
+  /** The sum of their samples per second, without communication or with a barrier after every call. */
   async measure({ meets = false } = {}): Promise<number> {
     const threads = this.#tasks.length;
     const barrier = new Int32Array(new SharedArrayBuffer(4)).fill(threads);

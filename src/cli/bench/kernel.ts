@@ -17,7 +17,7 @@ export interface KernelFigures {
   /** Multiply-and-add in 128-bit registers: the best of the loops, in GFLOP/s. */
   readonly peak: number;
   readonly peaks: Readonly<Record<string, number>>;
-  /** Of one sample, forward and backward. */
+  /** Megaflops of one sample, forward and backward. */
   readonly megaflops: number;
   readonly shards: readonly ShardFigures[];
 }

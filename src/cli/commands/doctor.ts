@@ -53,7 +53,7 @@ function report(checks: readonly Check[], columns = Number.POSITIVE_INFINITY): s
   const end =
     problems === 0
       ? `Training works here. Next: ${commandLine('train', process.env)}`
-      : `Training doesn't work here yet: ${problems === 1 ? 'one problem' : `${problems} problems`} to mend, see above.`;
+      : `Training doesn't work here yet: ${problems === 1 ? 'one problem' : `${problems} problems`} to fix, see above.`;
   return [...lines, '', end].join('\n');
 }
 

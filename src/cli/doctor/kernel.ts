@@ -8,11 +8,11 @@ import { shapeSize } from '../../shared/model/layout.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { type Check, reasonOf } from './check.ts';
 
-/** Of the gradient below. It changes with the numerics, as the hashes of the golden test do: put in what the test shows. */
+/** SHA-256 of the gradient below. It changes with the numerics, as the hashes of the golden test do: copy it from the test. */
 const GRADIENT_SHA256 = '0f96b70706280a92abe1d38b49605a74e0e481fd7e99f45ece685f6dba24b460';
 const SAMPLES = 8;
 
-/** Instantiates the kernel and computes one shard's gradient, whose bits are the same on every sound machine. */
+/** Instantiates the kernel and computes one shard's gradient, whose bits are the same on every machine that works. */
 export function checkKernel(expected = GRADIENT_SHA256): Check {
   const name = 'kernel';
   let sha256: string;

@@ -26,7 +26,7 @@ export interface Output {
 }
 
 const SHOWN = 3;
-/** With more images than this, a line each. */
+/** The most images whose pictures are printed; with more, each has one line. */
 const MAX_PICTURES = 4;
 
 /** One JSON object, written as it grows. */
@@ -58,7 +58,7 @@ export class JsonOutput implements Output {
   }
 }
 
-/** A line an image, with the digit below it where there are few. */
+/** One line an image, and the digit below it if there are few. */
 export class TextOutput implements Output {
   readonly #pictures: boolean;
 

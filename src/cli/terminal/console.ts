@@ -3,8 +3,8 @@ import { Log } from './log.ts';
 import { Terminal } from './terminal.ts';
 
 /**
- * The talk of a command that runs for long, on stderr: text on a terminal, lines of JSON elsewhere, and to a file where one is named.
- * @throws UsageError where the file can't be opened
+ * The output of a long-running command, on stderr: text on a terminal, otherwise lines of JSON, and to a file if one is named.
+ * @throws UsageError if the file can't be opened
  */
 export function openConsole({ logLevel, logFormat, logFile }: ConsoleConfig, env: NodeJS.ProcessEnv): Terminal {
   const { stderr } = process;

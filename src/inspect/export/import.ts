@@ -25,7 +25,7 @@ export interface ImportedWeights extends Origin {
 
 /**
  * A LeNet-5's weights from a safetensors file, whoever wrote it; `file` is the name that errors give.
- * @throws CheckpointError where a name, shape, type or value isn't what the network has
+ * @throws CheckpointError if a name, shape, type or value isn't what the network has
  */
 export function decodeWeights(bytes: Uint8Array, file: string): ImportedWeights {
   const contents = decodeSafetensors(bytes, file, unusable);
@@ -44,13 +44,13 @@ export function decodeWeights(bytes: Uint8Array, file: string): ImportedWeights 
   return { ...unknown, layout, weights, origin: named === undefined ? 'none' : 'changed' };
 }
 
-/** A checkpoint whose optimizer begins anew. */
+/** A checkpoint whose optimizer starts again. */
 export function importedCheckpoint({ layout, weights, step, config, digests }: ImportedWeights): Buffer {
   const optimizer = { m: new Float32Array(layout.parameters), v: undefined };
   return encodeCheckpoint({ layout, weights, optimizer, step, config, digests, optimizerName: 'none' });
 }
 
-/** By the head's tensors; softmax where the file is of another network, so that the error speaks of the default. */
+/** The head by its tensors; softmax if the file is of another network, so that the error names the default. */
 function headOf({ tensors }: TensorFile): Head {
   const names = [...tensors.keys()];
   return tensors.has('f6.weight') && !names.some((name) => name.startsWith('output.')) ? 'rbf' : 'softmax';

@@ -34,7 +34,7 @@ export class OnnxGraph {
     return name;
   }
 
-  /** As GraphProto. Inputs and outputs are float32; a dimension that is a text is free, and named so. */
+  /** The GraphProto. Inputs and outputs are float32; a dimension that is a text is free and has that name. */
   message(name: string, { inputs, outputs }: Readonly<Record<'inputs' | 'outputs', readonly ValueShape[]>>): object {
     return {
       name,

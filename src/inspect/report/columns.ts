@@ -33,7 +33,7 @@ function tried(inspector: Inspector, { weights }: Snapshot, test: TestSet, image
   };
 }
 
-/** By what the head made of them: probabilities may all be 1 in float32. */
+/** Wrong images in order of the head's outputs, since probabilities may all be 1 in float32. */
 function mistakesOf({ predictions, probabilities, outputs }: Classified, labels: Uint8Array): Mistake[] {
   const classes = probabilities.length / predictions.length;
   const mistakes: Mistake[] = [];
@@ -52,7 +52,7 @@ function mistakesOf({ predictions, probabilities, outputs }: Classified, labels:
   return mistakes.sort((a, b) => marginOf(b) - marginOf(a) || a.index - b.index);
 }
 
-/** How far the truth is behind the guess: of logits the guess has more, of distances less. */
+/** How far the truth is behind the guess: logits of the guess are higher, distances lower. */
 export function marginOf({ outputs: [guess, truth] }: Mistake): number {
   return Math.abs(guess - truth);
 }

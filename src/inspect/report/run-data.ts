@@ -12,9 +12,9 @@ import { CAPACITY } from '../../shared/live/series.ts';
 import type { FactGroup, ReportRun } from './data.ts';
 
 /**
- * What a report tells of a run besides its weights.
+ * What a report shows of a run besides its weights.
  * @param runs in one report: the more, the coarser the curves of long ones, so that the file stays small
- * @throws RunDirectoryError where run.json or steps.jsonl can't be read; single lines of steps.jsonl may be strange
+ * @throws RunDirectoryError if run.json or steps.jsonl can't be read; single lines of steps.jsonl may be strange
  */
 export async function runData(path: string, runs: number): Promise<ReportRun> {
   const { manifest, lock } = await openRun(path);

@@ -18,7 +18,7 @@ export function activate(x: v128, activation: i32): v128 {
   return x;
 }
 
-/** The delta before an activation from the one behind it, by the activation's own value. */
+/** The delta before an activation from the one after it, by the activation's own value. */
 // @ts-ignore: AssemblyScript decorator
 @inline
 export function deactivate(d: v128, x: v128, activation: i32): v128 {

@@ -74,7 +74,7 @@ export function denseWeightGradient(
   }
 }
 
-/** How many pending sums are added to a shard's own before that is put on the stack: behind the last shard, all of them. */
+/** How many pending sums are added to a shard's own before that is put on the stack: after the last shard, all of them. */
 // @ts-ignore: AssemblyScript decorator
 @inline
 function pendingAdds(shard: i32, shards: i32): i32 {

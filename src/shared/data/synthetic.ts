@@ -14,7 +14,7 @@ const SIDE = MNIST_SHAPE.height;
 const TWO_32 = 2 ** 32;
 /** The last one there is, so that a run's own seed is hardly ever the same. */
 const SEED = Number.MAX_SAFE_INTEGER;
-/** Stream of the first test image: as far behind the training images as any count of them. */
+/** Stream of the first test image: beyond any number of training images. */
 const FIRST_TEST = TWO_32;
 /** Height and width of the box that glyphs are written in. */
 const BOX = 20;

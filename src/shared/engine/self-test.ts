@@ -15,13 +15,13 @@ const SHARD_SIZE = 8;
 const SHARDS = 4;
 
 export interface SelfTest {
-  /** In hex: equal wherever this build computes the same bits. */
+  /** A hash in hex: equal on every machine on which this build computes the same bits. */
   readonly sha256: string;
-  /** Of one thread, roughly. */
+  /** The speed of one thread, roughly. */
   readonly samplesPerSecond: number;
 }
 
-/** A node says it at every connection. */
+/** Kept, since a node sends it at every connection. */
 let known: SelfTest | undefined;
 
 /**

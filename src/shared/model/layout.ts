@@ -1,7 +1,7 @@
 import { ModelError } from '../util/errors.ts';
 import type { ConvSpec, HeadSpec, LayerSpec, ModelSpec } from './spec.ts';
 
-/** A map stack [maps][height][width], or [units][1][1] behind a dense layer. */
+/** A map stack [maps][height][width], or [units][1][1] after a dense layer. */
 export interface Shape {
   readonly maps: number;
   readonly height: number;

@@ -10,7 +10,7 @@ import { Pad } from './pad.ts';
 import { MapPicture } from './picture.ts';
 import { PredictionPanel } from './prediction.ts';
 
-/** Of the ink's bytes. */
+/** The scale of the ink's bytes. */
 const INPUT_SCALE = { kind: 'sequential', max: 255 } as const;
 
 async function fetched(path: string): Promise<Response> {

@@ -1,5 +1,5 @@
-// Whether native TensorFlow works here: loads it, computes one gradient and holds it against the kernel's. A program of its own,
-// since a broken addon ends the process that loads it. Prints one line; the exit code is 1 where it doesn't work.
+// Checks that native TensorFlow works here: loads it, computes one gradient and compares it with the kernel's. A program of
+// its own, since a broken addon ends the process that loads it. Prints one line; the exit code is 1 if it doesn't work.
 
 import { initialWeights } from '../../model/initialize.ts';
 import { shapeSize } from '../../model/layout.ts';

@@ -110,7 +110,7 @@ export class KernelBackend implements Backend {
     return correct;
   }
 
-  /** Where the conv gradients of the next shard go: behind the sums that are pending. */
+  /** The vector for the conv gradients of the next shard: the one after the sums that are pending. */
   #convSum(gradient: Float32Array, pending: number): number {
     return pending === 0 ? gradient.byteOffset : (this.#plan.convSums[pending - 1] as number);
   }
@@ -118,7 +118,7 @@ export class KernelBackend implements Backend {
   /** Adds the conv gradients' pending sums as the tree has it once `shard` is in; returns how many remain. */
   #addPending(gradient: Float32Array, pending: number, shard: number, shards: number): number {
     let left = pending;
-    // The sums of a node's two halves lie side by side when the shards so far fill it, and behind the last shard.
+    // The sums of a vertex's two halves are adjacent when the shards so far fill it, and after the last shard.
     for (let rest = shard; left > 1 && (rest % 2 === 1 || shard + 1 === shards); rest = Math.floor(rest / 2)) {
       const target = this.#convSum(gradient, left - 2);
       this.#kernel.add(target, target, this.#convSum(gradient, left - 1), this.#plan.convParameters);

@@ -24,13 +24,13 @@ export interface InputPlan {
   readonly shifts: number;
 }
 
-/** A convolution and the subsampling behind it, as one stride-2 convolution over box sums. */
+/** A convolution and the subsampling after it, as one stride-2 convolution over box sums. */
 export interface ConvPlan {
   readonly size: number;
   readonly taps: number;
   readonly inputMaps: number;
   readonly maps: number;
-  /** Rows and columns behind the subsampling. */
+  /** Rows and columns after the subsampling. */
   readonly height: number;
   readonly width: number;
   /** Rows and columns of an input map. */

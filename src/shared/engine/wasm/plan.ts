@@ -66,7 +66,7 @@ export function planKernel(layout: ModelLayout, shardSize: number, memory: Kerne
       const subsample = rest.shift();
       if (denses.length > 0 || subsample?.spec.kind !== 'subsample') {
         throw new ModelError(
-          `${spec.name}: the kernel computes a conv and the subsample layer behind it, before any dense.`,
+          `${spec.name}: the kernel computes a conv and the subsample layer after it, before any dense.`,
         );
       }
       const plan = planConv(spec, layer, subsample, memory, convs.length === 0 ? input.stride : undefined);
@@ -78,7 +78,7 @@ export function planKernel(layout: ModelLayout, shardSize: number, memory: Kerne
       ({ out: x, delta } = plan);
       if (spec.kind === 'dense') activation = spec.activation;
     } else if (spec.kind === 'subsample') {
-      throw new ModelError(`${spec.name}: the kernel computes a subsample layer behind a conv only.`);
+      throw new ModelError(`${spec.name}: the kernel computes a subsample layer only after a conv.`);
     }
   }
   if (convs.length === 0) throw new ModelError(`${layout.spec.name}: the kernel expects a conv layer first.`);
