@@ -25,7 +25,8 @@ const [rounds, seconds, nodes, every] = [values.rounds, values.seconds, values.n
 const WARM_UP_STEPS = 200;
 
 const session = new Session({
-  ...{ batch: Number(values.batch), workers: Number(values.workers) },
+  batch: Number(values.batch),
+  workers: Number(values.workers),
   ...(nodes > 0 ? { listen: '127.0.0.1:0' } : {}),
 });
 try {

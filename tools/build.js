@@ -17,9 +17,9 @@ const KERNEL_FLAGS =
   );
 const SHARED_MEMORY = '--enable threads --sharedMemory --initialMemory 1 --maximumMemory 65536'.split(' ');
 const MODULES = [
-  ['index.ts', 'kernel.wasm', SHARED_MEMORY],
-  ['peak.ts', 'peak.wasm', SHARED_MEMORY],
-  ['inspect.ts', 'inspector.wasm', []],
+  ['src/kernel/index.ts', 'kernel.wasm', SHARED_MEMORY],
+  ['benchmarks/kernel/peak.ts', 'peak.wasm', SHARED_MEMORY],
+  ['src/kernel/inspect.ts', 'inspector.wasm', []],
 ];
 
 const CHARTS = relative(root, join(packageFolder('uplot'), 'dist'));
@@ -80,7 +80,7 @@ function whenChanged(name, files, make) {
 function buildKernel() {
   const asc = join(packageFolder('assemblyscript'), 'bin', 'asc.js');
   for (const [entry, out, memory] of MODULES) {
-    node(asc, [join('src/kernel', entry), '-o', join('dist/kernel', out), ...KERNEL_FLAGS, ...memory]);
+    node(asc, [entry, '-o', join('dist/kernel', out), ...KERNEL_FLAGS, ...memory]);
   }
 }
 
@@ -99,7 +99,7 @@ export function build() {
   mkdirSync(dist, { recursive: true });
   const common = ['package.json', 'package-lock.json', 'tools/build.js'];
   const code = ['src', 'tests', 'benchmarks', 'dashboards/src'].flatMap(filesBelow);
-  whenChanged('kernel', [...common, ...filesBelow('src/kernel')], buildKernel);
+  whenChanged('kernel', [...common, ...filesBelow('src/kernel'), ...filesBelow('benchmarks/kernel')], buildKernel);
   whenChanged('typescript', [...common, ...code, 'tsconfig.base.json'], buildTypeScript);
   whenChanged('copies', [...common, ...Object.values(COPIES).flat()], copyFiles);
 }

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers';
-import { reportFailure } from './failure.ts';
+import { reportFailure } from './terminal/failure.ts';
 
 /** 128 plus the signal's number, as shells report it. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;

@@ -3,8 +3,8 @@ import type { EvaluationRecord, RunEvent, StepObserver, StepRecord } from '../co
 import type { RunObserver, RunStarted } from '../library/observer.ts';
 import type { TrainConfig } from '../shared/config/config.ts';
 import { progressOf } from './progress/progress.ts';
-import type { Terminal } from './progress/terminal.ts';
 import { announcement, summaryText } from './run-texts.ts';
+import type { Terminal } from './terminal/terminal.ts';
 
 /** What `lockstep train` prints of a run. */
 export class TrainConsole implements RunObserver {

@@ -2,8 +2,8 @@ import type { TrainConfig } from '../shared/config/config.ts';
 import type { Dataset } from '../shared/data/dataset.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/engine/wasm/exports.ts';
 import type { SharedMemory } from '../shared/engine/wasm/memory.ts';
-import { layoutOf, type ModelLayout } from '../shared/model/layout.ts';
-import { lenet5 } from '../shared/model/lenet5.ts';
+import type { ModelLayout } from '../shared/model/layout.ts';
+import { modelOf } from '../shared/model/registry.ts';
 import type { Fault } from '../worker/pool/faults.ts';
 import { DEPTH } from '../worker/pool/mailbox.ts';
 import { CHUNK_SIZE, LocalPool, type LocalPoolOptions } from '../worker/pool/pool.ts';
@@ -72,7 +72,7 @@ export function startClusterEngine(
 }
 
 function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: EngineOptions) {
-  const layout = layoutOf(lenet5(config.head, config.rbfJ));
+  const layout = modelOf(config, dataset);
   const module = compileKernel();
   const kernel = instantiateKernel(module, memory.memory);
   const train = placeInMemory(memory, dataset.train);

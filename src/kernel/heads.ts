@@ -66,7 +66,7 @@ function addLosses(loss: f64, sum: v128, shift: v128, first: i32, count: i32): f
   return loss;
 }
 
-/** Zeroes the second register of every class where no real sample reaches it. */
+/** Zeroes the second register of every class if no real sample reaches it. */
 function clearBehind(d: usize, classes: i32, count: i32): void {
   if (count > 4) return;
   for (let k: i32 = 0; k < classes; ++k) v128.store(d + <usize>k * BLOCK, f32x4.splat(0), 16);

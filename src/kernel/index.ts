@@ -1,7 +1,10 @@
 export { clear, squareRoot } from './math';
 export { decode } from './input';
 export { boxSum, boxSumBackward, foldSubsample, unfoldGradient } from './subsample';
-export { convForward, convInputGradient, convWeightGradient } from './conv';
-export { activationBackward, denseForward, denseInputGradient, denseWeightGradient, transpose } from './dense';
+export { convForward } from './conv/forward';
+export { convInputGradient, convWeightGradient } from './conv/gradient';
+export { activationBackward } from './dense/activation';
+export { denseForward, denseInputGradient } from './dense/layer';
+export { denseWeightGradient, transpose } from './dense/weight-gradient';
 export { rbfHead, softmaxHead } from './heads';
 export { adam, add, biasCorrection, learningRate, meanAndSquares, sgd } from './optimizer';

@@ -4,6 +4,6 @@
  */
 export { decode } from './input';
 export { boxSum, foldSubsample } from './subsample';
-export { convForward } from './conv';
-export { denseForward } from './dense';
+export { convForward } from './conv/forward';
+export { denseForward } from './dense/layer';
 export { convMaps, probabilities, rbfDistances, spreadPixels } from './maps';

@@ -74,7 +74,7 @@ function mapValue(
 }
 
 /**
- * y_i = sum_j (x_j - t_ij)^2, summed in float64: distances around 100 go through exp, where float32's roundings of them show.
+ * y_i = sum_j (x_j - t_ij)^2, summed in float64: distances around 100 go through exp, which magnifies float32's roundings of them.
  * @param x f32 [units][LANES]
  * @param targets f32 [classes][units]
  * @param y f32 [classes][LANES], written

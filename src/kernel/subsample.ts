@@ -78,7 +78,7 @@ export function boxSum(x: usize, maps: i32, height: i32, width: i32, out: usize)
 /**
  * The deltas of a ReLU layer from those of its box sums: each activation entered up to four windows.
  * @param d f32 [maps][height + 1][width + 1][LANES], the box sums' deltas inside a border of zeros
- * @param x f32 [maps][height][width][LANES], the activations; where they are <= 0 the delta is 0
+ * @param x f32 [maps][height][width][LANES], the activations; if they are <= 0 the delta is 0
  * @param out f32, as x
  */
 export function boxSumBackward(d: usize, x: usize, maps: i32, height: i32, width: i32, out: usize): void {

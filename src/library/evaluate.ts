@@ -57,7 +57,7 @@ export async function evaluate({
   for (const line of differences(checkpoint, dataset, backend)) print(line);
 
   const { lossSum, predictions } = await classify(dataset.test, { backend, layout }, weights);
-  const confusion = confusionOf(dataset.test.labels, predictions);
+  const confusion = confusionOf(dataset.test.labels, predictions, dataset.classes);
   const correct = confusion.reduce((sum, row, truth) => sum + (row[truth] as number), 0);
   return {
     checkpoint: checkpoint.file,

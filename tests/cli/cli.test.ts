@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { reportFailure } from '#src/cli/failure.js';
-import { OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
+import { reportFailure } from '#src/cli/terminal/failure.js';
+import { OPTION_GROUPS } from '#src/shared/config/option-notes.js';
+import { flagOf, notesOf, OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
 import { DatasetError } from '#src/shared/util/errors.js';
 
 const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
@@ -48,7 +49,9 @@ describe('a full disk', { skip: existsSync('/dev/full') ? false : 'there is no /
       t.after(() => rmSync(out, { recursive: true }));
       const stdio = (['ignore', 'pipe', 'pipe'] as (number | 'ignore' | 'pipe')[]).with(index, full);
       const { status, stdout, stderr } = spawnSync(process.execPath, [...args, '--out', join(out, 'run')], {
-        ...{ encoding: 'utf8', env: cleanEnv, stdio },
+        encoding: 'utf8',
+        env: cleanEnv,
+        stdio,
       });
       assert.ok(existsSync(join(out, 'run', 'checkpoints', 'step-00000002.safetensors')), stderr);
       assert.equal(status, stream === 'stdout' ? 1 : 0);
@@ -93,6 +96,31 @@ describe('help', () => {
     assert.match(text, /--warmup <steps> .*\(default: a fifth of the iterations, at most 200\)/);
   });
 
+  test('train shows every option in its group, and every group', () => {
+    const sections = lockstep(['train', '--help']).stdout.split(/\n(?=[A-Z]\w+:\n)/);
+    for (const group of OPTION_GROUPS) {
+      const own = OPTION_KEYS.filter((key) => notesOf(key).group === group);
+      assert.notEqual(own.length, 0, group);
+      const heading = `${group[0]?.toUpperCase()}${group.slice(1)}:\n`;
+      const found = sections.filter((section) => section.startsWith(heading));
+      assert.equal(found.length, 1, group);
+      const flags = [...(found[0] ?? '').matchAll(/^ {2}(--[\w-]+)/gm)].map(([, flag]) => flag);
+      assert.deepEqual(flags, own.map(flagOf));
+    }
+  });
+
+  test('worker shows its options in groups', () => {
+    const { stdout } = lockstep(['worker', '--help']);
+    for (const [heading, flag] of [
+      ['Data', '--data'],
+      ['Execution', '--threads'],
+      ['Cluster', '--connect'],
+      ['Monitoring', '--log-level'],
+    ]) {
+      assert.match(stdout, new RegExp(`\n${heading}:\n {2}${flag} `));
+    }
+  });
+
   test('--version is the one of package.json', () => {
     const { status, stdout } = lockstep(['--version']);
     assert.equal(status, 0);
@@ -120,7 +148,7 @@ describe('bad usage exits with 2 and says why on stderr alone', () => {
     ['an unknown flag', ['train', '--worker', '2'], /unknown option '--worker'.*--workers/s],
     ['a flag without its value', ['train', '--workers'], /--workers <count>' argument missing/],
     ['a stray positional', ['train', '5'], /too many arguments for 'train'.*npm start -- --iterations 5/s],
-    ['no workers', ['train', '--workers', '0'], /^--workers: without workers somebody else must compute: add --listen/],
+    ['no workers', ['train', '--workers', '0'], /^--workers: a run without workers needs remote nodes: add --listen/],
     ['negative workers', ['train', '--workers', '-1'], /^--workers: .* got "-1"/],
     ['a batch that shards do not fill', ['train', '--batch', '100'], /A batch of 96 or 104 would do/],
     ['an unknown variable', ['train'], /LOCKSTEP_WORKER is not an option/, { LOCKSTEP_WORKER: '2' }],

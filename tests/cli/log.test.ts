@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { Log } from '#src/cli/log.js';
+import { Log } from '#src/cli/terminal/log.js';
 import { DATA, lockstep } from '../support/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-log-'));

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { compileKernel, instantiateKernel } from '#src/shared/engine/wasm/exports.js';
+import { LANES } from '#src/shared/engine/wasm/layer-plans.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
-import { LANES } from '#src/shared/engine/wasm/plan.js';
+import { TANH_AMPLITUDE, TANH_SLOPE } from '#src/shared/model/spec.js';
 import { at } from '../support/reference/arrays.ts';
 
 const CLASSES = 10;
@@ -72,8 +73,16 @@ function rbf(samples: readonly Sample[], j: number): number {
     labels[i] = label;
   });
   return kernel.rbfHead(
-    ...([x.byteOffset, targets.byteOffset, labels.byteOffset, samples.length, CLASSES, UNITS, j] as const),
-    ...([distances.byteOffset, d.byteOffset, predictions.byteOffset] as const),
+    x.byteOffset,
+    targets.byteOffset,
+    labels.byteOffset,
+    samples.length,
+    CLASSES,
+    UNITS,
+    j,
+    distances.byteOffset,
+    d.byteOffset,
+    predictions.byteOffset,
   );
 }
 
@@ -215,12 +224,17 @@ describe('the scaled tanh', () => {
   const input = memory.float32(LANES);
   const output = memory.float32(ACTIVATIONS * LANES);
 
-  /** 1.7159 tanh(2a/3) of up to LANES values, through a dense layer of weights 1. */
+  /** A tanh(S a) of up to LANES values, through a dense layer of weights 1. */
   function scaledTanh(values: readonly number[]): number[] {
     input.fill(0);
     input.set(values);
     kernel.denseForward(
-      ...([weight.byteOffset, bias.byteOffset, input.byteOffset, 1, ACTIVATIONS, SCALED_TANH] as const),
+      weight.byteOffset,
+      bias.byteOffset,
+      input.byteOffset,
+      1,
+      ACTIVATIONS,
+      SCALED_TANH,
       output.byteOffset,
     );
     return [...output.subarray(0, values.length)];
@@ -231,12 +245,20 @@ describe('the scaled tanh', () => {
     const tiny = Array.from({ length: 119 }, (_, i) => 10 ** -(i / 3.2)).flatMap((value) => [value, -value]);
     for (const value of [...wide, ...tiny.map(Math.fround)]) {
       const [actual = Number.NaN] = scaledTanh([value]);
-      const expected = 1.7159 * Math.tanh((2 * value) / 3);
+      const expected = TANH_AMPLITUDE * Math.tanh(TANH_SLOPE * value);
       assert.ok(
         Math.abs(actual - expected) <= SINGLE * Math.abs(expected),
         `at ${value}: expected ${expected}, got ${actual}`,
       );
     }
+  });
+
+  it('has the amplitude and the slope of the model', () => {
+    assert.deepEqual([TANH_AMPLITUDE, TANH_SLOPE], [1.7159, 2 / 3]);
+    // So close to 0, tanh(x) is x.
+    const tiny = 2 ** -30;
+    const [amplitude, slope] = [Math.fround(TANH_AMPLITUDE), Math.fround(TANH_SLOPE)];
+    assert.deepEqual(scaledTanh([Number.POSITIVE_INFINITY, tiny]), [amplitude, Math.fround(amplitude * slope * tiny)]);
   });
 
   it('is odd, has its limits, and lets NaN through', () => {
@@ -245,7 +267,7 @@ describe('the scaled tanh', () => {
       assert.equal(right, -left);
     }
     const { POSITIVE_INFINITY: infinity, NaN: nan } = Number;
-    const limit = Math.fround(1.7159);
+    const limit = Math.fround(TANH_AMPLITUDE);
     assert.deepEqual(scaledTanh([infinity, -infinity, 1e38, nan, 0]), [limit, -limit, limit, nan, 0]);
   });
 });

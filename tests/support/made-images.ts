@@ -1,8 +1,8 @@
 import type { Dataset, Split } from '#src/shared/data/dataset.js';
+import { MNIST_SHAPE } from '#src/shared/data/mnist-files.js';
 import { PhiloxStream, PURPOSE } from '#src/shared/util/philox.js';
 
-const SIDE = 28;
-const CLASSES = 10;
+const { height: SIDE, classes: CLASSES } = MNIST_SHAPE;
 const BLOB = { rows: 6, columns: 4 } as const;
 
 /**
@@ -15,8 +15,7 @@ export function madeDataset(train: number, test: number): Dataset {
     name: 'mnist',
     train: madeSplit(1, train),
     test: madeSplit(2, test),
-    width: SIDE,
-    height: SIDE,
+    ...MNIST_SHAPE,
     sha256: '0'.repeat(64),
   };
 }

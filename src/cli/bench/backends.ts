@@ -1,13 +1,14 @@
 import { type Engine, startEngine } from '../../coordinator/engine.ts';
 import { resolveTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { trainingSpeed } from './coordination.ts';
 import { benchDataset } from './images.ts';
 import { median } from './median.ts';
 
 const BATCHES = [32, 128, 512];
 const WORKERS = [1, 2];
-/** Of one measurement, about. */
+/** About how long a measurement takes. */
 const SECONDS = 1;
 const FIRST_STEPS = 20;
 
@@ -24,15 +25,18 @@ export interface BackendFigures {
 /**
  * Both backends side by side in interleaved rounds, each as fast as it gets: the kernel with its usual shards, tfjs with one
  * shard a worker, since every call of it costs much by itself.
- * @throws BackendError where tfjs isn't set up
+ * @throws BackendError if tfjs isn't set up
  */
-export async function benchBackends(rounds: number, told: (done: BackendFigures) => void): Promise<BackendFigures[]> {
+export async function benchBackends(
+  rounds: number,
+  onFigures: (figures: BackendFigures) => void,
+): Promise<BackendFigures[]> {
   const figures: BackendFigures[] = [];
   for (const batch of BATCHES) {
     for (const workers of WORKERS) {
       const figure = await sideBySide({ batch, workers }, rounds);
       figures.push(figure);
-      told(figure);
+      onFigures(figure);
     }
   }
   return figures;
@@ -51,7 +55,8 @@ async function sideBySide(size: Pick<TrainConfig, 'batch' | 'workers'>, rounds: 
     await Promise.all([kernel.close(), tfjs.close()]);
   }
   return {
-    ...{ batch, workers },
+    batch,
+    workers,
     kernel: median(speeds.map(([own]) => own)),
     tfjs: median(speeds.map(([, other]) => other)),
     ratio: median(speeds.map(([own, other]) => own / other)),
@@ -67,10 +72,14 @@ class Runner {
   constructor(options: Partial<TrainConfig>) {
     const { config } = resolveTrainConfig({ flags: {}, env: {} });
     this.#config = { ...config, ...options, iterations: 1e6, evaluateEvery: 0, checkpointEvery: 0, hashEvery: 0 };
-    this.#engine = startEngine({ config: this.#config, memory: new SharedMemory(), dataset: benchDataset() });
+    this.#engine = startEngine({
+      config: this.#config,
+      memory: new SharedMemory(),
+      dataset: benchDataset(modelOf(this.#config)),
+    });
   }
 
-  /** Has every worker come up and the engine compile, and finds out how many steps a measurement takes. */
+  /** Starts every worker, lets the engine compile, and finds the number of steps of a measurement. */
   async warmUp(): Promise<void> {
     await this.measure();
     const speed = await this.measure();

@@ -12,8 +12,7 @@ import { BlockUpdater, type StateVectors, UpdateRecord } from '../../shared/engi
 import { instantiateKernel } from '../../shared/engine/wasm/exports.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
-import { layoutOf } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { SpeedSplitter } from '../../shared/scheduler/split-by-speed.ts';
 import { BlockWork } from '../../worker/pool/block-work.ts';
 import type { MeasureTask, StepPart } from '../../worker/pool/measure.ts';
@@ -29,11 +28,11 @@ export interface CoordinationFigures {
   readonly workers: number;
   /** Training, with everything that a step does, in samples per second. */
   readonly training: number;
-  /** As many kernels side by side that wait for nobody: the sum of their samples per second. */
+  /** The sum of the samples per second of as many kernels side by side, without any wait. */
   readonly kernels: number;
-  /** The same kernels where they meet at a bare barrier once a batch: what any step costs on this machine. */
+  /** The same kernels with a bare barrier once a batch: what any step costs on this machine. */
   readonly meeting: number;
-  /** As many workers side by side that do a step's whole work (sample, compute, add up, update a slice) and wait for nobody. */
+  /** As many workers side by side that do a step's whole work (sample, compute, reduce, update a slice), without any wait. */
   readonly working: number;
   /** Medians of the rounds' shares, 0..1: of the kernels' speed, by meeting and by training; and of the workers' speed, by training. */
   readonly lostByMeeting: number;
@@ -45,7 +44,8 @@ export interface CoordinationFigures {
 export async function benchCoordination(workers: number, count: number): Promise<CoordinationFigures> {
   const { config: defaults } = resolveTrainConfig({ flags: {}, env: {} });
   const config = { ...defaults, workers, iterations: 1500, evaluateEvery: 0, checkpointEvery: 0 };
-  const engine = startEngine({ config, memory: new SharedMemory(), dataset: benchDataset() });
+  const dataset = benchDataset(modelOf(config));
+  const engine = startEngine({ config, memory: new SharedMemory(), dataset });
   const alone = new SideBySide(Array.from({ length: workers }, () => kernelTask(config.shardSize, SECONDS)));
   const whole = new SideBySide(Array.from({ length: workers }, (_, worker) => stepTask(config, worker)));
   const rounds: { kernels: number; meeting: number; working: number; training: number }[] = [];
@@ -65,7 +65,8 @@ export async function benchCoordination(workers: number, count: number): Promise
   }
   const of = (value: (speeds: (typeof rounds)[number]) => number): number => median(rounds.map(value));
   return {
-    ...{ batch: config.batch, workers },
+    batch: config.batch,
+    workers,
     kernels: of(({ kernels }) => kernels),
     meeting: of(({ meeting }) => meeting),
     working: of(({ working }) => working),
@@ -81,7 +82,12 @@ export async function trainingSpeed(engine: Engine, config: TrainConfig): Promis
   const { layout, kernel, state, optimizer, pool: executor, testLabels } = engine;
   state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
   const { trained } = await train({
-    ...{ config, executor, state, optimizer, testLabels, observer: together([]) },
+    config,
+    executor,
+    state,
+    optimizer,
+    testLabels,
+    observer: together([]),
     from: { step: 0 },
     chain: new HashChain(),
     checkpoint: () => {},
@@ -95,10 +101,11 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   const { batch, shardSize, workers, seed, augment } = config;
   const memory = new SharedMemory();
   const task = kernelTask(shardSize, SECONDS, memory);
-  const { parameters } = layoutOf(lenet5(config.head, config.rbfJ));
-  const images = benchDataset().train;
+  const layout = modelOf(config);
+  const { parameters } = layout;
+  const images = benchDataset(layout).train;
   const shards = batch / shardSize;
-  // As the pool deals them to workers of one speed.
+  // As the pool splits them over workers of one speed.
   const speeds = Array.from({ length: workers }, () => 1);
   const ranges = new SpeedSplitter()
     .split(shards, [{ begin: 0, end: shards }], speeds)
@@ -111,7 +118,8 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   record.write({
     ...new Optimizer(kernel, config).update(0),
     partials: ranges.flat(),
-    ...{ current: vectors(task.weights), next: vectors(memory.parameters(parameters)) },
+    current: vectors(task.weights),
+    next: vectors(memory.parameters(parameters)),
   });
   const part: StepPart = {
     sampler: { samples: images.count, batch, seed, augment },
@@ -141,7 +149,7 @@ class SideBySide {
     this.#tasks = tasks;
   }
 
-  /** The sum of their samples per second, without a word between them or meeting after every call. */
+  /** The sum of their samples per second, without communication or with a barrier after every call. */
   async measure({ meets = false } = {}): Promise<number> {
     const threads = this.#tasks.length;
     const barrier = new Int32Array(new SharedArrayBuffer(4)).fill(threads);

@@ -1,21 +1,27 @@
-import type { Dataset, Split } from '../../shared/data/dataset.ts';
+import type { Dataset, SampleShape, Split } from '../../shared/data/dataset.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
 
-const SIDE = 28;
-
-/** Images of ten made-up classes, bright where their class has its bar: enough to train on, and needing no file. */
-export function benchImages(count: number): Split {
-  const images = new Uint8Array(count * SIDE * SIDE);
-  const labels = Uint8Array.from({ length: count }, (_, i) => i % 10);
+/** Images that a model takes, in its classes, each bright where its class has its bar: enough to train on, without a file. */
+export function benchImages(layout: ModelLayout, count: number): Split {
+  const { maps, height, width, classes } = samplesOf(layout);
+  const size = maps * height * width;
+  const images = new Uint8Array(count * size);
+  const labels = Uint8Array.from({ length: count }, (_, i) => i % classes);
   for (let i = 0; i < count; i++) {
-    const row = 4 + 2 * (i % 10);
-    for (let p = 0; p < SIDE * SIDE; p++) {
-      const inside = Math.abs(Math.floor(p / SIDE) - row) < 2;
-      images[i * SIDE * SIDE + p] = inside ? 160 + ((7 * i + 31 * p) % 96) : 0;
+    const row = 4 + 2 * (i % classes);
+    for (let p = 0; p < size; p++) {
+      const inside = Math.abs((Math.floor(p / width) % height) - row) < 2;
+      images[i * size + p] = inside ? 160 + ((7 * i + 31 * p) % 96) : 0;
     }
   }
   return { images, labels, count };
 }
 
-export function benchDataset(): Dataset {
-  return { name: 'mnist', train: benchImages(4096), test: benchImages(256), width: SIDE, height: SIDE, sha256: '' };
+export function benchDataset(layout: ModelLayout): Dataset {
+  const [train, test] = [benchImages(layout, 4096), benchImages(layout, 256)];
+  return { name: 'mnist', train, test, ...samplesOf(layout), sha256: '' };
+}
+
+function samplesOf({ input, spec }: ModelLayout): SampleShape {
+  return { ...input, classes: spec.head.classes };
 }

@@ -4,8 +4,7 @@ import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import { flopsPerSample } from '../../shared/model/flops.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
-import { layoutOf } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { type MeasureTask, measure } from '../../worker/pool/measure.ts';
 import { benchImages } from './images.ts';
 import { median } from './median.ts';
@@ -18,7 +17,7 @@ export interface KernelFigures {
   /** Multiply-and-add in 128-bit registers: the best of the loops, in GFLOP/s. */
   readonly peak: number;
   readonly peaks: Readonly<Record<string, number>>;
-  /** Of one sample, forward and backward. */
+  /** Megaflops of one sample, forward and backward. */
   readonly megaflops: number;
   readonly shards: readonly ShardFigures[];
 }
@@ -33,7 +32,7 @@ export interface ShardFigures {
 
 /** One worker's kernel at several shard sizes beside the machine's peak, in interleaved rounds; medians. */
 export function benchKernel(rounds: number): KernelFigures {
-  const layout = layoutOf(lenet5('softmax', 0));
+  const layout = modelOf({ head: 'softmax', rbfJ: 0 });
   const flops = flopsPerSample(layout);
   const tasks = SHARD_SIZES.map((shardSize) => kernelTask(shardSize, SECONDS));
   const peak = new Peak();
@@ -64,13 +63,13 @@ export function kernelTask(
   seconds: number,
   memory = new SharedMemory(),
 ): Omit<MeasureTask, 'barrier'> {
-  const layout = layoutOf(lenet5('softmax', 0));
+  const layout = modelOf({ head: 'softmax', rbfJ: 0 });
   const plan = planKernel(layout, shardSize, memory);
   const weights = memory.parameters(layout.parameters);
   weights.set(initialWeights(layout, 1, Math.sqrt));
   const gradient = memory.parameters(layout.parameters);
   const count = shardSize * plan.shardsAtOnce;
-  const set = benchImages(count);
+  const set = benchImages(layout, count);
   const samples = {
     images: memory.hold(set.images),
     labels: memory.hold(set.labels),
@@ -82,7 +81,7 @@ export function kernelTask(
 
 type Loops = Readonly<Record<string, (pointer: number, repeats: number) => number>>;
 
-/** The loops of src/kernel/peak.ts. */
+/** The loops of benchmarks/kernel/peak.ts. */
 class Peak {
   readonly #loops: Loops;
 

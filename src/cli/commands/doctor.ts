@@ -23,11 +23,13 @@ export async function doctor(flags: Record<string, unknown>): Promise<number> {
     await checkWorkers(config),
     await checkData(config, env),
     await checkFolder(callerPath('runs', env), {
-      ...{ name: 'run directories', status: 'problem' },
+      name: 'run directories',
+      status: 'problem',
       advice: 'Start from a folder that you can write to, or name a run directory elsewhere by --out.',
     }),
     await checkFolder(cacheFolder(env), {
-      ...{ name: 'cache', status: 'note' },
+      name: 'cache',
+      status: 'note',
       advice: 'It is where a data set can be kept for all runs. Set XDG_CACHE_HOME to move it, or do without.',
     }),
     await checkPort(config.metricsPort, explicit.has('metricsPort')),
@@ -51,7 +53,7 @@ function report(checks: readonly Check[], columns = Number.POSITIVE_INFINITY): s
   const end =
     problems === 0
       ? `Training works here. Next: ${commandLine('train', process.env)}`
-      : `Training doesn't work here yet: ${problems === 1 ? 'one problem' : `${problems} problems`} to mend, see above.`;
+      : `Training doesn't work here yet: ${problems === 1 ? 'one problem' : `${problems} problems`} to fix, see above.`;
   return [...lines, '', end].join('\n');
 }
 

@@ -56,13 +56,12 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
   const warnings = warningsOf(dataset, runs, opened);
   for (const warning of warnings) print(warning);
   const { page, columns } = reportOf({
-    ...{
-      runs,
-      snapshots: opened.map(({ snapshot }) => snapshot),
-      warnings: [...warnings, ...damaged],
-      version: version(),
-    },
-    ...{ test: testSetOf(dataset), image: imageIndex(image, dataset) },
+    runs,
+    snapshots: opened.map(({ snapshot }) => snapshot),
+    warnings: [...warnings, ...damaged],
+    version: version(),
+    test: testSetOf(dataset),
+    image: imageIndex(image, dataset),
   });
   await write(file, page);
   process.stdout.write(
@@ -134,7 +133,11 @@ async function write(file: string, page: string): Promise<void> {
 /** What the command prints with --json. */
 function resultOf(file: string, page: string, dataset: string, columns: readonly Column[]) {
   const snapshots = columns.map(({ title, step, accuracy, mistakes, weightsSha256 }) => ({
-    ...{ title, step, weightsSha256, testAccuracy: accuracy, mistakes: mistakes.length },
+    title,
+    step,
+    weightsSha256,
+    testAccuracy: accuracy,
+    mistakes: mistakes.length,
   }));
   return { report: file, bytes: Buffer.byteLength(page), dataset, snapshots };
 }

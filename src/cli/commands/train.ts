@@ -3,8 +3,8 @@
 // lockstep train --resume latest
 import { resolveJob } from '../../library/inputs.ts';
 import { train as trainRun } from '../../library/train.ts';
-import { openConsole } from '../console.ts';
 import { StopSignals } from '../signals.ts';
+import { openConsole } from '../terminal/console.ts';
 import { TrainConsole } from '../train-console.ts';
 
 /** @returns the exit code */

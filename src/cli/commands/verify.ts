@@ -8,7 +8,7 @@ import { readSources } from '../../shared/config/sources.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
-import { Terminal } from '../progress/terminal.ts';
+import { Terminal } from '../terminal/terminal.ts';
 
 const DEFAULT_SPANS = 3;
 

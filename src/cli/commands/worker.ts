@@ -6,9 +6,9 @@ import { runNode } from '../../library/node.ts';
 import { resolveConsoleConfig } from '../../shared/config/config.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { readToken } from '../../shared/util/token.ts';
-import { openConsole } from '../console.ts';
-import type { Terminal } from '../progress/terminal.ts';
 import { StopSignals } from '../signals.ts';
+import { openConsole } from '../terminal/console.ts';
+import type { Terminal } from '../terminal/terminal.ts';
 
 /** `lockstep worker`: computes for a coordinator until its run ends. @returns the exit code */
 export async function worker(flags: Readonly<Record<string, unknown>>): Promise<number> {

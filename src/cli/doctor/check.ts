@@ -4,7 +4,7 @@ export interface Check {
   /** note: training works, but something differs from what a person may expect. problem: it doesn't work. */
   readonly status: 'ok' | 'note' | 'problem';
   readonly found: string;
-  /** What to do about it; none where all is well. */
+  /** What to do about it; absent if all is well. */
   readonly advice?: string;
 }
 

@@ -32,7 +32,9 @@ export function checkMemory(available = availableMemory()): Check {
   const name = 'memory';
   if (available >= COMFORTABLE_BYTES) return { name, status: 'ok', found: `${size(available)} available` };
   return {
-    ...{ name, status: 'note', found: `${size(available)} available; training takes about 300 MiB` },
+    name,
+    status: 'note',
+    found: `${size(available)} available; training takes about 300 MiB`,
     advice: 'Close other programs, or give the container or virtual machine more memory.',
   };
 }

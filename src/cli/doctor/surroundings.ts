@@ -13,10 +13,10 @@ const HOST = '127.0.0.1';
 /** Step log and checkpoints of a default run take some 15 MB. */
 const COMFORTABLE_DISK_BYTES = 100 * 2 ** 20;
 
-/** Looks for the data set where a run would, and checks its files' digests; fetches nothing. */
+/** Looks for the data set in the places of a run, and checks its files' digests; fetches nothing. */
 export async function checkData({ data }: TrainConfig, env: NodeJS.ProcessEnv): Promise<Check> {
   const name = 'data';
-  if (data === SYNTHETIC) return { name, status: 'ok', found: 'SYNTHETIC digits, as --data says' };
+  if (data === SYNTHETIC) return { name, status: 'ok', found: 'SYNTHETIC digits, by --data' };
   const origin = data !== undefined ? 'given by --data' : env.MNIST_DIR ? 'from $MNIST_DIR' : undefined;
   try {
     if (origin === undefined) return await checkCache(env);
@@ -24,7 +24,7 @@ export async function checkData({ data }: TrainConfig, env: NodeJS.ProcessEnv): 
     await loadMnist(folder);
     return { name, status: 'ok', found: foundText(folder, origin) };
   } catch (error) {
-    // Its message says what to do, too.
+    // Its message includes what to do.
     if (error instanceof LockstepError) return { name, status: 'problem', found: error.message };
     throw error;
   }
@@ -40,7 +40,9 @@ async function checkCache(env: NodeJS.ProcessEnv): Promise<Check> {
   } catch (error) {
     if (!(error instanceof DatasetError)) throw error;
     return {
-      ...{ name, status: 'note', found: `MNIST isn't, or isn't whole, in ${folder} (the user's cache)` },
+      name,
+      status: 'note',
+      found: `MNIST isn't, or isn't whole, in ${folder} (the user's cache)`,
       advice:
         `The next run fetches it (12 MB) from ${hosts.join(', ')}; if none delivers, it trains on SYNTHETIC digits. ` +
         'To do without a download, put the four files into a folder and name it by --data or $MNIST_DIR.',
@@ -54,12 +56,12 @@ function foundText(folder: string, origin: string): string {
 
 export interface FolderPurpose {
   readonly name: string;
-  /** Of a folder that can't be written. */
+  /** The status of a folder that can't be written. */
   readonly status: 'note' | 'problem';
   readonly advice: string;
 }
 
-/** Whether a folder can be written, or made where it isn't there yet. Leaves nothing behind. */
+/** Checks that a folder can be written, or made if it doesn't exist yet. Leaves nothing behind. */
 export async function checkFolder(folder: string, { name, status, advice }: FolderPurpose): Promise<Check> {
   try {
     const existing = await nearestFolder(folder);
@@ -96,7 +98,7 @@ export async function checkPort(port: TrainConfig['metricsPort'], explicit: bool
   const isTaken = failure.code === 'EADDRINUSE';
   const found = isTaken ? `${port} on ${HOST} is taken by another program` : `${port} on ${HOST}: ${failure.message}`;
   if (isTaken && !explicit) {
-    const advice = 'Training takes a free one instead and says which; to choose, give --metrics-port.';
+    const advice = 'Training uses a free port instead and prints it; to choose one, give --metrics-port.';
     return { name, status: 'note', found, advice };
   }
   return { name, status: 'problem', found, advice: 'Name another by --metrics-port, or off for none.' };

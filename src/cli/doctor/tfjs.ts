@@ -10,24 +10,24 @@ const SELF_TEST = fileURLToPath(
 );
 const DEADLINE_MS = 60_000;
 
-/** Whether the tfjs backend works. It is an option: its absence is a problem only where it was asked for. */
+/** Checks that the tfjs backend works. It is optional: its absence is a problem only if it was asked for. */
 export async function checkTfjs(backend: BackendName, problem = tfjsProblem()): Promise<Check> {
   const name = 'tfjs';
   if (problem !== undefined) {
     const status = backend === 'tfjs' ? 'problem' : 'ok';
     return { name, status, found: `not in use here. ${problem} Nothing but --backend tfjs needs it` };
   }
-  const { ok, said } = await selfTest();
-  if (ok) return { name, status: 'ok', found: said };
+  const { ok, output } = await selfTest();
+  if (ok) return { name, status: 'ok', found: output };
   const advice = 'Run `npm run setup:tfjs` again; nothing but --backend tfjs needs it.';
-  return { name, status: backend === 'tfjs' ? 'problem' : 'note', found: said, advice };
+  return { name, status: backend === 'tfjs' ? 'problem' : 'note', found: output, advice };
 }
 
-function selfTest(): Promise<{ ok: boolean; said: string }> {
+function selfTest(): Promise<{ ok: boolean; output: string }> {
   return new Promise((resolve) => {
     execFile(process.execPath, [SELF_TEST], { timeout: DEADLINE_MS }, (error, stdout) => {
-      const said = stdout.trim() || `native TensorFlow ends the process that loads it: ${error?.message.trim()}`;
-      resolve({ ok: error === null, said });
+      const output = stdout.trim() || `native TensorFlow ends the process that loads it: ${error?.message.trim()}`;
+      resolve({ ok: error === null, output });
     });
   });
 }

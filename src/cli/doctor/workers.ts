@@ -1,8 +1,7 @@
 import { startEngine } from '../../coordinator/engine.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { layoutOf } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { benchDataset } from '../bench/images.ts';
 import { type Check, reasonOf } from './check.ts';
 
@@ -28,13 +27,13 @@ function problem(found: string): Check {
 
 async function readyWorkers(config: TrainConfig): Promise<number> {
   const memory = new SharedMemory();
-  const { parameters } = layoutOf(lenet5(config.head, config.rbfJ));
-  const weights = { values: memory.parameters(parameters), readers: 0 };
+  const layout = modelOf(config);
+  const weights = { values: memory.parameters(layout.parameters), readers: 0 };
   let ready = 0;
   const onReady = (count: number): void => {
     ready = count;
   };
-  const { pool } = startEngine({ config, memory, dataset: benchDataset(), onReady });
+  const { pool } = startEngine({ config, memory, dataset: benchDataset(layout), onReady });
   const root = { begin: 0, end: config.batch / config.shardSize };
   let late = false;
   // Closing ends a round that would wait for ever.

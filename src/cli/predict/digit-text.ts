@@ -7,7 +7,7 @@ export interface DigitStyle {
 
 /** Ink from none to full. */
 const RAMP = ' .:-=+*#%@';
-/** By upper and lower half: neither, lower, upper, both. */
+/** Characters by their inked halves: neither, lower, upper, both. */
 const HALVES = ' ▄▀█';
 const DARK = 128;
 /** The 24 greys of the 256 colours. */

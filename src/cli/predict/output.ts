@@ -1,7 +1,7 @@
 import type { TrainedOn } from '../../coordinator/run/saved-model.ts';
 import type { ForwardTrace } from '../../inspect/activations/inspector.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
-import { showsUnicode } from '../progress/terminal.ts';
+import { showsUnicode } from '../terminal/terminal.ts';
 import { digitText } from './digit-text.ts';
 
 /** What an image was taken for, or why it wasn't. */
@@ -26,7 +26,7 @@ export interface Output {
 }
 
 const SHOWN = 3;
-/** With more images than this, a line each. */
+/** The most images whose pictures are printed; with more, each has one line. */
 const MAX_PICTURES = 4;
 
 /** One JSON object, written as it grows. */
@@ -58,7 +58,7 @@ export class JsonOutput implements Output {
   }
 }
 
-/** A line an image, with the digit below it where there are few. */
+/** One line an image, and the digit below it if there are few. */
 export class TextOutput implements Output {
   readonly #pictures: boolean;
 

@@ -1,20 +1,20 @@
 import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/train/observer.ts';
 import { count, percent } from '../../shared/util/figures.ts';
+import type { Style } from '../terminal/terminal.ts';
 import { Pace, TimeLeft } from './pace.ts';
-import type { ProgressOptions } from './progress.ts';
-import type { Style } from './terminal.ts';
+import type { ProgressOptions } from './progress-options.ts';
 import { clock, entryOf, stepLine, stepOf } from './texts.ts';
 
-/** Between two readings of the speed: shorter ones flicker. */
+/** Seconds between two updates of the speed: with shorter ones it flickers. */
 const SPEED_SECONDS = 1;
 const MINIMUM_BAR = 6;
 const SEPARATOR = '  ';
 
-/** A part of the status line: in full, shortened, and how soon it goes where the terminal is narrow (1 goes first). */
+/** A part of the status line: in full, shortened, and the order of removal if the terminal is narrow (1 is removed first). */
 interface Part {
   readonly full: string;
   readonly short: string;
-  readonly goes: number;
+  readonly removal: number;
 }
 
 /** One line at the bottom of the terminal; evaluations and notices stay above it. */
@@ -76,17 +76,17 @@ export class ProgressBar implements StepObserver {
     const share = percent(accuracy, 1).padStart(7);
     const samples = Number.isFinite(speed) ? count(speed) : '?';
     return [
-      { full: `loss ${loss.toFixed(4)}`, short: `loss ${loss.toFixed(4)}`, goes: 3 },
-      { full: `accuracy ${share}`, short: `acc ${share}`, goes: 1 },
-      { full: `${samples} samples/s`, short: `${samples}/s`, goes: 2 },
-      { full: left, short: left, goes: 4 },
+      { full: `loss ${loss.toFixed(4)}`, short: `loss ${loss.toFixed(4)}`, removal: 3 },
+      { full: `accuracy ${share}`, short: `acc ${share}`, removal: 1 },
+      { full: `${samples} samples/s`, short: `${samples}/s`, removal: 2 },
+      { full: left, short: left, removal: 4 },
     ];
   }
 }
 
-/** The parts' texts that together, each behind a separator, take at most `room`: first all are shortened, then some go. */
+/** The parts' texts that together, each after a separator, take at most `room`: first all are shortened, then some are removed. */
 function fit(parts: readonly Part[], room: number): string[] {
-  const order = [...parts].sort((a, b) => a.goes - b.goes);
+  const order = [...parts].sort((a, b) => a.removal - b.removal);
   const texts = new Map(parts.map((part) => [part, part.full]));
   const tooWide = (): boolean =>
     [...texts.values()].reduce((sum, text) => sum + SEPARATOR.length + text.length, 0) > room;

@@ -1,6 +1,6 @@
 import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/train/observer.ts';
 import { Pace, TimeLeft } from './pace.ts';
-import type { ProgressOptions } from './progress.ts';
+import type { ProgressOptions } from './progress-options.ts';
 import { entryOf, stepLine } from './texts.ts';
 
 const INTERVAL_MS = 5000;

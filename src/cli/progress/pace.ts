@@ -13,19 +13,19 @@ export class Pace {
     this.seconds = 0;
   }
 
-  /** Steps a second; NaN or infinite where there is nothing to go by. */
+  /** Steps a second; NaN or infinite before the first step. */
   get speed(): number {
     return this.steps / this.seconds;
   }
 }
 
-/** Foretells the time to the end by that of the steps so far, evaluations and checkpoints included. */
+/** Estimates the time to the end from that of the steps so far, evaluations and checkpoints included. */
 export class TimeLeft {
   readonly #now: () => number;
   readonly #started: number;
   #stepsSeen = 0;
 
-  /** Counts from here on: make it where the first step is about to begin. */
+  /** Counts from here on: create it just before the first step. */
   constructor(now: () => number) {
     this.#now = now;
     this.#started = now();

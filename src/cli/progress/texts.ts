@@ -1,6 +1,6 @@
 import type { StepRecord } from '../../coordinator/train/observer.ts';
 import { count, percent } from '../../shared/util/figures.ts';
-import type { Entry } from '../log.ts';
+import type { Entry } from '../terminal/log.ts';
 
 /** Such as 45 s, 3 min 5 s or 2 h 10 min. */
 export function duration(seconds: number): string {
@@ -39,7 +39,9 @@ export function stepLine(record: StepRecord, steps: number, { speed, left }: { s
 /** The same for the log: numbers, in samples per second and ratios. */
 export function entryOf({ step, loss, accuracy, testAccuracy, testLoss }: StepRecord, speed: number): Entry {
   return {
-    ...{ step, loss, accuracy },
+    step,
+    loss,
+    accuracy,
     ...(testAccuracy === undefined ? {} : { testAccuracy, testLoss }),
     ...(Number.isFinite(speed) ? { samplesPerSecond: Math.round(speed) } : {}),
   };

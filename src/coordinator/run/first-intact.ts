@@ -1,20 +1,26 @@
 import { CheckpointError } from '../../shared/util/errors.ts';
 
+/** Prints that a checkpoint is passed over, as `onDamaged` of `firstIntact`. */
+export function passedOver(print: (line: string) => void): (error: CheckpointError) => void {
+  return ({ message }) => print(`PASSED OVER a checkpoint: ${message}`);
+}
+
 /**
- * What the first of some checkpoints opens to that isn't damaged; undefined where there is none. `say` is told of each that is passed over.
- * @throws whatever else than damage keeps one from being opened
+ * What the first of some checkpoints opens to that isn't damaged; undefined if there is none.
+ * @param onDamaged is called for each one that is passed over
+ * @throws any error but damage that keeps a checkpoint from being opened, such as missing permission
  */
-export async function firstIntact<T>(
-  files: readonly string[],
-  open: (file: string) => Promise<T>,
-  print: (line: string) => void,
+export async function firstIntact<C, T>(
+  checkpoints: readonly C[],
+  open: (checkpoint: C) => Promise<T>,
+  onDamaged: (error: CheckpointError, checkpoint: C) => void,
 ): Promise<T | undefined> {
-  for (const file of files) {
+  for (const checkpoint of checkpoints) {
     try {
-      return await open(file);
+      return await open(checkpoint);
     } catch (error) {
       if (!(error instanceof CheckpointError) || error.isUnreadable) throw error;
-      print(`PASSED OVER a checkpoint: ${error.message}`);
+      onDamaged(error, checkpoint);
     }
   }
   return undefined;

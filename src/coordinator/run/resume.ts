@@ -14,7 +14,7 @@ import { printable } from '../../shared/util/printable.ts';
 import { shellWord, shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
 import { checkpointsFolder, manifestFile } from './files.ts';
 import { findRun } from './find.ts';
-import { firstIntact } from './first-intact.ts';
+import { firstIntact, passedOver } from './first-intact.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 
 /** A run to go on with. */
@@ -107,7 +107,7 @@ export async function newestIntact(
 ): Promise<Checkpoint | undefined> {
   const all = await checkpointsIn(checkpointsFolder(path));
   const files = all.map(({ file }) => file);
-  const found = await firstIntact(files, (file) => ownCheckpoint(file, manifest, layout), print);
+  const found = await firstIntact(files, (file) => ownCheckpoint(file, manifest, layout), passedOver(print));
   if (found !== undefined) return found;
   if (all.length === 0 && hadNone(manifest)) return undefined;
   throw new CheckpointError(

@@ -8,13 +8,13 @@ import { datasetText } from '../../shared/data/dataset-text.ts';
 import { digestOf } from '../../shared/data/digest.ts';
 import { MNIST_FILES } from '../../shared/data/mnist-files.ts';
 import { SYNTHETIC_SHA256 } from '../../shared/data/synthetic.ts';
-import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import { type ModelOptions, modelOf } from '../../shared/model/registry.ts';
 import { CheckpointError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { CHECKPOINTS } from './files.ts';
 import { findCheckpoints, findRun } from './find.ts';
-import { firstIntact } from './first-intact.ts';
+import { firstIntact, passedOver } from './first-intact.ts';
 
 /** A checkpoint as far as predictions need it. */
 export interface SavedModel {
@@ -27,7 +27,7 @@ export interface SavedModel {
 /** @throws CheckpointError where the file is missing, damaged or of another model */
 export async function openModel(file: string): Promise<SavedModel> {
   const checkpoint = await readCheckpoint(file);
-  const layout = layoutOf(modelOf(checkpoint));
+  const layout = modelOf(optionsOf(checkpoint));
   return { checkpoint, layout, weights: trainingStateOf(checkpoint, layout).weights };
 }
 
@@ -45,7 +45,7 @@ export async function findModel(named: string | undefined, { env, print }: FindO
   const path = named === undefined ? undefined : callerPath(named, env);
   const files = await findCheckpoints(path, callerPath('runs', env));
   // What is wrong with the last one left is an error.
-  return (await firstIntact(files.slice(0, -1), openModel, print)) ?? openModel(files.at(-1) as string);
+  return (await firstIntact(files.slice(0, -1), openModel, passedOver(print))) ?? openModel(files.at(-1) as string);
 }
 
 export interface ModelFlags {
@@ -89,9 +89,9 @@ export function runOf({ file }: Checkpoint): string | undefined {
   return basename(folder) === CHECKPOINTS ? basename(dirname(folder)) : undefined;
 }
 
-function modelOf({ file, config }: Checkpoint) {
+function optionsOf({ file, config }: Checkpoint): ModelOptions {
   const parsed = z.object({ head: trainSchema.shape.head, rbfJ: trainSchema.shape.rbfJ }).safeParse(config);
-  if (parsed.success) return lenet5(parsed.data.head, parsed.data.rbfJ);
+  if (parsed.success) return parsed.data;
   throw new CheckpointError(
     `The checkpoint ${file} has a config that this version can't use (${parsed.error.issues[0]?.path.join('.')}). ` +
       'Use the version of Lockstep that wrote it.',

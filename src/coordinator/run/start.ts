@@ -9,8 +9,8 @@ import { readCheckpoint, writeCheckpoint } from '../../shared/checkpoint/checkpo
 import { bitsOf, type ResolvedTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
-import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { CHAIN_START } from '../train/hash-chain.ts';
 import type { StartingPoint } from '../train/training.ts';
 import { findCheckpoint } from './find.ts';
@@ -80,8 +80,8 @@ export async function initialState(config: TrainConfig): Promise<TrainingState |
   return { weights, optimizer: { m: zeros(), v: zeros() } };
 }
 
-export function layoutFor({ head, rbfJ }: TrainConfig): ModelLayout {
-  return layoutOf(lenet5(head, rbfJ));
+export function layoutFor(config: TrainConfig): ModelLayout {
+  return modelOf(config);
 }
 
 function manifestOptions({ resolved, dataset, started, metricsUrl }: StartOptions) {

@@ -1,3 +1,5 @@
+import { MNIST_SHAPE } from '../../shared/data/mnist-files.ts';
+
 /** Grey values [height][width], 0 black to 255 white. */
 export interface Grey {
   readonly width: number;
@@ -5,8 +7,8 @@ export interface Grey {
   readonly data: Uint8Array;
 }
 
-/** Rows and columns of the network's input. */
-export const DIGIT_SIDE = 28;
+/** Rows and columns of a digit in MNIST's form. */
+export const DIGIT_SIDE = MNIST_SHAPE.height;
 /** MNIST's digits were scaled to fit a box of this side, then centred by mass. */
 const BOX_SIDE = 20;
 /** Where MNIST has the centre of mass, along both axes: the middle of pixel 14. */
@@ -15,11 +17,11 @@ const CENTRE = 14.5;
 const FITTING_SIDE = 18;
 /** Grey levels between paper and ink, below which nothing counts as drawn. */
 const LEAST_CONTRAST = 24;
-/** Of full ink: what belongs to a digit's box, beyond a JPEG's ringing. */
+/** The least ink, of 255, that belongs to a digit's box: more than a JPEG's ringing. */
 const BOX_INK = 51;
 /** Deviations of the border from its median that are taken for paper. */
 const NOISE_DEVIATIONS = 4;
-/** Of the contrast, so that a digit that touches the border isn't taken for paper. */
+/** The most noise as a share of the contrast, so that a digit that touches the border isn't taken for paper. */
 const MAX_NOISE = 0.3;
 
 interface Box {
@@ -31,8 +33,8 @@ interface Box {
 
 /**
  * Brings a picture of one digit to MNIST's form: light ink on 0, the longer side scaled to 20 pixels, centred by mass in 28x28. The border
- * says what is paper, so that ink may be dark or light.
- * @returns bytes [28][28], or undefined where nothing is drawn
+ * shows the paper, so that ink may be dark or light.
+ * @returns bytes [28][28], or undefined if nothing is drawn
  */
 export function toDigit(image: Grey): Uint8Array | undefined {
   const ink = inkOf(image);
@@ -47,7 +49,7 @@ export function toDigit(image: Grey): Uint8Array | undefined {
   return stretched(sampled(ink, box, start as [number, number], scale));
 }
 
-/** A picture that has MNIST's form but for its ink, which may be dark on light. @returns bytes, or undefined where nothing is drawn */
+/** A picture that has MNIST's form but for its ink, which may be dark on light. @returns bytes, or undefined if nothing is drawn */
 export function lightOnDark(image: Grey): Uint8Array | undefined {
   const ground = groundOf(image);
   if (ground === undefined) return undefined;
@@ -76,7 +78,7 @@ interface Ground {
   readonly contrast: number;
 }
 
-/** What ink is told by; undefined where nothing is drawn. */
+/** What distinguishes ink from paper; undefined if nothing is drawn. */
 function groundOf(image: Grey): Ground | undefined {
   const { paper, noise } = paperOf(image);
   let least = 255;
@@ -130,7 +132,7 @@ function boxOf({ width, height, data }: Grey): Box {
   return { left, top, right, bottom };
 }
 
-/** Of the ink inside the box; a pixel's own centre is at a half. */
+/** The centre of mass of the ink inside the box; a pixel's own centre is at a half. */
 function centreOfMass({ width, data }: Grey, { left, top, right, bottom }: Box): [x: number, y: number] {
   let [sum, sumX, sumY] = [0, 0, 0];
   for (let y = top; y < bottom; y++) {

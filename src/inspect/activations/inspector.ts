@@ -1,7 +1,8 @@
 import { ForwardPass } from '../../shared/engine/wasm/forward.ts';
 import type { InspectorExports } from '../../shared/engine/wasm/inspector-exports.ts';
+import { type ConvPlan, LANES } from '../../shared/engine/wasm/layer-plans.ts';
 import { PrivateMemory } from '../../shared/engine/wasm/memory.ts';
-import { type ConvPlan, type KernelPlan, LANES, planKernel } from '../../shared/engine/wasm/plan.ts';
+import { type KernelPlan, planKernel } from '../../shared/engine/wasm/plan.ts';
 import { type ModelLayout, type Shape, shapeSize } from '../../shared/model/layout.ts';
 
 /** What a layer made of an image. */
@@ -10,20 +11,20 @@ export interface LayerActivation {
   readonly name: string;
   readonly shape: Shape;
   /**
-   * [maps][height][width]. Behind the activation where the layer has one; of a convolution the sums before its subsampling, of the head the logits
-   * (softmax) or the squared distances (RBF, where the lowest wins).
+   * [maps][height][width], after the activation if the layer has one. A convolution has the sums before its subsampling, the
+   * head its logits (softmax) or squared distances (RBF: the lowest wins).
    */
   readonly values: Float32Array;
 }
 
-/** One image's way through the network. */
+/** What each layer made of one image, and the prediction. */
 export interface ForwardTrace {
   /** In the layout's order. */
   readonly layers: readonly LayerActivation[];
   /** [classes] */
   readonly probabilities: Float32Array;
   readonly prediction: number;
-  /** All classes, the likeliest first; so also where probabilities are too small to differ. */
+  /** All classes, the likeliest first, even if probabilities are too small to differ. */
   readonly ranking: readonly number[];
 }
 
@@ -39,7 +40,7 @@ export interface Classified {
 const BLOCK = 4 * LANES;
 
 /**
- * The kernel's forward pass where a person looks at it: every layer, the maps of the convolutions included, and class probabilities. Runs in
+ * The kernel's forward pass for people to look at: every layer, the maps of the convolutions included, and class probabilities. Runs in
  * memory of its own, in Node and in browsers; the same weights and image give the same bits in both, and the predictions of an evaluation.
  */
 export class Inspector {
@@ -55,7 +56,7 @@ export class Inspector {
   readonly #pixels: number;
   /** Per convolution, f32 [maps][height][width][LANES]. */
   readonly #maps: readonly number[];
-  /** f32 [classes][LANES]; of the RBF head, how much nearer the nearest class is. */
+  /** f32 [classes][LANES]; for an RBF head, the negated distances relative to the nearest class. */
   readonly #logits: number;
   readonly #probabilities: number;
 
@@ -161,7 +162,7 @@ export class Inspector {
     );
   }
 
-  /** Per layer of the layout, where its values lie. */
+  /** Pointers to the values of each layer of the layout. */
   #places(): number[] {
     const { convs, denses, head } = this.#plan;
     return [
@@ -183,7 +184,7 @@ export class Inspector {
     return logits.reduce((best, logit, k) => (logit > (logits[best] as number) ? k : best), 0);
   }
 
-  /** By the logits, the lower class first among equals, as `#prediction` has it. */
+  /** Classes by their logits, the lower class first among equals, as in `#prediction`. */
   #ranking(sample: number): number[] {
     const logits = this.#lane(this.#logits, this.#plan.head.classes, sample);
     return [...logits.keys()].sort((a, b) => (logits[b] as number) - (logits[a] as number));

@@ -8,8 +8,8 @@ export interface Picture {
 }
 
 /**
- * What the colours of values stand for. Where some are negative, blue through white to red, even about 0, so that white is 0; else
- * black to yellow from 0 on. `most` is the magnitude of the outermost colour.
+ * What the colours of values mean. If some values are negative: blue through white to red, symmetric about 0, so that white is
+ * 0; otherwise black to yellow from 0 on. `max` is the magnitude of the outermost colour.
  */
 export interface MapScale {
   readonly kind: 'diverging' | 'sequential';
@@ -26,7 +26,7 @@ export interface MapOptions {
 
 type Colour = readonly [red: number, green: number, blue: number];
 
-/** In the manner of ColorBrewer's RdBu and of matplotlib's inferno, both fit for eyes that don't tell red from green. */
+/** In the manner of ColorBrewer's RdBu and of matplotlib's inferno, both suitable for people who can't distinguish red from green. */
 const STOPS: Readonly<Record<MapScale['kind'], readonly Colour[]>> = {
   diverging: [
     [33, 102, 172],
@@ -97,7 +97,7 @@ export function mapsPicture(values: ArrayLike<number>, shape: Shape, options: Ma
   return { width, height, data };
 }
 
-/** The largest zoom at which a layer's picture is at most so wide; 1 where none is. */
+/** The largest zoom at which a layer's picture is at most so wide; 1 if none is. */
 export function zoomFor(shape: Shape, width: number): number {
   const columns = columnsOf(shape);
   const values = columns * (shape.width + (shape.width * shape.height > 1 ? 1 : 0));

@@ -9,7 +9,7 @@ const FILES = new URL('../../draw/', import.meta.url);
 
 export interface DrawServerOptions {
   readonly port: number;
-  /** The port was asked for: where it is taken, that is an error rather than a reason to take another. */
+  /** The port was asked for: if it is in use, that is an error, and no other port is used. */
   readonly explicit: boolean;
   readonly model: DrawingModel;
   /** [parameters] */
@@ -18,7 +18,7 @@ export interface DrawServerOptions {
 
 /**
  * Serves the page that draws digits, on loopback.
- * @throws ListenError where the port can't be had
+ * @throws ListenError if the port can't be used
  */
 export function startDrawServer({ port, explicit, model, weights }: DrawServerOptions): Promise<WebServer> {
   const headers = pageHeaders();

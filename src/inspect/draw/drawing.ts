@@ -5,12 +5,12 @@ export const MODEL_PATH = '/model.json';
 export const WEIGHTS_PATH = '/weights';
 export const WASM_PATH = '/inspector.wasm';
 
-/** What the drawing page says of its weights, which it fetches as packed little-endian float32. */
+/** The model of the drawing page, whose weights it fetches as packed little-endian float32. */
 export interface DrawingModel {
   readonly name: string;
   readonly step: number;
   readonly head: Head;
   readonly rbfJ: number;
-  /** What a person must know of what they were trained on, if anything. */
+  /** A warning about the data that they were trained on, if there is one. */
   readonly note?: string | undefined;
 }

@@ -8,7 +8,7 @@ export interface NewFile {
   readonly bytes: Uint8Array;
 }
 
-/** The path of --out, when nothing is there yet. @throws UsageError where something is */
+/** The path of --out. @throws UsageError if it exists already */
 export async function newFile(path: string): Promise<string> {
   if ((await contentsOf(path)) === undefined) return path;
   throw new UsageError(`--out: expected the name of a new file, but ${path} exists. Remove it, or name another.`);
@@ -23,8 +23,8 @@ export async function newFolder(path: string): Promise<string> {
 }
 
 /**
- * Writes files in order, each whole or not at all, and their folders where they lack.
- * @throws UsageError where that fails
+ * Writes files in order, each whole or not at all, and makes their folders if they are missing.
+ * @throws UsageError if that fails
  */
 export async function writeFiles(files: readonly NewFile[]): Promise<void> {
   for (const { path, bytes } of files) {
@@ -42,7 +42,7 @@ export function inFolder(folder: string, files: Readonly<Record<string, Uint8Arr
   return Object.entries(files).map(([name, bytes]) => ({ path: join(folder, name), bytes }));
 }
 
-/** How many entries a folder has; undefined where nothing is there. */
+/** How many entries a folder has; undefined if it doesn't exist. */
 async function contentsOf(path: string): Promise<number | 'file' | undefined> {
   try {
     return (await stat(path)).isDirectory() ? (await readdir(path)).length : 'file';

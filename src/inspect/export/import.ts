@@ -1,7 +1,8 @@
 import { encodeCheckpoint, UNKNOWN, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
-import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
-import { type Head, lenet5 } from '../../shared/model/lenet5.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import type { Head } from '../../shared/model/lenet5.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { canonicalJson } from '../../shared/util/canonical-json.ts';
 import { CheckpointError } from '../../shared/util/errors.ts';
 import { decodeSafetensors, type TensorFile } from '../../shared/util/safetensors.ts';
@@ -24,7 +25,7 @@ export interface ImportedWeights extends Origin {
 
 /**
  * A LeNet-5's weights from a safetensors file, whoever wrote it; `file` is the name that errors give.
- * @throws CheckpointError where a name, shape, type or value isn't what the network has
+ * @throws CheckpointError if a name, shape, type or value isn't what the network has
  */
 export function decodeWeights(bytes: Uint8Array, file: string): ImportedWeights {
   const contents = decodeSafetensors(bytes, file, unusable);
@@ -32,7 +33,7 @@ export function decodeWeights(bytes: Uint8Array, file: string): ImportedWeights 
   const named = originIn(metadata);
   const head = headOf(contents);
   const rbfJ = trainSchema.shape.rbfJ.catch(trainSchema.shape.rbfJ.parse(undefined)).parse(named?.config.rbfJ);
-  const layout = layoutOf(lenet5(head, rbfJ));
+  const layout = modelOf({ head, rbfJ });
   checkNetwork(contents, layout, file);
   const weights = new Float32Array(layout.parameters);
   for (const { name, offset } of layout.tensors) weights.set(contents.tensors.get(name)?.data ?? [], offset);
@@ -43,13 +44,13 @@ export function decodeWeights(bytes: Uint8Array, file: string): ImportedWeights 
   return { ...unknown, layout, weights, origin: named === undefined ? 'none' : 'changed' };
 }
 
-/** A checkpoint whose optimizer begins anew. */
+/** A checkpoint whose optimizer starts again. */
 export function importedCheckpoint({ layout, weights, step, config, digests }: ImportedWeights): Buffer {
   const optimizer = { m: new Float32Array(layout.parameters), v: undefined };
   return encodeCheckpoint({ layout, weights, optimizer, step, config, digests, optimizerName: 'none' });
 }
 
-/** By the head's tensors; softmax where the file is of another network, so that the error speaks of the default. */
+/** The head by its tensors; softmax if the file is of another network, so that the error names the default. */
 function headOf({ tensors }: TensorFile): Head {
   const names = [...tensors.keys()];
   return tensors.has('f6.weight') && !names.some((name) => name.startsWith('output.')) ? 'rbf' : 'softmax';

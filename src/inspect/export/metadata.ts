@@ -8,7 +8,7 @@ export type Origin = Pick<CheckpointInfo, 'step' | 'config' | 'digests'>;
 
 const OriginMetadata = CheckpointMetadata.pick({ step: true, config: true, digests: true });
 
-/** What an exported file says of itself, as texts by name. `run` is the run's name, where it is known. */
+/** The metadata of an exported file, as texts by name. `run` is the run's name, if it is known. */
 export function metadataOf(
   { layout, weights, version }: Omit<Network, 'metadata'>,
   { step, config, digests }: Origin,
@@ -27,7 +27,7 @@ export function metadataOf(
   };
 }
 
-/** The origin that a file's metadata name; undefined where they name none that can be read. */
+/** The origin in a file's metadata; undefined if there is none that can be read. */
 export function originIn(metadata: Readonly<Record<string, string>>): Origin | undefined {
   const parsed = OriginMetadata.safeParse(metadata);
   return parsed.success ? parsed.data : undefined;

@@ -14,10 +14,10 @@ export interface Network {
 
 export const PRODUCER = 'lockstep';
 
-/** Pooling gives the mean of a window's four inputs, where a subsampling layer takes their sum. Exact: a power of two. */
+/** Pooling gives the mean of a window's four inputs, but a subsampling layer takes their sum. Exact: a power of two. */
 export const WINDOW = 4;
 
-/** The first layer that takes a vector in place of a map stack. */
+/** The first layer that takes a vector instead of a map stack. */
 export function firstVectorLayer({ layers }: ModelLayout): LayerLayout | undefined {
   return layers.find(({ spec }) => spec.kind !== 'conv' && spec.kind !== 'subsample');
 }
@@ -32,7 +32,7 @@ export function parametersOf(
   return [first, second];
 }
 
-/** [output maps][input maps][rows][columns] of a convolution: kernels of zeros where its table has none. */
+/** [output maps][input maps][rows][columns] of a convolution: kernels of zeros if its table has none. */
 export function denseKernels({ input, inputsOf, tensors }: LayerLayout, kernels: Float32Array): Float32Array {
   const taps = kernels.length / (tensors[0]?.shape[0] ?? 1);
   const dense = new Float32Array(inputsOf.length * input.maps * taps);
@@ -46,7 +46,7 @@ export function denseKernels({ input, inputsOf, tensors }: LayerLayout, kernels:
   return dense;
 }
 
-/** @throws CheckpointError naming the first value that isn't finite; `file` is where they come from */
+/** @throws CheckpointError naming the first value that isn't finite; `file` is their source */
 export function refuseNotFinite({ tensors }: ModelLayout, weights: Float32Array, file: string): void {
   const index = weights.findIndex((value) => !Number.isFinite(value));
   if (index < 0) return;

@@ -34,10 +34,12 @@ export class OnnxGraph {
     return name;
   }
 
-  /** As GraphProto. Inputs and outputs are float32; a dimension that is a text is free, and named so. */
+  /** The GraphProto. Inputs and outputs are float32; a dimension that is a text is free and has that name. */
   message(name: string, { inputs, outputs }: Readonly<Record<'inputs' | 'outputs', readonly ValueShape[]>>): object {
     return {
-      ...{ name, node: this.#nodes, initializer: this.#initializers },
+      name,
+      node: this.#nodes,
+      initializer: this.#initializers,
       input: inputs.map(valueInfo),
       output: outputs.map(valueInfo),
     };

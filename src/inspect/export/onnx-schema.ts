@@ -1,6 +1,6 @@
 import { type Messages, protobufTypes } from '../../shared/util/protobuf.ts';
 
-/** As much of ONNX's messages as a network needs. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
+/** The part of ONNX's messages that a network needs. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
 const MESSAGES: Messages = {
   ModelProto: {
     irVersion: [1, 'int64'],

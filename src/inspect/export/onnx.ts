@@ -4,7 +4,7 @@ import { denseKernels, firstVectorLayer, type Network, PRODUCER, parametersOf, W
 import { OnnxGraph } from './onnx-graph.ts';
 import { ModelProto } from './onnx-schema.ts';
 
-// Of ONNX 1.8 (2020): every operator here has its present meaning, and runtimes since then read it.
+// ONNX 1.8 (2020): every operator here has its present meaning, and runtimes since then read it.
 const OPSET = 13;
 const IR_VERSION = 7;
 
@@ -51,12 +51,12 @@ class OnnxWriter {
   addLayers(image: string): string {
     const { spec, layers } = this.#network.layout;
     const { padding } = spec.input;
-    // Images, maps, rows, columns: before each, then behind each.
+    // Images, maps, rows, columns: before each, then after each.
     const sides = this.graph.integers('padded.sides', [0, 0, padding, padding, 0, 0, padding, padding]);
     const padded = this.graph.add('padded', 'Pad', [image, sides]);
     const vectors = firstVectorLayer(this.#network.layout);
     return layers.reduce((x, layer) => {
-      // Map by map, as the weights behind it have it.
+      // Map by map, the order of the next layer's weights.
       const input = layer === vectors ? this.graph.add('flat', 'Flatten', [x], { axis: 1 }) : x;
       return this.#addLayer(layer, input);
     }, padded);

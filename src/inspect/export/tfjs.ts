@@ -10,7 +10,7 @@ export const WEIGHTS_FILE = 'weights.bin';
 interface TfjsFiles {
   /** What `tf.loadLayersModel` is given; it names the other one. */
   readonly model: Uint8Array;
-  /** Little-endian float32, one tensor behind the other. */
+  /** Little-endian float32, one tensor after the other. */
   readonly weights: Uint8Array;
 }
 

@@ -12,7 +12,7 @@ export interface Pixels {
 const CLEAR_LEAD = 24;
 
 /**
- * One value a pixel, 0 to 255: where its colour lies along the line from the paper's to the ink's, so that colours of the same luma stay apart.
+ * One value a pixel, 0 to 255: the place of its colour along the line from the paper's to the ink's, so that colours of the same luma stay apart.
  * Greys are as they were. What is transparent becomes white paper or black.
  */
 export function greyOf(pixels: Pixels): Grey {
@@ -36,7 +36,7 @@ function over({ width, height, channels, data }: Pixels, paper: number): Pixels 
   return { width, height, channels: colours, data: opaque };
 }
 
-/** Whether what is drawn gets darker where it ends in transparency: so it was cut out of dark paper. */
+/** Whether the drawing gets darker at its transparent edge: then it was cut out of dark paper. */
 function hasDarkRim({ width, height, channels, data }: Pixels): boolean {
   const alphaAt = (p: number): number => data[p * channels + channels - 1] as number;
   const [all, rim] = [

@@ -13,9 +13,9 @@ export function isJpeg(file: Buffer): boolean {
   return file[0] === 0xff && file[1] === 0xd8 && file[2] === 0xff;
 }
 
-/** @throws ImageFormatError, or what the library throws, where the file is damaged or too large */
+/** @throws ImageFormatError, or what the library throws, if the file is damaged or too large */
 export function decodeJpeg(file: Buffer): Grey {
-  // The library fills up what is missing at the end without a word.
+  // The library fills in a missing end without an error.
   if (file.lastIndexOf(Buffer.from([0xff, 0xd9])) < 0) throw new ImageFormatError('it is truncated');
   const { width, height } = frameOf(file);
   checkSize(width, height);
@@ -46,7 +46,7 @@ function frameOf(file: Buffer): { width: number; height: number } {
   throw new ImageFormatError('it has no frame header');
 }
 
-/** The orientation, 1 to 8, that a camera wrote; 1 where there is none. @param exif a zero byte, then a TIFF header */
+/** The orientation, 1 to 8, that a camera wrote; 1 if there is none. @param exif a zero byte, then a TIFF header */
 export function orientationOf(exif: Uint8Array | undefined): number {
   const tiff = exif?.subarray(1);
   if (tiff === undefined || tiff.length < 8) return 1;

@@ -4,7 +4,7 @@ import type { Pixels } from './grey.ts';
 import { checkSize, ImageFormatError } from './limits.ts';
 
 const SIGNATURE_BYTES = 8;
-/** Length and type before, checksum behind. */
+/** Bytes of a chunk's length and type before its data, and of its checksum after them. */
 const CHUNK_FRAME = 12;
 const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 /** Bits a channel, by colour type. */
@@ -15,7 +15,7 @@ const DEPTHS: Readonly<Record<number, readonly number[]>> = {
   4: [8, 16],
   6: [8, 16],
 };
-/** All that is decoded: others may unpack to any size, as a colour profile does. */
+/** The chunks that are decoded: others may unpack to any size, such as a colour profile. */
 const NEEDED: ReadonlySet<string> = new Set(['IHDR', 'PLTE', 'tRNS', 'IDAT', 'IEND']);
 const ADAM7_PASSES = [
   [0, 0, 8, 8],
@@ -39,7 +39,7 @@ export function isPng(file: Buffer): boolean {
   return file.subarray(0, SIGNATURE_BYTES).toString('latin1') === '\x89PNG\r\n\x1a\n';
 }
 
-/** @throws ImageFormatError, or what the library throws, where the file is damaged or too large */
+/** @throws ImageFormatError, or what the library throws, if the file is damaged or too large */
 export function decodePng(file: Buffer): Pixels {
   const chunks = chunksOf(file);
   const header = headerOf(chunks[0]);
@@ -81,7 +81,7 @@ function headerOf(chunk: Chunk | undefined): Header {
   if (depths === undefined) throw new ImageFormatError(`its colour type ${colour} is unknown`);
   if (!depths.includes(depth)) {
     throw new ImageFormatError(
-      `it has ${depth} bits a channel, where its colour type ${colour} allows ${depths.join(', ')}`,
+      `it has ${depth} bits a channel, but its colour type ${colour} allows ${depths.join(', ')}`,
     );
   }
   if (interlace !== 0 && depth < 8) throw new ImageFormatError(`an interlaced PNG of ${depth} bits can't be read here`);
@@ -120,7 +120,7 @@ function pixelsOf(png: DecodedPng, { depth, colour }: Header): Pixels {
   return keyed({ width, height, channels, data }, png);
 }
 
-/** Adds an alpha channel: 0 where a pixel has the colour that the file calls transparent. */
+/** Adds an alpha channel: 0 if a pixel has the colour that the file defines as transparent. */
 function keyed({ width, height, channels, data }: Pixels, { data: raw, transparency }: DecodedPng): Pixels {
   const out = new Uint8Array(width * height * (channels + 1));
   for (let p = 0; p < width * height; p++) {

@@ -8,7 +8,7 @@ const MAX_THREADS = 8;
 /** Milliseconds: a small file can be made to keep a decoder busy for hours. */
 const LONGEST_DECODING = 30_000;
 
-/** A pool of threads that reads pictures, so that decoding holds up nobody and damages nothing. */
+/** A pool of threads that reads pictures, so that decoding blocks nothing and a crash is contained. */
 export class ImageReader {
   readonly #pool: Piscina<string, ReadImage>;
   readonly #threads: number;

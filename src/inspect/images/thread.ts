@@ -5,7 +5,7 @@ import { decodeJpeg, isJpeg } from './jpeg.ts';
 import { ImageFormatError, MAX_FILE_BYTES } from './limits.ts';
 import { decodePng, isPng } from './png.ts';
 
-/** What a file holds: bytes [28][28] in MNIST's form, or why there are none, to be said behind its name. */
+/** What a file holds: bytes [28][28] in MNIST's form, or the problem, to be printed after its name. */
 export type ReadImage = { readonly digit: Uint8Array } | { readonly problem: string };
 
 /** One task of the image readers' pool: a PNG or JPEG file. */

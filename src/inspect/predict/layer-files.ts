@@ -1,13 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MNIST_SHAPE } from '../../shared/data/mnist-files.ts';
 import type { Shape } from '../../shared/model/layout.ts';
 import { UsageError } from '../../shared/util/errors.ts';
-import { DIGIT_SIDE } from '../activations/digit.ts';
 import type { ForwardTrace } from '../activations/inspector.ts';
 import { mapsPicture, scaleOf, zoomFor } from '../activations/map-picture.ts';
 import { pngOf } from '../report/png.ts';
 
-/** Pixels, about. */
+/** About how many pixels wide a picture is. */
 const PICTURE_WIDTH = 480;
 
 interface NamedMaps {
@@ -16,7 +16,7 @@ interface NamedMaps {
   readonly values: Float32Array;
 }
 
-/** @throws UsageError where the folder can't be made */
+/** @throws UsageError if the folder can't be made */
 export async function makeFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true }).catch((error: Error) => {
     throw unwritable(folder, error);
@@ -25,11 +25,10 @@ export async function makeFolder(folder: string): Promise<void> {
 
 /**
  * Writes input.png and a picture for each layer into `folder`, which is made.
- * @throws UsageError where that can't be
+ * @throws UsageError if that fails
  */
 export async function writeLayers(folder: string, digit: Uint8Array, { layers }: ForwardTrace): Promise<void> {
-  const shape = { maps: 1, height: DIGIT_SIDE, width: DIGIT_SIDE };
-  const input = { name: 'input', shape, values: Float32Array.from(digit, (byte) => byte / 255) };
+  const input = { name: 'input', shape: MNIST_SHAPE, values: Float32Array.from(digit, (byte) => byte / 255) };
   await makeFolder(folder);
   try {
     for (const maps of [input, ...layers]) await writeFile(join(folder, `${maps.name}.png`), layerPng(maps));

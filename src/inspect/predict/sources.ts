@@ -10,12 +10,12 @@ import type { ReadImage } from '../images/thread.ts';
 const PICTURES: ReadonlySet<string> = new Set(['.png', '.jpg', '.jpeg']);
 /** What a packed file starts with. */
 const GZIP = Buffer.from([0x1f, 0x8b]);
-/** Of an IDX file, unpacked: ten times MNIST's largest. */
+/** The most bytes of an IDX file, unpacked: ten times MNIST's largest. */
 const MAX_IDX_BYTES = 512 * 2 ** 20;
 
 /**
- * The picture files that paths mean, in order: a folder stands for the PNG and JPEG files right below it, by name.
- * @throws UsageError where a folder has none
+ * The picture files of paths, in order: a folder stands for the PNG and JPEG files right below it, by name.
+ * @throws UsageError if a folder has none
  */
 export async function pictureFiles(paths: readonly string[]): Promise<string[]> {
   const files: string[] = [];
@@ -41,8 +41,8 @@ function byName(a: string, b: string): number {
 }
 
 /**
- * One image of an IDX file, packed or not; one of 28x28 is taken as it is, but light ink on dark, others are brought to that form.
- * @throws UsageError where the file or the index won't do; DatasetError where it is damaged
+ * One image of an IDX file, packed or not; an image of 28x28 is used as it is, but with light ink on dark; others are brought to that form.
+ * @throws UsageError if the file or the index can't be used; DatasetError if it is damaged
  */
 export async function idxImage(path: string, index: number): Promise<ReadImage> {
   const bytes = await unpacked(path);

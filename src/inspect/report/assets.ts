@@ -15,7 +15,7 @@ export function reportStyle(): string {
   return [readFileSync(join(PAGE, 'uPlot.min.css'), 'utf8'), shared, readFileSync(own, 'utf8')].join('\n');
 }
 
-/** The live page's dark colours by the system's choice, but on paper, and where a script says light. */
+/** The live page's dark colours if the system prefers them, except on paper and if a script sets the light theme. */
 function followSystem(style: string): string {
   return style.replace(
     /:root\[data-theme="dark"\] (\{[^}]*\})/,

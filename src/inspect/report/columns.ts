@@ -22,17 +22,18 @@ export function imageOf({ images, width, height }: TestSet, index: number): Uint
 function tried(inspector: Inspector, { weights }: Snapshot, test: TestSet, image: number) {
   inspector.setWeights(weights);
   const classified = inspector.classify(test.images);
+  const { classes } = inspector.layout.spec.head;
   const mistakes = mistakesOf(classified, test.labels);
   return {
     trace: inspector.show(imageOf(test, image)),
     classified,
-    confusion: confusionOf(test.labels, classified.predictions),
+    confusion: confusionOf(test.labels, classified.predictions, classes),
     accuracy: (test.labels.length - mistakes.length) / test.labels.length,
     mistakes,
   };
 }
 
-/** By what the head made of them: probabilities may all be 1 in float32. */
+/** Wrong images in order of the head's outputs, since probabilities may all be 1 in float32. */
 function mistakesOf({ predictions, probabilities, outputs }: Classified, labels: Uint8Array): Mistake[] {
   const classes = probabilities.length / predictions.length;
   const mistakes: Mistake[] = [];
@@ -41,14 +42,17 @@ function mistakesOf({ predictions, probabilities, outputs }: Classified, labels:
     if (guess === truth) continue;
     const [guessed, right] = [index * classes + guess, index * classes + truth];
     mistakes.push({
-      ...{ index, truth, guess, confidence: probabilities[guessed] as number },
+      index,
+      truth,
+      guess,
+      confidence: probabilities[guessed] as number,
       outputs: [outputs[guessed] as number, outputs[right] as number],
     });
   }
   return mistakes.sort((a, b) => marginOf(b) - marginOf(a) || a.index - b.index);
 }
 
-/** How far the truth is behind the guess: of logits the guess has more, of distances less. */
+/** How far the truth is behind the guess: logits of the guess are higher, distances lower. */
 export function marginOf({ outputs: [guess, truth] }: Mistake): number {
   return Math.abs(guess - truth);
 }

@@ -15,7 +15,7 @@ export interface Snapshot {
   readonly weightsSha256: string;
 }
 
-/** What is told of a run by name and value, a table each. */
+/** Facts of a run by name and value, one table each. */
 export interface FactGroup {
   readonly title: string;
   readonly facts: readonly (readonly [name: string, value: string | number | boolean])[];
@@ -27,7 +27,7 @@ export interface ReportRun {
   /** What it was trained on: `mnist` or `synthetic`. */
   readonly dataset: string;
   readonly curves: ReportCurves;
-  /** Of its log the lines that aren't a step's, from 1 on; the curves lack them. */
+  /** The lines of its log that aren't a step's, from 1 on; the curves lack them. */
   readonly strangeLines: readonly number[];
   readonly facts: readonly FactGroup[];
 }
@@ -48,9 +48,9 @@ export interface ReportData {
   readonly runs: readonly ReportRun[];
   readonly snapshots: readonly Snapshot[];
   readonly test: TestSet;
-  /** Place in the test set of the digit whose way is shown. */
+  /** Place in the test set of the digit that is shown in every layer. */
   readonly image: number;
-  /** What a reader must know before anything else, such as that the data are drawn. */
+  /** What a reader must know before anything else, such as that the data are synthetic. */
   readonly warnings: readonly string[];
   readonly version: string;
 }
@@ -68,9 +68,9 @@ export interface Mistake {
 
 /** A snapshot with what its weights make of the test set. */
 export interface Column extends Snapshot {
-  /** Such as `step 100`, or with its run where there are several. */
+  /** The column's title, such as `step 100`; with the run's name if there are several runs. */
   readonly title: string;
-  /** The chosen digit's way. */
+  /** What each layer made of the chosen digit. */
   readonly trace: ForwardTrace;
   readonly classified: Classified;
   /** [truth][guess] */

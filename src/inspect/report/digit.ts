@@ -6,7 +6,7 @@ import { type Html, html } from './html.ts';
 import { chapter, panel, sideBySide } from './parts.ts';
 import { colourBar, img, mapsOf } from './pictures.ts';
 
-/** Of a test image's bytes. */
+/** The scale of a test image's bytes. */
 export const BYTE_SCALE: MapScale = { kind: 'sequential', max: 255 };
 const WIDTH = 280;
 

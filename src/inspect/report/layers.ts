@@ -66,7 +66,7 @@ function layerPicture(column: Column, index: number, scale: MapScale, truth: num
 ${guess === truth ? target(truth, `the nearest target: ${truth}`) : [target(truth, `the truth's target: ${truth}`), target(guess, `the nearest target: ${guess}`)]}</div>`;
 }
 
-/** Of an RBF head's last layer the bitmaps that it is held against. */
+/** The bitmaps with which an RBF head compares its last layer; undefined for other layers. */
 function targetsOf({ layout }: Column, name: string): readonly (readonly number[])[] | undefined {
   const { head, layers } = layout.spec;
   if (head.kind !== 'rbf' || layers.at(-1)?.name !== name) return undefined;

@@ -95,7 +95,7 @@ function agreement(columns: readonly Column[], { labels }: TestSet): Html | unde
 Only after ${first.title}: ${count(counts.first)}. After neither: ${count(counts.none)}.</p>`;
 }
 
-/** In two halves, beside each other where there is room. */
+/** Two halves, side by side if there is room. */
 function sameImages(columns: readonly Column[], test: TestSet): Html {
   const indices = Array.from({ length: Math.min(COMPARED, test.labels.length) }, (_, i) => i);
   const half = Math.ceil(indices.length / 2);

@@ -25,7 +25,7 @@ const CHAPTERS = [
   ['runs', 'Run'],
 ] as const;
 
-/** What tells a report of ours from other files. */
+/** What distinguishes a report of ours from other files. */
 const [BEGINNING, TITLE_END] = ['<!doctype html>', ' · Lockstep report</title>'];
 
 export interface Report {

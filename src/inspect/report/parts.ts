@@ -17,7 +17,7 @@ ${contents}
 `;
 }
 
-/** The same of each snapshot, beside each other where there is room. */
+/** The same content for each snapshot, side by side if there is room. */
 export function sideBySide(columns: readonly Column[], part: (column: Column, index: number) => Content): Html {
   return html`<div class="sides">${columns.map(
     (column, i) => html`<div class="side"><h4>${column.title}</h4>

@@ -17,7 +17,7 @@ export function dataUri(picture: Picture): string {
   return `data:image/png;base64,${Buffer.from(pngOf(picture)).toString('base64')}`;
 }
 
-/** @param width on the page in CSS pixels, less where there is less room */
+/** @param width on the page in CSS pixels, less if there is less room */
 export function img(picture: Picture, alt: string, width: number): Html {
   const height = Math.round((picture.height / picture.width) * width);
   return html`<img class="maps" src="${dataUri(picture)}" alt="${alt}" width="${width}" height="${height}">`;
@@ -30,7 +30,7 @@ export function commonScale(arrays: readonly Float32Array[]): MapScale {
   return { kind: scales.some(({ kind }) => kind === 'diverging') ? 'diverging' : 'sequential', max };
 }
 
-/** What the colours stand for. */
+/** The meaning of the colours. */
 export function colourBar(scale: MapScale): Html {
   const least = scale.kind === 'diverging' ? -scale.max : 0;
   const data = new Uint8ClampedArray(4 * BAR_COLOURS);

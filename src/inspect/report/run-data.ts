@@ -12,9 +12,9 @@ import { CAPACITY } from '../../shared/live/series.ts';
 import type { FactGroup, ReportRun } from './data.ts';
 
 /**
- * What a report tells of a run besides its weights.
+ * What a report shows of a run besides its weights.
  * @param runs in one report: the more, the coarser the curves of long ones, so that the file stays small
- * @throws RunDirectoryError where run.json or steps.jsonl can't be read; single lines of steps.jsonl may be strange
+ * @throws RunDirectoryError if run.json or steps.jsonl can't be read; single lines of steps.jsonl may be strange
  */
 export async function runData(path: string, runs: number): Promise<ReportRun> {
   const { manifest, lock } = await openRun(path);
@@ -38,7 +38,8 @@ async function logOf(path: string, name: string, { config: { iterations, batch }
   const packed = packSeries(series, ['loss', 'accuracy', 'learningRate']);
   const curves: ReportCurves = { name, iterations, batch, series: packed, tests };
   return {
-    ...{ curves, strangeLines },
+    curves,
+    strangeLines,
     samplesPerSecond: trained.seconds === 0 ? 0 : Math.round((trained.steps * batch) / trained.seconds),
   };
 }
@@ -50,8 +51,12 @@ function factsOf(manifest: Manifest, state: string, samplesPerSecond: number): F
       .filter(([, value]) => value !== undefined)
       .map(([key, value]) => [key, String(value)]);
   const outcome = {
-    ...{ state, started, ended, failure },
-    ...{ data: datasetText(dataset), 'steps done': result?.steps ?? attempts.at(-1)?.steps },
+    state,
+    started,
+    ended,
+    failure,
+    data: datasetText(dataset),
+    'steps done': result?.steps ?? attempts.at(-1)?.steps,
     'samples a second, in steps': samplesPerSecond.toLocaleString('en'),
     'seconds of the last attempt': result?.seconds.toFixed(1),
     attempts: attempts.length,

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { checkpointsFolder } from '../../coordinator/run/files.ts';
 import { findRuns, runsIn } from '../../coordinator/run/find.ts';
+import { firstIntact } from '../../coordinator/run/first-intact.ts';
 import { openModel } from '../../coordinator/run/saved-model.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
@@ -21,13 +22,13 @@ interface Saved {
   readonly step: number;
 }
 
-/** Told of a checkpoint that is passed over; `run` is its run's place among the report's. */
+/** Receives each checkpoint that is passed over; `run` is its run's place among the report's. */
 type OnDamaged = (damaged: { error: CheckpointError; run: number; step: number }) => void;
 
-/** More columns than that can't be compared on a screen. */
+/** More columns can't be compared on a screen. */
 const MAX_SNAPSHOTS = 6;
 
-/** The steps of --steps. @throws UsageError where they aren't some */
+/** The steps of --steps. @throws UsageError if the text isn't a list of steps */
 export function stepsOf(text: string | undefined): readonly number[] | undefined {
   if (text === undefined) return undefined;
   const parts = text.split(',').map((part) => part.trim());
@@ -38,8 +39,8 @@ export function stepsOf(text: string | undefined): readonly number[] | undefined
 }
 
 /**
- * The run directories to report on, as `findRuns` has them; where none is named, the newest that has a checkpoint.
- * @throws UsageError as it does, and where no run has one
+ * The run directories to report on, as `findRuns` finds them; if none is named, the newest that has a checkpoint.
+ * @throws UsageError as `findRuns`, and if no run has a checkpoint
  */
 export async function findReported(named: readonly string[], env: NodeJS.ProcessEnv): Promise<string[]> {
   if (named.length > 0) return findRuns(named, env);
@@ -53,8 +54,10 @@ export async function findReported(named: readonly string[], env: NodeJS.Process
 }
 
 /**
- * The snapshots to show: of one run the first and the last, of several each one's last, or those of the given steps.
- * @throws UsageError where a step isn't there, CheckpointError where there is none at all or a given one is damaged
+ * The snapshots to show: the first and the last one of a single run, the last one of each of several, or those of the given
+ * steps.
+ * @throws UsageError if a step isn't there; CheckpointError if there is no snapshot at all, if one can't be read, or if one of
+ * the given steps is damaged
  */
 export async function openSnapshots(
   runs: readonly string[],
@@ -76,7 +79,7 @@ export async function openSnapshots(
   );
 }
 
-/** Those of one run where no steps are given; damaged ones are passed over. */
+/** The snapshots of one run if no steps are given; damaged ones are passed over. */
 async function usual(
   saved: readonly Saved[],
   path: string,
@@ -84,29 +87,19 @@ async function usual(
   runs: number,
   onDamaged: OnDamaged,
 ): Promise<OpenedSnapshot[]> {
-  const last = await firstIntact(saved.toReversed(), run, onDamaged);
+  const open = ({ file }: Saved): Promise<OpenedSnapshot> => openedAt(file, run);
+  const passOver = (error: CheckpointError, { step }: Saved): void => onDamaged({ error, run, step });
+  const last = await firstIntact(saved.toReversed(), open, passOver);
   if (last === undefined) {
     throw new CheckpointError(
-      `${path} holds no checkpoint to report on: expected checkpoints/step-….safetensors. Train on, or name another run.`,
+      `${path} holds no checkpoint to report on: expected checkpoints/step-….safetensors. Continue training, or name another run.`,
       { file: path },
     );
   }
   if (runs > 1) return [last];
   const before = saved.filter(({ step }) => step < last.snapshot.step);
-  const first = await firstIntact(before, run, onDamaged);
+  const first = await firstIntact(before, open, passOver);
   return first === undefined ? [last] : [first, last];
-}
-
-async function firstIntact(saved: readonly Saved[], run: number, onDamaged: OnDamaged) {
-  for (const { file, step } of saved) {
-    try {
-      return await openedAt(file, run);
-    } catch (error) {
-      if (!(error instanceof CheckpointError)) throw error;
-      onDamaged({ error, run, step });
-    }
-  }
-  return undefined;
 }
 
 function chosenOf(saved: readonly (readonly Saved[])[], runs: readonly string[], steps: readonly number[]) {
@@ -124,15 +117,19 @@ function chosenOf(saved: readonly (readonly Saved[])[], runs: readonly string[],
     missing.length > 0
       ? `no checkpoint of step ${missing.join(', ')}`
       : `no checkpoint of any of these steps in ${empty.map(shownPath).join(', ')}`;
-  throw new UsageError(`--steps: ${problem}. Of checkpoints, ${there.join('; ')}. Name some of those.`);
+  throw new UsageError(`--steps: ${problem}. The checkpoints: ${there.join('; ')}. Use some of those.`);
 }
 
 async function openedAt(file: string, run: number): Promise<OpenedSnapshot> {
   const { checkpoint, layout, weights } = await openModel(file);
   return {
     snapshot: {
-      ...{ run, step: checkpoint.step, layout, weights },
-      ...{ file: `checkpoints/${basename(file)}`, weightsSha256: weightsSha256(weights) },
+      run,
+      step: checkpoint.step,
+      layout,
+      weights,
+      file: `checkpoints/${basename(file)}`,
+      weightsSha256: weightsSha256(weights),
     },
     trainedOn: checkpoint.digests.dataset,
   };

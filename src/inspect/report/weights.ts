@@ -6,7 +6,7 @@ import { type Html, html } from './html.ts';
 import { chapter, note, panel, sideBySide } from './parts.ts';
 import { colourBar, commonScale, dataUri, img, mapsOf, rangeText, VALUE_PIXELS } from './pictures.ts';
 
-/** SVG units of a kernel with the space behind it, and of the numbers beside the table. */
+/** SVG units of a kernel with the space after it, and of the numbers beside the table. */
 const TILE = 30;
 const MARGIN = 24;
 
@@ -43,7 +43,7 @@ function kernelsOf({ weights }: Column, { tensors }: LayerLayout): Float32Array 
   return weights.subarray(offset, offset + size);
 }
 
-/** Kernels where the connection table has them; the page shows through where there is none. */
+/** Kernels in the places of the connection table; the page shows through the empty places. */
 function kernelTable(values: Float32Array, { inputsOf, input, tensors }: LayerLayout, scale: MapScale, alt: string) {
   const side = tensors[0]?.shape[1] ?? 1;
   const maps = inputsOf.length;
@@ -67,7 +67,7 @@ function kernelTable(values: Float32Array, { inputsOf, input, tensors }: LayerLa
       (_, i) => html`<text x="8" y="${MARGIN + i * TILE + TILE / 2 + 2}">${i}</text>`,
     ),
   ];
-  // The picture lacks the space behind its last tiles.
+  // The picture lacks the space after its last tiles.
   const space = TILE / (side + 1);
   return html`<div class="scroll"><svg class="kernels" viewBox="0 0 ${width} ${height}" role="img" aria-label="${alt}">${labels}
 <image href="${dataUri(picture)}" x="${MARGIN}" y="${MARGIN}" width="${maps * TILE - space}" height="${input.maps * TILE - space}" preserveAspectRatio="none"/></svg></div>`;

@@ -8,8 +8,7 @@ import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { layoutOf } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { type ChainCheck, checkLog, type LogCheck, linesOf } from './log-check.ts';
 import { type Difference, Recomputer } from './recompute.ts';
 import {
@@ -71,7 +70,7 @@ export interface VerificationOptions {
  */
 export async function verifyRun(options: VerificationOptions): Promise<Verification> {
   const { run, manifest } = options;
-  const layout = layoutOf(lenet5(manifest.config.head, manifest.config.rbfJ));
+  const layout = modelOf(manifest.config);
   const read: ReadCheckpoint = (file) => ownCheckpoint(file, manifest, layout);
   // Before the log: it reaches as far as each checkpoint that is there now.
   const { intact, damaged } = await inspectCheckpoints(run, read);

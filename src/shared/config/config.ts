@@ -7,10 +7,10 @@ import { type GivenOptions, readSources, type Sources } from './sources.ts';
 
 type Options = z.output<typeof trainSchema>;
 
-/** As --data: the drawn digits, no folder. */
+/** The value of --data for synthetic digits, instead of a folder. */
 export const SYNTHETIC = 'synthetic';
 
-/** As --resume: the run in --out where there is one, else a new run there. */
+/** The value of --resume for the run in --out if there is one, otherwise a new run there. */
 export const AUTO = 'auto';
 
 /** A run's options, all decided. Paths are absolute. */
@@ -42,7 +42,7 @@ export function resolveTrainConfig(sources: Sources): ResolvedTrainConfig {
   return { config, explicit: new Set(Object.keys(given) as OptionKey[]) };
 }
 
-/** What of a config decides the bits: the same wherever and by whomever the run is computed. */
+/** The part of a config that decides the bits: the same wherever the run is computed. */
 export function bitsOf(config: TrainConfig): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     BITS.filter((key) => config[key] !== undefined && key !== 'init').map((key) => [key, config[key]]),
@@ -85,7 +85,7 @@ export function resumeTrainConfig(
   const taken = new Set([...BITS, ...[...explicit].filter(isTaken)]);
   const base = Object.fromEntries(Object.entries(own).filter(([key]) => taken.has(key as OptionKey)));
   const { out, resume, forceUnlock, ...values } = valuesOf(given);
-  // The same command begins the run and goes on with it: its preset is held against the run's options as flags are.
+  // The same command starts the run and continues it: its preset is compared with the run's options as flags are.
   const isAuto = resume === AUTO;
   if (!isAuto && (sources.flags.preset !== undefined || sources.env.LOCKSTEP_PRESET)) {
     throw new UsageError('--preset: a resumed run has its options already. Leave it out.');
@@ -95,7 +95,7 @@ export function resumeTrainConfig(
   }
   const config = decide(trainSchema.parse({ ...base, ...values, resume, forceUnlock }), sources.env);
   const refused = BITS.filter((key) => config[key] !== own[key] && !mayChange(key, own, config)).map(
-    (key) => `${given[key]?.from ?? flagOf(key)}: the run has ${own[key] ?? 'none'}, but this says ${config[key]}`,
+    (key) => `${given[key]?.from ?? flagOf(key)}: the run has ${own[key] ?? 'none'}, but this is ${config[key]}`,
   );
   return {
     config: { ...config, out: own.out },
@@ -137,7 +137,7 @@ function filePaths(files: Partial<Pick<Options, FileKey>>, env: Sources['env']):
   return Object.fromEntries(given.map(([key, path]) => [key, callerPath(path, env)]));
 }
 
-/** What a command that only reads a run takes, resolved in the same way. */
+/** The options of a command that only reads a run, resolved in the same way. */
 export interface ReadConfig {
   readonly backend: TrainConfig['backend'];
   readonly data: string | undefined;
@@ -152,7 +152,7 @@ export function resolveReadConfig(sources: Sources): ReadConfig {
   return { backend, data: data === undefined || data === SYNTHETIC ? data : callerPath(data, sources.env), json };
 }
 
-/** How a command that runs for long talks. */
+/** The output of a long-running command. */
 export type ConsoleConfig = Pick<TrainConfig, 'logLevel' | 'logFormat' | 'logFile'>;
 
 /** @throws UsageError as `resolveTrainConfig` */
@@ -170,13 +170,13 @@ export interface ResolvedPageConfig {
   readonly explicit: ReadonlySet<OptionKey>;
 }
 
-/** Of a command that serves the page alone. @throws UsageError as `resolveTrainConfig` */
+/** The config of a command that only serves the page. @throws UsageError as `resolveTrainConfig` */
 export function resolvePageConfig(sources: Sources): ResolvedPageConfig {
   const given = readSources(sources, Object.keys(PAGE) as OptionKey[]);
   const { metricsTokenFile, ...config } = trainSchema.pick(PAGE).parse(valuesOf(given));
   if (config.metricsPort === 'off') {
     throw new UsageError(
-      `${given.metricsPort?.from}: the page needs a port, but this says off. Give one, or leave it out.`,
+      `${given.metricsPort?.from}: the page needs a port, but this is off. Give a port, or leave it out.`,
     );
   }
   const files = filePaths({ metricsTokenFile }, sources.env);
@@ -200,7 +200,7 @@ function checkTogether(config: TrainConfig, given: GivenOptions): void {
   }
   if (config.workers === 0 && config.listen === undefined) {
     throw new UsageError(
-      `${from('workers')}: without workers somebody else must compute: add --listen HOST:PORT, or give at least 1.`,
+      `${from('workers')}: a run without workers needs remote nodes: add --listen HOST:PORT, or give at least 1.`,
     );
   }
   if (warmup > iterations) {

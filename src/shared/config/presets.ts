@@ -6,9 +6,9 @@ const FOLDER = new URL('../../../configs/', import.meta.url);
 
 const PresetSchema = z.strictObject({
   description: z.string(),
-  /** As in a config file. */
+  /** Options as in a config file. */
   options: z.record(z.string(), z.unknown()),
-  /** What comes of it on MNIST. */
+  /** Its result on MNIST. */
   expected: z.strictObject({ testAccuracy: z.number(), weightsSha256: z.string() }),
 });
 
@@ -20,7 +20,7 @@ export function presetNames(): string[] {
   return files.map((name) => name.slice(0, -'.json'.length)).sort();
 }
 
-/** @throws UsageError where there is none of that name */
+/** @throws UsageError if there is no preset of that name */
 export function readPreset(name: string): Preset {
   if (!presetNames().includes(name)) {
     throw new UsageError(`--preset: there is no preset "${name}". Use one of ${presetNames().join(', ')}.`);

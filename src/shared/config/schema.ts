@@ -1,18 +1,5 @@
 import { z } from 'zod';
-
-/** What an option's help shows and what a resumed run must keep. */
-export interface OptionNotes {
-  readonly help: string;
-  /** The value's unit, for help; none for a switch or a choice. */
-  readonly value?: string;
-  /** In words, where the default depends on other options or on the machine. */
-  readonly fallback?: string;
-  /** The option decides the bits of the weights or of the hash chain. */
-  readonly bits?: true;
-}
-
-/** Holds the notes of each option of `trainSchema`. */
-export const optionNotes = z.registry<OptionNotes>();
+import { type OptionNotes, optionNotes } from './option-notes.ts';
 
 // The kernel counts steps in 32 bits, and a sample's position (step times batch) must stay below 2^53.
 const MAX_STEPS = 2 ** 32 - 1;
@@ -27,17 +14,20 @@ const MIN_EPSILON = 1e-30;
  */
 export const trainSchema = z.strictObject({
   iterations: z.int().min(1).max(MAX_STEPS).default(10_000).register(optionNotes, {
-    help: 'optimizer steps to do',
+    group: 'optimisation',
+    help: 'number of optimizer steps',
     value: 'steps',
     bits: true,
   }),
   batch: z.int().min(1).max(MAX_BATCH).default(128).register(optionNotes, {
-    help: 'samples of one step, over all workers; a multiple of the shard size',
+    group: 'optimisation',
+    help: 'samples of the global batch of a step, over all workers; a multiple of the shard size',
     value: 'samples',
     bits: true,
   }),
   shardSize: z.int().min(1).max(MAX_BATCH).default(8).register(optionNotes, {
-    help: 'samples of one shard, the unit of work that is dealt to workers',
+    group: 'execution',
+    help: 'samples of one shard, the unit of work of a worker',
     value: 'samples',
     bits: true,
   }),
@@ -45,142 +35,172 @@ export const trainSchema = z.strictObject({
     .union([z.literal('auto'), z.int().min(0).max(1024)])
     .default('auto')
     .register(optionNotes, {
-      help: 'worker threads; auto: one for each CPU that may be used, at most one for each shard; 0: none, with --listen',
+      group: 'execution',
+      help: 'worker threads; auto: one for each CPU, but no more than shards; 0: none, with --listen',
       value: 'count',
     }),
   seed: z.int().min(0).default(1).register(optionNotes, {
-    help: 'decides initial weights, sample order and augmentation',
+    group: 'optimisation',
+    help: 'seed of initial weights, sample order and augmentation',
     value: 'number',
     bits: true,
   }),
   optimizer: z.enum(['adam', 'adamw', 'sgd']).default('adam').register(optionNotes, {
+    group: 'optimisation',
     help: 'update rule',
     bits: true,
   }),
   learningRate: z.number().gt(0).max(MAX_RATE).default(0.003).register(optionNotes, {
+    group: 'optimisation',
     help: 'highest learning rate, reached after the warm-up',
     value: 'rate',
     bits: true,
   }),
   schedule: z.enum(['cosine', 'constant']).default('cosine').register(optionNotes, {
-    help: 'learning rate after the warm-up: down to 0 along a cosine, or unchanged',
+    group: 'optimisation',
+    help: 'learning rate after the warm-up: decreases to 0 along a cosine, or stays constant',
     bits: true,
   }),
   warmup: z.int().min(0).max(MAX_STEPS).optional().register(optionNotes, {
-    help: 'first steps, in which the learning rate rises linearly',
+    group: 'optimisation',
+    help: 'steps at the start in which the learning rate rises linearly',
     value: 'steps',
     fallback: 'a fifth of the iterations, at most 200',
     bits: true,
   }),
   momentum: z.number().min(0).lt(1).default(0.9).register(optionNotes, {
-    help: 'sgd: share of the last update that is kept',
+    group: 'optimisation',
+    help: 'sgd: share of the previous update that is kept',
     value: 'ratio',
     bits: true,
   }),
   beta1: z.number().min(0).lt(1).default(0.9).register(optionNotes, {
+    group: 'optimisation',
     help: 'adam, adamw: decay of the first moment per step',
     value: 'ratio',
     bits: true,
   }),
   beta2: z.number().min(0).lt(1).default(0.999).register(optionNotes, {
+    group: 'optimisation',
     help: 'adam, adamw: decay of the second moment per step',
     value: 'ratio',
     bits: true,
   }),
   epsilon: z.number().min(MIN_EPSILON).max(1).default(1e-8).register(optionNotes, {
-    help: 'adam, adamw: added to the divisor',
+    group: 'optimisation',
+    help: 'adam, adamw: constant added to the divisor',
     value: 'number',
     bits: true,
   }),
   weightDecay: z.number().min(0).max(MAX_RATE).optional().register(optionNotes, {
+    group: 'optimisation',
     help: 'adam, sgd: L2 penalty added to the gradient; adamw: decay apart from the gradient',
     value: 'rate',
     fallback: '0.01 with adamw, else 0',
     bits: true,
   }),
   clipNorm: z.number().min(0).max(1e30).default(0).register(optionNotes, {
-    help: 'scale down gradients whose L2 norm is above this; 0: never',
+    group: 'optimisation',
+    help: 'scale down gradients whose L2 norm is larger than this; 0: never',
     value: 'norm',
     bits: true,
   }),
   head: z.enum(['softmax', 'rbf']).default('softmax').register(optionNotes, {
+    group: 'model',
     help: "output layer: softmax, or the 1998 paper's distances to bitmaps",
     bits: true,
   }),
   rbfJ: z.number().min(0).max(1000).default(0.1).register(optionNotes, {
-    help: 'rbf: the constant j of its loss, which limits the pull of far classes',
+    group: 'model',
+    help: 'rbf: the constant j of its loss, which limits the effect of distant classes',
     value: 'number',
     bits: true,
   }),
   augment: z.enum(['none', 'shift']).default('shift').register(optionNotes, {
-    help: 'training images as they are, or moved by up to two pixels',
+    group: 'data',
+    help: 'use training images unchanged, or shifted by up to two pixels',
     bits: true,
   }),
   backend: z.enum(['kernel', 'tfjs']).default('kernel').register(optionNotes, {
-    help: 'what computes the gradients: the own kernel, or native TensorFlow (npm run setup:tfjs)',
+    group: 'execution',
+    help: 'what computes the gradients: the WebAssembly kernel, or native TensorFlow (npm run setup:tfjs)',
     bits: true,
   }),
   evaluateEvery: z.int().min(0).max(MAX_STEPS).default(500).register(optionNotes, {
-    help: 'steps between evaluations on the test set (also at step 100 and at the end); 0: only there',
+    group: 'output',
+    help: 'steps between evaluations on the test set (also at step 100 and at the end); 0: only those',
     value: 'steps',
   }),
   checkpointEvery: z.int().min(0).max(MAX_STEPS).default(1000).register(optionNotes, {
-    help: 'steps between checkpoints (also at step 100 and at the end); 0: only there',
+    group: 'output',
+    help: 'steps between checkpoints (also at step 100 and at the end); 0: only those',
     value: 'steps',
   }),
   hashEvery: z.int().min(0).max(MAX_STEPS).default(100).register(optionNotes, {
+    group: 'output',
     help: 'steps between links of the hash chain over the run; 0: none',
     value: 'steps',
     bits: true,
   }),
   keep: z.int().min(1).max(MAX_STEPS).default(20).register(optionNotes, {
-    help: 'newest checkpoints to keep; snapshots (step 100, the end) stay besides',
+    group: 'output',
+    help: 'number of newest checkpoints to keep; snapshots (step 100, the end) are never removed',
     value: 'count',
   }),
   init: z.string().min(1).optional().register(optionNotes, {
-    help: 'checkpoint, or run whose last one, to take the initial weights from',
+    group: 'model',
+    help: 'initial weights: a checkpoint, or a run for its last one',
     value: 'path',
-    fallback: 'drawn from the seed',
+    fallback: 'random, by the seed',
     bits: true,
   }),
   resume: z.string().min(1).optional().register(optionNotes, {
-    help: 'run directory to go on with; latest: the newest run under runs/; auto: the one of --out, or a new one there',
+    group: 'output',
+    help: 'run directory to continue; latest: the newest run under runs/; auto: the run in --out, or a new one there',
     value: 'dir',
     fallback: 'a new run',
   }),
   forceUnlock: z.boolean().default(false).register(optionNotes, {
-    help: "take over a run that another machine's process holds; be sure that it has ended",
+    group: 'output',
+    help: 'take over a run that a process of another machine holds; make sure that the process has ended',
   }),
   listen: z.string().min(1).optional().register(optionNotes, {
+    group: 'cluster',
     help: 'address for remote nodes, such as 127.0.0.1:9465 or 0.0.0.0:0 (any free port)',
     value: 'host:port',
-    fallback: 'this machine alone',
+    fallback: 'no remote nodes',
   }),
   tokenFile: z.string().min(1).optional().register(optionNotes, {
-    help: 'file of the token that nodes must hold, as `lockstep token` prints one',
+    group: 'cluster',
+    help: 'file with the token that nodes must know, as `lockstep token` prints one',
     value: 'file',
     fallback: '$LOCKSTEP_TOKEN',
   }),
   tlsCert: z.string().min(1).optional().register(optionNotes, {
+    group: 'cluster',
     help: 'PEM certificate for wss; with --tls-key',
     value: 'file',
     fallback: 'plain ws',
   }),
   tlsKey: z.string().min(1).optional().register(optionNotes, {
+    group: 'cluster',
     help: 'PEM key of the certificate',
     value: 'file',
     fallback: 'plain ws',
   }),
   plaintext: z.boolean().default(false).register(optionNotes, {
-    help: 'listen beyond loopback without TLS: frames are authenticated, but anybody on the way can read them',
+    group: 'cluster',
+    help: 'listen beyond loopback without TLS: frames are authenticated, but not encrypted',
   }),
   out: z.string().min(1).optional().register(optionNotes, {
+    group: 'output',
     help: 'run directory, new or empty',
     value: 'dir',
     fallback: 'a new one under runs/',
   }),
   data: z.string().min(1).optional().register(optionNotes, {
-    help: 'folder of the four MNIST files',
+    group: 'data',
+    help: 'folder with the four MNIST files, or synthetic for synthetic digits',
     value: 'dir',
     fallback: "$MNIST_DIR, then the user's cache",
   }),
@@ -188,43 +208,54 @@ export const trainSchema = z.strictObject({
     .union([z.literal('off'), z.int().min(0).max(65_535)])
     .default(9464)
     .register(optionNotes, {
-      help: 'port of the live page and /metrics; 0: any free one; off: none. Where the default is taken, a free one is used',
+      group: 'monitoring',
+      help: 'port of the live page and /metrics; 0: any free port; off: no server. If the default is in use, a free port is taken',
       value: 'port',
     }),
   metricsHost: z.string().min(1).default('127.0.0.1').register(optionNotes, {
-    help: 'address that the live page and /metrics listen on; beyond loopback they demand a token',
+    group: 'monitoring',
+    help: 'address on which the live page and /metrics listen; beyond loopback they require a token',
     value: 'host',
   }),
   metricsTokenFile: z.string().min(1).optional().register(optionNotes, {
-    help: 'file of the token that the live page and /metrics demand, as `lockstep token` prints one',
+    group: 'monitoring',
+    help: 'file with the token that the live page and /metrics require, as `lockstep token` prints one',
     value: 'file',
     fallback: '$LOCKSTEP_METRICS_TOKEN',
   }),
   remoteWrite: z.string().min(1).optional().register(optionNotes, {
-    help: 'send every single step to a Prometheus remote write receiver, such as http://127.0.0.1:9090/api/v1/write',
+    group: 'monitoring',
+    help: 'send every step to a Prometheus remote write receiver, such as http://127.0.0.1:9090/api/v1/write',
     value: 'url',
     fallback: 'not sent',
   }),
   remoteWriteTokenFile: z.string().min(1).optional().register(optionNotes, {
-    help: "file of the receiver's bearer token",
+    group: 'monitoring',
+    help: "file with the receiver's bearer token",
     value: 'file',
     fallback: '$LOCKSTEP_REMOTE_WRITE_TOKEN',
   }),
   logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').register(optionNotes, {
-    help: 'least weight of the lines that are said and logged',
+    group: 'monitoring',
+    help: 'lowest level that is printed and logged: debug, info, warn, error or silent',
+    value: 'level',
   }),
   logFormat: z.enum(['auto', 'text', 'json']).default('auto').register(optionNotes, {
-    help: 'lines on stderr; auto: text on a terminal, JSON elsewhere',
+    group: 'monitoring',
+    help: 'format of the lines on stderr; auto: text on a terminal, otherwise JSON',
   }),
   logFile: z.string().min(1).optional().register(optionNotes, {
-    help: 'file to which each line is appended as JSON too',
+    group: 'monitoring',
+    help: 'file to which each line is also appended as JSON',
     value: 'file',
     fallback: 'no file',
   }),
   tensorboard: z.boolean().default(false).register(optionNotes, {
-    help: "event files for TensorBoard in the run directory's folder tensorboard: scalars, weight histograms, the graph",
+    group: 'monitoring',
+    help: 'write event files for TensorBoard to the folder tensorboard of the run directory: scalars, weight histograms, the graph',
   }),
   json: z.boolean().default(false).register(optionNotes, {
+    group: 'output',
     help: 'print the result as one JSON object on stdout',
   }),
 });
@@ -233,12 +264,12 @@ export type OptionKey = keyof typeof trainSchema.shape;
 
 export const OPTION_KEYS = Object.keys(trainSchema.shape) as readonly OptionKey[];
 
-/** shardSize: --shard-size */
+/** The flag of an option: shardSize is --shard-size. */
 export function flagOf(key: string): string {
   return `--${words(key).join('-')}`;
 }
 
-/** shardSize: LOCKSTEP_SHARD_SIZE */
+/** The environment variable of an option: shardSize is LOCKSTEP_SHARD_SIZE. */
 export function variableOf(key: string): string {
   return `LOCKSTEP_${words(key).join('_').toUpperCase()}`;
 }
@@ -251,57 +282,4 @@ export function notesOf(key: OptionKey): OptionNotes {
   const notes = optionNotes.get(trainSchema.shape[key]);
   if (notes === undefined) throw new Error(`The option ${key} has no notes.`);
   return notes;
-}
-
-/** How help writes an option's value: its choices or its unit; undefined for a switch. */
-export function valueName(key: OptionKey): string | undefined {
-  const choices = jsonSchemaOf(key).enum;
-  return choices ? choices.join('|') : notesOf(key).value;
-}
-
-/** An option's default as help shows it. */
-export function defaultText(key: OptionKey): string {
-  const { fallback } = notesOf(key);
-  if (fallback !== undefined) return fallback;
-  const field = trainSchema.shape[key];
-  return 'defaultValue' in field.def ? String(field.def.defaultValue) : 'none';
-}
-
-interface JsonSchema {
-  readonly type?: string;
-  readonly enum?: readonly unknown[];
-  readonly const?: unknown;
-  readonly anyOf?: readonly JsonSchema[];
-  readonly minimum?: number;
-  readonly exclusiveMinimum?: number;
-  readonly maximum?: number;
-  readonly exclusiveMaximum?: number;
-}
-
-/** The values that an option takes, in words, drawn from its schema. */
-export function expectedText(key: OptionKey): string {
-  return valueText(jsonSchemaOf(key));
-}
-
-function jsonSchemaOf(key: OptionKey): JsonSchema {
-  return z.toJSONSchema(trainSchema.shape[key], { io: 'input' }) as JsonSchema;
-}
-
-function valueText(schema: JsonSchema): string {
-  if (schema.anyOf) return schema.anyOf.map(valueText).join(' or ');
-  if (schema.enum) return schema.enum.join(', ').replace(/, ([^,]*)$/, ' or $1');
-  if (schema.const !== undefined) return String(schema.const);
-  switch (schema.type) {
-    case 'integer':
-      return `a whole number from ${schema.minimum} to ${schema.maximum}`;
-    case 'number': {
-      const low = schema.exclusiveMinimum === undefined ? `from ${schema.minimum}` : `above ${schema.exclusiveMinimum}`;
-      const high = schema.exclusiveMaximum === undefined ? `to ${schema.maximum}` : `below ${schema.exclusiveMaximum}`;
-      return `a number ${low} ${high}`;
-    }
-    case 'boolean':
-      return 'true or false';
-    default:
-      return 'a text that is not empty';
-  }
 }

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../util/errors.ts';
 import { callerPath } from '../util/paths.ts';
+import { defaultText, expectedText } from './option-text.ts';
 import { readPreset } from './presets.ts';
-import { defaultText, expectedText, flagOf, OPTION_KEYS, type OptionKey, trainSchema, variableOf } from './schema.ts';
+import { flagOf, OPTION_KEYS, type OptionKey, trainSchema, variableOf } from './schema.ts';
 
 export interface Sources {
   /**
-   * By option key, as the command line gave them; undefined where a flag is absent. `config` names a config file, `preset` a
+   * Values by option key, as the command line gave them; undefined if a flag is absent. `config` names a config file, `preset` a
    * file of configs/.
    */
   readonly flags: Readonly<Record<string, unknown>>;
@@ -21,7 +22,7 @@ export interface Given {
 
 export type GivenOptions = Partial<Record<OptionKey, Given>>;
 
-/** LOCKSTEP_* variables that are no options. */
+/** LOCKSTEP_* variables that aren't options. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(
   ['DEBUG', 'CONFIG', 'PRESET', 'MNIST_MIRRORS', 'TOKEN', 'METRICS_TOKEN', 'REMOTE_WRITE_TOKEN'].map(
     (name) => `LOCKSTEP_${name}`,

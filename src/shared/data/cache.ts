@@ -29,7 +29,7 @@ export async function enterCache(
     await files.remove(temporary).catch(() => {});
     throw error;
   }
-  // Readers take the unpacked copy where there are both, and that one was damaged.
+  // Readers take the unpacked copy if there are both, and that one was damaged.
   if (packed) await files.remove(join(folder, file.name));
   await files.syncDirectory(folder);
 }

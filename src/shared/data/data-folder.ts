@@ -9,7 +9,7 @@ import { MNIST_FILES } from './mnist-files.ts';
  * Finds the folder of the data set: `flag` (--data), then $MNIST_DIR, then the user's cache. A folder that a person
  * named is the only one tried: falling through from it would train on other data than was asked for.
  * @returns an absolute path
- * @throws DatasetError where the named folder isn't one, or where none was found
+ * @throws DatasetError if the named folder isn't one, or where none was found
  */
 export async function resolveDataFolder({
   flag,
@@ -41,7 +41,7 @@ export function cacheFolder(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = 
 
 /**
  * The names in a data folder.
- * @throws DatasetError where it isn't there, isn't a folder or can't be read
+ * @throws DatasetError if it isn't there, isn't a folder or can't be read
  */
 export async function listDataFolder(folder: string, origin = 'The data folder'): Promise<string[]> {
   try {

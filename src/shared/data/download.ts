@@ -1,4 +1,4 @@
-/** What a mirror did in place of delivering; the message follows its name, as in "it answered 404". */
+/** What a mirror did instead of delivering; the message follows its name, as in "it answered 404". */
 export class MirrorError extends Error {}
 
 /** Calls `expired` in so many milliseconds, unless cancelled. */
@@ -7,7 +7,7 @@ export type StartTimer = (milliseconds: number, expired: () => void) => { readon
 export interface DownloadOptions {
   /** Most bytes of the body: what comes beyond ends the download. */
   readonly limit: number;
-  /** Called with each piece: bytes so far, and in all where the server said so. */
+  /** Called with each piece: bytes so far, and the total if the server sent it. */
   readonly onProgress?: ((received: number, total: number | undefined) => void) | undefined;
   readonly startTimer?: StartTimer | undefined;
 }
@@ -18,13 +18,13 @@ const STALL_MILLISECONDS = 5000;
 /**
  * Fetches a file over HTTP, following redirects.
  * @returns its bytes as they were sent
- * @throws MirrorError where there is no connection, no answer in time, another status than 2xx, a stall, a break or too much
+ * @throws MirrorError if there is no connection, no answer in time, another status than 2xx, a stall, a break or too much
  */
 export async function download(url: string, options: DownloadOptions): Promise<Buffer> {
   const deadline = new Deadline(options.startTimer ?? startTimer);
   try {
     deadline.set(ANSWER_MILLISECONDS, `didn't answer within ${ANSWER_MILLISECONDS / 1000} s`);
-    // A server that packs anew what is packed already would only cost time.
+    // Compressing what is compressed already would only cost time.
     const response = await fetch(url, { headers: { 'accept-encoding': 'identity' }, signal: deadline.signal });
     if (!response.ok) {
       // Not awaited: a server may never end the page that comes with its error.
@@ -58,7 +58,7 @@ async function bodyOf(response: Response, deadline: Deadline, options: DownloadO
   return Buffer.concat(chunks);
 }
 
-/** Aborts its signal, with a reason, unless set anew in time. */
+/** Aborts its signal, with a reason, unless it is set again in time. */
 class Deadline {
   readonly #controller = new AbortController();
   readonly #startTimer: StartTimer;
@@ -87,7 +87,7 @@ function startTimer(milliseconds: number, expired: () => void): { readonly cance
   return { cancel: () => clearTimeout(timer) };
 }
 
-/** fetch says "fetch failed" or "terminated", and hides why in its causes. */
+/** fetch's message is "fetch failed" or "terminated"; its causes have the reason. */
 function causeOf(error: unknown): string {
   let innermost = error;
   while (innermost instanceof Error && innermost.cause !== undefined) innermost = innermost.cause;

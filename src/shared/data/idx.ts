@@ -15,7 +15,7 @@ const MNIST_ADVICE =
  * Reads the IDX format of the MNIST files: two zero bytes, the element type, the number of dimensions, each dimension as
  * a big-endian uint32, then the elements. Only unsigned bytes are supported. `file` is the name that errors give, and `advice` what they
  * advise: by default what to do about one of MNIST's files.
- * @throws DatasetError where the header or the length is wrong
+ * @throws DatasetError if the header or the length is wrong
  */
 export function parseIdx(bytes: Uint8Array, file: string, advice = MNIST_ADVICE): IdxArray {
   const badIdx = (problem: string) => new DatasetError(`${file}: ${problem} ${advice}`, { file });

@@ -33,7 +33,7 @@ export interface Fetched {
   /** Whether the body is a gzip file of the contents. */
   readonly packed: boolean;
   readonly mirror: string;
-  /** Of the mirrors tried before, as in NoMirrorError. */
+  /** The failures of the mirrors that were tried before, as in NoMirrorError. */
   readonly failures: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export interface MirrorOptions {
 
 /**
  * The mirrors' base addresses: $LOCKSTEP_MNIST_MIRRORS, separated by commas, else the public ones.
- * @throws UsageError where one isn't an http or https address
+ * @throws UsageError if one isn't an http or https address
  */
 export function mirrorsOf(env: NodeJS.ProcessEnv): readonly string[] {
   const given = (env.LOCKSTEP_MNIST_MIRRORS ?? '').split(',').map((address) => address.trim());
@@ -71,7 +71,7 @@ export class Mirrors {
 
   /**
    * Fetches a file and fills `bytes`, as long as its contents, with them, unpacked and checked by their SHA-256.
-   * @throws NoMirrorError where no mirror delivers
+   * @throws NoMirrorError if no mirror delivers
    */
   async fetch(file: DataFile, bytes: Uint8Array): Promise<Fetched> {
     const failures: string[] = [];

@@ -1,7 +1,12 @@
+import type { SampleShape } from './dataset.ts';
+
+/** The samples of MNIST, and those of every set in its form: synthetic digits, prepared pictures. */
+export const MNIST_SHAPE: SampleShape = { maps: 1, height: 28, width: 28, classes: 10 };
+
 export interface DataFile {
   /** Without the .gz that a packed copy carries. */
   readonly name: string;
-  /** Of the unpacked bytes. */
+  /** SHA-256 of the unpacked bytes. */
   readonly sha256: string;
   readonly shape: readonly number[];
 }
@@ -9,11 +14,13 @@ export interface DataFile {
 /** Training images and labels, then test images and labels: the order of the data set's digest. */
 export type DataFiles = readonly [DataFile, DataFile, DataFile, DataFile];
 
+const { height, width } = MNIST_SHAPE;
+
 export const MNIST_FILES: DataFiles = [
   {
     name: 'train-images-idx3-ubyte',
     sha256: 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
-    shape: [60000, 28, 28],
+    shape: [60000, height, width],
   },
   {
     name: 'train-labels-idx1-ubyte',
@@ -23,7 +30,7 @@ export const MNIST_FILES: DataFiles = [
   {
     name: 't10k-images-idx3-ubyte',
     sha256: '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
-    shape: [10000, 28, 28],
+    shape: [10000, height, width],
   },
   {
     name: 't10k-labels-idx1-ubyte',

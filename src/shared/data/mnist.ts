@@ -6,7 +6,7 @@ import { listDataFolder } from './data-folder.ts';
 import type { Dataset } from './dataset.ts';
 import { digestOf, sha256 } from './digest.ts';
 import { badFile, elements, type IdxArray, idxHeaderBytes, parseIdx } from './idx.ts';
-import { type DataFile, type DataFiles, MNIST_FILES } from './mnist-files.ts';
+import { type DataFile, type DataFiles, MNIST_FILES, MNIST_SHAPE } from './mnist-files.ts';
 import { CHUNK_BYTES, TooLongError, unpackInto } from './unpack.ts';
 
 type Allocate = (length: number) => Uint8Array;
@@ -43,8 +43,10 @@ export async function loadMnist(
     name: 'mnist',
     train: { images: images.data, labels: labels.data, count },
     test: { images: heldOutImages.data, labels: heldOutLabels.data, count: heldOutLabels.data.length },
-    width,
+    maps: MNIST_SHAPE.maps,
     height,
+    width,
+    classes: MNIST_SHAPE.classes,
     sha256: digestOf(files),
   };
 }

@@ -16,13 +16,13 @@ export interface OpenOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Gives the arrays that receive the images and labels. */
   readonly allocate?: (length: number) => Uint8Array;
-  /** Tells a person one line. */
+  /** Prints one line. */
   readonly print: (line: string) => void;
-  /** Shows a person a passing text, in place of the one before; an empty one takes it away. */
+  /** Shows a status text, which replaces the last one; an empty text removes it. */
   readonly show?: (text: string) => void;
-  /** Digest of the data set that a checkpoint was trained on: it is drawn again where it was drawn, and no digits are drawn in place of others. */
+  /** Digest of the data set that a checkpoint was trained on. Synthetic digits are made again; they never replace another set. */
   readonly trainedOn?: string | undefined;
-  /** --data of the run that wrote the checkpoint: tried first where no folder is named. */
+  /** --data of the run that wrote the checkpoint: tried first if no folder is named. */
   readonly recorded?: string | undefined;
   readonly startTimer?: StartTimer;
   /** For tests with small made-up sets. */
@@ -32,15 +32,15 @@ export interface OpenOptions {
 const USUAL_COLUMNS = 80;
 
 /**
- * The data set: from --data, else $MNIST_DIR, else the user's cache, where missing and damaged files are fetched from a
- * mirror; where no mirror delivers, digits are drawn, and `say` is told so. A folder that a person named must be right.
- * @throws DatasetError where a named folder isn't right, or digits would have to be drawn for a checkpoint that was trained
- * on others, UsageError for a wrong list of mirrors
+ * The data set: from --data, else $MNIST_DIR, else the user's cache, whose missing and damaged files are fetched from a mirror.
+ * If no mirror delivers, the data are synthetic digits, and a warning is printed. A named folder must be complete.
+ * @throws DatasetError if a named folder isn't complete, or if synthetic digits would replace the set that a checkpoint was
+ * trained on; UsageError for a wrong list of mirrors
  */
 export async function openDataset(options: OpenOptions): Promise<Dataset> {
   const { flag, env, allocate = (length) => new Uint8Array(length), print, files } = options;
   if (flag === SYNTHETIC) {
-    print('Data: SYNTHETIC digits, as --data says, not MNIST.');
+    print('Data: SYNTHETIC digits, by --data, not MNIST.');
     return syntheticDataset({ allocate });
   }
   if (flag !== undefined || env.MNIST_DIR) {
@@ -79,7 +79,7 @@ async function loadRecorded({ recorded, print, files }: OpenOptions, allocate: (
   }
 }
 
-/** Fetches what the cache lacks, and enters it there. */
+/** Fetches files that the cache lacks, and adds them to it. */
 function fromMirrors({ env, print, show = showOnTerminal, startTimer }: OpenOptions): Replace {
   const cache = cacheFolder(env);
   const mirrors = new Mirrors(mirrorsOf(env), { onProgress: percentages(show), startTimer });
@@ -101,16 +101,16 @@ function fallbackWarning(error: NoMirrorError, cache: string): string[] {
     'WARNING: MNIST was not found and could not be fetched. The data are SYNTHETIC digits, not MNIST.',
     `  --data is not given, $MNIST_DIR is not set, and ${shownPath(cache)} lacks ${error.file}. Mirrors tried:`,
     ...error.failures.map((failure) => `  ${failure}`),
-    '  Accuracies on drawn digits say nothing about MNIST. To train on it, put its four files into a folder and name',
-    '  that by --data or $MNIST_DIR, or name other mirrors by $LOCKSTEP_MNIST_MIRRORS. No search: --data synthetic',
+    '  Accuracies on synthetic digits say nothing about MNIST. To train on it, put its four files into a folder and name',
+    '  that by --data or $MNIST_DIR, or name other mirrors by $LOCKSTEP_MNIST_MIRRORS. To skip the search: --data synthetic',
   ];
 }
 
 function notSynthetic({ file, failures }: NoMirrorError, cache: string): DatasetError {
   return new DatasetError(
-    "MNIST was not found and could not be fetched, and weights that weren't trained on drawn digits aren't tried on them: " +
+    "MNIST was not found and could not be fetched, and weights that weren't trained on synthetic digits aren't tested on them: " +
       `--data is not given, $MNIST_DIR is not set, and ${shownPath(cache)} lacks ${file}. Mirrors tried: ${failures.join('; ')}. ` +
-      'Put its four files into a folder and name that by --data or $MNIST_DIR. For drawn digits all the same: --data synthetic',
+      'Put its four files into a folder and name that by --data or $MNIST_DIR. To use synthetic digits anyway: --data synthetic',
   );
 }
 
@@ -130,7 +130,7 @@ function reusing(allocate: (length: number) => Uint8Array): () => (length: numbe
   };
 }
 
-/** Shows how much of a file has come, no more often than it says something new. */
+/** Shows how much of a file has been received, only if the text changes. */
 function percentages(show: (text: string) => void) {
   let last = '';
   return (file: DataFile, received: number, total: number | undefined): void => {
@@ -145,10 +145,10 @@ function megabytes(bytes: number): string {
   return bytes < 1e5 ? `${(bytes / 1000).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-/** On standard error, where that is a terminal. */
+/** Shows a text on standard error if that is a terminal. */
 function showOnTerminal(text: string): void {
   const { isTTY, columns } = process.stderr;
-  // A pseudo-terminal without a size says 0.
+  // A pseudo-terminal without a size has 0 columns.
   const width = columns || USUAL_COLUMNS;
   // A line as wide as the terminal would wrap, and its first half would stay.
   if (isTTY) process.stderr.write(`\r\u001b[K${text.slice(0, width - 1)}`);

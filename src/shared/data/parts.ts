@@ -3,7 +3,7 @@ import { PART_BYTES } from '../wire/messages.ts';
 import type { Dataset } from './dataset.ts';
 import { digestOf, sha256 } from './digest.ts';
 import { elements, idxHeaderBytes, writeIdxHeader } from './idx.ts';
-import { MNIST_FILES } from './mnist-files.ts';
+import { MNIST_FILES, MNIST_SHAPE } from './mnist-files.ts';
 
 /** A data set as one run of bytes: training images and labels, test images and labels. */
 export function partsOf({ train, test }: Dataset): Uint8Array[] {
@@ -12,18 +12,19 @@ export function partsOf({ train, test }: Dataset): Uint8Array[] {
   return Array.from({ length: count }, (_, part) => bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES));
 }
 
-export interface DatasetShape {
+/** Numbers of samples. */
+export interface SampleCounts {
   readonly train: number;
   readonly test: number;
-  readonly side: number;
 }
 
 /**
- * A data set from its bytes, checked by its digest.
- * @throws DatasetError where they are others
+ * A data set of MNIST's shape from its bytes, checked by its digest.
+ * @throws DatasetError if the digest is another one
  */
-export function datasetFrom(bytes: Uint8Array, { train, test, side }: DatasetShape, digest: string): Dataset {
-  const shapes = [[train, side, side], [train], [test, side, side], [test]];
+export function datasetFrom(bytes: Uint8Array, { train, test }: SampleCounts, digest: string): Dataset {
+  const { height, width } = MNIST_SHAPE;
+  const shapes = [[train, height, width], [train], [test, height, width], [test]];
   let begin = 0;
   const files = shapes.map((shape, i) => {
     const data = bytes.subarray(begin, begin + elements(shape));
@@ -35,7 +36,7 @@ export function datasetFrom(bytes: Uint8Array, { train, test, side }: DatasetSha
   });
   const actual = digestOf(files);
   if (begin !== bytes.length || actual !== digest) {
-    throw new DatasetError(`The data set that came has the digest ${actual}, not ${digest}, which the run has.`);
+    throw new DatasetError(`The data set that was received has the digest ${actual}, but the run has ${digest}.`);
   }
   const [images, labels, testImages, testLabels] = files.map(({ data }) => data) as [
     Uint8Array,
@@ -47,6 +48,7 @@ export function datasetFrom(bytes: Uint8Array, { train, test, side }: DatasetSha
     name: 'mnist',
     train: { images, labels, count: train },
     test: { images: testImages, labels: testLabels, count: test },
-    ...{ width: side, height: side, sha256: actual },
+    ...MNIST_SHAPE,
+    sha256: actual,
   };
 }

@@ -1,4 +1,4 @@
-/** In pixels, from the upper left corner of the upper left pixel; y downwards. */
+/** A point in pixels from the upper left corner of the upper left pixel; y downwards. */
 export type Point = readonly [x: number, y: number];
 
 export interface Pen {
@@ -21,7 +21,7 @@ const SOFT = 0.6;
 // Only additions, multiplications, divisions and comparisons of float64, which IEEE 754 defines to the last bit: the
 // pictures are the same bytes on every engine. Math.sqrt, sin and their like are not so defined.
 
-/** Draws a smooth curve by its control points: it starts and ends in them, and keeps a corner where one is repeated. */
+/** Draws a smooth curve by its control points: it starts and ends in them, and keeps a corner if one is repeated. */
 export function drawCurve(canvas: Canvas, points: readonly Point[], pen: Pen): void {
   let curve = points;
   for (let round = 0; round < ROUNDS; round++) curve = cutCorners(curve);
@@ -63,7 +63,7 @@ function drawLine({ pixels, side }: Canvas, [ax, ay]: Point, [bx, by]: Point, { 
   }
 }
 
-/** The pixels that a line from a to b may touch along one axis: from the first one to the one behind the last. */
+/** The pixels that a line from a to b may touch along one axis: from the first one to the one after the last. */
 function reach(a: number, b: number, outer: number, side: number): [number, number] {
   return [Math.max(0, Math.floor(Math.min(a, b) - outer)), Math.min(side, Math.floor(Math.max(a, b) + outer) + 1)];
 }

@@ -3,17 +3,18 @@ import type { Dataset, Split } from './dataset.ts';
 import { digestOf, sha256 } from './digest.ts';
 import { GLYPHS, type Glyph } from './glyphs.ts';
 import { elements, idxHeaderBytes, writeIdxHeader } from './idx.ts';
-import { MNIST_FILES } from './mnist-files.ts';
+import { MNIST_FILES, MNIST_SHAPE } from './mnist-files.ts';
 import { type Canvas, drawCurve, type Pen, type Point } from './pen.ts';
 
 /** The digest of the data set in its default size, the same everywhere. */
 export const SYNTHETIC_SHA256 = 'd529a61d21784944c8a8dd11e7f90bc0b3ef3fa5f14bc5d676da1d0ea8461fdd';
 
-const SIDE = 28;
+/** Rows and columns of an image. */
+const SIDE = MNIST_SHAPE.height;
 const TWO_32 = 2 ** 32;
 /** The last one there is, so that a run's own seed is hardly ever the same. */
 const SEED = Number.MAX_SAFE_INTEGER;
-/** Stream of the first test image: as far behind the training images as any count of them. */
+/** Stream of the first test image: beyond any number of training images. */
 const FIRST_TEST = TWO_32;
 /** Height and width of the box that glyphs are written in. */
 const BOX = 20;
@@ -52,8 +53,7 @@ export function syntheticDataset({
     name: 'synthetic',
     train: drawSplit({ images: trainImages, labels: trainLabels, count: train }, 0),
     test: drawSplit({ images: testImages, labels: testLabels, count: test }, FIRST_TEST),
-    width: SIDE,
-    height: SIDE,
+    ...MNIST_SHAPE,
     sha256: digestOf(files.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) }))),
   };
 }

@@ -9,7 +9,7 @@ export const CHUNK_BYTES = 1 << 18;
 export class TooLongError extends Error {}
 
 /**
- * Reads `source`, a gzip file where `packed`, into `bytes`. Longer contents are refused without being read to their end.
+ * Reads `source`, a gzip file if `packed`, into `bytes`. Longer contents are refused without being read to their end.
  * @returns the part of `bytes` that was filled
  * @throws TooLongError, zlib's errors (with a code Z_…) or those of the source
  */
@@ -30,7 +30,7 @@ export async function unpackInto(bytes: Uint8Array, source: Readable, packed: bo
     if (packed) await pipeline(source, createGunzip({ chunkSize: CHUNK_BYTES }), collect);
     else await pipeline(source, collect);
   } catch (error) {
-    // On Node 20 a pipeline may report an AbortError in place of what its consumer threw.
+    // On Node 20 a pipeline may report an AbortError instead of its consumer's error.
     throw tooLong ? new TooLongError() : error;
   }
   return bytes.subarray(0, length);

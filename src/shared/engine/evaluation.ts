@@ -1,8 +1,6 @@
 import type { Evaluation } from './executor.ts';
 import type { ShardRange } from './tree.ts';
 
-const CLASSES = 10;
-
 /** Results of consecutive chunks of the test set. */
 export interface EvaluatedChunks {
   readonly range: ShardRange;
@@ -26,9 +24,9 @@ export function joinChunks(
   return { lossSum, predictions };
 }
 
-/** Test images by [truth][guess]. */
-export function confusionOf(truths: Uint8Array, guesses: Uint8Array): number[][] {
-  const confusion = Array.from({ length: CLASSES }, () => new Array<number>(CLASSES).fill(0));
+/** Counts of images by [truth][guess]. */
+export function confusionOf(truths: Uint8Array, guesses: Uint8Array, classes: number): number[][] {
+  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   for (const [i, truth] of truths.entries()) {
     const row = confusion[truth] as number[];
     const guess = guesses[i] as number;

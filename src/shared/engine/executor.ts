@@ -12,7 +12,7 @@ export interface WeightsVersion {
 /** The weights after some step, and the optimizer's moments with them. */
 export type StateVersion = WeightsVersion & StateVectors;
 
-/** The sums over the shards under one node of the reduction tree. */
+/** The sums over the shards under one vertex of the reduction tree. */
 export interface PartialGradient extends LossSum {
   readonly range: ShardRange;
   /** [parameters] */
@@ -29,14 +29,14 @@ export interface StepWork {
 }
 
 export interface StepResult extends LossSum {
-  /** The mean gradient's sum of squares. Where it isn't finite, `next` is worth nothing. */
+  /** The mean gradient's sum of squares. If it isn't finite, `next` is invalid. */
   readonly squares: number;
-  /** From when the slowest worker came to the step to its end. */
+  /** Seconds from the slowest worker's start of the step to its end. */
   readonly seconds: number;
   readonly phases: StepPhases;
 }
 
-/** Of computing gradients, in seconds; each of the slowest worker. */
+/** The seconds of each phase of computing gradients, of its slowest worker. */
 export interface GradientPhases {
   /** Drawing samples, decoding and shifting them. */
   readonly sample: number;
@@ -45,9 +45,9 @@ export interface GradientPhases {
   readonly reduce: number;
 }
 
-/** Of a step, likewise. */
+/** The seconds of each phase of a step, likewise. */
 export interface StepPhases extends GradientPhases {
-  /** Telling the workers what to do. */
+  /** Sending work to the workers. */
   readonly dispatch: number;
   readonly update: number;
   /** What is left of the step. */
@@ -60,7 +60,7 @@ export class AbandonedError extends Error {}
 export interface StepUnderWay {
   /**
    * To be called once, in the order of the steps.
-   * @throws WorkerError where the same shards failed again and again, AbandonedError
+   * @throws WorkerError if the same shards failed again and again, AbandonedError
    */
   finish(): Promise<StepResult>;
 }

@@ -5,8 +5,9 @@ import type { KernelExports } from './wasm/exports.ts';
 import { padded } from './wasm/memory.ts';
 
 /**
- * Adds partials up to `node` by whole vectors.
- * @param levels where sums lie, [parameters] each, one a level of the tree; without them it adds in place, into the leftmost partial
+ * Adds partial gradients up to the vertex over `range`, by whole vectors.
+ * @param levels vectors for the sums, [parameters] each, one a level of the tree; without them it adds in place, into the
+ * leftmost partial
  */
 export function addPartials(
   kernel: KernelExports,

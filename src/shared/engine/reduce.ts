@@ -1,10 +1,10 @@
 import { type ShardRange, splitOf } from './tree.ts';
 
 /**
- * Adds up `node` in the tree's order from what is known of it and of the nodes below.
- * @param known the value of a node; undefined where its children must be added
+ * Adds up the vertex over `range` in the tree's order, from the values that are known of it and of the vertices below.
+ * @param known the value of a vertex; undefined if its children must be added
  * @param add may keep its sum at place `depth`, where it stays untouched until it has been added itself
- * @throws Error where a leaf isn't known
+ * @throws Error if a leaf isn't known
  */
 export function reduceTree<Value>(
   range: ShardRange,

@@ -26,7 +26,7 @@ export class Sampler {
   readonly #augment: Augment;
   readonly #permutations: PhiloxStream;
   readonly #augmentations: PhiloxStream;
-  /** By the epoch's parity, so that the two epochs of a straddling batch don't displace each other. */
+  /** One order for each parity of the epoch, so that the two epochs of a straddling batch don't displace each other. */
   readonly #orders: readonly [EpochOrder, EpochOrder];
 
   constructor({ samples, batch, seed, augment }: SamplerOptions) {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { initialWeights } from '../model/initialize.ts';
-import { layoutOf } from '../model/layout.ts';
-import { lenet5 } from '../model/lenet5.ts';
+import { shapeSize } from '../model/layout.ts';
+import { modelOf } from '../model/registry.ts';
 import { PhiloxStream, PURPOSE } from '../util/philox.ts';
 import { littleEndianBytes } from '../util/safetensors.ts';
 import { Sampler } from './sampler.ts';
@@ -13,16 +13,15 @@ import { planKernel } from './wasm/plan.ts';
 const SAMPLES = 64;
 const SHARD_SIZE = 8;
 const SHARDS = 4;
-const SIDE = 28;
 
 export interface SelfTest {
-  /** In hex: equal wherever this build computes the same bits. */
+  /** A hash in hex: equal on every machine on which this build computes the same bits. */
   readonly sha256: string;
-  /** Of one thread, roughly. */
+  /** The speed of one thread, roughly. */
   readonly samplesPerSecond: number;
 }
 
-/** A node says it at every connection. */
+/** Kept, since a node sends it at every connection. */
 let known: SelfTest | undefined;
 
 /**
@@ -39,10 +38,10 @@ function compute(): SelfTest {
   let samplesPerSecond = 0;
   for (const head of ['softmax', 'rbf'] as const) {
     const memory = new SharedMemory();
-    const layout = layoutOf(lenet5(head, 0.1));
+    const layout = modelOf({ head, rbfJ: 0.1 });
     const plan = planKernel(layout, SHARD_SIZE, memory);
-    const images = memory.hold(noise(1, SAMPLES * SIDE * SIDE, 256));
-    const labels = memory.hold(noise(2, SAMPLES, 10));
+    const images = memory.hold(noise(1, SAMPLES * shapeSize(layout.input), 256));
+    const labels = memory.hold(noise(2, SAMPLES, layout.spec.head.classes));
     const [weights, sum, other] = [1, 2, 3].map(() => memory.parameters(layout.parameters)) as [
       Float32Array,
       Float32Array,

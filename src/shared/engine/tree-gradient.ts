@@ -9,14 +9,14 @@ export interface TreeGradientOptions {
   readonly backend: Backend;
   readonly kernel: KernelExports;
   readonly sampler: Sampler;
-  /** Where the samples are drawn from. */
+  /** The data set that is sampled. */
   readonly train: Pick<SampleBatch, 'images' | 'labels'>;
   readonly shardSize: number;
   /** Vectors to reduce in, [parameters] each, one a level of the tree. */
   readonly levels: readonly Float32Array[];
 }
 
-/** Samples, computes and reduces what lies under a node of a step's tree, in the calling thread, with the backend's weights. */
+/** Samples, computes and reduces the shards under a vertex of a step's tree, in the calling thread, with the backend's weights. */
 export class TreeGradient {
   /** Runs while partials are added. */
   readonly reducing = new Stopwatch();
@@ -31,7 +31,7 @@ export class TreeGradient {
     this.#shifts = new Int8Array(2 * count);
   }
 
-  /** Writes the gradient sum of step t's `node` over `target`, [parameters]: the left child's, plus the right child's from the next level. */
+  /** Writes the gradient sum of step t's `range` over `target`, [parameters]: the left child's, plus the right child's from the next level. */
   sum(t: number, range: ShardRange, target: Float32Array, level = 0): LossSum {
     const { backend, kernel, levels } = this.#options;
     if (range.end - range.begin <= backend.shardsAtOnce) return this.#gradientOf(t, range, target);

@@ -1,13 +1,13 @@
 /**
- * The reduction tree over shard indices: node [begin, end) splits at begin plus the largest power of two below its
- * length; a leaf is one shard. Sums taken in this order are the same bits however the nodes were dealt.
+ * The reduction tree over shard indices: the vertex [begin, end) splits at begin plus the largest power of two below its
+ * length; a leaf is one shard. Sums taken in this order are the same bits however the shard ranges were assigned.
  */
 export interface ShardRange {
   readonly begin: number;
   readonly end: number;
 }
 
-/** Where a node of more than one shard splits into its two children. */
+/** The shard at which a vertex of more than one shard splits into its two children. */
 export function splitOf({ begin, end }: ShardRange): number {
   const length = end - begin;
   let half = 1;
@@ -15,7 +15,7 @@ export function splitOf({ begin, end }: ShardRange): number {
   return begin + half;
 }
 
-/** The fewest tree nodes under the root [0, shards) that together cover [begin, end), ascending. */
+/** The fewest vertices under the root [0, shards) that together cover [begin, end), ascending. */
 export function cover(shards: number, begin: number, end: number): ShardRange[] {
   const ranges: ShardRange[] = [];
   const visit = (range: ShardRange): void => {

@@ -20,7 +20,7 @@ export interface StateVectors {
 
 /** The scalars of src/kernel/optimizer.ts, float64 until the kernel takes them. */
 export interface UpdateScalars {
-  /** From the gradient sum to the mean. */
+  /** The factor from the gradient sum to the mean. */
   readonly scale: number;
   readonly clip: number;
   readonly rate: number;
@@ -71,12 +71,12 @@ export interface UpdateRecordPlan {
 const RULE = 0;
 const PARTIALS = 1;
 const POINTERS = 2;
-const NODES = 8;
-const NODE_WORDS = 3;
+const RANGES = 8;
+const RANGE_WORDS = 3;
 
 /**
  * One update in shared memory, so that any thread can apply any block of it. It reads partials and the current state and
- * writes the next one, so a block may be applied again where a thread died in the middle of it.
+ * writes the next one, so a block may be applied again if a thread died in the middle of it.
  */
 export class UpdateRecord {
   readonly plan: UpdateRecordPlan;
@@ -89,7 +89,7 @@ export class UpdateRecord {
     return new UpdateRecord({
       parameters,
       shards,
-      words: memory.int32(NODES + NODE_WORDS * shards),
+      words: memory.int32(RANGES + RANGE_WORDS * shards),
       scalars: memory.float64(SCALARS.length),
       squares: memory.float64(Math.ceil(padded(parameters) / UPDATE_BLOCK)),
     });
@@ -105,7 +105,7 @@ export class UpdateRecord {
     const vectors = [current.values, next.values, current.m, next.m, current.v, next.v];
     for (const [i, vector] of vectors.entries()) words[POINTERS + i] = vector?.byteOffset ?? 0;
     for (const [i, { range, gradient }] of partials.entries()) {
-      const at = NODES + NODE_WORDS * i;
+      const at = RANGES + RANGE_WORDS * i;
       words[at] = range.begin;
       words[at + 1] = range.end;
       words[at + 2] = gradient.byteOffset;
@@ -162,9 +162,9 @@ export class BlockUpdater {
   /** The pointer to the gradient sum of one block, `offset` bytes into each partial. */
   #reduce(offset: number, count: number): number {
     const { words, shards } = this.#plan;
-    const end = NODES + NODE_WORDS * (words[PARTIALS] as number);
+    const end = RANGES + RANGE_WORDS * (words[PARTIALS] as number);
     const known = (range: ShardRange): number | undefined => {
-      for (let at = NODES; at < end; at += NODE_WORDS) {
+      for (let at = RANGES; at < end; at += RANGE_WORDS) {
         if (words[at] === range.begin && words[at + 1] === range.end) return (words[at + 2] as number) + offset;
       }
       return undefined;

@@ -1,7 +1,7 @@
 import { PhiloxStream, PURPOSE } from '../util/philox.ts';
 import type { ModelLayout, TensorLayout } from './layout.ts';
 
-/** Of subsampling layers: the mean of the four inputs. */
+/** The coefficient of subsampling layers: the mean of the four inputs. */
 const COEFFICIENT = 0.25;
 
 /**
@@ -16,7 +16,7 @@ export function initialWeights(layout: ModelLayout, seed: number, squareRoot: (x
   for (const tensor of layout.tensors) {
     const { name, offset, size } = tensor;
     const values = weights.subarray(offset, offset + size);
-    // Every parameter has its word, used or not: a weight depends on its own offset alone.
+    // Every parameter has a random word, used or not: a weight depends on its own offset alone.
     const words = Uint32Array.from(values, () => stream.next());
     if (tensor.fanIn.length > 0) scaleUniform(words, tensor, squareRoot, values);
     else if (name.endsWith('.coefficient')) values.fill(COEFFICIENT);

@@ -1,7 +1,7 @@
 import { ModelError } from '../util/errors.ts';
 import type { ConvSpec, HeadSpec, LayerSpec, ModelSpec } from './spec.ts';
 
-/** A map stack [maps][height][width], or [units][1][1] behind a dense layer. */
+/** A map stack [maps][height][width], or [units][1][1] after a dense layer. */
 export interface Shape {
   readonly maps: number;
   readonly height: number;
@@ -15,7 +15,7 @@ export interface TensorLayout {
   /** First element in the flat vector. */
   readonly offset: number;
   readonly size: number;
-  /** Per leading index, how many inputs one output sums over; empty where the tensor is not drawn at random. */
+  /** Per leading index, how many inputs one output sums over; empty if the tensor isn't initialized at random. */
   readonly fanIn: readonly number[];
 }
 
@@ -32,6 +32,8 @@ export interface LayerLayout {
 
 export interface ModelLayout {
   readonly spec: ModelSpec;
+  /** An image before it is padded. */
+  readonly input: Shape;
   readonly layers: readonly LayerLayout[];
   readonly tensors: readonly TensorLayout[];
   readonly parameters: number;
@@ -43,23 +45,21 @@ export function shapeSize(shape: Shape): number {
 
 /**
  * Derives every layer's shapes, tensors (in the flat order of checkpoints and hashes) and connection counts.
- * @throws ModelError where the layers don't fit each other
+ * @throws ModelError if the layers don't fit each other
  */
 export function layoutOf(spec: ModelSpec): ModelLayout {
   const layers: LayerLayout[] = [];
+  const { height, width, padding } = spec.input;
+  const input: Shape = { maps: 1, height, width };
   let offset = 0;
-  let shape: Shape = {
-    maps: 1,
-    height: spec.input.height + 2 * spec.input.padding,
-    width: spec.input.width + 2 * spec.input.padding,
-  };
+  let shape: Shape = { ...input, height: height + 2 * padding, width: width + 2 * padding };
   for (const layer of [...spec.layers, spec.head]) {
     const layout = layerLayout(layer, shape, offset);
     layers.push(layout);
     shape = layout.output;
     offset += layout.parameters;
   }
-  return { spec, layers, tensors: layers.flatMap((layer) => layer.tensors), parameters: offset };
+  return { spec, input, layers, tensors: layers.flatMap((layer) => layer.tensors), parameters: offset };
 }
 
 function layerLayout(spec: LayerSpec | HeadSpec, input: Shape, offset: number): LayerLayout {

@@ -31,7 +31,7 @@ export interface ConvSpec {
   readonly maps: number;
   /** Rows and columns of a kernel. */
   readonly kernel: number;
-  /** Per input map, the output maps that it feeds; all of them where absent. */
+  /** Per input map, the output maps that it feeds; all of them if absent. */
   readonly table?: readonly (readonly number[])[];
 }
 

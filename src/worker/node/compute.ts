@@ -5,8 +5,8 @@ import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import { cover, type ShardRange } from '../../shared/engine/tree.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
-import { lenet5 } from '../../shared/model/lenet5.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { Stopwatch } from '../../shared/util/stopwatch.ts';
 import { LocalPool } from '../pool/pool.ts';
 import type { SampleSet } from '../pool/sample-set.ts';
@@ -57,7 +57,7 @@ export class Compute {
   constructor({ config, threads, train, test, memory, ...hooks }: ComputeOptions) {
     this.#config = config;
     this.#threads = threads;
-    this.layout = layoutOf(lenet5(config.head, config.rbfJ));
+    this.layout = modelOf(config);
     const module = compileKernel();
     this.#kernel = instantiateKernel(module, memory.memory);
     const { parameters } = this.layout;

@@ -15,8 +15,6 @@ import { placeInMemory } from '../pool/sample-set.ts';
 import { Compute, type ComputeConfig } from './compute.ts';
 import type { Welcome } from './session.ts';
 
-const SIDE = 28;
-
 const ConfigSchema = z.strictObject(
   Object.fromEntries(
     (['head', 'rbfJ', 'batch', 'shardSize', 'seed', 'augment'] as const).map((key) => [key, trainSchema.shape[key]]),
@@ -79,7 +77,6 @@ export class NodeData {
     memory: SharedMemory,
   ): Promise<Dataset | undefined> {
     const { env, print } = this.#options;
-    const shape = { train, test, side: SIDE };
     const allocate = (length: number): Uint8Array => memory.bytes(length);
     if (digest === SYNTHETIC_SHA256) return syntheticDataset({ allocate });
     const own = received === undefined ? await this.#own(allocate) : undefined;
@@ -88,7 +85,7 @@ export class NodeData {
     const bytes = received ?? (await readFile(kept).catch(() => undefined));
     if (bytes === undefined) return undefined;
     try {
-      const dataset = datasetFrom(bytes, shape, digest);
+      const dataset = datasetFrom(bytes, { train, test }, digest);
       if (received !== undefined)
         await keep(kept, received).catch((error: Error) => print(`The data set can't be kept: ${error.message}`));
       return dataset;

@@ -36,13 +36,22 @@ async function makeRun(files: RunFiles = {}): Promise<string> {
   const name = `run-${++made}`;
   const manifest = await manifestOf({
     ...resolveTrainConfig({ flags, env: {} }),
-    ...{ name, dataset, digests: { dataset: DIGEST, numerics: DIGEST, ...digests } },
-    ...{ from: 0, started: new Date(0), metricsUrl: undefined },
+    name,
+    dataset,
+    digests: { dataset: DIGEST, numerics: DIGEST, ...digests },
+    from: 0,
+    started: new Date(0),
+    metricsUrl: undefined,
   });
   const lineOf = (step: number): string =>
     stepLine({
-      ...{ step, loss: 2.3 / step, accuracy: 0.5, learningRate: 0.003, gradientNorm: 1 },
-      ...{ timings: { total: made / 1000 }, ...change(step) },
+      step,
+      loss: 2.3 / step,
+      accuracy: 0.5,
+      learningRate: 0.003,
+      gradientNorm: 1,
+      timings: { total: made / 1000 },
+      ...change(step),
     });
   mkdirSync(join(root, name));
   writeFileSync(
@@ -57,7 +66,9 @@ async function makeRun(files: RunFiles = {}): Promise<string> {
 function diff(...args: string[]) {
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, LOCKSTEP_LOG_FORMAT: 'text' };
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'diff', ...args], {
-    ...{ cwd: root, encoding: 'utf8', env },
+    cwd: root,
+    encoding: 'utf8',
+    env,
   });
   return { status, stdout, stderr };
 }
@@ -142,7 +153,9 @@ describe('runs that part', () => {
     );
     for (const name of names) assert.ok(stdout.includes(`\n  lockstep verify ${name}\n`), stdout);
     assert.deepEqual(json, {
-      ...{ same: false, steps: 2, causes: [] },
+      same: false,
+      steps: 2,
+      causes: [],
       first: { step: 3, fields: { accuracy: [0.5, next], gradientNorm: [1, 2] } },
     });
   });
@@ -192,14 +205,16 @@ describe('runs that part', () => {
     assert.deepEqual(json.causes, [
       { what: 'option', name: '--seed', values: [1, 2] },
       {
-        ...{ what: 'data', name: 'data set' },
+        what: 'data',
+        name: 'data set',
         values: [
           { name: 'mnist', sha256: DIGEST },
           { name: 'synthetic', sha256: digests.dataset },
         ],
       },
       {
-        ...{ what: 'kernel', name: 'numerics' },
+        what: 'kernel',
+        name: 'numerics',
         values: [
           { sha256: DIGEST, lockstep: '0.1.0', node: 'v20.0.0' },
           { sha256: digests.numerics, ...versions },

@@ -35,8 +35,12 @@ const ENDED = '2026-05-04T10:00:00.000Z';
 const running = manifestJson(
   await manifestOf({
     ...resolveTrainConfig({ flags: { iterations: '600' }, env: {} }),
-    ...{ name: 'first', digests: { dataset: 'd', numerics: 'n' }, dataset: 'mnist', from: 0 },
-    ...{ started: new Date(ENDED), metricsUrl: undefined },
+    name: 'first',
+    digests: { dataset: 'd', numerics: 'n' },
+    dataset: 'mnist',
+    from: 0,
+    started: new Date(ENDED),
+    metricsUrl: undefined,
   }),
 );
 
@@ -49,7 +53,12 @@ function resultOf(steps: number, testAccuracy?: number) {
 function linesOf(steps: number, evaluated: readonly number[] = []): string {
   const lineOf = (step: number): string =>
     stepLine({
-      ...{ step, loss: 2.3, accuracy: 0.5, learningRate: 0.003, gradientNorm: 1, timings: { total: 0.001 } },
+      step,
+      loss: 2.3,
+      accuracy: 0.5,
+      learningRate: 0.003,
+      gradientNorm: 1,
+      timings: { total: 0.001 },
       ...(evaluated.includes(step) ? { testAccuracy: step / 10_000 } : {}),
     });
   return Array.from({ length: steps }, (_, i) => lineOf(i + 1)).join('');
@@ -189,15 +198,15 @@ test('runs are listed newest first, with what lies on the disk below them, links
 describe('the table', () => {
   const now = new Date('2026-05-04T12:00:00.000Z');
   const finished: ListedRun = {
-    ...{
-      name: 'first',
-      path: '/runs/first',
-      state: 'finished',
-      step: 10_000,
-      iterations: 10_000,
-      testAccuracy: 0.98765,
-    },
-    ...{ dataset: 'mnist', changed: new Date(ENDED), bytes: 14_700_000 },
+    name: 'first',
+    path: '/runs/first',
+    state: 'finished',
+    step: 10_000,
+    iterations: 10_000,
+    testAccuracy: 0.98765,
+    dataset: 'mnist',
+    changed: new Date(ENDED),
+    bytes: 14_700_000,
   };
 
   test('is as narrow as its cells, figures below each other', () => {

@@ -47,7 +47,8 @@ describe('doctor looks at', () => {
   // Another hash means other numerics: where that is intended, put in what the failed comparison shows.
   test("the kernel's bits", () => {
     assert.deepEqual(checkKernel(), {
-      ...{ name: 'kernel', status: 'ok' },
+      name: 'kernel',
+      status: 'ok',
       found: 'WebAssembly SIMD and threads work; a test gradient has the right bits',
     });
     assertHelps(checkKernel('0'.repeat(64)), 'problem', /Don't trust/);
@@ -80,7 +81,7 @@ describe('doctor looks at', () => {
   test('the metrics port', async (t) => {
     const port = await takenPort(t);
     assertHelps(await checkPort(port, true), 'problem', /--metrics-port/);
-    assertHelps(await checkPort(port, false), 'note', /free one/);
+    assertHelps(await checkPort(port, false), 'note', /uses a free port instead/);
     assert.equal((await checkPort(0, true)).status, 'ok');
     assert.equal((await checkPort('off', true)).status, 'ok');
   });
@@ -105,7 +106,7 @@ describe('doctor looks at', () => {
 
   test('data that are drawn', async () => {
     const { status, found } = await checkData(configOf({ data: 'synthetic' }), {});
-    assert.deepEqual({ status, found }, { status: 'ok', found: 'SYNTHETIC digits, as --data says' });
+    assert.deepEqual({ status, found }, { status: 'ok', found: 'SYNTHETIC digits, by --data' });
   });
 });
 
@@ -126,7 +127,7 @@ describe('lockstep doctor', () => {
     assert.match(stdout, /^ok {7}Node {13}\d+\.\d+\.\d+/);
     assert.match(stdout, /^ok {7}kernel /m);
     assert.match(stdout, /^problem {2}data .*train-images-idx3-ubyte/m);
-    assert.match(stdout, /\n\nTraining doesn't work here yet: one problem to mend/);
+    assert.match(stdout, /\n\nTraining doesn't work here yet: one problem to fix/);
     assert.equal(status, 1);
   });
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import { progressOf } from '#src/cli/progress/progress.js';
-import { Terminal } from '#src/cli/progress/terminal.js';
 import { clock, duration } from '#src/cli/progress/texts.js';
+import { Terminal } from '#src/cli/terminal/terminal.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
 import { Screen } from '../../support/terminal/screen.ts';
 
@@ -13,8 +13,13 @@ const BAR = /[━─]/;
 
 function stepRecord(step: number, rest: Partial<StepRecord> = {}): StepRecord {
   return {
-    ...{ step, loss: 0.25, accuracy: 0.875, learningRate: 0.003, gradientNorm: 1.5 },
-    ...{ timings: { total: STEP_MS / 1000 }, ...rest },
+    step,
+    loss: 0.25,
+    accuracy: 0.875,
+    learningRate: 0.003,
+    gradientNorm: 1.5,
+    timings: { total: STEP_MS / 1000 },
+    ...rest,
   };
 }
 

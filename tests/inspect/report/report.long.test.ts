@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { watch as watchFolder } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -298,6 +298,17 @@ describe('the report of a run on MNIST', { skip }, () => {
       [200],
     );
     refused([copy, '--steps', '100'], /step-00000100\.safetensors/);
+  });
+
+  test('stops at a snapshot that can not be read, as predict does', () => {
+    const copy = join(folder, 'unreadable');
+    cpSync(run, copy, { recursive: true });
+    const file = join(copy, 'checkpoints', 'step-00000100.safetensors');
+    rmSync(file);
+    // Even root can't follow it.
+    symlinkSync(file, file);
+    refused([copy], /step-00000100\.safetensors can't be read \(ELOOP/);
+    refused([copy, '--steps', '100'], /step-00000100\.safetensors can't be read \(ELOOP/);
   });
 });
 

@@ -4,7 +4,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { BITS, resolveReadConfig, resolveTrainConfig } from '#src/shared/config/config.js';
-import { defaultText, expectedText, flagOf, OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
+import { defaultText, expectedText } from '#src/shared/config/option-text.js';
+import { flagOf, OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
 import { UsageError } from '#src/shared/util/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-config-'));

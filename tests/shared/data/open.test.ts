@@ -28,7 +28,10 @@ async function surroundings(mirrors: string, more: Partial<OpenOptions> = {}) {
   const said: string[] = [];
   const shown: string[] = [];
   const options: OpenOptions = {
-    ...{ env, files: FILES, print: (line) => said.push(line), show: (text) => shown.push(text) },
+    env,
+    files: FILES,
+    print: (line) => said.push(line),
+    show: (text) => shown.push(text),
     ...more,
   };
   return { options, env, said, shown, cache: cacheFolder(env) };
@@ -210,7 +213,7 @@ describe('the synthetic set', () => {
     const { options } = await surroundings(await refusing());
     await assert.rejects(openDataset({ ...options, trainedOn: 'another' }), (error: Error) => {
       assert.ok(error instanceof DatasetError);
-      assert.match(error.message, /^MNIST was not found .* For drawn digits all the same: --data synthetic$/);
+      assert.match(error.message, /^MNIST was not found .* To use synthetic digits anyway: --data synthetic$/);
       return true;
     });
   });

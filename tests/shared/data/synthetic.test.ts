@@ -20,7 +20,8 @@ test('the synthetic set is the same bytes everywhere', () => {
 test('its digest is that of four IDX files', () => {
   const arrays: Uint8Array[] = [];
   const small = syntheticDataset({
-    ...{ train: 30, test: 20 },
+    train: 30,
+    test: 20,
     allocate: (length) => {
       const array = new Uint8Array(length).fill(7);
       arrays.push(array);

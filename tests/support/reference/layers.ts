@@ -1,6 +1,6 @@
 import type { LayerLayout } from '#src/shared/model/layout.js';
 import { shapeSize } from '#src/shared/model/layout.js';
-import type { Activation } from '#src/shared/model/spec.js';
+import { type Activation, TANH_AMPLITUDE, TANH_SLOPE } from '#src/shared/model/spec.js';
 import { addAt, at } from './arrays.ts';
 
 /** What a layer's backward pass starts from; `output` is what its forward pass gave for `input`. */
@@ -13,10 +13,6 @@ export interface LayerPass {
   /** The loss differentiated by `output`. */
   readonly delta: Float64Array;
 }
-
-/** LeCun et al. 1998, appendix A: f(a) = A tanh(S a). */
-const TANH_AMPLITUDE = 1.7159;
-const TANH_SLOPE = 2 / 3;
 
 /** One sample through one layer: [maps][height][width] to [maps][height][width]; a softmax head gives its logits. */
 export function layerForward(layer: LayerLayout, weights: Float64Array, input: Float64Array): Float64Array {

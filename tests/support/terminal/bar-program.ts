@@ -1,7 +1,7 @@
 // Shows a bar on the terminal that it runs in, waits to be resized, goes on, and leaves with the bar still up.
 import { once } from 'node:events';
 import { progressOf } from '#src/cli/progress/progress.js';
-import { Terminal } from '#src/cli/progress/terminal.js';
+import { Terminal } from '#src/cli/terminal/terminal.js';
 
 const DEADLINE_MS = 300_000;
 

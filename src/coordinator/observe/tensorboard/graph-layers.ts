@@ -1,10 +1,6 @@
 import { type LayerLayout, type Shape, shapeSize } from '../../../shared/model/layout.ts';
-import type { Activation, RbfHeadSpec } from '../../../shared/model/spec.ts';
+import { type Activation, type RbfHeadSpec, TANH_AMPLITUDE, TANH_SLOPE } from '../../../shared/model/spec.ts';
 import { ANY, FLOAT, type GraphBuilder, numbersAttr, type Output, textAttr, typeAttr } from './graph-builder.ts';
-
-/** LeCun et al. 1998, appendix A: f(a) = A tanh(S a). */
-const TANH_AMPLITUDE = 1.7159;
-const TANH_SLOPE = 2 / 3;
 
 const CHANNELS_FIRST = { data_format: textAttr('NCHW') };
 

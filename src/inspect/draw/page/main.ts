@@ -1,8 +1,7 @@
 import { startTheme } from '../../../page/theme.ts';
-import { layoutOf } from '../../../shared/model/layout.ts';
-import { lenet5 } from '../../../shared/model/lenet5.ts';
+import { modelOf } from '../../../shared/model/registry.ts';
 import { count } from '../../../shared/util/figures.ts';
-import { DIGIT_SIDE, toDigit } from '../../activations/digit.ts';
+import { toDigit } from '../../activations/digit.ts';
 import { Inspector } from '../../activations/inspector.ts';
 import { type DrawingModel, MODEL_PATH, WASM_PATH, WEIGHTS_PATH } from '../drawing.ts';
 import { element } from './element.ts';
@@ -11,8 +10,7 @@ import { Pad } from './pad.ts';
 import { MapPicture } from './picture.ts';
 import { PredictionPanel } from './prediction.ts';
 
-const INPUT_SHAPE = { maps: 1, height: DIGIT_SIDE, width: DIGIT_SIDE };
-/** Of the ink's bytes. */
+/** The scale of the ink's bytes. */
 const INPUT_SCALE = { kind: 'sequential', max: 255 } as const;
 
 async function fetched(path: string): Promise<Response> {
@@ -27,7 +25,7 @@ async function openInspector(model: DrawingModel): Promise<Inspector> {
     fetched(WASM_PATH).then((response) => response.arrayBuffer()),
     fetched(WEIGHTS_PATH).then((response) => response.arrayBuffer()),
   ]);
-  const inspector = new Inspector(await WebAssembly.compile(wasm), layoutOf(lenet5(model.head, model.rbfJ)));
+  const inspector = new Inspector(await WebAssembly.compile(wasm), modelOf(model));
   inspector.setWeights(new Float32Array(weights));
   return inspector;
 }
@@ -40,7 +38,7 @@ function follow(inspector: Inspector): void {
     inspector.layout.spec.head.classes,
   );
   const layers = new LayerPanels(element('layers', HTMLElement), inspector.layout);
-  const input = new MapPicture(element('input', HTMLCanvasElement), INPUT_SHAPE);
+  const input = new MapPicture(element('input', HTMLCanvasElement), inspector.layout.input);
   const speed = element('speed', HTMLElement);
   let first: number | undefined;
   const show = (): void => {

@@ -1,7 +1,7 @@
 import type { Grey } from '../../activations/digit.ts';
 import { context } from './element.ts';
 
-/** Of the pad's side: MNIST's strokes are about a tenth of a digit. */
+/** The pen's width as a share of the pad's side: MNIST's strokes are about a tenth of a digit. */
 const PEN = 0.075;
 
 type Place = readonly [x: number, y: number];
@@ -11,10 +11,10 @@ export class Pad {
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;
   readonly #onChange: (since: number) => void;
-  /** Where each pointer that is down has come to: fingers draw each by itself. */
+  /** The last place of each pointer that is down: each finger draws a line of its own. */
   readonly #last = new Map<number, Place>();
 
-  /** @param onChange is told when the change began, in milliseconds as `performance.now` counts them */
+  /** @param onChange receives the time at which the change began, in milliseconds as `performance.now` counts them */
   constructor(canvas: HTMLCanvasElement, onChange: (since: number) => void) {
     this.#canvas = canvas;
     this.#context = context(canvas);

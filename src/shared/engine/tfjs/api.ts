@@ -11,7 +11,7 @@ export interface Tensor {
 export interface Tfjs {
   readonly version: Readonly<Record<string, string>>;
   getBackend(): string;
-  /** Of this thread. */
+  /** The memory of this thread. */
   memory(): { readonly numTensors: number };
   /** Disposes of every tensor that `work` makes and neither keeps nor returns. */
   tidy<T>(work: () => T): T;

@@ -21,7 +21,7 @@ const ENVIRONMENT = {
 
 const require = createRequire(import.meta.url);
 
-/** Why the backend can't work here, and what to do; undefined where its files are in place. Loads nothing. */
+/** Why the backend can't work here, and what to do; undefined if its files are in place. Loads nothing. */
 export function tfjsProblem(): string | undefined {
   let folder: string;
   try {
@@ -37,19 +37,19 @@ export function tfjsProblem(): string | undefined {
 /**
  * To be called in the main thread before any thread loads the library: a worker's process.env is a copy that native code
  * doesn't see.
- * @throws BackendError where the backend isn't set up
+ * @throws BackendError if the backend isn't set up
  */
 export function prepareTfjs(): void {
   const problem = tfjsProblem();
   if (problem !== undefined) throw new BackendError(`The backend tfjs can't be used: ${problem}`);
   Object.assign(process.env, ENVIRONMENT);
-  // Else it tells each thread's standard error which instructions it was built for.
+  // Otherwise it prints in each thread which instructions it was built for.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
 }
 
 /**
  * Loads the library into this thread.
- * @throws BackendError where it isn't set up
+ * @throws BackendError if it isn't set up
  */
 export function loadTfjs(): Tfjs {
   if (isMainThread) prepareTfjs();

@@ -1,9 +1,9 @@
-// Whether native TensorFlow works here: loads it, computes one gradient and holds it against the kernel's. A program of its own,
-// since a broken addon ends the process that loads it. Prints one line; the exit code is 1 where it doesn't work.
+// Checks that native TensorFlow works here: loads it, computes one gradient and compares it with the kernel's. A program of
+// its own, since a broken addon ends the process that loads it. Prints one line; the exit code is 1 if it doesn't work.
 
 import { initialWeights } from '../../model/initialize.ts';
-import { layoutOf } from '../../model/layout.ts';
-import { lenet5 } from '../../model/lenet5.ts';
+import { shapeSize } from '../../model/layout.ts';
+import { modelOf } from '../../model/registry.ts';
 import type { Backend } from '../backend.ts';
 import { KernelBackend } from '../wasm/backend.ts';
 import { compileKernel, instantiateKernel } from '../wasm/exports.ts';
@@ -13,19 +13,18 @@ import { TfjsBackend } from './backend.ts';
 import { loadTfjs } from './load.ts';
 
 const SAMPLES = 8;
-const PIXELS = 28 * 28;
 const TOLERANCE = 1e-5;
 
 function selfTest(): string {
   const tf = loadTfjs();
-  const layout = layoutOf(lenet5('softmax', 0));
+  const layout = modelOf({ head: 'softmax', rbfJ: 0 });
   const memory = new SharedMemory();
   const plan = planKernel(layout, SAMPLES, memory);
   const kernel = instantiateKernel(compileKernel(), memory.memory);
   const weights = memory.parameters(layout.parameters);
   weights.set(initialWeights(layout, 1, kernel.squareRoot));
   const samples = {
-    images: memory.hold(Uint8Array.from({ length: SAMPLES * PIXELS }, (_, i) => (i * i) % 251)),
+    images: memory.hold(Uint8Array.from({ length: SAMPLES * shapeSize(layout.input) }, (_, i) => (i * i) % 251)),
     labels: memory.hold(Uint8Array.from({ length: SAMPLES }, (_, i) => i)),
     indices: Int32Array.from({ length: SAMPLES }, (_, i) => i),
     shifts: new Int8Array(2 * SAMPLES),

@@ -6,11 +6,11 @@ export interface TfjsParameter {
   /** Elements, those of absent connections included. */
   readonly size: number;
   readonly layout: TensorLayout;
-  /** Of a convolution: per element of the flat order, its place in the filter; undefined where the order is the same. */
+  /** For a convolution, the place in the filter of each element of the flat order; undefined if the order is the same. */
   readonly places: Int32Array | undefined;
 }
 
-/** In flat order, two a layer, none of an RBF head. */
+/** The parameters in flat order: two a layer, none for an RBF head. */
 export function tfjsParameters({ layers }: ModelLayout): TfjsParameter[] {
   return layers.flatMap((layer) =>
     layer.tensors.map((layout, i) => {
@@ -20,7 +20,7 @@ export function tfjsParameters({ layers }: ModelLayout): TfjsParameter[] {
   );
 }
 
-/** A filter [row][column][input map][output map] over all maps: zero where the table has no connection. */
+/** A filter [row][column][input map][output map] over all maps: zero if the table has no connection. */
 function filterOf({ input, output, inputsOf }: LayerLayout, layout: TensorLayout, side: number): TfjsParameter {
   const kernels = inputsOf.flatMap((maps, to) => maps.map((from) => ({ from, to })));
   const taps = side * side;

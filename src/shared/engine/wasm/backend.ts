@@ -3,7 +3,8 @@ import type { Backend, LossSum, SampleBatch } from '../backend.ts';
 import { treeSum } from '../tree.ts';
 import type { KernelExports } from './exports.ts';
 import { ForwardPass } from './forward.ts';
-import { type ConvPlan, type DensePlan, type KernelPlan, LANES } from './plan.ts';
+import { type ConvPlan, type DensePlan, LANES } from './layer-plans.ts';
+import type { KernelPlan } from './plan.ts';
 
 /**
  * The fused SIMD kernel as a backend: runs the plan's layers over blocks of LANES samples, then the dense layers' weight
@@ -109,7 +110,7 @@ export class KernelBackend implements Backend {
     return correct;
   }
 
-  /** Where the conv gradients of the next shard go: behind the sums that are pending. */
+  /** The vector for the conv gradients of the next shard: the one after the sums that are pending. */
   #convSum(gradient: Float32Array, pending: number): number {
     return pending === 0 ? gradient.byteOffset : (this.#plan.convSums[pending - 1] as number);
   }
@@ -117,7 +118,7 @@ export class KernelBackend implements Backend {
   /** Adds the conv gradients' pending sums as the tree has it once `shard` is in; returns how many remain. */
   #addPending(gradient: Float32Array, pending: number, shard: number, shards: number): number {
     let left = pending;
-    // The sums of a node's two halves lie side by side when the shards so far fill it, and behind the last shard.
+    // The sums of a vertex's two halves are adjacent when the shards so far fill it, and after the last shard.
     for (let rest = shard; left > 1 && (rest % 2 === 1 || shard + 1 === shards); rest = Math.floor(rest / 2)) {
       const target = this.#convSum(gradient, left - 2);
       this.#kernel.add(target, target, this.#convSum(gradient, left - 1), this.#plan.convParameters);

@@ -1,6 +1,7 @@
 import { Stopwatch } from '../../util/stopwatch.ts';
 import type { InspectorExports } from './inspector-exports.ts';
-import type { ConvPlan, KernelPlan } from './plan.ts';
+import type { ConvPlan } from './layer-plans.ts';
+import type { KernelPlan } from './plan.ts';
 
 /** What the forward pass calls: the kernel and the module to look at it (src/kernel/inspect.ts) both have it. */
 export type ForwardExports = Pick<
@@ -10,7 +11,7 @@ export type ForwardExports = Pick<
 
 /** The plan's layers, forward, up to the head's logits or its input. One serves one thread. */
 export class ForwardPass {
-  /** Of drawing and decoding samples. */
+  /** Runs while samples are chosen and decoded. */
   readonly sampling = new Stopwatch();
   readonly #kernel: ForwardExports;
   readonly #plan: KernelPlan;
@@ -40,7 +41,7 @@ export class ForwardPass {
   }
 
   /**
-   * Leaves every layer's activations where the plan has them.
+   * Leaves every layer's activations in the plan's places.
    * @param images pointer to bytes [sample][height][width]; the plan's `input` names which samples and their shifts
    * @param count samples, 1 to LANES
    */

@@ -56,12 +56,12 @@ export class KernelMemory {
     return new Float64Array(this.#buffer(), pointer, length);
   }
 
-  /** A vector of parameters; behind it lie zeros up to a whole register, which the kernel's elementwise functions touch. */
+  /** A vector of parameters, followed by zeros up to a whole register, which the kernel's elementwise functions touch. */
   parameters(length: number): Float32Array {
     return this.float32(padded(length)).subarray(0, length);
   }
 
-  /** `bytes` itself where it lies in this memory, else a copy that does. */
+  /** `bytes` itself if it lies in this memory, otherwise a copy that does. */
   hold(bytes: Uint8Array): Uint8Array {
     if (this.#buffers.has(bytes.buffer)) return bytes;
     const held = this.bytes(bytes.length);

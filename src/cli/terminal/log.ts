@@ -1,11 +1,11 @@
 import { type DestinationStream, destination, type Logger, multistream, pino, stdSerializers } from 'pino';
-import { UsageError } from '../shared/util/errors.ts';
-import { version } from '../shared/util/version.ts';
+import { UsageError } from '../../shared/util/errors.ts';
+import { version } from '../../shared/util/version.ts';
 
-/** How much a line matters. */
+/** The severity of a line. */
 export type Weight = 'debug' | 'info' | 'warn' | 'error';
 
-/** What a line of the log says beside its message. */
+/** The fields of a log line besides its message. */
 export interface Entry {
   readonly level?: Weight | undefined;
   readonly [field: string]: unknown;
@@ -18,19 +18,19 @@ export interface LogOptions {
   readonly level: Weight | 'silent';
   /** Where lines are appended; undefined: to no file. */
   readonly file: string | undefined;
-  /** Where lines go besides, as JSON; undefined: nowhere. */
+  /** Another target of the lines, as JSON; undefined: none. */
   readonly stream: DestinationStream | undefined;
-  /** Told, once, that the file can't be written. */
+  /** Called once if the file can't be written. */
   readonly onTrouble: (message: string) => void;
 }
 
-/** The log of a process: a line of JSON for each thing that it says, with the run, the step and the node where it has one. */
+/** The log of a process: a line of JSON for each message, with the run, the step and the node if it has them. */
 export class Log {
-  /** In every line from now on: such as run, step and node. */
+  /** Fields of every line from now on, such as run, step and node. */
   readonly context: Record<string, unknown> = {};
   readonly #logger: Logger;
 
-  /** @throws UsageError where the file can't be opened */
+  /** @throws UsageError if the file can't be opened */
   constructor({ level, file, stream, onTrouble }: LogOptions) {
     const streams = stream === undefined ? [] : [{ stream, level }];
     if (file !== undefined) streams.push({ stream: fileStream(file, onTrouble), level });
@@ -48,7 +48,7 @@ export class Log {
     );
   }
 
-  /** Whether anything of this weight is written. */
+  /** Whether lines of this level are written. */
   takes(level: Weight): boolean {
     return this.#logger.isLevelEnabled(level);
   }
@@ -58,7 +58,7 @@ export class Log {
   }
 }
 
-/** Each line is in the system's hands when it is said: a process that is killed has lost none. */
+/** Each line is written synchronously: a process that is killed has lost none. */
 function fileStream(file: string, onTrouble: LogOptions['onTrouble']): DestinationStream {
   let stream: ReturnType<typeof destination>;
   try {
@@ -69,7 +69,7 @@ function fileStream(file: string, onTrouble: LogOptions['onTrouble']): Destinati
     });
   }
   stream.once('error', ({ message }: Error) =>
-    onTrouble(`The log ${file} can't be written (${message}); the run goes on.`),
+    onTrouble(`The log ${file} can't be written (${message}); the run continues.`),
   );
   stream.on('error', () => {});
   return stream;

@@ -1,10 +1,10 @@
-import { reportFailure } from '../failure.ts';
-import type { Entry, Log } from '../log.ts';
+import { reportFailure } from './failure.ts';
+import type { Entry, Log } from './log.ts';
 
-/** As much of a stream as talk needs; `process.stderr` is one. */
+/** The part of a stream that a terminal needs; `process.stderr` is one. */
 export interface ConsoleStream {
   readonly isTTY?: boolean;
-  /** Follows the terminal's size; 0 where nobody knows it. */
+  /** Follows the terminal's size; 0 if it isn't known. */
   readonly columns?: number;
   write(text: string): unknown;
   on(event: 'resize', listener: () => void): unknown;
@@ -16,7 +16,7 @@ export interface TerminalOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number;
-  /** Takes each line too, and decides which are heeded; undefined: all of them are, and said as text alone. */
+  /** Receives each line too, and its level decides which are printed; undefined: all are printed, as text alone. */
   readonly log?: Log;
   /** The lines are the log's alone, which writes to the stream itself. */
   readonly isLogged?: boolean;
@@ -40,11 +40,11 @@ const NO_WRAP = '\x1b[?7l';
 const WRAP = '\x1b[?7h';
 
 /**
- * All talk with the person who watches: lines that stay and, on a terminal, one status line below them. Nothing else may
+ * All output for the person who watches: lines that stay and, on a terminal, one status line below them. Nothing else may
  * write to the stream meanwhile.
  *
  * Between writes the cursor rests at the start of the status line. So erasing to the end of the screen removes the line
- * also where the terminal has wrapped it anew since, and a process that is killed leaves a usable terminal behind: the
+ * even if the terminal has wrapped it again since, and a process that is killed leaves a usable terminal: the
  * cursor is never hidden, no mode stays changed.
  */
 export class Terminal {
@@ -69,12 +69,12 @@ export class Terminal {
     this.#style = { colour: !env.NO_COLOR, unicode: showsUnicode(env) };
   }
 
-  /** Says in every line of the log from now on: run, step, node. */
+  /** Adds fields to every line of the log from now on: run, step, node. */
   setContext(context: Readonly<Record<string, unknown>>): void {
     Object.assign(this.#log?.context ?? {}, context);
   }
 
-  /** Writes a line that stays. `entry`: what the log says beside it. */
+  /** Writes a line that stays. `entry`: the log's other fields. */
   print(line: string, entry: Entry = {}): void {
     this.#log?.write(line, entry);
     if (this.#isLogged || this.#log?.takes(entry.level ?? 'info') === false) return;
@@ -82,13 +82,13 @@ export class Terminal {
     else this.#draw(`${line}\n`);
   }
 
-  /** Tells what ended the command. @returns the exit code */
+  /** Prints what ended the command. @returns the exit code */
   printFailure(error: unknown): number {
     const write = (line: string): void => this.print(line, { level: 'error' });
     return reportFailure(error, { debug: process.env.LOCKSTEP_DEBUG === '1', write });
   }
 
-  /** Makes this the status line: drawn now or, if that was done a moment ago, with a later call. */
+  /** Makes this the status line: drawn now or, if the last drawing is recent, with a later call. */
   show(painter: Painter): void {
     if (!this.live) return;
     const isNew = this.#painter === undefined;
@@ -100,13 +100,13 @@ export class Terminal {
     this.#draw('');
   }
 
-  /** Makes this text, cut where it is too long, the status line; an empty one takes it away. */
+  /** Makes this text, cut if it is too long, the status line; an empty one removes it. */
   showText(text: string): void {
     if (text === '') this.clear();
     else this.show((columns) => text.slice(0, columns));
   }
 
-  /** Takes the status line away. */
+  /** Removes the status line. */
   clear(): void {
     if (this.#painter === undefined) return;
     this.#painter = undefined;

@@ -1,4 +1,4 @@
-import { LockstepError } from '../shared/util/errors.ts';
+import { LockstepError } from '../../shared/util/errors.ts';
 
 const FAILED = 1;
 
@@ -9,7 +9,7 @@ export interface FailureOptions {
 }
 
 /**
- * Tells a person what went wrong: the message alone where it is one of ours, as those say what to do.
+ * Prints what failed: the message alone if the error is one of ours, since those include what to do.
  * @returns the exit code
  */
 export function reportFailure(error: unknown, { debug, write }: FailureOptions): number {

@@ -1,0 +1,54 @@
+import { type Command, Option } from 'commander';
+import { OPTION_GROUPS, type OptionGroup } from '../../shared/config/option-notes.ts';
+import { defaultText, valueName } from '../../shared/config/option-text.ts';
+import { presetNames } from '../../shared/config/presets.ts';
+import { flagOf, notesOf, OPTION_KEYS, type OptionKey } from '../../shared/config/schema.ts';
+
+/** Reports the exit code of a command that has ended. */
+export type Done = (exitCode: number) => void;
+
+/** Flags as commander gives them. */
+export type Flags = Record<string, unknown>;
+
+/** Adds options of the schema to a command. Their values stay texts: the schema reads and checks them. */
+export function addOptions(command: Command, keys: readonly OptionKey[]): void {
+  for (const key of keys) command.addOption(optionOf(key));
+}
+
+/** Adds options of the schema, in groups. */
+export function addGroupedOptions(command: Command, keys: readonly OptionKey[]): void {
+  for (const group of OPTION_GROUPS) {
+    for (const key of keys) {
+      if (notesOf(key).group === group) command.addOption(optionOf(key).helpGroup(headingOf(group)));
+    }
+  }
+}
+
+/** The heading of a group in help. */
+export function headingOf(group: OptionGroup): string {
+  return `${group.slice(0, 1).toUpperCase()}${group.slice(1)}:`;
+}
+
+export function addTrainOptions(command: Command): void {
+  command.option('--preset <name>', `options from a file of configs/: ${presetNames().join(', ')}`);
+  command.option('--config <file>', 'JSON file of options by name, such as {"shardSize": 16}');
+  addGroupedOptions(command, OPTION_KEYS);
+  command.addHelpText(
+    'after',
+    '\nEach flag is also a LOCKSTEP_* variable, such as LOCKSTEP_SHARD_SIZE.\n' +
+      'Flags take precedence over variables, then the config file, then the preset.',
+  );
+}
+
+/** Help text with examples of a command. */
+export function examples(lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+}
+
+function optionOf(key: OptionKey): Option {
+  const { help } = notesOf(key);
+  const value = valueName(key);
+  return value === undefined
+    ? new Option(flagOf(key), help)
+    : new Option(`${flagOf(key)} <${value}>`, `${help} (default: ${defaultText(key)})`);
+}

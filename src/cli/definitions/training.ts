@@ -1,0 +1,126 @@
+import { type Command, Option } from 'commander';
+import {
+  addGroupedOptions,
+  addOptions,
+  addTrainOptions,
+  type Done,
+  examples,
+  type Flags,
+  headingOf,
+} from './options.ts';
+
+/** The commands that train, and that check what was trained. Each is loaded when it runs. */
+export function addTrainingCommands(program: Command, done: Done): void {
+  addTrain(program, done);
+  addEvaluate(program, done);
+  addVerify(program, done);
+  addWorker(program, done);
+  addToken(program);
+}
+
+function addTrain(program: Command, done: Done): void {
+  const train = program.command('train').description('train LeNet-5 on MNIST and write a run directory');
+  addTrainOptions(train);
+  train
+    .addHelpText(
+      'after',
+      examples([
+        'lockstep train',
+        'lockstep train --iterations 1000 --workers 4 --out runs/first',
+        'lockstep train --backend tfjs --shard-size 64',
+        'lockstep train --listen 0.0.0.0:9465 --token-file token --tls-cert cert.pem --tls-key key.pem',
+        'lockstep train --remote-write http://127.0.0.1:9090/api/v1/write',
+        'lockstep train --config settings.json --seed 2 --json > result.json',
+        'LOCKSTEP_METRICS_PORT=off lockstep train',
+      ]),
+    )
+    .action(async (flags: Flags) => {
+      done(await (await import('../commands/train.ts')).train(flags));
+    });
+}
+
+function addEvaluate(program: Command, done: Done): void {
+  const evaluate = program.command('evaluate').description('print accuracy, loss and confusion matrix of a checkpoint');
+  evaluate.argument('[checkpoint]', 'a .safetensors file (default: the last one of the newest run under runs/)');
+  addOptions(evaluate, ['backend', 'data', 'json']);
+  evaluate
+    .addHelpText(
+      'after',
+      examples(['lockstep evaluate', 'lockstep evaluate runs/first/checkpoints/step-00010000.safetensors --json']),
+    )
+    .action(async (checkpoint: string | undefined, flags: Flags) => {
+      done(await (await import('../commands/evaluate.ts')).evaluate(checkpoint, flags));
+    });
+}
+
+function addVerify(program: Command, done: Done): void {
+  const verify = program.command('verify').description('check that a run is what its config makes, by recomputing it');
+  verify.argument('[run]', 'run directory (default: the newest under runs/)');
+  addOptions(verify, ['workers', 'data', 'json']);
+  const spans = new Option(
+    '--spans <count>',
+    'number of spans between checkpoints to recompute, chosen at random (default: 3)',
+  );
+  verify
+    .addOption(spans.conflicts('all'))
+    .option('--all', 'recompute every step')
+    .addHelpText(
+      'after',
+      examples(['lockstep verify', 'lockstep verify runs/first --spans 10', 'lockstep verify runs/first --all --json']),
+    )
+    .action(async (run: string | undefined, flags: Flags) => {
+      done(await (await import('../commands/verify.ts')).verify(run, flags));
+    });
+}
+
+function addWorker(program: Command, done: Done): void {
+  const cluster = headingOf('cluster');
+  const worker = program.command('worker').description("compute for another machine's run until it ends");
+  const option = (group: string, flags: string, help: string): Option => new Option(flags, help).helpGroup(group);
+  worker
+    .addOption(
+      option(
+        headingOf('data'),
+        '--data <dir>',
+        "folder with the four MNIST files (default: $MNIST_DIR, the user's cache, the coordinator)",
+      ),
+    )
+    .addOption(
+      option(headingOf('execution'), '--threads <count>', 'worker threads; auto: one for each CPU (default: auto)'),
+    )
+    .addOption(
+      option(
+        cluster,
+        '--connect <url>',
+        'coordinator: ws://HOST:PORT or wss://HOST:PORT, as its --listen prints it',
+      ).makeOptionMandatory(),
+    )
+    .addOption(option(cluster, '--token-file <file>', "file with the run's token (default: $LOCKSTEP_TOKEN)"))
+    .addOption(
+      option(
+        cluster,
+        '--tls-ca <file>',
+        "PEM certificate of the authority that signed the coordinator's (default: the system's authorities)",
+      ),
+    )
+    .addOption(option(cluster, '--keep', 'wait for the next run when one has ended'));
+  addGroupedOptions(worker, ['logLevel', 'logFormat', 'logFile']);
+  worker
+    .addHelpText(
+      'after',
+      examples([
+        'lockstep worker --connect ws://127.0.0.1:9465',
+        'lockstep worker --connect wss://trainer.example:9465 --token-file token --threads 4 --keep',
+      ]),
+    )
+    .action(async (flags: Flags) => {
+      done(await (await import('../commands/worker.ts')).worker(flags));
+    });
+}
+
+function addToken(program: Command): void {
+  const token = program.command('token').description('print a new token for a coordinator and its nodes');
+  token.addHelpText('after', examples(['lockstep token > token'])).action(async () => {
+    process.stdout.write(`${(await import('../../shared/util/token.ts')).newToken()}\n`);
+  });
+}
