@@ -1,5 +1,6 @@
 import type { TestPoint } from '../shared/live/feed.ts';
-import { type Curve, type Quantity, stepsAround } from '../shared/live/series.ts';
+import { type Curve, stepsAround } from '../shared/live/series.ts';
+import type { Quantity, ScalarChart } from '../shared/live/step-scalars.ts';
 import { count } from '../shared/util/figures.ts';
 import { followFinger, NOTHING } from './finger.ts';
 import type { Run } from './run.ts';
@@ -7,17 +8,13 @@ import { colour, runColour } from './theme.ts';
 import { roundBelow, roundOnes, roundSteps, WHOLE_STEPS } from './ticks.ts';
 import type { Zoom } from './zoom.ts';
 
-export interface ChartOptions {
-  readonly title: string;
+export interface ChartOptions extends ScalarChart {
   readonly quantity: Quantity;
-  /** Of the test points to draw beside it. */
-  readonly test?: (test: TestPoint) => number | null;
+  /** The value of a test point, which is drawn as a circle; undefined: there are no circles. */
+  readonly test?: ((test: TestPoint) => number | null) | undefined;
   readonly format: (value: number) => string;
-  readonly logarithmic?: boolean;
-  /** A switch that narrows the values shown: its words, the least value then, and whether it is on at first. */
-  readonly closeUp?: { readonly label: string; readonly least: number; readonly isOn: boolean };
-  /** As a ratio of a full chart's height. */
-  readonly height?: number;
+  /** Whether the close-up is off at first. */
+  readonly isWholeAtFirst?: boolean;
 }
 
 /** The shaded range from least to most, as two hexadecimal digits of opacity. */
@@ -49,8 +46,8 @@ export class Chart {
   constructor(options: ChartOptions, zoom: Zoom) {
     this.#options = options;
     this.#zoom = zoom;
-    this.#isClose = options.closeUp?.isOn ?? false;
-    this.#isLogarithmic = options.logarithmic ?? false;
+    this.#isClose = options.closeUp !== undefined && options.isWholeAtFirst !== true;
+    this.#isLogarithmic = options.isLogarithmic ?? false;
     this.element = document.createElement('figure');
     this.element.className = 'chart';
     const caption = document.createElement('figcaption');
@@ -93,7 +90,7 @@ export class Chart {
   }
 
   #switches(): HTMLElement[] {
-    const { closeUp, logarithmic } = this.#options;
+    const { closeUp, isLogarithmic } = this.#options;
     const made: HTMLElement[] = [];
     if (closeUp !== undefined) {
       made.push(
@@ -103,7 +100,7 @@ export class Chart {
         }),
       );
     }
-    if (logarithmic !== undefined) {
+    if (isLogarithmic !== undefined) {
       made.push(
         toggle('log scale', this.#isLogarithmic, (on) => {
           this.#isLogarithmic = on;

@@ -1,5 +1,6 @@
 import type { CheckpointView, HappeningView, RunState, RunView, TestPoint } from '../shared/live/feed.ts';
-import { type Point, type Quantity, StepSeries } from '../shared/live/series.ts';
+import { type Point, StepSeries } from '../shared/live/series.ts';
+import type { Quantity } from '../shared/live/step-scalars.ts';
 
 /** Steps over which the figures beside the curves are averaged. */
 const RECENT = 100;

@@ -1,46 +1,51 @@
 import { createReadStream } from 'node:fs';
 import { z } from 'zod';
+import { EVALUATION_FIELDS, type StepRecord, UPDATE_FIELDS } from '../../shared/live/step-scalars.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
-import type { StepRecord } from '../train/observer.ts';
 
-/** Of a line, what every step has and what stands where it was taken; all of it is the same for any number of workers. */
-export const FIELDS_ALWAYS = ['loss', 'accuracy', 'learningRate', 'gradientNorm'] as const;
-export const FIELDS_TAKEN = ['testAccuracy', 'testLoss', 'weightsSha256', 'chain'] as const;
+/** The fields that every step has, and those that are only there if they were taken; none depends on the number of workers. */
+export const FIELDS_ALWAYS = UPDATE_FIELDS;
+export const FIELDS_TAKEN = [...EVALUATION_FIELDS, 'weightsSha256', 'chain'] as const;
 
 /** A line of ours is far shorter, so a longer one is none. */
 export const MAX_LINE_BYTES = 1 << 18;
 
 const seconds = z.number().nonnegative();
 
+// JSON has neither NaN nor infinity: an evaluation's loss that overflowed is null.
+const evaluated = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN)
+  .exactOptional();
+
 const stepRecord = z.object({
   step: z.int().min(1),
-  loss: z.number(),
-  accuracy: z.number(),
-  learningRate: z.number(),
-  gradientNorm: z.number(),
+  ...shapeOf(UPDATE_FIELDS, z.number()),
   timings: z.object({
     at: z.int().positive().exactOptional(),
     total: seconds,
     phases: z.record(z.string(), seconds).exactOptional(),
   }),
-  testAccuracy: z.number().exactOptional(),
-  // JSON has no NaN and no infinity: a test loss that overflowed is written as null.
-  testLoss: z
-    .number()
-    .nullable()
-    .transform((loss) => loss ?? Number.NaN)
-    .exactOptional(),
+  ...shapeOf(EVALUATION_FIELDS, evaluated),
   weightsSha256: z.string().exactOptional(),
   chain: z.string().exactOptional(),
 });
 
+function shapeOf<Key extends string, Schema>(keys: readonly Key[], schema: Schema): Record<Key, Schema> {
+  return Object.fromEntries(keys.map((key) => [key, schema])) as Record<Key, Schema>;
+}
+
 /** The line of a step, with its line feed; the keys in the order of the documentation, whatever the order in the record. */
 export function stepLine(record: StepRecord): string {
-  const { step, loss, accuracy, learningRate, gradientNorm } = record;
-  const timings = { at: record.timings.at, total: record.timings.total, phases: record.timings.phases };
-  const { testAccuracy, testLoss, weightsSha256, chain } = record;
-  const required = { step, loss, accuracy, learningRate, gradientNorm, timings };
-  return `${JSON.stringify({ ...required, testAccuracy, testLoss, weightsSha256, chain })}\n`;
+  const { at, total, phases } = record.timings;
+  const entries = [
+    ['step', record.step],
+    ...FIELDS_ALWAYS.map((key) => [key, record[key]]),
+    ['timings', { at, total, phases }],
+    ...FIELDS_TAKEN.map((key) => [key, record[key]]),
+  ];
+  return `${JSON.stringify(Object.fromEntries(entries))}\n`;
 }
 
 /** The record of a line, whose line feed may be missing; undefined where it isn't a line of ours. */

@@ -1,17 +1,20 @@
 import type { Point, SeriesData } from './series.ts';
+import { type Evaluation, TESTED_SCALARS, type TestedQuantity } from './step-scalars.ts';
 
 /** Where the feed is served, as server-sent events; the name of an event is its message's type. */
 export const FEED_PATH = '/feed';
 
 export type RunState = 'running' | 'stopped' | 'failed' | 'finished' | 'crashed';
 
-/** Measured on the test set. */
-export interface TestPoint {
-  readonly step: number;
-  /** 0..1 */
-  readonly accuracy: number;
-  /** Null: not finite. */
-  readonly loss: number | null;
+/** What an evaluation found, by the quantity in whose chart it is drawn; null: not finite. */
+export type TestPoint = { readonly step: number } & Readonly<Record<TestedQuantity, number | null>>;
+
+export function testPointOf(evaluation: Evaluation & { readonly step: number }): TestPoint {
+  const values = TESTED_SCALARS.map(({ chartOf, read }) => {
+    const value = read(evaluation);
+    return [chartOf, Number.isFinite(value) ? value : null];
+  });
+  return { step: evaluation.step, ...(Object.fromEntries(values) as Record<TestedQuantity, number | null>) };
 }
 
 export interface CheckpointView {

@@ -1,4 +1,5 @@
-import { QUANTITIES, type Quantity, type Range, type SeriesData } from './series.ts';
+import { QUANTITIES, type Range, type SeriesData } from './series.ts';
+import type { Quantity } from './step-scalars.ts';
 
 /** Some quantities of a series in a file: what follows from the rest is left out. */
 export interface PackedSeries {

@@ -1,9 +1,15 @@
-/** What is kept of each step. */
-export const QUANTITIES = ['loss', 'accuracy', 'learningRate', 'gradientNorm', 'seconds'] as const;
-export type Quantity = (typeof QUANTITIES)[number];
+import { CHARTED_SCALARS, type Quantity, type StepRecord } from './step-scalars.ts';
 
-/** A step as the page shows it; `seconds` is its duration. */
+/** The quantities of each step that a history keeps. */
+export const QUANTITIES: readonly Quantity[] = CHARTED_SCALARS.map(({ key }) => key);
+
+/** A step as the page shows it. */
 export type Point = { readonly step: number } & Readonly<Record<Quantity, number>>;
+
+export function pointOf(record: StepRecord): Point {
+  const values = CHARTED_SCALARS.map(({ key, read }) => [key, read(record)]);
+  return { step: record.step, ...(Object.fromEntries(values) as Record<Quantity, number>) };
+}
 
 /** Buckets kept: a run of so many steps is kept step by step. */
 export const CAPACITY = 16_384;

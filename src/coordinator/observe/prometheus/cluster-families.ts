@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { LEAVE_REASONS } from '../../train/observer.ts';
-import { keptCounter } from './kept.ts';
+import { collectedCounter } from './collected.ts';
 
 /** What went over the wire so far. */
 export interface WireCounts {
@@ -48,25 +48,25 @@ export function membershipIn(registry: Registry) {
 
 /** What only remote nodes move from zero; `remote` is read at each scrape. */
 export function wireIn(registry: Registry, remote: () => RemoteCounts): void {
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_network_bytes_total',
     help: 'Bytes exchanged with remote nodes, by direction: sent or received.',
     labelNames: ['direction'],
     samples: () => Object.entries(remote().wire.bytes).map(([direction, value]) => ({ labels: { direction }, value })),
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_audits_total',
     help: 'Tree nodes that were computed twice and compared, by outcome: match or mismatch.',
     labelNames: ['outcome'],
     samples: () => Object.entries(remote().audits).map(([outcome, value]) => ({ labels: { outcome }, value })),
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_reconnects_total',
     help: 'How often a remote node that had been connected before came back.',
     labelNames: [],
     samples: () => [{ labels: {}, value: remote().wire.reconnects }],
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_rejected_connections_total',
     help: 'Connections that the coordinator closed, by the name of the close code (docs/protocol.md).',
     labelNames: ['reason'],

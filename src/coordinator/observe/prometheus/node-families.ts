@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import { keptCounter, keptGauge, type Sample } from './kept.ts';
+import { collectedCounter, collectedGauge, type Sample } from './collected.ts';
 
 const OUTCOMES = ['done', 'late', 'lost'] as const;
 const REASONS = ['first', 'retry', 'duplicate'] as const;
@@ -57,7 +57,7 @@ export function nodesIn(registry: Registry, nodes: ReadonlyMap<string, NodeReade
 type Each = (samplesOf: (counts: NodeCounts) => readonly Sample[]) => () => Sample[];
 
 function shardsIn(registry: Registry, each: Each): void {
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_shards_total',
     help:
       'Shards that workers of a node were given, by outcome: done, late (others had computed it by then) or ' +
@@ -65,7 +65,7 @@ function shardsIn(registry: Registry, each: Each): void {
     labelNames: ['node', 'outcome'],
     samples: each(({ shards }) => OUTCOMES.map((outcome) => ({ labels: { outcome }, value: shards[outcome] }))),
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_shards_dealt_total',
     help:
       'Shards that a node was given, by reason: first (nobody had it), retry (somebody had failed at it or was lost with ' +
@@ -73,7 +73,7 @@ function shardsIn(registry: Registry, each: Each): void {
     labelNames: ['node', 'reason'],
     samples: each(({ assigned }) => REASONS.map((reason) => ({ labels: { reason }, value: assigned[reason] }))),
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_partials_total',
     help: 'Partial gradient sums that a node has sent: one or two a step, since it adds up its own shards first.',
     labelNames: ['node'],
@@ -82,13 +82,13 @@ function shardsIn(registry: Registry, each: Each): void {
 }
 
 function threadsIn(registry: Registry, each: Each): void {
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_workers_lost_total',
     help: 'Worker threads of a node that crashed or hung, and were replaced.',
     labelNames: ['node'],
     samples: each(({ workersLost }) => known(workersLost)),
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_worker_samples_total',
     help: 'Training samples that a worker thread has computed gradients of, whether or not they were still wanted.',
     labelNames: ['node', 'worker'],
@@ -99,13 +99,13 @@ function threadsIn(registry: Registry, each: Each): void {
 }
 
 function vitalsIn(registry: Registry, each: Each): void {
-  keptGauge(registry, {
+  collectedGauge(registry, {
     name: 'lockstep_node_memory_bytes',
     help: "Resident memory of a node's process, while it takes part.",
     labelNames: ['node'],
     samples: each(({ memoryBytes }) => known(memoryBytes)),
   });
-  keptGauge(registry, {
+  collectedGauge(registry, {
     name: 'lockstep_node_event_loop_lag_seconds',
     help:
       "By how much a node's event loop was late, on average since its last report. The coordinator's own lets its workers " +

@@ -5,7 +5,7 @@ import { shownPath } from '../../../shared/util/shown-path.ts';
 import { stepsFile } from '../../run/files.ts';
 import { type Attempt, attemptOf, type Manifest } from '../../run/manifest.ts';
 import { readSteps } from '../../run/step-lines.ts';
-import { STEP_SERIES, type StepSeries, sampleOf } from '../remote-write/step-series.ts';
+import { STEP_SERIES, type StepSeries, sampleOf } from './step-series.ts';
 
 /** Lines that are given on together. */
 const CHUNK_CHARACTERS = 1 << 16;
@@ -38,7 +38,7 @@ async function extentOf(log: string): Promise<LogExtent> {
   let last = 0;
   for await (const record of readSteps(log)) {
     if (record.timings.at === undefined) throw withoutTime(log, record.step);
-    for (const series of STEP_SERIES) if (series.of(record) !== undefined) found.add(series);
+    for (const series of STEP_SERIES) if (series.read(record) !== undefined) found.add(series);
     last = record.step;
   }
   return { last, series: STEP_SERIES.filter((series) => found.has(series)) };
@@ -56,7 +56,8 @@ async function* familyOf(
   series: StepSeries,
   { log, last, name, attempts }: Source,
 ): AsyncGenerator<string, void, undefined> {
-  const unit = series.unit === undefined ? '' : `# UNIT ${series.name} ${series.unit}\n`;
+  // Ratios are numbers without a unit.
+  const unit = series.unit === 'seconds' ? `# UNIT ${series.name} ${series.unit}\n` : '';
   let text = `# TYPE ${series.name} gauge\n${unit}# HELP ${series.name} ${series.help}\n`;
   const run = escaped(name);
   for await (const record of readSteps(log)) {

@@ -106,15 +106,15 @@ export class RunMetrics implements StepObserver {
     this.#durations.step.observe(total);
     for (const phase in phases) this.#durations.phase.observe({ phase }, phases[phase] as number);
     this.#latest.step.set(record.step);
-    this.#latest.trainLoss.set(record.loss);
-    this.#latest.trainAccuracy.set(record.accuracy);
-    this.#latest.learningRate.set(record.learningRate);
-    this.#latest.gradientNorm.set(record.gradientNorm);
+    for (const { scalar, gauge } of this.#latest.scalars) {
+      if (scalar.when === 'update') gauge.set(scalar.read(record));
+    }
   }
 
   onEvaluation(record: EvaluationRecord): void {
-    this.#latest.testAccuracy.set(record.testAccuracy);
-    this.#latest.testLoss.set(record.testLoss);
+    for (const { scalar, gauge } of this.#latest.scalars) {
+      if (scalar.when === 'evaluation') gauge.set(scalar.read(record) ?? Number.NaN);
+    }
   }
 
   onCheckpoint(record: CheckpointRecord): void {

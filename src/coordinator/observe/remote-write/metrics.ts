@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import { keptCounter, keptGauge } from '../prometheus/kept.ts';
+import { collectedCounter, collectedGauge } from '../prometheus/collected.ts';
 
 /** Samples of single steps on their way to a remote write receiver. */
 export interface SampleCounts {
@@ -10,13 +10,13 @@ export interface SampleCounts {
 
 /** Registers the families of remote write, whose values are taken from where they are kept at each scrape. */
 export function remoteWriteIn(registry: Registry, counts: SampleCounts): void {
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_remote_write_samples_total',
     help: 'Samples of single steps for the remote write receiver, by outcome: sent (it took them) or dropped.',
     labelNames: ['outcome'],
     samples: () => (['sent', 'dropped'] as const).map((outcome) => ({ labels: { outcome }, value: counts[outcome] })),
   });
-  keptGauge(registry, {
+  collectedGauge(registry, {
     name: 'lockstep_remote_write_pending_samples',
     help: 'Samples of single steps that wait for the remote write receiver.',
     labelNames: [],

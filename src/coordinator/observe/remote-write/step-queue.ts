@@ -1,5 +1,5 @@
 import type { StepRecord } from '../../train/observer.ts';
-import { STEP_SERIES, sampleOf } from './step-series.ts';
+import { STEP_SERIES, sampleOf } from '../prometheus/step-series.ts';
 
 /** Some 54 KB on the wire before compression, encoded in less than a millisecond. */
 export const BATCH_STEPS = 500;

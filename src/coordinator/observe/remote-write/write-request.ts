@@ -1,8 +1,8 @@
 // What Prometheus remote write 1.0 sends: https://prometheus.io/docs/specs/prw/remote_write_spec/
 import { compress } from 'snappyjs';
 import { type Messages, protobufTypes } from '../../../shared/util/protobuf.ts';
+import { STEP_SERIES } from '../prometheus/step-series.ts';
 import type { Batch } from './step-queue.ts';
-import { STEP_SERIES } from './step-series.ts';
 
 /** As much of prometheus.WriteRequest as this sends. A sample's timestamp: Unix milliseconds. */
 const MESSAGES: Messages = {

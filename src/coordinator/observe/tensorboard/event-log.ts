@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { STEP_SCALARS } from '../../../shared/live/step-scalars.ts';
 import type { ModelLayout } from '../../../shared/model/layout.ts';
 import type { EvaluationRecord, StepObserver, StepRecord } from '../../train/observer.ts';
 import { EventFile, type EventFileOptions } from './event-file.ts';
@@ -21,18 +22,6 @@ export interface EventLogOptions extends EventFileOptions {
 /** Readers that purge what a restart makes stale do so from this version on by the SessionLog. */
 const FILE_VERSION = 'brain.Event:2';
 const FILE_NAME = /^events\.out\.tfevents\.(\d{10,})\./;
-
-type Scalar = readonly [tag: string, description: string, value: (record: StepRecord) => number | undefined];
-
-const SCALARS: readonly Scalar[] = [
-  ['train/loss', "Mean over the step's batch, before its update.", ({ loss }) => loss],
-  ['train/accuracy', "Of the step's batch, before its update, 0 to 1.", ({ accuracy }) => accuracy],
-  ['train/learning_rate', 'Of the step.', ({ learningRate }) => learningRate],
-  ['train/gradient_norm', 'L2 norm of the mean gradient, before clipping.', ({ gradientNorm }) => gradientNorm],
-  ['train/step_seconds', 'Without evaluation and checkpoint.', ({ timings }) => timings.total],
-  ['test/accuracy', 'On the test set, after the update, 0 to 1.', ({ testAccuracy }) => testAccuracy],
-  ['test/loss', 'Mean over the test set, after the update.', ({ testLoss }) => testLoss],
-];
 
 /**
  * A run's events for TensorBoard: scalars of each step, histograms of the weights, the graph. An attempt that goes on writes
@@ -70,9 +59,9 @@ export class EventLog implements StepObserver {
 
   onStep(record: StepRecord): void {
     const value: SummaryValue[] = [];
-    for (const [tag, description, read] of SCALARS) {
+    for (const { tag, help, read } of STEP_SCALARS) {
       const simpleValue = read(record);
-      if (simpleValue !== undefined) value.push({ ...this.#tagged(tag, 'scalars', description), simpleValue });
+      if (simpleValue !== undefined) value.push({ ...this.#tagged(tag, 'scalars', help), simpleValue });
     }
     this.#append({ step: record.step, summary: { value } });
   }

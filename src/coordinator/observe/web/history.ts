@@ -1,5 +1,6 @@
-import type { RunView } from '../../../shared/live/feed.ts';
-import { CAPACITY, type Point, StepSeries } from '../../../shared/live/series.ts';
+import { type RunView, testPointOf } from '../../../shared/live/feed.ts';
+import { CAPACITY, type Point, pointOf, StepSeries } from '../../../shared/live/series.ts';
+import { TESTED_SCALARS } from '../../../shared/live/step-scalars.ts';
 import type { StepRecord } from '../../train/observer.ts';
 
 /** Of these the last ones are kept. */
@@ -21,13 +22,11 @@ export class History {
   }
 
   step(record: StepRecord): Point {
-    const { step, loss, accuracy, learningRate, gradientNorm, testAccuracy, testLoss } = record;
-    const point = { step, loss, accuracy, learningRate, gradientNorm, seconds: record.timings.total };
+    const point = pointOf(record);
     this.#series.push(point);
-    this.lastStep = step;
-    if (testAccuracy !== undefined && this.#tests.at(-1)?.step !== step) {
-      this.test({ step, accuracy: testAccuracy, loss: Number.isFinite(testLoss) ? (testLoss as number) : null });
-    }
+    this.lastStep = record.step;
+    const isEvaluated = TESTED_SCALARS.some(({ read }) => read(record) !== undefined);
+    if (isEvaluated && this.#tests.at(-1)?.step !== record.step) this.test(testPointOf(record));
     return point;
   }
 

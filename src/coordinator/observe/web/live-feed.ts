@@ -1,5 +1,13 @@
 import { basename } from 'node:path';
-import type { FeedMessage, NodeState, NodeView, RunState, RunView, StatusView } from '../../../shared/live/feed.ts';
+import {
+  type FeedMessage,
+  type NodeState,
+  type NodeView,
+  type RunState,
+  type RunView,
+  type StatusView,
+  testPointOf,
+} from '../../../shared/live/feed.ts';
 import type { Point } from '../../../shared/live/series.ts';
 import type {
   CheckpointRecord,
@@ -83,9 +91,9 @@ export class LiveFeed implements StepObserver {
     if (record.weightsSha256 !== undefined) this.#weightsSha256 = record.weightsSha256;
   }
 
-  onEvaluation({ step, testAccuracy, testLoss }: EvaluationRecord): void {
+  onEvaluation(record: EvaluationRecord): void {
     this.#tellSteps();
-    const test = { step, accuracy: testAccuracy, loss: Number.isFinite(testLoss) ? testLoss : null };
+    const test = testPointOf(record);
     this.#history.test(test);
     this.clients.send({ type: 'test', test });
   }
