@@ -17,19 +17,19 @@ export interface ChartOptions extends ScalarChart {
   readonly isWholeAtFirst?: boolean;
 }
 
-/** The shaded range from least to most, as two hexadecimal digits of opacity. */
+/** Opacity of the shaded range from minimum to maximum, as two hexadecimal digits. */
 const BAND_OPACITY = '33';
 const HEIGHT = 280;
-/** Series of one run: mean, least, most and test. */
+/** Series of one run: mean, minimum, maximum and test. */
 const PER_RUN = 4;
 
-/** Charts share the pointer alone: were a drag to end in each of them, each would zoom into what the one before has zoomed. */
+/** Charts share only the pointer: if a drag ended in each of them, each would zoom again. */
 const SYNC: uPlot.Cursor.Sync = {
   key: 'steps',
   filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' },
 };
 
-/** One quantity of all runs over the steps: the mean, shaded from least to most where a pixel stands for several steps. */
+/** One quantity of all runs over the steps: the mean, shaded from minimum to maximum if a pixel stands for several steps. */
 export class Chart {
   readonly element: HTMLElement;
   readonly #options: ChartOptions;
@@ -40,7 +40,7 @@ export class Chart {
   #plot: uPlot | undefined;
   #isClose: boolean;
   #isLogarithmic: boolean;
-  /** Most steps that a drawn value stands for. */
+  /** The most steps that a drawn value stands for. */
   #size = 1;
 
   constructor(options: ChartOptions, zoom: Zoom) {
@@ -65,13 +65,13 @@ export class Chart {
     new ResizeObserver(() => this.#fit()).observe(this.#canvas);
   }
 
-  /** Takes other runs; what was drawn is gone. */
+  /** Replaces the runs. */
   show(runs: readonly Run[]): void {
     this.#runs = runs;
     this.rebuild();
   }
 
-  /** Draws anew, with what has come since. */
+  /** Draws again, with the new steps. */
   draw(): void {
     if (this.#plot === undefined) return;
     const { from, to } = this.#zoom.view;
@@ -82,7 +82,7 @@ export class Chart {
     this.#describe();
   }
 
-  /** Where colours or scales have changed. */
+  /** Draws from scratch, after a change of colours or scales. */
   rebuild(): void {
     this.#plot?.destroy();
     this.#plot = new uPlot(this.#plotOptions(), this.#data(), this.#canvas);
@@ -199,7 +199,7 @@ export class Chart {
     if (min === null || max === null) return this.#isLogarithmic ? [0.001, 10] : [0, 1];
     if (this.#isLogarithmic) return [roundBelow(Math.max(1e-9, min / 1.1)), Math.max(1e-8, max * 1.3)];
     const least = this.#isClose ? this.#options.closeUp?.least : undefined;
-    // A run that hasn't come so far yet is shown whole.
+    // A run below the close-up is shown whole.
     const low = least !== undefined && max > least ? Math.max(min, least) : min;
     const margin = Math.max((max - low) * 0.06, Math.abs(max) * 1e-3, 1e-12);
     return [min >= 0 ? Math.max(0, low - margin) : low - margin, max + margin];
@@ -213,7 +213,7 @@ export class Chart {
     this.#zoom.choose(from, to);
   }
 
-  /** Says what is under the cursor, or how the picture is to be read. */
+  /** Describes the values under the cursor, or how to read the chart. */
   #describe(): void {
     const { format, title } = this.#options;
     const at = this.#plot?.cursor.idx;

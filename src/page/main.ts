@@ -1,4 +1,4 @@
-// The page that shows runs as they train, or after: it draws what the feed says.
+// The page that shows runs while they train, or afterwards, from the messages of the feed.
 
 import type { FeedMessage, StatusView } from '../shared/live/feed.ts';
 import { QUANTITIES } from '../shared/live/series.ts';
@@ -25,7 +25,7 @@ listen({
 });
 
 function take(message: FeedMessage): void {
-  // Only the run that is under way is told more.
+  // All further messages concern the live run.
   const [live] = runs;
   switch (message.type) {
     case 'runs':
@@ -79,7 +79,7 @@ function begin(all: readonly Run[], live: boolean): void {
   redraw();
 }
 
-/** Once a frame at the most, however many messages come. */
+/** Draws at most once a frame, however many messages come. */
 function redraw(): void {
   if (isDue) return;
   isDue = true;

@@ -26,7 +26,7 @@ export function showState(state: RunState | 'connecting' | 'unreachable'): void 
   element('state').dataset.state = state;
 }
 
-/** What of a run never changes. */
+/** Shows the parts of a run that never change. */
 export function showHeading(runs: readonly Run[]): void {
   const [run] = runs;
   const title = runs.length === 1 && run !== undefined ? run.view.name : `${runs.length} runs`;
@@ -46,7 +46,7 @@ function showConfig({ view: { config, digests } }: Run): void {
   );
 }
 
-/** The figures of the run that is under way. */
+/** Shows the key figures of a run. */
 export function showTiles(run: Run, status: StatusView | undefined): void {
   const [step, { iterations }] = [run.lastStep, run.view];
   show('step', count(step));
@@ -140,7 +140,7 @@ function showPhases(phases: StatusView['phases']): void {
   element('phases-key').replaceChildren(...keys);
 }
 
-/** Newest first. */
+/** Shows events and checkpoints, the newest first. */
 export function showLists(runs: readonly Run[]): void {
   const named = (run: Run): string => (runs.length > 1 ? `${run.view.name}: ` : '');
   const happenings = runs.flatMap((run) => run.happenings.map((one) => ({ ...one, of: named(run) })));

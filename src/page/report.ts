@@ -1,4 +1,4 @@
-// The curves of a report (src/inspect/report), which holds this script and their data: no server is behind it.
+// The curves of a report (src/inspect/report). The report contains this script and its data, without a server.
 
 import { unpackSeries } from '../shared/live/packed-series.ts';
 import { CURVES_ID, REPORT_QUANTITIES, type ReportCurves } from '../shared/live/report-curves.ts';
@@ -51,7 +51,7 @@ function runOf({ series, ...curves }: ReportCurves): Run {
   return new Run({ ...rest, ...curves, series: unpackSeries(series), checkpoints: [], happenings: [] });
 }
 
-/** Curves are drawn in a size and in colours that a style sheet for print doesn't reach. */
+/** Draws for print: a style sheet can't change the size and the colours of a canvas. */
 function onPaper(isPrinting: boolean): void {
   const { classList, dataset } = document.documentElement;
   classList.toggle('paper', isPrinting);

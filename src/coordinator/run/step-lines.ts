@@ -7,7 +7,7 @@ import { RunDirectoryError } from '../../shared/util/errors.ts';
 export const FIELDS_ALWAYS = UPDATE_FIELDS;
 export const FIELDS_TAKEN = [...EVALUATION_FIELDS, 'weightsSha256', 'chain'] as const;
 
-/** A line of ours is far shorter, so a longer one is none. */
+/** The lines that a run writes are far shorter; a longer one is foreign. */
 export const MAX_LINE_BYTES = 1 << 18;
 
 const seconds = z.number().nonnegative();
@@ -48,7 +48,7 @@ export function stepLine(record: StepRecord): string {
   return `${JSON.stringify(Object.fromEntries(entries))}\n`;
 }
 
-/** The record of a line, whose line feed may be missing; undefined where it isn't a line of ours. */
+/** The record of a line, with or without its line feed; undefined: no step's line. */
 export function parseStepLine(text: string): StepRecord | undefined {
   try {
     return stepRecord.safeParse(JSON.parse(text)).data;
@@ -58,9 +58,9 @@ export function parseStepLine(text: string): StepRecord | undefined {
 }
 
 /**
- * The lines of a steps.jsonl in order, streamed; a last line without its line feed, half written, is left out.
- * @param onForeignLine told the number of a line that isn't ours, which is then left out; where it is undefined, such a line is an error
- * @throws RunDirectoryError where the file is missing, can't be read or has a line that isn't ours
+ * The lines of a steps.jsonl in order, streamed. A last line without its line feed is half written, and left out.
+ * @param onForeignLine called with the number of a line that is no step's, which is then left out; undefined: such a line is an error
+ * @throws RunDirectoryError if the file is missing, can't be read or has a line that is no step's
  */
 export async function* readSteps(
   path: string,
@@ -71,14 +71,14 @@ export async function* readSteps(
   try {
     for await (const text of createReadStream(path, 'utf8')) {
       const lines = `${rest}${text}`.split('\n');
-      // Cut, because a torn file may hold gigabytes of zeros without a line feed.
+      // Cut, because a damaged file may have gigabytes of zeros without a line feed.
       rest = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
       for (const line of lines) {
         number++;
         const record = parseStepLine(line);
         if (record !== undefined) yield record;
         else if (onForeignLine !== undefined) onForeignLine(number);
-        else throw notOurs(path, number, line);
+        else throw foreignLine(path, number, line);
       }
     }
   } catch (error) {
@@ -86,7 +86,7 @@ export async function* readSteps(
   }
 }
 
-function notOurs(path: string, number: number, line: string): RunDirectoryError {
+function foreignLine(path: string, number: number, line: string): RunDirectoryError {
   const shown = JSON.stringify(line.length > 80 ? `${line.slice(0, 80)}…` : line);
   return new RunDirectoryError(`${path}, line ${number}: expected a step's line of JSON, found ${shown}. Remove it.`);
 }

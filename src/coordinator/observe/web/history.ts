@@ -3,12 +3,12 @@ import { CAPACITY, type Point, pointOf, StepSeries } from '../../../shared/live/
 import { TESTED_SCALARS } from '../../../shared/live/step-scalars.ts';
 import type { StepRecord } from '../../train/observer.ts';
 
-/** Of these the last ones are kept. */
+/** How many of the last ones are kept. */
 const MAX_TESTS = 4096;
 const MAX_CHECKPOINTS = 256;
 const MAX_HAPPENINGS = 256;
 
-/** The steps, tests, checkpoints and happenings of a run so far. */
+/** The steps, tests, checkpoints and events of a run so far, in bounded memory. */
 export class History {
   readonly #series: StepSeries;
   readonly #tests: RunView['tests'][number][] = [];
@@ -16,7 +16,7 @@ export class History {
   readonly #happenings: RunView['happenings'][number][] = [];
   lastStep = 0;
 
-  /** @param capacity of the series: so many steps are kept one by one */
+  /** @param capacity the number of steps that are kept one by one */
   constructor(capacity = CAPACITY) {
     this.#series = new StepSeries(capacity);
   }

@@ -24,10 +24,17 @@ async function openHub(t: TestContext) {
   } as unknown as Cluster;
   const limits = { samples: 8, testSamples: 8, chunkSize: 4, parameters: 2 };
   const hub = await Hub.listen({
-    ...{ host: '127.0.0.1', port: 0, token: undefined, tls: undefined, cluster, now: () => clock.now },
+    host: '127.0.0.1',
+    port: 0,
+    token: undefined,
+    tls: undefined,
+    cluster,
+    now: () => clock.now,
     run: {
       welcome: { run: 'run', config: {}, dataset: DIGEST, ...limits },
-      ...{ numerics: DIGEST, selfTest: DIGEST, dataParts: () => [] },
+      numerics: DIGEST,
+      selfTest: DIGEST,
+      dataParts: () => [],
     },
     onJoin: (info) => events.emit('join', info),
     onLeave: ({ name }, reason) => events.emit('leave', name, reason),
@@ -41,7 +48,9 @@ async function openHub(t: TestContext) {
 function hello(node: string, threads: number): FromNode {
   return {
     ...({ type: 'hello', node, name: 'host', pid: 1, threads } as const),
-    ...{ numerics: DIGEST, selfTest: DIGEST, samplesPerSecond: 1 },
+    numerics: DIGEST,
+    selfTest: DIGEST,
+    samplesPerSecond: 1,
   };
 }
 
@@ -69,7 +78,8 @@ describe('a node that tells of itself', () => {
     bare.send(pongOf([8, 16], { workersReady: 1, workersLost: 1 }));
     assert.deepEqual(await once(opened.events, 'workers'), ['host', 1]);
     assert.deepEqual(info.figures, {
-      ...{ workersLost: 1, workerSamples: [8, 16] },
+      workersLost: 1,
+      workerSamples: [8, 16],
       vitals: { memoryBytes: 5e7, eventLoopLagSeconds: 0.25 },
     });
     const left = once(opened.events, 'leave');

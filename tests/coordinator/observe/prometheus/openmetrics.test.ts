@@ -20,8 +20,12 @@ const START = 1_764_000_000_000;
 const main = fileURLToPath(new URL('../../../../cli/main.js', import.meta.url));
 const manifest = await manifestOf({
   ...resolveTrainConfig({ flags: { iterations: '600' }, env: {} }),
-  ...{ name: 'a "quoted" \\ name', digests: { dataset: 'd', numerics: 'n' }, dataset: 'mnist', from: 0 },
-  ...{ started: new Date(START), metricsUrl: undefined },
+  name: 'a "quoted" \\ name',
+  digests: { dataset: 'd', numerics: 'n' },
+  dataset: 'mnist',
+  from: 0,
+  started: new Date(START),
+  metricsUrl: undefined,
 });
 
 function line(step: number, rest: Partial<StepRecord> = {}): string {

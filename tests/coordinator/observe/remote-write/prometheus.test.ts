@@ -183,7 +183,7 @@ describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS },
     assert.equal(status, 0, stderr);
     const { remoteWrite, weightsSha256 } = JSON.parse(stdout);
     assert.deepEqual(remoteWrite, { sent: 0, dropped: 6 * 300 + 4 });
-    assert.match(stderr, /^Remote write to \S+no-such-path: it refuses samples with 40\d .*DROPPED/m);
+    assert.match(stderr, /^Remote write to \S+no-such-path: it rejects samples with 40\d .*DROPPED/m);
     assert.match(stderr, /^Remote write: 0 samples sent, 1,804 DROPPED/m);
     const undisturbed = join(folder, 'undisturbed');
     const usual = lockstep([...FLAGS, '--iterations', '300', '--out', undisturbed]);

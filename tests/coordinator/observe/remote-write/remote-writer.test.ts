@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { Registry } from 'prom-client';
 import { uncompress } from 'snappyjs';
 import { retryAfterMs } from '#src/coordinator/observe/remote-write/answers.js';
-import { remoteWriteIn } from '#src/coordinator/observe/remote-write/metrics.js';
+import { registerRemoteWriteFamilies } from '#src/coordinator/observe/remote-write/metrics.js';
 import { RemoteWriter, type RemoteWriterOptions } from '#src/coordinator/observe/remote-write/remote-writer.js';
 import { Batch } from '#src/coordinator/observe/remote-write/step-queue.js';
 import { encodeBatch } from '#src/coordinator/observe/remote-write/write-request.js';
@@ -31,8 +31,11 @@ function add(writer: RemoteWriter, from: number, to: number): void {
 function writerTo(url: string, options: Partial<RemoteWriterOptions> = {}) {
   const notices: string[] = [];
   const writer = new RemoteWriter({
-    ...{ url, ...labels, userAgent: 'lockstep/test', onNotice: (notice) => notices.push(notice) },
-    pace: { attempt: 30_000, retry: 1, maxRetry: 4 },
+    url,
+    ...labels,
+    userAgent: 'lockstep/test',
+    onNotice: (notice) => notices.push(notice),
+    timing: { attempt: 30_000, retry: 1, maxRetry: 4 },
     ...options,
   });
   return { writer, notices };
@@ -51,7 +54,7 @@ function stepsTaken({ received }: Receiver, numbers: readonly number[]): number[
 
 describe('a request', () => {
   it('is a WriteRequest in snappy block format', () => {
-    const batch = new Batch({ attempt: 1, mayHaveCome: false });
+    const batch = new Batch({ attempt: 1, mayBeDelivered: false });
     batch.add(record(1));
     batch.add(record(2, { testAccuracy: 0.75, testLoss: Number.POSITIVE_INFINITY }));
     const bytes = encodeBatch(batch, 'r');
@@ -138,7 +141,7 @@ describe('steps are sent', () => {
     const receiver = await startReceiver(t, (number, response) => {
       if (number > 1) response.writeHead(204).end();
     });
-    const { sent, notices } = await sendTo(receiver, 3, { pace: { attempt: 50, retry: 1, maxRetry: 4 } });
+    const { sent, notices } = await sendTo(receiver, 3, { timing: { attempt: 50, retry: 1, maxRetry: 4 } });
     assert.equal(sent, 3 * SERIES);
     assert.match(notices[0] ?? '', /it can't be reached \(no answer within 0\.05 s\)/);
   });
@@ -152,8 +155,8 @@ describe('steps are sent', () => {
       if (number === 1) response.writeHead(503, { 'Retry-After': '3600' }).end();
       else response.writeHead(204).end();
     });
-    const pace = { attempt: 30_000, retry: 1e6, maxRetry: 1e6 };
-    const { writer } = writerTo(receiver.url, { pace, onNotice: () => failed() });
+    const timing = { attempt: 30_000, retry: 1e6, maxRetry: 1e6 };
+    const { writer } = writerTo(receiver.url, { timing, onNotice: () => failed() });
     add(writer, 1, 500);
     await failure;
     assert.deepEqual(await writer.finish(RUNNING), { sent: 500 * SERIES, dropped: 0 });
@@ -181,7 +184,7 @@ describe('samples are dropped', () => {
     assert.deepEqual([sent, dropped], [500 * SERIES, 700 * SERIES]);
     assert.equal(receiver.received.length, 3);
     assert.equal(notices.length, 1);
-    assert.match(notices[0] ?? '', /it refuses samples with 400 \(no x{297}…\)\. Those samples are DROPPED/);
+    assert.match(notices[0] ?? '', /it rejects samples with 400 \(no x{297}…\)\. Those samples are DROPPED/);
   });
 
   it('where an out-of-order answer is the first one', async (t) => {
@@ -222,7 +225,7 @@ describe('samples are dropped', () => {
     assert.deepEqual(await writer.finish(RUNNING), { sent: 1100 * SERIES, dropped: 1500 * SERIES });
     assert.deepEqual(stepsTaken(receiver, [1, 2, 3]), [...range(1, 500), ...range(2001, 2600)]);
     assert.deepEqual(notices, [
-      'Remote write: too many samples wait for the receiver; the oldest are DROPPED from here on.',
+      'Remote write: too many samples wait for the receiver; the oldest are DROPPED from now on.',
     ]);
   });
 
@@ -254,7 +257,7 @@ it("a receiver's words never show the token", async (t) => {
 it('what became of the samples is on /metrics', async () => {
   const registry = new Registry();
   const counts = { sent: 12, dropped: 0, pending: 6 };
-  remoteWriteIn(registry, counts);
+  registerRemoteWriteFamilies(registry, counts);
   counts.dropped = 3;
   const lines = (await registry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   assert.deepEqual(lines, [

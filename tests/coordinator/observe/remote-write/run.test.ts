@@ -106,7 +106,7 @@ describe('a run', () => {
     assert.equal(status, 143, stderr);
     assert.equal(receiver.received[0]?.request.headers.authorization, `Bearer ${TOKEN}`);
     assert.match(stderr, /it answers 503 \(said Bearer \[token\]\)/);
-    assert.match(stderr, /it refuses samples with 401 \(said Bearer \[token\]\)/);
+    assert.match(stderr, /it rejects samples with 401 \(said Bearer \[token\]\)/);
     assert.doesNotMatch(stderr, /key=hidden/);
     for (const written of [stdout, stderr, text, ...textsIn(run)]) assert.ok(!written.includes(TOKEN));
   });
