@@ -9,11 +9,12 @@ import type { Browser, Page } from 'playwright-core';
 import { html } from '#src/inspect/report/html.js';
 import { packSeries, unpackSeries } from '#src/shared/live/packed-series.js';
 import { CURVES_ID, type ReportCurves } from '#src/shared/live/report-curves.js';
-import { QUANTITIES, StepSeries } from '#src/shared/live/series.js';
+import { pointOf, QUANTITIES, StepSeries } from '#src/shared/live/series.js';
 import { skip as noBrowser, startBrowser, watch } from '../../support/browser.ts';
 import { DATA, lockstep, startLockstep } from '../../support/program.ts';
 import { skip } from '../../support/real-images.ts';
 import { at } from '../../support/reference/arrays.ts';
+import { stepRecord } from '../../support/step-record.ts';
 
 const TEST_IMAGES = 10_000;
 const MAX_BYTES = 5e6;
@@ -110,7 +111,7 @@ for (const [name, capacity, stride] of [
     const series = new StepSeries(capacity);
     for (let step = 1; step <= 50; step += stride) {
       const value = Math.sin(step);
-      series.push({ step, loss: value, accuracy: value / 2, learningRate: 0.5, gradientNorm: 1, seconds: 1 });
+      series.push(pointOf(stepRecord(step, { loss: value, accuracy: value / 2 })));
     }
     const packed = JSON.parse(JSON.stringify(packSeries(series.data, ['loss', 'accuracy'])));
     const unpacked = unpackSeries(packed);

@@ -5,7 +5,7 @@ import { Registry } from 'prom-client';
 import type { NodeCounts } from '#src/coordinator/observe/prometheus/node-families.js';
 import { RunMetrics } from '#src/coordinator/observe/prometheus/run-metrics.js';
 import { startHttp } from '#src/coordinator/observe/web/http.js';
-import type { StepRecord } from '#src/coordinator/train/observer.js';
+import { stepRecord } from '../../../support/step-record.ts';
 
 const info = {
   run: 'first',
@@ -17,18 +17,6 @@ const info = {
   batch: 128,
   version: '0.1.0',
 };
-
-function stepRecord(step: number, rest: Partial<StepRecord> = {}): StepRecord {
-  return {
-    step,
-    loss: 0.25,
-    accuracy: 0.875,
-    learningRate: 0.003,
-    gradientNorm: 1.5,
-    timings: { total: 0.005 },
-    ...rest,
-  };
-}
 
 function countsOf({ shards = { done: 30, late: 0, lost: 2 } }: Partial<NodeCounts>): NodeCounts {
   const assigned = { first: 30, retry: 2, duplicate: 1 };

@@ -10,6 +10,7 @@ import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { DATA, lockstep, manifestOf, startLockstep, stepsOf } from '../../../support/program.ts';
 import { type Prometheus, skip, startPrometheus } from '../../../support/prometheus-server.ts';
+import { EVALUATION_SAMPLES, STEP_SAMPLES } from '../../../support/step-record.ts';
 import { assertHasSteps, linesOf, samplesIn } from '../../../support/step-samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-remote-write-'));
@@ -62,8 +63,9 @@ describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS },
     const lines = linesOf(run);
     assert.equal(lines.length, STEPS);
     // 10 evaluations, and the one at step 100.
-    assert.deepEqual(JSON.parse(stdout).remoteWrite, { sent: 6 * STEPS + 2 * 11, dropped: 0 });
-    assert.match(stderr, /^Remote write: 60,022 samples sent\.$/m);
+    const samples = STEP_SAMPLES * STEPS + EVALUATION_SAMPLES * 11;
+    assert.deepEqual(JSON.parse(stdout).remoteWrite, { sent: samples, dropped: 0 });
+    assert.match(stderr, new RegExp(`^Remote write: ${samples.toLocaleString('en-US')} samples sent\\.$`, 'm'));
     const backward = lines.findIndex(({ timings }, i) => timings.at <= (lines[i - 1]?.timings.at ?? 0));
     assert.equal(backward, -1);
     await assertHasSteps(server, { run: 'whole', attempt: 1, lines });
@@ -190,9 +192,11 @@ describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS },
     const { status, stdout, stderr } = lockstep([...flags, '--remote-write', url]);
     assert.equal(status, 0, stderr);
     const { remoteWrite, weightsSha256 } = JSON.parse(stdout);
-    assert.deepEqual(remoteWrite, { sent: 0, dropped: 6 * 300 + 4 });
+    const samples = STEP_SAMPLES * 300 + EVALUATION_SAMPLES * 2;
+    assert.deepEqual(remoteWrite, { sent: 0, dropped: samples });
     assert.match(stderr, /^Remote write to \S+no-such-path: it rejects samples with 40\d .*DROPPED/m);
-    assert.match(stderr, /^Remote write: 0 samples sent, 1,804 DROPPED/m);
+    const lost = `${samples.toLocaleString('en-US')} DROPPED`;
+    assert.match(stderr, new RegExp(`^Remote write: 0 samples sent, ${lost}`, 'm'));
     const undisturbed = join(folder, 'undisturbed');
     const usual = lockstep([...FLAGS, '--iterations', '300', '--out', undisturbed]);
     assert.equal(JSON.parse(usual.stdout).weightsSha256, weightsSha256);
