@@ -72,7 +72,6 @@ export class StepSeries {
     this.#capacity = capacity;
   }
 
-  /** @throws Error where the data aren't of one history */
   static from(data: SeriesData, capacity = CAPACITY): StepSeries {
     const series = new StepSeries(capacity);
     series.#size = data.size;
