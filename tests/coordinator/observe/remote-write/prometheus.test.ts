@@ -82,8 +82,8 @@ describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS },
     await first.said(/^step +1000/);
     first.signal('SIGKILL');
     await first.ended;
-    // The run's own options hold: it goes on to send.
-    const second = startLockstep(['train', '--resume', run, '--json']);
+    // The directory of a run gives no URLs.
+    const second = startLockstep(['train', '--resume', run, '--json', '--remote-write', server.writeUrl]);
     await second.said(/^step +\d+000\//);
     second.signal('SIGTERM');
     const { status, stderr } = await second.ended;
@@ -126,7 +126,7 @@ describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS },
       const flags = ['--schedule', 'constant', '--checkpoint-every', '50', '--out', run, '--remote-write', url];
       const first = startLockstep([...ENDLESS, ...flags]);
       await first.ended;
-      const second = startLockstep(['train', '--resume', run, '--json']);
+      const second = startLockstep(['train', '--resume', run, '--json', '--remote-write', url]);
       await second.said(/^step +\d+000\//);
       second.signal('SIGTERM');
       const { status, stdout, stderr } = await second.ended;
