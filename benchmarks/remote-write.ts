@@ -26,7 +26,7 @@ function record(step: number): StepRecord {
 
 /** Milliseconds: the median and the 95th percentile of encoding one full batch. */
 function encodingTimes(): { median: number; slow: number } {
-  const batch = new Batch({ attempt: 1, mayHaveCome: false });
+  const batch = new Batch({ attempt: 1, mayBeDelivered: false });
   for (let step = 1; step <= BATCH_STEPS; step++) batch.add(record(step));
   const times = Array.from({ length: ENCODINGS }, () => {
     const start = performance.now();

@@ -1,12 +1,12 @@
 import { graph, stat } from './panels.ts';
 import { countInRange, curve, rate, scraped } from './queries.ts';
 
-/** What was computed twice and compared, and who was turned away. */
+/** Audits, and connections that were rejected. */
 export function trust() {
-  return [...mismatches(), ...doors()];
+  return [...incidents(), ...audits()];
 }
 
-function mismatches() {
+function incidents() {
   return [
     stat(
       {
@@ -14,7 +14,11 @@ function mismatches() {
         description:
           'Times in the time shown that a node sent another result than the one it was compared with. The coordinator then computes it itself and closes ' +
           'whoever was wrong: the weights stay right, but look at that machine.',
-        ...{ unit: 'none', columns: 4, decimals: 0, tall: true, levels: ['green', [0.5, 'red']] },
+        unit: 'none',
+        columns: 4,
+        decimals: 0,
+        tall: true,
+        levels: ['green', [0.5, 'red']],
       },
       curve(countInRange('lockstep_audits_total', 'outcome="mismatch"'), 'mismatches'),
     ),
@@ -22,20 +26,26 @@ function mismatches() {
       {
         title: 'Reconnects',
         description: 'How often a node that had been there before came back in the time shown.',
-        ...{ unit: 'none', columns: 4, decimals: 0, tall: true, levels: ['green', [0.5, 'orange']] },
+        unit: 'none',
+        columns: 4,
+        decimals: 0,
+        tall: true,
+        levels: ['green', [0.5, 'orange']],
       },
       curve(countInRange('lockstep_reconnects_total'), 'reconnects'),
     ),
   ];
 }
 
-function doors() {
+function audits() {
   return [
     graph(
       {
         title: 'Audits',
         description: 'Results a second that were computed twice, by different nodes, and compared bit by bit.',
-        ...{ unit: 'short', columns: 8, min: 0 },
+        unit: 'short',
+        columns: 8,
+        min: 0,
       },
       curve(`sum by (outcome) (${rate('lockstep_audits_total')})`, '{{outcome}}'),
     ),
@@ -44,7 +54,9 @@ function doors() {
         title: 'Connections closed by the coordinator',
         description:
           'By the name of the close code in docs/protocol.md, in the last minutes. Wrong tokens and other builds show here; a stranger knocks in vain.',
-        ...{ unit: 'none', columns: 8, min: 0 },
+        unit: 'none',
+        columns: 8,
+        min: 0,
       },
       curve(
         `sum by (reason) (increase(${scraped('lockstep_rejected_connections_total')}[$__rate_interval]))`,
@@ -63,7 +75,9 @@ export function network() {
         title: 'Traffic with nodes',
         description:
           'Bytes a second from and to remote nodes, as the coordinator counts them. 0 while nobody else takes part.',
-        ...{ unit: 'Bps', columns: 8, min: 0 },
+        unit: 'Bps',
+        columns: 8,
+        min: 0,
       },
       curve(bytes('sent'), 'sent'),
       curve(bytes('received'), 'received'),
@@ -72,7 +86,9 @@ export function network() {
       {
         title: 'Traffic of a step',
         description: 'Bytes of a step: the weights go to each node once, and one or two gradients come back from it.',
-        ...{ unit: 'bytes', columns: 8, min: 0 },
+        unit: 'bytes',
+        columns: 8,
+        min: 0,
       },
       curve(
         `(${bytes('sent')} + ${bytes('received')}) / (sum by (run) (${rate('lockstep_steps_total')}) > 0)`,
@@ -84,7 +100,9 @@ export function network() {
         title: 'Partial gradients by node',
         description:
           'Sums of gradients a second that came from each node: one or two a step, since a node adds up its own first.',
-        ...{ unit: 'short', columns: 8, min: 0 },
+        unit: 'short',
+        columns: 8,
+        min: 0,
       },
       curve(`sum by (node) (${rate('lockstep_partials_total')})`, '{{node}}'),
     ),
@@ -100,7 +118,9 @@ export function remoteWrite() {
         description:
           'Samples a second that --remote-write has sent and dropped, six or more a step. Dropped ones mean that Prometheus was away or too slow for long: the curves have holes ' +
           'then, training itself is never held up. Empty without --remote-write.',
-        ...{ unit: 'short', columns: 12, min: 0 },
+        unit: 'short',
+        columns: 12,
+        min: 0,
       },
       curve(`sum by (outcome) (${rate('lockstep_remote_write_samples_total')})`, '{{outcome}}'),
     ),
@@ -109,7 +129,9 @@ export function remoteWrite() {
         title: 'Samples waiting to be sent',
         description:
           'Samples in the queue of --remote-write. It is bounded; where it stays high, Prometheus is too slow. Empty without --remote-write.',
-        ...{ unit: 'short', columns: 12, min: 0 },
+        unit: 'short',
+        columns: 12,
+        min: 0,
       },
       curve(`max by (run) (${scraped('lockstep_remote_write_pending_samples')})`, 'waiting'),
     ),

@@ -5,7 +5,7 @@ import { frame } from './frame.ts';
 import { graph, stat } from './panels.ts';
 import { countInRange, curve, rate, scraped } from './queries.ts';
 
-/** Who computes, who is slow, who is gone, and whether what was done is safe. */
+/** Nodes and their work, the network, checkpoints and processes. */
 export function clusterDashboard(): Dashboard {
   const dashboard = frame({
     title: 'Lockstep / Cluster',
@@ -15,8 +15,8 @@ export function clusterDashboard(): Dashboard {
     runs: 'one',
   });
   const rows = {
-    'Who is there': [...members(), ...comings()],
-    'Who does what': [...work(), ...workAgain()],
+    'Who is there': [...members(), ...changes()],
+    'Who does what': [...work(), ...repeatedWork()],
     Trust: trust(),
     Network: network(),
     Checkpoints: checkpoints(),
@@ -37,7 +37,8 @@ function members() {
       {
         title: 'Remote nodes',
         description: 'Other processes, here or on other machines, that take part now. 0 without --listen.',
-        ...{ unit: 'none', columns: 4 },
+        unit: 'none',
+        columns: 4,
       },
       curve(`max by (run) (${scraped('lockstep_nodes')})`, 'nodes'),
     ),
@@ -45,7 +46,9 @@ function members() {
       {
         title: 'Workers ready',
         description: 'Threads that compute, those of all nodes together. At 0 the run waits.',
-        ...{ unit: 'none', columns: 4, levels: ['red', [1, 'green']] },
+        unit: 'none',
+        columns: 4,
+        levels: ['red', [1, 'green']],
       },
       curve(workers('ready'), 'ready'),
     ),
@@ -53,20 +56,24 @@ function members() {
       {
         title: 'Workers starting',
         description: 'Threads on their way, also in place of lost ones. It should be back at 0 within seconds.',
-        ...{ unit: 'none', columns: 4, levels: ['green', [1, 'orange']] },
+        unit: 'none',
+        columns: 4,
+        levels: ['green', [1, 'orange']],
       },
       curve(workers('starting'), 'starting'),
     ),
   ];
 }
 
-function comings() {
+function changes() {
   return [
     stat(
       {
         title: 'Joins',
         description: 'Remote nodes that became ready in the time shown, a node that came back included.',
-        ...{ unit: 'none', columns: 4, decimals: 0 },
+        unit: 'none',
+        columns: 4,
+        decimals: 0,
       },
       curve(countInRange('lockstep_node_joins_total'), 'joins'),
     ),
@@ -75,7 +82,11 @@ function comings() {
         title: 'Nodes lost',
         description:
           'Remote nodes that crashed, fell silent or were closed in the time shown. Their work went elsewhere at once.',
-        ...{ unit: 'none', columns: 4, decimals: 0, none: '0', levels: ['green', [0.5, 'orange']] },
+        unit: 'none',
+        columns: 4,
+        decimals: 0,
+        none: '0',
+        levels: ['green', [0.5, 'orange']],
       },
       curve(countInRange('lockstep_node_leaves_total', 'reason!="left"'), 'lost'),
     ),
@@ -84,7 +95,11 @@ function comings() {
         title: 'Threads lost',
         description:
           'Worker threads that crashed and were replaced in the time shown. One may be bad luck; many are a fault.',
-        ...{ unit: 'none', columns: 4, decimals: 0, none: '0', levels: ['green', [0.5, 'orange']] },
+        unit: 'none',
+        columns: 4,
+        decimals: 0,
+        none: '0',
+        levels: ['green', [0.5, 'orange']],
       },
       curve(countInRange('lockstep_workers_lost_total'), 'lost'),
     ),
@@ -100,7 +115,10 @@ function work() {
       {
         title: 'Workers by node',
         description: "Threads of each node that are ready; `local` is the coordinator's own process.",
-        ...{ unit: 'none', columns: 8, stack: 'normal', min: 0 },
+        unit: 'none',
+        columns: 8,
+        stack: 'normal',
+        min: 0,
       },
       curve(`sum by (node) (${scraped('lockstep_workers', 'state="ready"')})`, BY_NODE),
     ),
@@ -108,7 +126,11 @@ function work() {
       {
         title: 'Share of the work',
         description: 'Which node computed which share of all gradients. The scheduler gives more to whoever is faster.',
-        ...{ unit: 'percentunit', columns: 8, stack: 'percent', min: 0, max: 1 },
+        unit: 'percentunit',
+        columns: 8,
+        stack: 'percent',
+        min: 0,
+        max: 1,
       },
       curve(samples, BY_NODE),
     ),
@@ -117,7 +139,10 @@ function work() {
         title: 'Throughput by node',
         description:
           'Samples a second that the threads of each node computed gradients of, work that was done twice included.',
-        ...{ unit: 'short', columns: 8, stack: 'normal', min: 0 },
+        unit: 'short',
+        columns: 8,
+        stack: 'normal',
+        min: 0,
       },
       curve(samples, BY_NODE),
     ),
@@ -125,14 +150,16 @@ function work() {
       {
         title: 'Throughput by worker',
         description: 'The same by thread. A thread far below the others of its node has a busy processor.',
-        ...{ unit: 'short', columns: 8, min: 0 },
+        unit: 'short',
+        columns: 8,
+        min: 0,
       },
       curve(`sum by (node, worker) (${rate('lockstep_worker_samples_total')})`, '{{node}} {{worker}}'),
     ),
   ];
 }
 
-function workAgain() {
+function repeatedWork() {
   const shards = (outcome: string): string =>
     `sum by (node) (${rate('lockstep_shards_total', `outcome="${outcome}"`)})`;
   const assigned = (reason: string): string =>
@@ -144,7 +171,9 @@ function workAgain() {
         description:
           'Shards a second that came late (someone else had computed them by then) or were lost with a crashed thread or node. Both cost time, ' +
           'never the result.',
-        ...{ unit: 'short', columns: 8, min: 0 },
+        unit: 'short',
+        columns: 8,
+        min: 0,
       },
       curve(shards('late'), 'late {{node}}'),
       curve(shards('lost'), 'lost {{node}}'),
@@ -155,7 +184,9 @@ function workAgain() {
         description:
           'Shards a second that were given to a node once more: retry, since someone failed at them; duplicate, since someone slow still has them ' +
           'or to check on a node.',
-        ...{ unit: 'short', columns: 8, min: 0 },
+        unit: 'short',
+        columns: 8,
+        min: 0,
       },
       curve(assigned('retry'), 'retry {{node}}'),
       curve(assigned('duplicate'), 'duplicate {{node}}'),
@@ -170,7 +201,10 @@ function checkpoints() {
       {
         title: 'Age of the last checkpoint',
         description: 'What a crash of the coordinator would cost at worst: everything since then is computed again.',
-        ...{ unit: 's', columns: 8, min: 0, levels: ['transparent', [900, 'orange']] },
+        unit: 's',
+        columns: 8,
+        min: 0,
+        levels: ['transparent', [900, 'orange']],
       },
       curve(`time() - max by (run) (${scraped('lockstep_checkpoint_last_timestamp_seconds')})`, 'age'),
     ),
@@ -179,7 +213,9 @@ function checkpoints() {
         title: 'Time to write a checkpoint',
         description:
           'Seconds until a checkpoint is safe on the disk; steps go on meanwhile. Growth points at a slow disk.',
-        ...{ unit: 's', columns: 8, min: 0 },
+        unit: 's',
+        columns: 8,
+        min: 0,
       },
       curve(`histogram_quantile(0.5, ${seconds})`, 'p50'),
       curve(`histogram_quantile(0.99, ${seconds})`, 'p99'),
@@ -189,7 +225,9 @@ function checkpoints() {
         title: 'Steps done and saved',
         description:
           'The step that the run is at, and the step of its last checkpoint. The gap is what a resumed run does again.',
-        ...{ unit: 'short', columns: 8, min: 0 },
+        unit: 'short',
+        columns: 8,
+        min: 0,
       },
       curve(`max by (run) (${scraped('lockstep_step')})`, 'done'),
       curve(`max by (run) (${scraped('lockstep_checkpoint_last_step')})`, 'saved'),
@@ -205,7 +243,10 @@ function processes() {
         description:
           'How late a process gets to its own work, mean since its last report. Above a few hundredths of a second its processors are overloaded; the ' +
           "coordinator's lag slows everyone.",
-        ...{ unit: 's', columns: 8, min: 0, levels: ['transparent', [0.1, 'orange']] },
+        unit: 's',
+        columns: 8,
+        min: 0,
+        levels: ['transparent', [0.1, 'orange']],
       },
       curve(`max by (node) (${scraped('lockstep_node_event_loop_lag_seconds')})`, BY_NODE),
     ),
@@ -213,7 +254,9 @@ function processes() {
       {
         title: 'Memory',
         description: 'Resident memory of each process. It should be flat after the first minute.',
-        ...{ unit: 'bytes', columns: 8, min: 0 },
+        unit: 'bytes',
+        columns: 8,
+        min: 0,
       },
       curve(`max by (node) (${scraped('lockstep_node_memory_bytes')})`, BY_NODE),
     ),
@@ -222,7 +265,9 @@ function processes() {
         title: "The coordinator's processors",
         description:
           "Processor seconds a second that the coordinator's process uses, its own worker threads included: 1 is one processor.",
-        ...{ unit: 'short', columns: 8, min: 0 },
+        unit: 'short',
+        columns: 8,
+        min: 0,
       },
       curve(`sum by (run) (${rate('process_cpu_seconds_total')})`, 'processors'),
     ),

@@ -2,7 +2,7 @@ import type { Dashboard, Panel, RowPanel } from '@grafana/grafana-foundation-sdk
 import { clusterDashboard } from './cluster.ts';
 import { trainingDashboard } from './training.ts';
 
-/** What lies in dashboards/grafana: the text of each file. */
+/** The text of each file in dashboards/grafana. */
 export function dashboardFiles(): Readonly<Record<string, string>> {
   return { 'training.json': textOf(trainingDashboard()), 'cluster.json': textOf(clusterDashboard()) };
 }

@@ -17,7 +17,7 @@ export interface Frame {
   readonly title: string;
   readonly uid: string;
   readonly description: string;
-  /** Whether several runs can be looked at together. */
+  /** Whether several runs can be shown together. */
   readonly runs: 'one' | 'many';
 }
 

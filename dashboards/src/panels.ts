@@ -12,16 +12,16 @@ export interface Panel {
   readonly title: string;
   /** For someone who hasn't trained a network yet. */
   readonly description: string;
-  /** Grafana's name of it; ratios are percentunit. */
+  /** Grafana's name of the unit; ratios are percentunit. */
   readonly unit: string;
-  /** Of 24. */
+  /** Width in columns, of which there are 24. */
   readonly columns: number;
 }
 
 const STAT_HEIGHT = 4;
 const GRAPH_HEIGHT = 8;
 
-/** From a value on, a color; the first holds below. */
+/** Colors from a value on; the first one is the color below all values. */
 export type Levels = readonly [below: string, ...(readonly [from: number, color: string])[]];
 
 function thresholds([below, ...above]: Levels): ThresholdsConfigBuilder {
@@ -32,13 +32,13 @@ function thresholds([below, ...above]: Levels): ThresholdsConfigBuilder {
 interface Stat extends Panel {
   readonly levels?: Levels;
   readonly decimals?: number;
-  /** What it says where nothing was measured. */
+  /** The text if there is no value. */
   readonly none?: string;
-  /** As high as the graphs beside it. */
+  /** Whether it is as high as a graph. */
   readonly tall?: boolean;
 }
 
-/** The last value that is known in the time shown: that of a run that has ended, too. */
+/** The last known value in the time shown, also of a run that has ended. */
 export function stat({ title, description, unit, columns, levels = ['blue'], ...more }: Stat, of: Curve): StatPanel {
   const panel = new StatPanel()
     .title(title)
@@ -61,9 +61,9 @@ interface Graph extends Panel {
   readonly stack?: 'normal' | 'percent';
   readonly min?: number;
   readonly max?: number;
-  /** Drawn as a line where it gets bad. */
+  /** Thresholds that are drawn as lines. */
   readonly levels?: Levels;
-  /** By their names: rare values are drawn as points too. */
+  /** Names of curves with few values, which are drawn as points too. */
   readonly points?: RegExp;
 }
 
@@ -132,7 +132,7 @@ interface AgainstStep extends Panel {
   readonly values: Readonly<Record<string, string>>;
 }
 
-/** Curves over the step, a run beside the other: their values at the same moments, put together by run and attempt. */
+/** Curves over the step: values at the same moments, joined by run and attempt. */
 export function againstStep({ title, description, unit, columns, ...more }: AgainstStep): xychart.PanelBuilder {
   const next = refIds();
   const [x, ...columnsOfValues] = [more.step, ...Object.values(more.values)].map((expression) => ({
@@ -173,7 +173,7 @@ function byName(name: string) {
   return { matcher: { id: 'byName', options: name } };
 }
 
-/** One table of all values, its rows in the order of steps, then a frame for each attempt of a run. */
+/** One table of all values with its rows in the order of steps, then a frame for each attempt of a run. */
 function stepTable(step: string, renames: Readonly<Record<string, string>>): DataTransformerConfig[] {
   return [
     { id: 'merge', options: {} },
@@ -190,7 +190,7 @@ interface Table extends Panel {
   readonly units?: Readonly<Record<string, string>>;
 }
 
-/** A row for each label set, joined by what the expressions' labels have in common. */
+/** A row for each label set, joined by the labels that the expressions have in common. */
 export function table({ title, description, unit, columns, values, hidden = [], units = {} }: Table): TablePanel {
   const panel = new TablePanel()
     .title(title)
@@ -211,7 +211,7 @@ export function table({ title, description, unit, columns, values, hidden = [], 
   ]);
 }
 
-/** Of a Prometheus histogram: how many fell into each bucket. */
+/** The number of values in each bucket of a Prometheus histogram. */
 export function buckets({ title, description, unit, columns }: Panel, expression: string): heatmap.PanelBuilder {
   const color = new heatmap.HeatmapColorOptionsBuilder()
     .mode(heatmap.HeatmapColorMode.Scheme)

@@ -1,5 +1,5 @@
-// PromQL over the variables that frame.ts declares. /metrics has no label `attempt`; what --remote-write sends has no other than
-// `run` and `attempt`, and holds every step.
+// PromQL over the variables that frame.ts declares. /metrics has no label `attempt`; the series of --remote-write have only the labels
+// `run` and `attempt`, and a sample for every step.
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 
 export const DATA_SOURCE = { type: 'prometheus', uid: '$datasource' } as const;
@@ -16,7 +16,7 @@ export function everyStep(name: string): string {
   return `${name}{${OF_RUN}, attempt!=""}`;
 }
 
-/** A series that both have. */
+/** A series of both. */
 export function either(name: string): string {
   return `${name}{${OF_RUN}}`;
 }
@@ -25,7 +25,7 @@ export function rate(name: string, ...matchers: readonly string[]): string {
   return `rate(${scraped(name, ...matchers)}[$__rate_interval])`;
 }
 
-/** How often something happened in the time that is shown. */
+/** The increase of a counter in the time shown. */
 export function countInRange(name: string, ...matchers: readonly string[]): string {
   return `sum by (run) (increase(${scraped(name, ...matchers)}[$__range]))`;
 }
@@ -33,14 +33,14 @@ export function countInRange(name: string, ...matchers: readonly string[]): stri
 type OverTime = 'avg' | 'max' | 'min' | 'last';
 
 /**
- * What happened to every step between two points of the graph; of a run without such series, what the scrapes saw.
- * The test for those looks back five minutes, as Prometheus does for any instant: a gap between steps doesn't end it.
+ * A value over every step between two points of the graph; over the scrapes if a run has no series of every step.
+ * The check for such series looks back five minutes, as Prometheus does for any instant, so a gap between steps doesn't end it.
  */
 export function perRun(name: string, over: OverTime): string {
   return fallback({ name, over, by: 'run', scrapes: `max by (run) (${scraped(name)})` });
 }
 
-/** As `perRun`, an attempt of a run for itself: a resumed run does the steps after its checkpoint again. */
+/** As `perRun`, for each attempt of a run: a resumed run repeats the steps after its checkpoint. */
 export function perAttempt(name: string, over: OverTime): string {
   const scrapes = `label_replace(max by (run) (${scraped(name)}), "attempt", "scraped", "", "")`;
   return fallback({ name, over, by: 'run, attempt', scrapes });
@@ -58,12 +58,12 @@ function fallback({ name, over, by, scrapes }: Fallback): string {
   return `${steps} or (${scrapes} unless on (run) ${everyStep('lockstep_step')})`;
 }
 
-/** Finer than scrapes come: a graph of a short time shows each step. */
+/** Finer than the scrape interval, so that a graph of a short time shows each step. */
 const STEP_INTERVAL = '10ms';
 
 export interface Curve {
   readonly expression: string;
-  /** Of the legend, with {{label}}. */
+  /** The name in the legend, with {{label}}. */
   readonly name: string;
   readonly everyStep?: boolean;
 }
@@ -82,12 +82,12 @@ export function rangeQuery({ expression, name, everyStep }: Curve, refId: string
   return everyStep ? query.interval(STEP_INTERVAL) : query;
 }
 
-/** A table over the graph's points, with a column a label. */
+/** A table over the points of the graph, with a column for each label. */
 export function stepTableQuery(expression: string, refId: string): DataqueryBuilder {
   return rangeQuery({ expression, name: '__auto', everyStep: true }, refId).format(PromQueryFormat.Table);
 }
 
-/** A table of the values now. */
+/** A table of the current values. */
 export function tableQuery(expression: string, refId: string): DataqueryBuilder {
   const query = new DataqueryBuilder().datasource(DATA_SOURCE).expr(expression).refId(refId);
   return query.instant().format(PromQueryFormat.Table);

@@ -1,12 +1,13 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { frame } from './frame.ts';
-import { againstStep, buckets, graph, stat, table } from './panels.ts';
-import { curve, either, everyStep, perAttempt, perRun, rate, scraped, stepCurve } from './queries.ts';
+import { againstStep, graph, stat, table } from './panels.ts';
+import { curve, either, perAttempt, perRun, rate, scraped, stepCurve } from './queries.ts';
+import { STEPS_A_SECOND, speed } from './training-speed.ts';
 
 const EVERY_STEP = 'With --remote-write every step counts; without, the values that happened to be there at a scrape.';
 
-/** Is it learning, how fast is it, when is it done: one run, or several side by side. */
+/** Loss, accuracy, speed and progress of one run, or of several side by side. */
 export function trainingDashboard(): Dashboard {
   const dashboard = frame({
     title: 'Lockstep / Training',
@@ -19,7 +20,7 @@ export function trainingDashboard(): Dashboard {
     Now: [...progress(), ...results(), ...pace()],
     'Loss and accuracy': [...overTime(), ...overSteps()],
     'The optimizer': optimizer(),
-    Speed: [...throughput(), ...durations()],
+    Speed: speed(),
     Runs: [runs()],
   };
   for (const [title, panels] of Object.entries(rows)) {
@@ -29,7 +30,6 @@ export function trainingDashboard(): Dashboard {
   return dashboard.build();
 }
 
-const STEPS_A_SECOND = `sum by (run) (${rate('lockstep_steps_total')})`;
 const ITERATIONS = `max by (run) (${scraped('lockstep_iterations')})`;
 
 function progress() {
@@ -39,7 +39,9 @@ function progress() {
       {
         title: 'Progress',
         description: 'Share of the steps that the run is to do which are done. A resumed run goes on where it was.',
-        ...{ unit: 'percentunit', columns: 4, decimals: 1 },
+        unit: 'percentunit',
+        columns: 4,
+        decimals: 1,
       },
       curve(`(${perRun('lockstep_step', 'max')}) / on (run) ${ITERATIONS}`, '{{run}}'),
     ),
@@ -47,7 +49,9 @@ function progress() {
       {
         title: 'Time left',
         description: 'The steps that are left at the speed of now. It is the last known value where a run has ended.',
-        ...{ unit: 'dtdurations', columns: 4, decimals: 0 },
+        unit: 'dtdurations',
+        columns: 4,
+        decimals: 0,
       },
       curve(`(${toDo}) / (${STEPS_A_SECOND} > 0)`, '{{run}}'),
     ),
@@ -60,7 +64,9 @@ function results() {
       {
         title: 'Training loss',
         description: `How wrong the network is on the images it learns from; 2.3 is guessing, 0 is perfect. ${EVERY_STEP}`,
-        ...{ unit: 'none', columns: 4, decimals: 4 },
+        unit: 'none',
+        columns: 4,
+        decimals: 4,
       },
       curve(perRun('lockstep_train_loss', 'avg'), '{{run}}'),
     ),
@@ -69,7 +75,10 @@ function results() {
         title: 'Test accuracy',
         description:
           'Share of the test images, which it never learns from, that it classified right at the last evaluation.',
-        ...{ unit: 'percentunit', columns: 4, decimals: 2, none: 'none yet' },
+        unit: 'percentunit',
+        columns: 4,
+        decimals: 2,
+        none: 'none yet',
       },
       curve(perRun('lockstep_test_accuracy_ratio', 'last'), '{{run}}'),
     ),
@@ -82,7 +91,9 @@ function pace() {
       {
         title: 'Throughput',
         description: 'Training samples used a second. It is the last known value where a run has ended.',
-        ...{ unit: 'short', columns: 4, decimals: 1 },
+        unit: 'short',
+        columns: 4,
+        decimals: 1,
       },
       curve(`sum by (run) (${rate('lockstep_samples_total')})`, '{{run}}'),
     ),
@@ -91,7 +102,9 @@ function pace() {
         title: 'Workers',
         description:
           'Threads that are ready to compute, here and on all nodes. More of them change the speed, never the result.',
-        ...{ unit: 'none', columns: 4, levels: ['red', [1, 'green']] },
+        unit: 'none',
+        columns: 4,
+        levels: ['red', [1, 'green']],
       },
       curve(`sum by (run) (${scraped('lockstep_workers', 'state="ready"')})`, '{{run}}'),
     ),
@@ -107,7 +120,10 @@ function overTime() {
           'Mean loss over time, on a logarithmic scale; it should fall. Training: on the images that it learns from, the mean of all ' +
           'steps between two points. Test: at each evaluation. A test loss that rises while the training loss falls is overfitting. ' +
           EVERY_STEP,
-        ...{ unit: 'none', columns: 12, log: true, points: /^Test/ },
+        unit: 'none',
+        columns: 12,
+        log: true,
+        points: /^Test/,
       },
       stepCurve(perRun('lockstep_train_loss', 'avg'), 'Training {{run}}'),
       stepCurve(perRun('lockstep_test_loss', 'last'), 'Test {{run}}'),
@@ -116,7 +132,10 @@ function overTime() {
       {
         title: 'Accuracy',
         description: `Share of images classified right over time; it should rise. Training: of the steps' own batches. Test: at each evaluation. ${EVERY_STEP}`,
-        ...{ unit: 'percentunit', columns: 12, max: 1, points: /^Test/ },
+        unit: 'percentunit',
+        columns: 12,
+        max: 1,
+        points: /^Test/,
       },
       stepCurve(perRun('lockstep_train_accuracy_ratio', 'avg'), 'Training {{run}}'),
       stepCurve(perRun('lockstep_test_accuracy_ratio', 'last'), 'Test {{run}}'),
@@ -132,13 +151,19 @@ function overSteps() {
       description:
         'The same by the number of steps done: runs of different speed, or from different hours, become comparable. A resumed run has a curve ' +
         'for each attempt; where two attempts did the same step, they lie on each other.',
-      ...{ unit: 'none', columns: 12, log: true, step },
+      unit: 'none',
+      columns: 12,
+      log: true,
+      step,
       values: { Training: perAttempt('lockstep_train_loss', 'avg'), Test: perAttempt('lockstep_test_loss', 'last') },
     }),
     againstStep({
       title: 'Accuracy by step',
       description: 'The same by the number of steps done, a curve for each attempt of a run.',
-      ...{ unit: 'percentunit', columns: 12, max: 1, step },
+      unit: 'percentunit',
+      columns: 12,
+      max: 1,
+      step,
       values: {
         Training: perAttempt('lockstep_train_accuracy_ratio', 'avg'),
         Test: perAttempt('lockstep_test_accuracy_ratio', 'last'),
@@ -154,7 +179,9 @@ function optimizer() {
         title: 'Learning rate',
         description:
           'How far a step moves the weights. It warms up in the first steps, then follows the schedule of the run.',
-        ...{ unit: 'none', columns: 8, min: 0 },
+        unit: 'none',
+        columns: 8,
+        min: 0,
       },
       stepCurve(perRun('lockstep_learning_rate', 'last'), '{{run}}'),
     ),
@@ -164,7 +191,9 @@ function optimizer() {
         description:
           'Length of the gradient before any clipping, on a logarithmic scale: the mean and the largest of all steps between two points. Growth over ' +
           `powers of ten means that the run diverges: lower --learning-rate, or set --clip-norm. ${EVERY_STEP}`,
-        ...{ unit: 'none', columns: 8, log: true },
+        unit: 'none',
+        columns: 8,
+        log: true,
       },
       stepCurve(perRun('lockstep_gradient_norm', 'avg'), 'Mean {{run}}'),
       stepCurve(perRun('lockstep_gradient_norm', 'max'), 'Largest {{run}}'),
@@ -175,73 +204,12 @@ function optimizer() {
         description:
           'The best and the worst batch between two points, on a logarithmic scale. Single batches are noisy; a wide spread late in a run is ordinary, a ' +
           `rising upper edge is not. ${EVERY_STEP}`,
-        ...{ unit: 'none', columns: 8, log: true },
+        unit: 'none',
+        columns: 8,
+        log: true,
       },
       stepCurve(perRun('lockstep_train_loss', 'min'), 'Lowest {{run}}'),
       stepCurve(perRun('lockstep_train_loss', 'max'), 'Highest {{run}}'),
-    ),
-  ];
-}
-
-function throughput() {
-  return [
-    graph(
-      {
-        title: 'Samples a second',
-        description:
-          'Training samples used a second, evaluations and checkpoints included. Joins and crashes of nodes show here.',
-        ...{ unit: 'short', columns: 8, min: 0 },
-      },
-      curve(`sum by (run) (${rate('lockstep_samples_total')})`, '{{run}}'),
-    ),
-    graph(
-      {
-        title: 'Steps a second',
-        description: 'Updates of the weights a second.',
-        ...{ unit: 'short', columns: 8, min: 0 },
-      },
-      curve(STEPS_A_SECOND, '{{run}}'),
-    ),
-    graph(
-      {
-        title: 'Where a step spends its time',
-        description:
-          'Mean seconds of a step by phase, over the runs chosen: sample (drawing the images), dispatch (dealing the work), compute (gradients), ' +
-          'wait (for whoever is last), reduce (adding them up), update (the optimizer), and its share of evaluations and checkpoints.',
-        ...{ unit: 's', columns: 8, stack: 'normal', min: 0 },
-      },
-      curve(
-        `sum by (phase) (${rate('lockstep_phase_duration_seconds_sum')}) / on () group_left () sum(${rate('lockstep_steps_total')})`,
-        '{{phase}}',
-      ),
-    ),
-  ];
-}
-
-function durations() {
-  const stepBuckets = `sum by (run, le) (${rate('lockstep_step_duration_seconds_bucket')})`;
-  const longest = `max by (run) (max_over_time(${everyStep('lockstep_last_step_duration_seconds')}[$__interval]))`;
-  return [
-    graph(
-      {
-        title: 'Step duration',
-        description:
-          'Half of the steps take less than p50, all but one in a hundred less than p99. Longest: the slowest single step between two ' +
-          'points, known with --remote-write only.',
-        ...{ unit: 's', columns: 12, log: true },
-      },
-      curve(`histogram_quantile(0.5, ${stepBuckets})`, 'p50 {{run}}'),
-      curve(`histogram_quantile(0.99, ${stepBuckets})`, 'p99 {{run}}'),
-      curve(longest, 'Longest {{run}}'),
-    ),
-    buckets(
-      {
-        title: 'Steps by duration',
-        description:
-          'How many steps took how long: the darker, the more. A second dark band shows steps that waited for someone.',
-        ...{ unit: 's', columns: 12 },
-      },
-      `sum by (le) (increase(${scraped('lockstep_step_duration_seconds_bucket')}[$__rate_interval]))`,
     ),
   ];
 }
@@ -253,7 +221,9 @@ function runs() {
     title: 'Runs in this time',
     description:
       'Each run that was there in the time shown: what it trains, how far it got and the best that its evaluations found.',
-    ...{ unit: 'none', columns: 24, hidden: ['Value #A'] },
+    unit: 'none',
+    columns: 24,
+    hidden: ['Value #A'],
     values: {
       Info: `max by (${labels}) (max_over_time(${scraped('lockstep_run_info')}[$__range]))`,
       Attempts: inRange(scraped('lockstep_attempt'), 'max'),

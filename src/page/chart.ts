@@ -1,5 +1,6 @@
 import type { TestPoint } from '../shared/live/feed.ts';
-import { type Curve, type Quantity, stepsAround } from '../shared/live/series.ts';
+import { type Curve, stepsAround } from '../shared/live/series.ts';
+import type { Quantity, ScalarChart } from '../shared/live/step-scalars.ts';
 import { count } from '../shared/util/figures.ts';
 import { followFinger, NOTHING } from './finger.ts';
 import type { Run } from './run.ts';
@@ -7,32 +8,28 @@ import { colour, runColour } from './theme.ts';
 import { roundBelow, roundOnes, roundSteps, WHOLE_STEPS } from './ticks.ts';
 import type { Zoom } from './zoom.ts';
 
-export interface ChartOptions {
-  readonly title: string;
+export interface ChartOptions extends ScalarChart {
   readonly quantity: Quantity;
-  /** Of the test points to draw beside it. */
-  readonly test?: (test: TestPoint) => number | null;
+  /** The value of a test point, which is drawn as a circle; undefined: there are no circles. */
+  readonly test?: ((test: TestPoint) => number | null) | undefined;
   readonly format: (value: number) => string;
-  readonly logarithmic?: boolean;
-  /** A switch that narrows the values shown: its words, the least value then, and whether it is on at first. */
-  readonly closeUp?: { readonly label: string; readonly least: number; readonly isOn: boolean };
-  /** As a ratio of a full chart's height. */
-  readonly height?: number;
+  /** Whether the close-up is off at first. */
+  readonly isWholeAtFirst?: boolean;
 }
 
-/** The shaded range from least to most, as two hexadecimal digits of opacity. */
+/** Opacity of the shaded range from minimum to maximum, as two hexadecimal digits. */
 const BAND_OPACITY = '33';
 const HEIGHT = 280;
-/** Series of one run: mean, least, most and test. */
+/** Series of one run: mean, minimum, maximum and test. */
 const PER_RUN = 4;
 
-/** Charts share the pointer alone: were a drag to end in each of them, each would zoom into what the one before has zoomed. */
+/** Charts share only the pointer: if a drag ended in each of them, each would zoom again. */
 const SYNC: uPlot.Cursor.Sync = {
   key: 'steps',
   filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' },
 };
 
-/** One quantity of all runs over the steps: the mean, shaded from least to most where a pixel stands for several steps. */
+/** One quantity of all runs over the steps: the mean, shaded from minimum to maximum if a pixel stands for several steps. */
 export class Chart {
   readonly element: HTMLElement;
   readonly #options: ChartOptions;
@@ -43,14 +40,14 @@ export class Chart {
   #plot: uPlot | undefined;
   #isClose: boolean;
   #isLogarithmic: boolean;
-  /** Most steps that a drawn value stands for. */
+  /** The most steps that a drawn value stands for. */
   #size = 1;
 
   constructor(options: ChartOptions, zoom: Zoom) {
     this.#options = options;
     this.#zoom = zoom;
-    this.#isClose = options.closeUp?.isOn ?? false;
-    this.#isLogarithmic = options.logarithmic ?? false;
+    this.#isClose = options.closeUp !== undefined && options.isWholeAtFirst !== true;
+    this.#isLogarithmic = options.isLogarithmic ?? false;
     this.element = document.createElement('figure');
     this.element.className = 'chart';
     const caption = document.createElement('figcaption');
@@ -68,13 +65,13 @@ export class Chart {
     new ResizeObserver(() => this.#fit()).observe(this.#canvas);
   }
 
-  /** Takes other runs; what was drawn is gone. */
+  /** Replaces the runs. */
   show(runs: readonly Run[]): void {
     this.#runs = runs;
     this.rebuild();
   }
 
-  /** Draws anew, with what has come since. */
+  /** Draws again, with the new steps. */
   draw(): void {
     if (this.#plot === undefined) return;
     const { from, to } = this.#zoom.view;
@@ -85,7 +82,7 @@ export class Chart {
     this.#describe();
   }
 
-  /** Where colours or scales have changed. */
+  /** Draws from scratch, after a change of colours or scales. */
   rebuild(): void {
     this.#plot?.destroy();
     this.#plot = new uPlot(this.#plotOptions(), this.#data(), this.#canvas);
@@ -93,7 +90,7 @@ export class Chart {
   }
 
   #switches(): HTMLElement[] {
-    const { closeUp, logarithmic } = this.#options;
+    const { closeUp, isLogarithmic } = this.#options;
     const made: HTMLElement[] = [];
     if (closeUp !== undefined) {
       made.push(
@@ -103,7 +100,7 @@ export class Chart {
         }),
       );
     }
-    if (logarithmic !== undefined) {
+    if (isLogarithmic !== undefined) {
       made.push(
         toggle('log scale', this.#isLogarithmic, (on) => {
           this.#isLogarithmic = on;
@@ -202,7 +199,7 @@ export class Chart {
     if (min === null || max === null) return this.#isLogarithmic ? [0.001, 10] : [0, 1];
     if (this.#isLogarithmic) return [roundBelow(Math.max(1e-9, min / 1.1)), Math.max(1e-8, max * 1.3)];
     const least = this.#isClose ? this.#options.closeUp?.least : undefined;
-    // A run that hasn't come so far yet is shown whole.
+    // A run below the close-up is shown whole.
     const low = least !== undefined && max > least ? Math.max(min, least) : min;
     const margin = Math.max((max - low) * 0.06, Math.abs(max) * 1e-3, 1e-12);
     return [min >= 0 ? Math.max(0, low - margin) : low - margin, max + margin];
@@ -216,7 +213,7 @@ export class Chart {
     this.#zoom.choose(from, to);
   }
 
-  /** Says what is under the cursor, or how the picture is to be read. */
+  /** Describes the values under the cursor, or how to read the chart. */
   #describe(): void {
     const { format, title } = this.#options;
     const at = this.#plot?.cursor.idx;

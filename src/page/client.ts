@@ -4,16 +4,16 @@ const TYPES: readonly FeedType[] = ['runs', 'steps', 'test', 'checkpoint', 'happ
 
 export interface FeedEvents {
   onMessage(message: FeedMessage): void;
-  /** The connection broke; it is tried again by itself. */
+  /** The connection broke; the browser tries again by itself. */
   onLost(): void;
 }
 
-/** Listens to the feed until its end. The browser connects again by itself, and the feed then begins with everything. */
+/** Listens to the feed until its end. After a lost connection the browser connects again, and the feed starts with everything. */
 export function listen({ onMessage, onLost }: FeedEvents): void {
   const source = new EventSource(FEED_PATH);
   source.addEventListener('error', () => {
     onLost();
-    // After an answer that is no feed, such as "too many pages", the browser gives up.
+    // The browser gives up after an answer that is no feed, such as "too many pages".
     if (source.readyState === EventSource.CLOSED) setTimeout(() => listen({ onMessage, onLost }), 2000);
   });
   for (const type of TYPES) {

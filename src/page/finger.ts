@@ -1,7 +1,10 @@
-/** Of uPlot's selection. */
+/** An empty selection of uPlot. */
 export const NOTHING = { left: 0, width: 0, top: 0, height: 0 };
 
-/** uPlot hears the mouse alone: a finger reads off too, and selects by moving across. Down and up it scrolls the page (style.css), and is cancelled here. */
+/**
+ * uPlot handles the mouse alone. With this, a finger shows values too, and selects steps by moving across. Vertical movement scrolls the
+ * page (style.css), which cancels the gesture here.
+ */
 export function followFinger(plot: uPlot): void {
   const { over } = plot;
   let start: number | undefined;

@@ -1,4 +1,4 @@
-/** Four digits that count, such as 0.01234 or 1.234e-7. */
+/** Four significant digits, such as 0.01234; three for very small or large values, such as 1.23e-7. */
 export function figure(value: number): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
@@ -16,7 +16,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(rounded / 3600)} h ${Math.floor((rounded % 3600) / 60)} min`;
 }
 
-/** The time of day, with the date where that isn't today. */
+/** The time of day, with the date if that isn't today. */
 export function clock(time: number): string {
   const date = new Date(time);
   const isToday = date.toDateString() === new Date().toDateString();

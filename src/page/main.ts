@@ -1,35 +1,20 @@
-// The page that shows runs as they train, or after: it draws what the feed says.
+// The page that shows runs while they train, or afterwards, from the messages of the feed.
 
 import type { FeedMessage, StatusView } from '../shared/live/feed.ts';
-import { percent } from '../shared/util/figures.ts';
-import type { ChartOptions } from './chart.ts';
+import { QUANTITIES } from '../shared/live/series.ts';
 import { Charts } from './charts.ts';
 import { listen } from './client.ts';
-import { duration, figure } from './format.ts';
 import { element, showHeading, showLists, showRuns, showState, showStatus, showTiles } from './panels.ts';
 import { Run } from './run.ts';
+import { chartOf } from './scalar-charts.ts';
 import { startTheme } from './theme.ts';
-
-const CHARTS: readonly ChartOptions[] = [
-  { title: 'Loss', quantity: 'loss', test: ({ loss }) => loss, format: figure, logarithmic: true },
-  {
-    title: 'Accuracy',
-    quantity: 'accuracy',
-    test: ({ accuracy }) => accuracy,
-    format: (ratio) => percent(ratio, 1),
-    closeUp: { label: 'from 90 %', least: 0.9, isOn: true },
-  },
-  { title: 'Learning rate', quantity: 'learningRate', format: figure, height: 0.6 },
-  { title: 'Gradient norm', quantity: 'gradientNorm', format: figure, logarithmic: true, height: 0.6 },
-  { title: 'Time of a step', quantity: 'seconds', format: duration, height: 0.6 },
-];
 
 let runs: readonly Run[] = [];
 let status: StatusView | undefined;
 let isLive = false;
 let isDue = false;
 
-const charts = new Charts(element('charts'), CHARTS, () => redraw());
+const charts = new Charts(element('charts'), QUANTITIES.map(chartOf), () => redraw());
 startTheme(element<HTMLButtonElement>('theme'), () => {
   charts.rebuild();
   if (runs.length > 0) showRuns(runs);
@@ -40,7 +25,7 @@ listen({
 });
 
 function take(message: FeedMessage): void {
-  // Only the run that is under way is told more.
+  // All further messages concern the live run.
   const [live] = runs;
   switch (message.type) {
     case 'runs':
@@ -94,7 +79,7 @@ function begin(all: readonly Run[], live: boolean): void {
   redraw();
 }
 
-/** Once a frame at the most, however many messages come. */
+/** Draws at most once a frame, however many messages come. */
 function redraw(): void {
   if (isDue) return;
   isDue = true;

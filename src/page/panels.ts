@@ -26,7 +26,7 @@ export function showState(state: RunState | 'connecting' | 'unreachable'): void 
   element('state').dataset.state = state;
 }
 
-/** What of a run never changes. */
+/** Shows the parts of a run that never change. */
 export function showHeading(runs: readonly Run[]): void {
   const [run] = runs;
   const title = runs.length === 1 && run !== undefined ? run.view.name : `${runs.length} runs`;
@@ -46,16 +46,16 @@ function showConfig({ view: { config, digests } }: Run): void {
   );
 }
 
-/** The figures of the run that is under way. */
+/** Shows the key figures of a run. */
 export function showTiles(run: Run, status: StatusView | undefined): void {
   const [step, { iterations }] = [run.lastStep, run.view];
   show('step', count(step));
   show('of', `of ${count(iterations)}`);
   element<HTMLProgressElement>('progress').value = step / iterations;
   const [loss, accuracy, test] = [run.recent('loss'), run.recent('accuracy'), run.lastTest];
-  show('loss-now', loss === undefined ? '–' : figure(loss));
-  show('accuracy-now', accuracy === undefined ? '–' : percent(accuracy));
-  show('test', test === undefined ? '–' : percent(test.accuracy));
+  show('loss-now', orDash(loss, figure));
+  show('accuracy-now', orDash(accuracy, percent));
+  show('test', orDash(test?.accuracy, percent));
   show('tested', test === undefined ? 'not measured yet' : `after step ${count(test.step)}`);
   const isOver = run.state !== 'running';
   if (status !== undefined && !isOver) {
@@ -72,6 +72,11 @@ export function showTiles(run: Run, status: StatusView | undefined): void {
   if (isOver) show('left', run.weightsSha256 === undefined ? run.state : `weights ${run.weightsSha256.slice(0, 16)}…`);
 }
 
+/** A value that may not be there yet. */
+function orDash(value: number | null | undefined, format: (value: number) => string): string {
+  return value === null || value === undefined ? '–' : format(value);
+}
+
 export function showRuns(runs: readonly Run[]): void {
   const rows = runs.map((run, index) => {
     const [loss, test] = [run.recent('loss'), run.lastTest];
@@ -80,8 +85,8 @@ export function showRuns(runs: readonly Run[]): void {
     const cells = [
       run.state,
       `${count(run.lastStep)} of ${count(run.view.iterations)}`,
-      loss === undefined ? '–' : figure(loss),
-      test === undefined ? '–' : percent(test.accuracy),
+      orDash(loss, figure),
+      orDash(test?.accuracy, percent),
       (run.weightsSha256 ?? '–').slice(0, 16),
     ];
     return row([name, ...cells.map((text) => withText('td', text))]);
@@ -135,7 +140,7 @@ function showPhases(phases: StatusView['phases']): void {
   element('phases-key').replaceChildren(...keys);
 }
 
-/** Newest first. */
+/** Shows events and checkpoints, the newest first. */
 export function showLists(runs: readonly Run[]): void {
   const named = (run: Run): string => (runs.length > 1 ? `${run.view.name}: ` : '');
   const happenings = runs.flatMap((run) => run.happenings.map((one) => ({ ...one, of: named(run) })));

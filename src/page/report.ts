@@ -1,40 +1,46 @@
-// The curves of a report (src/report), which holds this script and their data: no server is behind it.
+// The curves of a report (src/inspect/report). The report contains this script and its data, without a server.
 
 import { unpackSeries } from '../shared/live/packed-series.ts';
-import { CURVES_ID, type ReportCurves } from '../shared/live/report-curves.ts';
-import { percent } from '../shared/util/figures.ts';
+import { CURVES_ID, REPORT_QUANTITIES, type ReportCurves } from '../shared/live/report-curves.ts';
+import type { Quantity } from '../shared/live/step-scalars.ts';
 import type { ChartOptions } from './chart.ts';
 import { Charts } from './charts.ts';
-import { figure } from './format.ts';
 import { Run } from './run.ts';
+import { chartOf } from './scalar-charts.ts';
 
-/** The least accuracy of the close-up, and how accurate a run is that is worth one. */
-const CLOSE_UP = 0.9;
+/** A run that ends with a higher accuracy than this is worth a close-up. */
 const HIGH = 0.96;
-const accuracy = { quantity: 'accuracy', format: (ratio: number) => percent(ratio, 1) } as const;
 
 const runs = saved().map(runOf);
+/** The close-up is on at first unless a run would lie below it. */
 const high = runs.filter((run) => (run.recent('accuracy') ?? 0) > HIGH);
-/** It begins with the close-up unless a run would lie below it. */
-const closeUp = { label: 'from 90 %', least: CLOSE_UP, isOn: high.length === runs.length };
-
-const CHARTS: readonly ChartOptions[] = [
-  {
-    ...accuracy,
-    title: 'Accuracy, training and test',
-    test: (point) => point.accuracy,
-    ...(high.length > 0 && { closeUp }),
-  },
-  { title: 'Loss', quantity: 'loss', test: ({ loss }) => loss, format: figure, logarithmic: true },
-  { ...accuracy, title: 'Training accuracy' },
-  { title: 'Learning rate', quantity: 'learningRate', format: figure },
-];
-
-const charts = new Charts(document.getElementById('charts') as HTMLElement, CHARTS, () => charts.draw());
+const charts = new Charts(document.getElementById('charts') as HTMLElement, chartsOf(), () => charts.draw());
 charts.show(runs);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => charts.rebuild());
 addEventListener('beforeprint', () => onPaper(true));
 addEventListener('afterprint', () => onPaper(false));
+
+/** Accuracy and loss first; the accuracy once more without the tests; then the other curves. */
+function chartsOf(): ChartOptions[] {
+  const { closeUp, test, ...accuracy } = fullChart('accuracy');
+  const others = REPORT_QUANTITIES.filter((quantity) => quantity !== 'accuracy' && quantity !== 'loss');
+  return [
+    {
+      ...accuracy,
+      title: 'Accuracy, training and test',
+      test,
+      closeUp: high.length > 0 ? closeUp : undefined,
+      isWholeAtFirst: high.length < runs.length,
+    },
+    fullChart('loss'),
+    { ...accuracy, title: 'Training accuracy' },
+    ...others.map(fullChart),
+  ];
+}
+
+function fullChart(quantity: Quantity): ChartOptions {
+  return { ...chartOf(quantity), height: 1 };
+}
 
 function saved(): ReportCurves[] {
   return JSON.parse(document.getElementById(CURVES_ID)?.textContent ?? '[]');
@@ -45,7 +51,7 @@ function runOf({ series, ...curves }: ReportCurves): Run {
   return new Run({ ...rest, ...curves, series: unpackSeries(series), checkpoints: [], happenings: [] });
 }
 
-/** Curves are drawn in a size and in colours that a style sheet for print doesn't reach. */
+/** Draws for print: a style sheet can't change the size and the colours of a canvas. */
 function onPaper(isPrinting: boolean): void {
   const { classList, dataset } = document.documentElement;
   classList.toggle('paper', isPrinting);

@@ -1,12 +1,13 @@
 import type { CheckpointView, HappeningView, RunState, RunView, TestPoint } from '../shared/live/feed.ts';
-import { type Point, type Quantity, StepSeries } from '../shared/live/series.ts';
+import { type Point, StepSeries } from '../shared/live/series.ts';
+import type { Quantity } from '../shared/live/step-scalars.ts';
 
-/** Steps over which the figures beside the curves are averaged. */
+/** Steps over which the key figures are averaged. */
 const RECENT = 100;
-/** Entries of a list that are kept. */
+/** The most entries that a list keeps. */
 const MAX_LINES = 4096;
 
-/** A run as the page knows it, which grows with the feed. */
+/** A run on the page, which grows with the feed. */
 export class Run {
   readonly view: RunView;
   readonly series: StepSeries;
@@ -34,7 +35,7 @@ export class Run {
     return this.tests.at(-1);
   }
 
-  /** Mean of the last steps; undefined before the first one. */
+  /** The mean of the last steps; undefined before the first one. */
   recent(quantity: Quantity): number | undefined {
     const to = this.lastStep;
     const { mean } = this.series.curve(quantity, { from: Math.max(1, to - RECENT + 1), to, points: RECENT });

@@ -4,7 +4,7 @@ type Theme = (typeof THEMES)[number];
 
 const system = matchMedia('(prefers-color-scheme: dark)');
 
-/** Light or dark as the system has it, until the button says otherwise; tells when it changes. */
+/** Applies light or dark: the system's setting, or the last choice of the button. Calls `onChange` after each change. */
 export function startTheme(button: HTMLButtonElement, onChange: () => void): void {
   const apply = (theme: Theme): void => {
     document.documentElement.dataset.theme = theme;
@@ -12,8 +12,8 @@ export function startTheme(button: HTMLButtonElement, onChange: () => void): voi
     button.setAttribute('aria-label', `Switch to ${theme === 'dark' ? 'light' : 'dark'} colours`);
     onChange();
   };
-  apply(chosen() ?? ofSystem());
-  system.addEventListener('change', () => apply(chosen() ?? ofSystem()));
+  apply(chosen() ?? systemTheme());
+  system.addEventListener('change', () => apply(chosen() ?? systemTheme()));
   button.addEventListener('click', () => {
     const other = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
     localStorage.setItem(KEY, other);
@@ -25,7 +25,7 @@ function chosen(): Theme | undefined {
   return THEMES.find((theme) => theme === localStorage.getItem(KEY));
 }
 
-function ofSystem(): Theme {
+function systemTheme(): Theme {
   return system.matches ? 'dark' : 'light';
 }
 
@@ -34,7 +34,7 @@ export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** Of the run at this place, #rrggbb; they repeat. */
+/** The colour of the run at this index, #rrggbb; colours repeat. */
 export function runColour(index: number): string {
   return colour(`run-${index % 6}`);
 }

@@ -1,16 +1,17 @@
-/** Steps that are looked at. */
+/** A range of steps. */
 export interface View {
   readonly from: number;
   readonly to: number;
 }
 
-const LEAST_STEPS = 10;
+/** The fewest steps in view. */
+const MIN_STEPS = 10;
 
-/** What part of the run all charts show. */
+/** The range of steps that all charts show. */
 export class Zoom {
-  /** The axis of steps is: powers of ten are equally wide. */
+  /** Whether the axis of steps is logarithmic. */
   isLogarithmic = false;
-  /** Undefined: all of it, and what comes. */
+  /** Undefined: all steps, those to come included. */
   #chosen: View | undefined;
   #last = 1;
   readonly #onChange: () => void;
@@ -19,7 +20,7 @@ export class Zoom {
     this.#onChange = onChange;
   }
 
-  /** How far the steps go. */
+  /** The last step. */
   set last(step: number) {
     this.#last = Math.max(1, step);
   }
@@ -33,7 +34,7 @@ export class Zoom {
   }
 
   choose(from: number, to: number): void {
-    const length = Math.max(LEAST_STEPS, to - from);
+    const length = Math.max(MIN_STEPS, to - from);
     const begin = Math.max(1, Math.min(from, this.#last - length));
     const isWhole = begin <= 1 && begin + length >= this.#last;
     this.#chosen = isWhole ? undefined : { from: begin, to: Math.min(this.#last, begin + length) };
@@ -45,7 +46,7 @@ export class Zoom {
     this.#onChange();
   }
 
-  /** Keys of a chart in focus. @returns whether it was one */
+  /** Handles a key of a chart in focus. @returns whether the key has a meaning */
   press(key: string): boolean {
     const { from, to } = this.view;
     const [first, last, begin, end] = [this.#place(1), this.#place(this.#last), this.#place(from), this.#place(to)];
@@ -76,7 +77,7 @@ export class Zoom {
     }
   }
 
-  /** Of a step along the axis. */
+  /** The place of a step along the axis. */
   #place(step: number): number {
     return this.isLogarithmic ? Math.log(step) : step;
   }

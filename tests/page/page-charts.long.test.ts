@@ -7,10 +7,11 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { reportScript, reportStyle } from '#src/inspect/report/assets.js';
 import { packSeries } from '#src/shared/live/packed-series.js';
-import { CURVES_ID, type ReportCurves } from '#src/shared/live/report-curves.js';
-import { StepSeries } from '#src/shared/live/series.js';
+import { CURVES_ID, REPORT_QUANTITIES, type ReportCurves } from '#src/shared/live/report-curves.js';
+import { pointOf, StepSeries } from '#src/shared/live/series.js';
 import { skip, startBrowser, type Watched, watch } from '../support/browser.ts';
 import { Fingers } from '../support/fingers.ts';
+import { stepRecord } from '../support/step-record.ts';
 
 const PHONE = { viewport: { width: 400, height: 700 }, hasTouch: true, isMobile: true };
 
@@ -22,11 +23,11 @@ function madeRun(name: string, iterations: number): ReportCurves {
   const series = new StepSeries();
   for (let step = 1; step <= iterations; step++) {
     const accuracy = 1 - 1 / (1 + step / 5);
-    series.push({ step, loss: 2 * (1 - accuracy), accuracy, learningRate: 0.003, gradientNorm: 1, seconds: 0.002 });
+    series.push(pointOf(stepRecord(step, { loss: 2 * (1 - accuracy), accuracy })));
   }
   const last = 1 - 1 / (1 + iterations / 5);
   const tests = iterations === 0 ? [] : [{ step: iterations, accuracy: last, loss: 2 * (1 - last) }];
-  return { name, iterations, batch: 8, series: packSeries(series.data, ['loss', 'accuracy', 'learningRate']), tests };
+  return { name, iterations, batch: 8, series: packSeries(series.data, REPORT_QUANTITIES), tests };
 }
 
 describe('the charts', { skip }, () => {

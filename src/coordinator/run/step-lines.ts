@@ -1,49 +1,54 @@
 import { createReadStream } from 'node:fs';
 import { z } from 'zod';
+import { EVALUATION_FIELDS, type StepRecord, UPDATE_FIELDS } from '../../shared/live/step-scalars.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
-import type { StepRecord } from '../train/observer.ts';
 
-/** Of a line, what every step has and what stands where it was taken; all of it is the same for any number of workers. */
-export const FIELDS_ALWAYS = ['loss', 'accuracy', 'learningRate', 'gradientNorm'] as const;
-export const FIELDS_TAKEN = ['testAccuracy', 'testLoss', 'weightsSha256', 'chain'] as const;
+/** The fields that every step has, and those that are only there if they were taken; none depends on the number of workers. */
+export const FIELDS_ALWAYS = UPDATE_FIELDS;
+export const FIELDS_TAKEN = [...EVALUATION_FIELDS, 'weightsSha256', 'chain'] as const;
 
-/** A line of ours is far shorter, so a longer one is none. */
+/** The lines that a run writes are far shorter; a longer one is foreign. */
 export const MAX_LINE_BYTES = 1 << 18;
 
 const seconds = z.number().nonnegative();
 
+// JSON has neither NaN nor infinity: an evaluation's loss that overflowed is null.
+const evaluated = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN)
+  .exactOptional();
+
 const stepRecord = z.object({
   step: z.int().min(1),
-  loss: z.number(),
-  accuracy: z.number(),
-  learningRate: z.number(),
-  gradientNorm: z.number(),
+  ...shapeOf(UPDATE_FIELDS, z.number()),
   timings: z.object({
     at: z.int().positive().exactOptional(),
     total: seconds,
     phases: z.record(z.string(), seconds).exactOptional(),
   }),
-  testAccuracy: z.number().exactOptional(),
-  // JSON has no NaN and no infinity: a test loss that overflowed is written as null.
-  testLoss: z
-    .number()
-    .nullable()
-    .transform((loss) => loss ?? Number.NaN)
-    .exactOptional(),
+  ...shapeOf(EVALUATION_FIELDS, evaluated),
   weightsSha256: z.string().exactOptional(),
   chain: z.string().exactOptional(),
 });
 
-/** The line of a step, with its line feed; the keys in the order of the documentation, whatever the order in the record. */
-export function stepLine(record: StepRecord): string {
-  const { step, loss, accuracy, learningRate, gradientNorm } = record;
-  const timings = { at: record.timings.at, total: record.timings.total, phases: record.timings.phases };
-  const { testAccuracy, testLoss, weightsSha256, chain } = record;
-  const required = { step, loss, accuracy, learningRate, gradientNorm, timings };
-  return `${JSON.stringify({ ...required, testAccuracy, testLoss, weightsSha256, chain })}\n`;
+function shapeOf<Key extends string, Schema>(keys: readonly Key[], schema: Schema): Record<Key, Schema> {
+  return Object.fromEntries(keys.map((key) => [key, schema])) as Record<Key, Schema>;
 }
 
-/** The record of a line, whose line feed may be missing; undefined where it isn't a line of ours. */
+/** The line of a step, with its line feed; the keys in the order of the documentation, whatever the order in the record. */
+export function stepLine(record: StepRecord): string {
+  const { at, total, phases } = record.timings;
+  const entries = [
+    ['step', record.step],
+    ...FIELDS_ALWAYS.map((key) => [key, record[key]]),
+    ['timings', { at, total, phases }],
+    ...FIELDS_TAKEN.map((key) => [key, record[key]]),
+  ];
+  return `${JSON.stringify(Object.fromEntries(entries))}\n`;
+}
+
+/** The record of a line, with or without its line feed; undefined: no step's line. */
 export function parseStepLine(text: string): StepRecord | undefined {
   try {
     return stepRecord.safeParse(JSON.parse(text)).data;
@@ -53,9 +58,9 @@ export function parseStepLine(text: string): StepRecord | undefined {
 }
 
 /**
- * The lines of a steps.jsonl in order, streamed; a last line without its line feed, half written, is left out.
- * @param onForeignLine told the number of a line that isn't ours, which is then left out; where it is undefined, such a line is an error
- * @throws RunDirectoryError where the file is missing, can't be read or has a line that isn't ours
+ * The lines of a steps.jsonl in order, streamed. A last line without its line feed is half written, and left out.
+ * @param onForeignLine called with the number of a line that is no step's, which is then left out; undefined: such a line is an error
+ * @throws RunDirectoryError if the file is missing, can't be read or has a line that is no step's
  */
 export async function* readSteps(
   path: string,
@@ -66,14 +71,14 @@ export async function* readSteps(
   try {
     for await (const text of createReadStream(path, 'utf8')) {
       const lines = `${rest}${text}`.split('\n');
-      // Cut, because a torn file may hold gigabytes of zeros without a line feed.
+      // Cut, because a damaged file may have gigabytes of zeros without a line feed.
       rest = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
       for (const line of lines) {
         number++;
         const record = parseStepLine(line);
         if (record !== undefined) yield record;
         else if (onForeignLine !== undefined) onForeignLine(number);
-        else throw notOurs(path, number, line);
+        else throw foreignLine(path, number, line);
       }
     }
   } catch (error) {
@@ -81,7 +86,7 @@ export async function* readSteps(
   }
 }
 
-function notOurs(path: string, number: number, line: string): RunDirectoryError {
+function foreignLine(path: string, number: number, line: string): RunDirectoryError {
   const shown = JSON.stringify(line.length > 80 ? `${line.slice(0, 80)}…` : line);
   return new RunDirectoryError(`${path}, line ${number}: expected a step's line of JSON, found ${shown}. Remove it.`);
 }

@@ -1,3 +1,7 @@
+import type { Evaluation, StepRecord } from '../../shared/live/step-scalars.ts';
+
+export type { StepRecord, StepTimings } from '../../shared/live/step-scalars.ts';
+
 /**
  * What a run tells those who watch it. The step loop knows this interface alone; the progress display, the metrics and
  * the step log implement it. An observer never changes the run: what it is given holds no way back to the weights.
@@ -13,47 +17,8 @@ export interface StepObserver {
   close?(): Promise<void>;
 }
 
-/** A line of steps.jsonl. Everything but `timings` is the same for any number of workers. */
-export interface StepRecord {
-  /** Updates done, this one included; the first is 1. */
+export interface EvaluationRecord extends Required<Evaluation> {
   readonly step: number;
-  /** Mean over the global batch, before the update. */
-  readonly loss: number;
-  /** Of the global batch, before the update, 0..1. */
-  readonly accuracy: number;
-  readonly learningRate: number;
-  /** L2 norm of the mean gradient, before clipping. */
-  readonly gradientNorm: number;
-  readonly timings: StepTimings;
-  /** On the test set, after the update, 0..1; only where evaluated. */
-  readonly testAccuracy?: number;
-  /** Mean over the test set; only where evaluated. */
-  readonly testLoss?: number;
-  /** Of the weights after the update, lower-case hex; only where taken. */
-  readonly weightsSha256?: string;
-  /** The hash chain over the run so far, lower-case hex; only where taken. */
-  readonly chain?: string;
-}
-
-/** Seconds, but for `at`. */
-export interface StepTimings {
-  /**
-   * When the step was done: Unix milliseconds, an integer that rises by at least 1 from step to step, also across clock changes and
-   * resumes. Undefined in the log of an older version.
-   */
-  readonly at?: number;
-  /** From drawing the samples to the updated weights, without evaluation and checkpoint. */
-  readonly total: number;
-  /** Each of the slowest worker, by name (docs/metrics.md); `evaluate` and `checkpoint` come after it. */
-  readonly phases?: Readonly<Record<string, number>>;
-}
-
-export interface EvaluationRecord {
-  readonly step: number;
-  /** 0..1 */
-  readonly testAccuracy: number;
-  /** Mean over the test set. */
-  readonly testLoss: number;
   readonly seconds: number;
 }
 

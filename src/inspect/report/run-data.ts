@@ -7,7 +7,7 @@ import type { Manifest } from '../../coordinator/run/manifest.ts';
 import { readSteps } from '../../coordinator/run/step-lines.ts';
 import { datasetText } from '../../shared/data/dataset-text.ts';
 import { packSeries } from '../../shared/live/packed-series.ts';
-import type { ReportCurves } from '../../shared/live/report-curves.ts';
+import { REPORT_QUANTITIES, type ReportCurves } from '../../shared/live/report-curves.ts';
 import { CAPACITY } from '../../shared/live/series.ts';
 import type { FactGroup, ReportRun } from './data.ts';
 
@@ -35,7 +35,7 @@ async function logOf(path: string, name: string, { config: { iterations, batch }
     trained.seconds += record.timings.total;
   }
   const { series, tests } = history.view;
-  const packed = packSeries(series, ['loss', 'accuracy', 'learningRate']);
+  const packed = packSeries(series, REPORT_QUANTITIES);
   const curves: ReportCurves = { name, iterations, batch, series: packed, tests };
   return {
     curves,

@@ -1,5 +1,5 @@
 import type { Engine } from '../../coordinator/engine.ts';
-import { FIELDS_ALWAYS, parseStepLine, stepLine } from '../../coordinator/run/step-lines.ts';
+import { FIELDS_ALWAYS, FIELDS_TAKEN, parseStepLine, stepLine } from '../../coordinator/run/step-lines.ts';
 import { HashChain } from '../../coordinator/train/hash-chain.ts';
 import type { StepRecord } from '../../coordinator/train/observer.ts';
 import { train } from '../../coordinator/train/train.ts';
@@ -38,7 +38,7 @@ export interface RecomputerOptions {
 }
 
 /** When these are taken may change as a run goes on, so they are compared where the log has them. */
-const WHERE_TAKEN = ['testLoss', 'testAccuracy', 'weightsSha256'] as const;
+const WHERE_TAKEN = FIELDS_TAKEN.filter((field) => field !== 'chain');
 
 /** Computes spans of a run again, by one engine. */
 export class Recomputer {

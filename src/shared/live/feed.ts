@@ -1,17 +1,20 @@
 import type { Point, SeriesData } from './series.ts';
+import { type Evaluation, TESTED_SCALARS, type TestedQuantity } from './step-scalars.ts';
 
-/** Where the feed is served, as server-sent events; the name of an event is its message's type. */
+/** The path of the feed of server-sent events; the name of an event is its message's type. */
 export const FEED_PATH = '/feed';
 
 export type RunState = 'running' | 'stopped' | 'failed' | 'finished' | 'crashed';
 
-/** Measured on the test set. */
-export interface TestPoint {
-  readonly step: number;
-  /** 0..1 */
-  readonly accuracy: number;
-  /** Null: not finite. */
-  readonly loss: number | null;
+/** What an evaluation found, by the quantity in whose chart it is drawn; null: not finite. */
+export type TestPoint = { readonly step: number } & Readonly<Record<TestedQuantity, number | null>>;
+
+export function testPointOf(evaluation: Evaluation & { readonly step: number }): TestPoint {
+  const values = TESTED_SCALARS.map(({ chartOf, read }) => {
+    const value = read(evaluation);
+    return [chartOf, Number.isFinite(value) ? value : null];
+  });
+  return { step: evaluation.step, ...(Object.fromEntries(values) as Record<TestedQuantity, number | null>) };
 }
 
 export interface CheckpointView {
@@ -19,14 +22,14 @@ export interface CheckpointView {
   readonly file: string;
 }
 
-/** Something that happened beside the steps. */
+/** An event besides the steps. */
 export interface HappeningView {
   /** Unix time in milliseconds. */
   readonly at: number;
   readonly message: string;
 }
 
-/** A run as the page begins with it; all that comes later is added to this. */
+/** A run as a page starts with it; later messages add to it. */
 export interface RunView {
   readonly name: string;
   readonly state: RunState;
@@ -36,14 +39,14 @@ export interface RunView {
   readonly batch: number;
   /** The data set's name. */
   readonly dataset: string;
-  /** What the page lists, in order. */
+  /** The options that the page lists, in order. */
   readonly config: Readonly<Record<string, string | number | boolean>>;
   readonly digests: Readonly<Record<string, string>>;
   readonly series: SeriesData;
   readonly tests: readonly TestPoint[];
   readonly checkpoints: readonly CheckpointView[];
   readonly happenings: readonly HappeningView[];
-  /** Of the final weights, where it has ended. */
+  /** SHA-256 of the final weights; undefined: the run hasn't ended. */
   readonly weightsSha256?: string | undefined;
 }
 
@@ -52,38 +55,38 @@ export type NodeState = 'ready' | 'starting' | 'lost' | 'left';
 export interface NodeView {
   readonly name: string;
   readonly state: NodeState;
-  /** Threads that are ready, and that are coming up. */
+  /** Threads that are ready, and threads that are starting. */
   readonly ready: number;
   readonly starting: number;
   /** Samples per second, over the last seconds. */
   readonly speed: number;
-  /** Shards so far. */
+  /** Shards so far by outcome. */
   readonly done: number;
   readonly late: number;
   readonly lost: number;
 }
 
-/** Of the last second or so. */
+/** The status over about the last second. */
 export interface StatusView {
   /** Samples per second. */
   readonly speed: number;
-  /** Seconds until the last iteration; null where that can't be told. */
+  /** Seconds until the last iteration; null: unknown. */
   readonly left: number | null;
   /** Mean seconds of a step by phase. */
   readonly phases: Readonly<Record<string, number>>;
   readonly nodes: readonly NodeView[];
 }
 
-/** Of the run that is under way; always the first. */
+/** All but `runs` concern the first run, which is the live one. */
 export type FeedMessage =
-  /** Everything so far; what the page had is void. */
+  /** Everything so far; replaces what the page had. */
   | { readonly type: 'runs'; readonly live: boolean; readonly runs: readonly RunView[] }
   | { readonly type: 'steps'; readonly points: readonly Point[] }
   | { readonly type: 'test'; readonly test: TestPoint }
   | { readonly type: 'checkpoint'; readonly checkpoint: CheckpointView }
   | { readonly type: 'happening'; readonly happening: HappeningView }
   | { readonly type: 'status'; readonly status: StatusView }
-  /** Nothing comes after it. */
+  /** The last message. */
   | { readonly type: 'end'; readonly state: RunState; readonly weightsSha256?: string | undefined };
 
 export type FeedType = FeedMessage['type'];

@@ -1,11 +1,12 @@
-import { QUANTITIES, type Quantity, type Range, type SeriesData } from './series.ts';
+import { QUANTITIES, type Range, type SeriesData } from './series.ts';
+import type { Quantity } from './step-scalars.ts';
 
-/** Some quantities of a series in a file: what follows from the rest is left out. */
+/** Some quantities of a series in a file, without what follows from the rest. */
 export interface PackedSeries {
   readonly size: number;
-  /** Undefined: 0, 1, 2 and so on, each of one step. */
+  /** Undefined: the buckets 0, 1, 2 and so on, each of one step. */
   readonly places?: { readonly buckets: readonly number[]; readonly counts: readonly number[] };
-  /** Least and most are left out where each value is of one step. */
+  /** `min` and `max` are left out if each value is of one step. */
   readonly values: Readonly<Partial<Record<Quantity, Partial<Range> & Pick<Range, 'mean'>>>>;
 }
 

@@ -1,50 +1,56 @@
-/** What is kept of each step. */
-export const QUANTITIES = ['loss', 'accuracy', 'learningRate', 'gradientNorm', 'seconds'] as const;
-export type Quantity = (typeof QUANTITIES)[number];
+import { CHARTED_SCALARS, type Quantity, type StepRecord } from './step-scalars.ts';
 
-/** A step as the page shows it; `seconds` is its duration. */
+/** The quantities of each step that a history keeps. */
+export const QUANTITIES: readonly Quantity[] = CHARTED_SCALARS.map(({ key }) => key);
+
+/** A step as the page shows it. */
 export type Point = { readonly step: number } & Readonly<Record<Quantity, number>>;
 
-/** Buckets kept: a run of so many steps is kept step by step. */
+export function pointOf(record: StepRecord): Point {
+  const values = CHARTED_SCALARS.map(({ key, read }) => [key, read(record)]);
+  return { step: record.step, ...(Object.fromEntries(values) as Record<Quantity, number>) };
+}
+
+/** The most buckets: a run of up to so many steps is kept step by step. */
 export const CAPACITY = 16_384;
 
-/** Least, mean and most of a quantity, a bucket each. */
+/** Minimum, mean and maximum of a quantity, one entry for each bucket. */
 export interface Range {
   readonly min: number[];
   readonly mean: number[];
   readonly max: number[];
 }
 
-/** A history as it travels: JSON. */
+/** A history as JSON. */
 export interface SeriesData {
-  /** Steps of a bucket, a power of two. */
+  /** Steps in a bucket, a power of two. */
   readonly size: number;
-  /** Each bucket's number: step s is in bucket floor((s - 1) / size). */
+  /** The number of each bucket: step s is in bucket floor((s - 1) / size). */
   readonly buckets: readonly number[];
-  /** Steps that each one has. */
+  /** The number of steps in each bucket so far. */
   readonly counts: readonly number[];
   readonly values: Readonly<Record<Quantity, Range>>;
 }
 
-/** What a picture needs of one quantity. */
+/** One quantity as a chart draws it. */
 export interface Curve extends Range {
   /** The middle of the steps that each value stands for. */
   readonly steps: number[];
-  /** Most steps that a value stands for: 1 where each step is drawn. */
+  /** The most steps that a value stands for; 1: each step is drawn. */
   readonly size: number;
 }
 
-/** What part of a history a picture shows. */
+/** The part of a history that a chart shows. */
 export interface CurveOptions {
   readonly from: number;
   readonly to: number;
-  /** Values that are drawn, about. */
+  /** The approximate number of values to draw. */
   readonly points: number;
-  /** Of the axis of steps: the further on, the more steps a value stands for. */
+  /** Whether the axis of steps is logarithmic: later values then stand for more steps. */
   readonly isLogarithmic?: boolean;
 }
 
-/** The steps that a curve's value stands for, by their middle: twice that less one is their number, a power of two, times an odd number. */
+/** The steps that a curve's value stands for, from their middle: twice the middle minus one is their number, a power of two, times an odd number. */
 export function stepsAround(middle: number): { readonly first: number; readonly last: number } {
   const twice = 2 * middle - 1;
   const size = twice & -twice;
@@ -52,8 +58,8 @@ export function stepsAround(middle: number): { readonly first: number; readonly 
 }
 
 /**
- * A run's history in bounded memory: every step up to a capacity; past it, neighbours are merged into buckets of twice as many
- * steps, which keep the least and the most beside the mean, so that no peak is lost.
+ * A run's history in bounded memory: every step up to a capacity; beyond it, neighbours are merged into buckets of twice as many
+ * steps, which keep the minimum and the maximum besides the mean, so that no peak is lost.
  */
 export class StepSeries {
   readonly #capacity: number;
@@ -66,7 +72,6 @@ export class StepSeries {
     this.#capacity = capacity;
   }
 
-  /** @throws Error where the data aren't of one history */
   static from(data: SeriesData, capacity = CAPACITY): StepSeries {
     const series = new StepSeries(capacity);
     series.#size = data.size;
@@ -79,19 +84,19 @@ export class StepSeries {
     return series;
   }
 
-  /** Steps of a bucket. */
+  /** Steps in a bucket. */
   get size(): number {
     return this.#size;
   }
 
-  /** The first step and the last, of the whole buckets that hold them; undefined where there is none. */
+  /** The first step and the last; undefined: there is none. */
   get span(): { readonly first: number; readonly last: number } | undefined {
     const [first, last] = [this.#buckets[0], this.#buckets.at(-1)];
     if (first === undefined || last === undefined) return undefined;
     return { first: first * this.#size + 1, last: last * this.#size + (this.#counts.at(-1) ?? 1) };
   }
 
-  /** Steps come in their order. One that isn't past the last bucket is merged into it. */
+  /** Adds a step; steps come in order. A step that isn't beyond the last bucket is merged into it. */
   push(point: Point): void {
     const bucket = Math.floor((point.step - 1) / this.#size);
     const at = this.#buckets.length - 1;
@@ -107,7 +112,7 @@ export class StepSeries {
     if (this.#buckets.length > this.#capacity) this.#halve();
   }
 
-  /** For JSON, to six digits: more than a picture shows. */
+  /** The history as JSON, to six digits: more than a chart shows. */
   get data(): SeriesData {
     const rounded = ({ min, mean, max }: Range): Range => ({
       min: min.map(sixDigits),
@@ -118,9 +123,9 @@ export class StepSeries {
     return { size: this.#size, buckets: this.#buckets, counts: this.#counts, values: values as SeriesData['values'] };
   }
 
-  /** The quantity between two steps, as at most about so many values; each bucket of them has the same place in every run. */
+  /** A quantity between two steps in about `points` values at most, whose buckets are the same in every run. */
   curve(quantity: Quantity, { from, to, points, isLogarithmic = false }: CurveOptions): Curve {
-    // Powers of ten are equally wide on a logarithmic axis: there a value before step s stands for a part of s.
+    // Powers of ten are equally wide on a logarithmic axis, so a value near step s stands for a fraction of s steps.
     const perStep = Math.log(Math.max(2, to / from));
     const sizeOf = (steps: number): number => Math.max(this.#size, sizeFor(steps, points));
     const even = sizeOf(to - from + 1);
@@ -148,7 +153,7 @@ export class StepSeries {
     return curve;
   }
 
-  /** The first bucket that has anything from this step on. */
+  /** The first bucket with a step from this one on. */
   #firstFrom(step: number): number {
     let [low, high] = [0, this.#buckets.length];
     while (low < high) {
@@ -180,12 +185,12 @@ export class StepSeries {
   }
 }
 
-/** The largest power of two that is at most so much. */
+/** The largest power of two up to `steps`. */
 function powerOfTwo(steps: number): number {
   return 2 ** Math.floor(Math.log2(Math.max(1, steps)));
 }
 
-/** The least power of two of steps a value, such that at most `most` values cover so many steps. */
+/** The least power of two of steps for each value such that at most `points` values cover the steps. */
 function sizeFor(steps: number, points: number): number {
   let size = 1;
   while (steps / size > points) size *= 2;

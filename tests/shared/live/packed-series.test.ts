@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { packSeries, unpackSeries } from '#src/shared/live/packed-series.js';
-import { QUANTITIES, StepSeries } from '#src/shared/live/series.js';
+import { pointOf, QUANTITIES, StepSeries } from '#src/shared/live/series.js';
+import { stepRecord } from '../../support/step-record.ts';
 
 for (const [name, capacity, stride] of [
   ['of every step', 64, 1],
@@ -12,7 +13,7 @@ for (const [name, capacity, stride] of [
     const series = new StepSeries(capacity);
     for (let step = 1; step <= 50; step += stride) {
       const value = Math.sin(step);
-      series.push({ step, loss: value, accuracy: value / 2, learningRate: 0.5, gradientNorm: 1, seconds: 1 });
+      series.push(pointOf(stepRecord(step, { loss: value, accuracy: value / 2 })));
     }
     const packed = JSON.parse(JSON.stringify(packSeries(series.data, ['loss', 'accuracy'])));
     const unpacked = unpackSeries(packed);

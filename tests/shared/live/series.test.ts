@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Point, type SeriesData, StepSeries, stepsAround } from '#src/shared/live/series.js';
+import { type Point, pointOf, type SeriesData, StepSeries, stepsAround } from '#src/shared/live/series.js';
+import { stepRecord } from '../../support/step-record.ts';
 
 function point(step: number, loss: number): Point {
-  return { step, loss, accuracy: 1 - loss / 10, learningRate: 0.003, gradientNorm: 2 * loss, seconds: 0.002 };
+  return pointOf(stepRecord(step, { loss }));
 }
 
 function seriesOf(losses: readonly number[], capacity: number): StepSeries {

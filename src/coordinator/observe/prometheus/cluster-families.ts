@@ -1,18 +1,18 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { LEAVE_REASONS } from '../../train/observer.ts';
-import { keptCounter } from './kept.ts';
+import { collectedCounter } from './collected.ts';
 
-/** What went over the wire so far. */
+/** Traffic with remote nodes so far. */
 export interface WireCounts {
   readonly bytes: Readonly<Record<'sent' | 'received', number>>;
   readonly reconnects: number;
-  /** By the close code's name. */
+  /** Connections by the name of the close code. */
   readonly rejected: ReadonlyMap<string, number>;
 }
 
 export type AuditCounts = Readonly<Record<'match' | 'mismatch', number>>;
 
-/** What concerns remote nodes as a whole, kept elsewhere. */
+/** Counts of all remote nodes together. */
 export interface RemoteCounts {
   readonly wire: WireCounts;
   readonly audits: AuditCounts;
@@ -23,14 +23,14 @@ export const NOTHING_REMOTE: RemoteCounts = {
   audits: { match: 0, mismatch: 0 },
 };
 
-/** Who takes part. */
-export function membershipIn(registry: Registry) {
+/** The families of remote nodes that join and leave. */
+export function membershipFamilies(registry: Registry) {
   const registers = [registry];
   const leaves = new Counter({
     name: 'lockstep_node_leaves_total',
     help:
-      'Remote nodes that had taken part and went, by reason: left (they said so), lost (a crash, silence or a broken ' +
-      'connection) or closed (by the coordinator, for what they did).',
+      'Remote nodes that took part and left, by reason: left (the node said so), lost (a crash, silence or a broken ' +
+      'connection) or closed (by the coordinator, because the node broke a rule).',
     labelNames: ['reason'],
     registers,
   });
@@ -46,27 +46,27 @@ export function membershipIn(registry: Registry) {
   };
 }
 
-/** What only remote nodes move from zero; `remote` is read at each scrape. */
-export function wireIn(registry: Registry, remote: () => RemoteCounts): void {
-  keptCounter(registry, {
+/** The families that stay at zero without remote nodes; `remote` is read at each scrape. */
+export function registerWireFamilies(registry: Registry, remote: () => RemoteCounts): void {
+  collectedCounter(registry, {
     name: 'lockstep_network_bytes_total',
     help: 'Bytes exchanged with remote nodes, by direction: sent or received.',
     labelNames: ['direction'],
     samples: () => Object.entries(remote().wire.bytes).map(([direction, value]) => ({ labels: { direction }, value })),
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_audits_total',
-    help: 'Tree nodes that were computed twice and compared, by outcome: match or mismatch.',
+    help: 'Shard ranges that were computed twice and compared, by outcome: match or mismatch.',
     labelNames: ['outcome'],
     samples: () => Object.entries(remote().audits).map(([outcome, value]) => ({ labels: { outcome }, value })),
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_reconnects_total',
-    help: 'How often a remote node that had been connected before came back.',
+    help: 'How often a remote node that had been connected before connected again.',
     labelNames: [],
     samples: () => [{ labels: {}, value: remote().wire.reconnects }],
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_rejected_connections_total',
     help: 'Connections that the coordinator closed, by the name of the close code (docs/protocol.md).',
     labelNames: ['reason'],

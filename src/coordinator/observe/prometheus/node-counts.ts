@@ -8,8 +8,8 @@ import type { NodeCounts } from './node-families.ts';
 const NONE = { done: 0, late: 0, lost: 0, first: 0, retry: 0, duplicate: 0 };
 
 /**
- * What became of the shards of this process's threads, and why they were dealt. In a cluster, shards are dealt to its threads as a
- * whole, and by them among each other: what they did again there counts besides.
+ * Shards of this process's threads by outcome and by reason. A cluster assigns shards to the local pool as one member, and the pool
+ * assigns them to its threads: retries and duplicates inside the pool are added.
  */
 export function localWork(pool: LocalPool | undefined, cluster: Cluster | undefined) {
   const own = { shards: pool?.shardCounts ?? NONE, assigned: pool?.attemptCounts ?? NONE };
@@ -25,7 +25,7 @@ export function localWork(pool: LocalPool | undefined, cluster: Cluster | undefi
   };
 }
 
-/** What the metrics say of this process as a node, which it is without threads too. Takes the lag: for one reader alone. */
+/** The counts of this process as a node, also without threads. Resets the lag, so only one reader may call it. */
 export function localCounts(pool: LocalPool | undefined, cluster: Cluster | undefined, lag: EventLoopLag): NodeCounts {
   return {
     ...localWork(pool, cluster),
@@ -37,7 +37,7 @@ export function localCounts(pool: LocalPool | undefined, cluster: Cluster | unde
   };
 }
 
-/** What the metrics say of a remote node: what it was given, and what it tells of itself. */
+/** The counts of a remote node: what was assigned to it, and what it reports. */
 export function remoteCounts(shards: ShardCounts, { workersLost, workerSamples, vitals }: NodeFigures): NodeCounts {
   return { shards, assigned: shards.assigned, partials: shards.partials, workersLost, workerSamples, ...vitals };
 }

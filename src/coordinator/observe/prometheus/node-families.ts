@@ -1,35 +1,35 @@
 import { Gauge, type Registry } from 'prom-client';
-import { keptCounter, keptGauge, type Sample } from './kept.ts';
+import { collectedCounter, collectedGauge, type Sample } from './collected.ts';
 
 const OUTCOMES = ['done', 'late', 'lost'] as const;
 const REASONS = ['first', 'retry', 'duplicate'] as const;
 const STATES = ['starting', 'ready'] as const;
 
-/** What is kept of a node. What isn't known of it has no series. */
+/** The counts of a node. An unknown one has no series. */
 export interface NodeCounts {
-  /** What became of the shards that it was given. */
+  /** Shards that were assigned to it, by outcome. */
   readonly shards: Readonly<Record<(typeof OUTCOMES)[number], number>>;
-  /** Why it was given them. */
+  /** Shards that were assigned to it, by reason. */
   readonly assigned: Readonly<Record<(typeof REASONS)[number], number>>;
-  /** Of a node that sends them. */
+  /** Partial gradients sent; undefined: it sends none. */
   readonly partials?: number | undefined;
   /** Threads that crashed. */
   readonly workersLost: number;
-  /** [threads]: samples that each computed gradients of. */
+  /** Samples whose gradients each thread computed, [threads]. */
   readonly workerSamples: readonly number[];
-  /** Resident memory, as long as it is there. */
+  /** Resident memory; undefined: it is gone. */
   readonly memoryBytes?: number | undefined;
-  /** Mean since the last report, as long as it is there. */
+  /** Mean since the last report; undefined: it is gone. */
   readonly eventLoopLagSeconds?: number | undefined;
 }
 
 /** Reads a node's counts, at each scrape. */
 export type NodeReader = () => NodeCounts;
 
-export function workersIn(registry: Registry) {
+export function workerGauge(registry: Registry) {
   const gauge = new Gauge({
     name: 'lockstep_workers',
-    help: 'Worker threads of a node by state: starting (also in place of a lost one) or ready.',
+    help: 'Worker threads of a node by state: starting (also to replace a lost one) or ready.',
     labelNames: ['node', 'state'],
     registers: [registry],
   });
@@ -43,54 +43,54 @@ export function workersIn(registry: Registry) {
   };
 }
 
-/** The families of single nodes; `nodes` are read by name at each scrape. */
-export function nodesIn(registry: Registry, nodes: ReadonlyMap<string, NodeReader>): void {
+/** Registers the families of single nodes; `nodes`, by name, are read at each scrape. */
+export function registerNodeFamilies(registry: Registry, nodes: ReadonlyMap<string, NodeReader>): void {
   const each = (samplesOf: (counts: NodeCounts) => readonly Sample[]) => (): Sample[] =>
     [...nodes].flatMap(([node, read]) =>
       samplesOf(read()).map(({ labels, value }) => ({ labels: { node, ...labels }, value })),
     );
-  shardsIn(registry, each);
-  threadsIn(registry, each);
-  vitalsIn(registry, each);
+  registerShardFamilies(registry, each);
+  registerThreadFamilies(registry, each);
+  registerProcessFamilies(registry, each);
 }
 
 type Each = (samplesOf: (counts: NodeCounts) => readonly Sample[]) => () => Sample[];
 
-function shardsIn(registry: Registry, each: Each): void {
-  keptCounter(registry, {
+function registerShardFamilies(registry: Registry, each: Each): void {
+  collectedCounter(registry, {
     name: 'lockstep_shards_total',
     help:
-      'Shards that workers of a node were given, by outcome: done, late (others had computed it by then) or ' +
+      'Shards that were assigned to a node, by outcome: done, late (another member had computed it by then) or ' +
       'lost (with its worker).',
     labelNames: ['node', 'outcome'],
     samples: each(({ shards }) => OUTCOMES.map((outcome) => ({ labels: { outcome }, value: shards[outcome] }))),
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_shards_dealt_total',
     help:
-      'Shards that a node was given, by reason: first (nobody had it), retry (somebody had failed at it or was lost with ' +
-      'it) or duplicate (somebody slow is still at it, or the node is to be measured).',
+      'Shards that were assigned to a node, by reason: first (no attempt before), retry (an earlier attempt failed or was ' +
+      'lost) or duplicate (a slow member still computes it, or the speed of the node is measured).',
     labelNames: ['node', 'reason'],
     samples: each(({ assigned }) => REASONS.map((reason) => ({ labels: { reason }, value: assigned[reason] }))),
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_partials_total',
-    help: 'Partial gradient sums that a node has sent: one or two a step, since it adds up its own shards first.',
+    help: 'Partial gradients that a node has sent: one or two a step, since it adds up its own shards first.',
     labelNames: ['node'],
     samples: each(({ partials }) => known(partials)),
   });
 }
 
-function threadsIn(registry: Registry, each: Each): void {
-  keptCounter(registry, {
+function registerThreadFamilies(registry: Registry, each: Each): void {
+  collectedCounter(registry, {
     name: 'lockstep_workers_lost_total',
     help: 'Worker threads of a node that crashed or hung, and were replaced.',
     labelNames: ['node'],
     samples: each(({ workersLost }) => known(workersLost)),
   });
-  keptCounter(registry, {
+  collectedCounter(registry, {
     name: 'lockstep_worker_samples_total',
-    help: 'Training samples that a worker thread has computed gradients of, whether or not they were still wanted.',
+    help: 'Training samples whose gradients a worker thread has computed, used or not.',
     labelNames: ['node', 'worker'],
     samples: each(({ workerSamples }) =>
       workerSamples.map((value, worker) => ({ labels: { worker: String(worker) }, value })),
@@ -98,18 +98,18 @@ function threadsIn(registry: Registry, each: Each): void {
   });
 }
 
-function vitalsIn(registry: Registry, each: Each): void {
-  keptGauge(registry, {
+function registerProcessFamilies(registry: Registry, each: Each): void {
+  collectedGauge(registry, {
     name: 'lockstep_node_memory_bytes',
     help: "Resident memory of a node's process, while it takes part.",
     labelNames: ['node'],
     samples: each(({ memoryBytes }) => known(memoryBytes)),
   });
-  keptGauge(registry, {
+  collectedGauge(registry, {
     name: 'lockstep_node_event_loop_lag_seconds',
     help:
-      "By how much a node's event loop was late, on average since its last report. The coordinator's own lets its workers " +
-      'hold it up, by 5 ms at the most.',
+      "Mean delay of a node's event loop since its last report. In the coordinator's own process, workers may delay it " +
+      'by up to 5 ms.',
     labelNames: ['node'],
     samples: each(({ eventLoopLagSeconds }) => known(eventLoopLagSeconds)),
   });

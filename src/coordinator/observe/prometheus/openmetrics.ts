@@ -5,23 +5,23 @@ import { shownPath } from '../../../shared/util/shown-path.ts';
 import { stepsFile } from '../../run/files.ts';
 import { type Attempt, attemptOf, type Manifest } from '../../run/manifest.ts';
 import { readSteps } from '../../run/step-lines.ts';
-import { STEP_SERIES, type StepSeries, sampleOf } from '../remote-write/step-series.ts';
+import { STEP_SERIES, type StepSeries, sampleOf } from './step-series.ts';
 
-/** Lines that are given on together. */
+/** Length of a chunk of text. */
 const CHUNK_CHARACTERS = 1 << 16;
 
-/** What a run's log holds. */
+/** The contents of a run's log. */
 interface LogExtent {
-  /** The last step: the run may be going on, and all families end with the same one. */
+  /** The last step when the log was first read: the run may still write, and all families end with the same step. */
   readonly last: number;
-  /** Series that have a sample. */
+  /** Series that have at least one sample. */
   readonly series: readonly StepSeries[];
 }
 
 /**
- * All series of single steps, as remote write sends them, in chunks of text. A family's samples must stand together, so the log is read once for
- * each, and once before to see that all of it can be used.
- * @throws RunDirectoryError where the log can't be read, or has steps without their time
+ * All series of single steps, as remote write sends them, in chunks of text. The samples of a family must be adjacent, so the log is read once
+ * for each family, and once before to check all of it.
+ * @throws RunDirectoryError if the log can't be read, or if its steps have no time
  */
 export async function* openMetricsOf(
   run: string,
@@ -38,7 +38,7 @@ async function extentOf(log: string): Promise<LogExtent> {
   let last = 0;
   for await (const record of readSteps(log)) {
     if (record.timings.at === undefined) throw withoutTime(log, record.step);
-    for (const series of STEP_SERIES) if (series.of(record) !== undefined) found.add(series);
+    for (const series of STEP_SERIES) if (series.read(record) !== undefined) found.add(series);
     last = record.step;
   }
   return { last, series: STEP_SERIES.filter((series) => found.has(series)) };
@@ -47,7 +47,7 @@ async function extentOf(log: string): Promise<LogExtent> {
 interface Source {
   readonly log: string;
   readonly last: number;
-  /** The run's. */
+  /** The run's name. */
   readonly name: string;
   readonly attempts: readonly Attempt[];
 }
@@ -56,7 +56,8 @@ async function* familyOf(
   series: StepSeries,
   { log, last, name, attempts }: Source,
 ): AsyncGenerator<string, void, undefined> {
-  const unit = series.unit === undefined ? '' : `# UNIT ${series.name} ${series.unit}\n`;
+  // Ratios are numbers without a unit.
+  const unit = series.unit === 'seconds' ? `# UNIT ${series.name} ${series.unit}\n` : '';
   let text = `# TYPE ${series.name} gauge\n${unit}# HELP ${series.name} ${series.help}\n`;
   const run = escaped(name);
   for await (const record of readSteps(log)) {
@@ -84,7 +85,7 @@ function escaped(label: string): string {
 
 function withoutTime(log: string, step: number): RunDirectoryError {
   return new RunDirectoryError(
-    `${shownPath(log)}: step ${step} has no timings.at, since an older version of Lockstep wrote it, so nobody knows when it was done. ` +
-      'Train the run again with this version (the bits will be the same), or name another.',
+    `${shownPath(log)}: step ${step} has no timings.at, since an older version of Lockstep wrote it, so the time of the step is unknown. ` +
+      'Train the run again with this version (the bits will be the same), or name another run.',
   );
 }

@@ -8,7 +8,7 @@ import processOpenFileDescriptors from 'prom-client/lib/metrics/processOpenFileD
 import processStartTime from 'prom-client/lib/metrics/processStartTime.js';
 import version from 'prom-client/lib/metrics/version.js';
 
-/** Those of prom-client's default collectors that promtool accepts (gauges named _total fail) and that cost nothing between scrapes. */
+/** The default collectors of prom-client that promtool accepts (it rejects gauges named _total) and that cost nothing between scrapes. */
 const COLLECTORS = [
   processCpuTotal,
   processStartTime,
@@ -20,7 +20,7 @@ const COLLECTORS = [
   version,
 ];
 
-/** What holds of this process; once for each registry. */
+/** Registers the families of this process, once for each registry. */
 export function processIn(registry: Registry): void {
   for (const collect of COLLECTORS) collect(registry);
 }

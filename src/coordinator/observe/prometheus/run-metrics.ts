@@ -1,10 +1,16 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { CheckpointRecord, EvaluationRecord, RunEvent, StepObserver, StepRecord } from '../../train/observer.ts';
-import { type AuditCounts, membershipIn, NOTHING_REMOTE, type WireCounts, wireIn } from './cluster-families.ts';
-import { type NodeReader, nodesIn, workersIn } from './node-families.ts';
-import { countsIn, durationsIn, latestIn } from './training-families.ts';
+import {
+  type AuditCounts,
+  membershipFamilies,
+  NOTHING_REMOTE,
+  registerWireFamilies,
+  type WireCounts,
+} from './cluster-families.ts';
+import { type NodeReader, registerNodeFamilies, workerGauge } from './node-families.ts';
+import { durationHistograms, lastValueGauges, stepCounters } from './training-families.ts';
 
-/** What stays the same through a run; shown as labels of lockstep_run_info. */
+/** The constants of a run: the labels of lockstep_run_info. */
 export interface RunInfo {
   /** The run's name: a label of every series. */
   readonly run: string;
@@ -18,13 +24,13 @@ export interface RunInfo {
   readonly version: string;
 }
 
-/** Where a process begins on a run. */
+/** The state in which a process begins or continues a run. */
 export interface AttemptStart {
-  /** 1, and one more with each resume. */
+  /** 1, plus one for each resume. */
   readonly attempt: number;
   /** Unix time in milliseconds. */
   readonly startedAt: number;
-  /** Updates done before. */
+  /** Updates done before this attempt. */
   readonly step: number;
   /** Updates that the run is to do. */
   readonly iterations: number;
@@ -35,11 +41,11 @@ export class RunMetrics implements StepObserver {
   readonly #registry: Registry;
   readonly #batch: number;
   readonly #now: () => number;
-  readonly #counts: ReturnType<typeof countsIn>;
-  readonly #durations: ReturnType<typeof durationsIn>;
-  readonly #latest: ReturnType<typeof latestIn>;
-  readonly #workers: ReturnType<typeof workersIn>;
-  readonly #membership: ReturnType<typeof membershipIn>;
+  readonly #counts: ReturnType<typeof stepCounters>;
+  readonly #durations: ReturnType<typeof durationHistograms>;
+  readonly #gauges: ReturnType<typeof lastValueGauges>;
+  readonly #workers: ReturnType<typeof workerGauge>;
+  readonly #membership: ReturnType<typeof membershipFamilies>;
   readonly #nodes = new Map<string, NodeReader>();
   #remote = NOTHING_REMOTE;
 
@@ -49,13 +55,13 @@ export class RunMetrics implements StepObserver {
     this.#batch = info.batch;
     this.#now = now;
     registry.setDefaultLabels({ run });
-    this.#counts = countsIn(registry);
-    this.#durations = durationsIn(registry);
-    this.#latest = latestIn(registry);
-    this.#workers = workersIn(registry);
-    this.#membership = membershipIn(registry);
-    nodesIn(registry, this.#nodes);
-    wireIn(registry, () => this.#remote);
+    this.#counts = stepCounters(registry);
+    this.#durations = durationHistograms(registry);
+    this.#gauges = lastValueGauges(registry);
+    this.#workers = workerGauge(registry);
+    this.#membership = membershipFamilies(registry);
+    registerNodeFamilies(registry, this.#nodes);
+    registerWireFamilies(registry, () => this.#remote);
     const { seed, batch, ...texts } = info;
     const labels = { ...texts, seed: String(seed), batch: String(batch) };
     new Gauge({
@@ -66,26 +72,26 @@ export class RunMetrics implements StepObserver {
     }).set(labels, 1);
   }
 
-  /** A process begins on the run, or goes on with it. */
+  /** A process begins or continues the run. */
   begin({ attempt, startedAt, step, iterations }: AttemptStart): void {
-    this.#latest.attempt.set(attempt);
-    this.#latest.start.set(startedAt / 1000);
-    this.#latest.step.set(step);
-    this.#latest.iterations.set(iterations);
+    this.#gauges.attempt.set(attempt);
+    this.#gauges.start.set(startedAt / 1000);
+    this.#gauges.step.set(step);
+    this.#gauges.iterations.set(iterations);
   }
 
-  /** Takes a node's counts from where they are kept, at each scrape. */
+  /** Reads a node's counts at each scrape. */
   watchNode(node: string, read: NodeReader): void {
     this.#nodes.set(node, read);
   }
 
-  /** It has been gone for long: its series end. */
+  /** Ends the series of a node that has been gone for long. */
   forgetNode(node: string): void {
     this.#nodes.delete(node);
     this.#workers.forget(node);
   }
 
-  /** Takes what concerns remote nodes as a whole from where it is kept, at each scrape. */
+  /** Reads the counts of all remote nodes together at each scrape. */
   watchRemote(wire: WireCounts, audits: AuditCounts): void {
     this.#remote = { wire, audits };
   }
@@ -105,21 +111,21 @@ export class RunMetrics implements StepObserver {
     const { total, phases = {} } = record.timings;
     this.#durations.step.observe(total);
     for (const phase in phases) this.#durations.phase.observe({ phase }, phases[phase] as number);
-    this.#latest.step.set(record.step);
-    this.#latest.trainLoss.set(record.loss);
-    this.#latest.trainAccuracy.set(record.accuracy);
-    this.#latest.learningRate.set(record.learningRate);
-    this.#latest.gradientNorm.set(record.gradientNorm);
+    this.#gauges.step.set(record.step);
+    for (const { scalar, gauge } of this.#gauges.scalars) {
+      if (scalar.when === 'update') gauge.set(scalar.read(record));
+    }
   }
 
   onEvaluation(record: EvaluationRecord): void {
-    this.#latest.testAccuracy.set(record.testAccuracy);
-    this.#latest.testLoss.set(record.testLoss);
+    for (const { scalar, gauge } of this.#gauges.scalars) {
+      if (scalar.when === 'evaluation') gauge.set(scalar.read(record) ?? Number.NaN);
+    }
   }
 
   onCheckpoint(record: CheckpointRecord): void {
-    this.#latest.checkpoint.set(record.step);
-    this.#latest.checkpointAt.set(this.#now() / 1000);
+    this.#gauges.checkpoint.set(record.step);
+    this.#gauges.checkpointAt.set(this.#now() / 1000);
     this.#durations.checkpoint.observe(record.seconds);
   }
 

@@ -1,11 +1,12 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { STEP_SCALARS } from '../../../shared/live/step-scalars.ts';
 
-/** Seconds, as below. Phases take from microseconds up to all of the step. */
+/** Upper bounds in seconds. Phases take from microseconds up to the whole step. */
 const PHASE_BUCKETS = [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 const STEP_BUCKETS = [0.001, 0.002, 0.003, 0.004, 0.006, 0.008, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const CHECKPOINT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
-export function countsIn(registry: Registry) {
+export function stepCounters(registry: Registry) {
   const registers = [registry];
   return {
     steps: new Counter({ name: 'lockstep_steps_total', help: 'Optimizer steps done by this process.', registers }),
@@ -17,7 +18,7 @@ export function countsIn(registry: Registry) {
   };
 }
 
-export function durationsIn(registry: Registry) {
+export function durationHistograms(registry: Registry) {
   const registers = [registry];
   return {
     step: new Histogram({
@@ -29,26 +30,29 @@ export function durationsIn(registry: Registry) {
     phase: new Histogram({
       name: 'lockstep_phase_duration_seconds',
       help:
-        'Time of each phase of a step, of the slowest worker: sample, dispatch, compute, reduce, update, wait; and, ' +
-        'where they are due, evaluate and checkpoint (what the next step waits for).',
+        'Time of each phase of a step in the slowest worker: sample, dispatch, compute, reduce, update, wait; and, ' +
+        'if they are due, evaluate and checkpoint (the part that the next step waits for).',
       labelNames: ['phase'],
       buckets: PHASE_BUCKETS,
       registers,
     }),
     checkpoint: new Histogram({
       name: 'lockstep_checkpoint_duration_seconds',
-      help: 'Time to write a checkpoint to disk; steps go on meanwhile.',
+      help: 'Time to write a checkpoint to disk; steps continue meanwhile.',
       buckets: CHECKPOINT_BUCKETS,
       registers,
     }),
   };
 }
 
-/** What holds of the run, and of its last step, evaluation or checkpoint. */
-export function latestIn(registry: Registry) {
+/** Where a scalar comes from. */
+const SOURCES = { update: 'step', evaluation: 'evaluation' } as const;
+
+/** The gauges of the run, and of its last step, evaluation or checkpoint. */
+export function lastValueGauges(registry: Registry) {
   const gauge = (name: string, help: string): Gauge => {
     const made = new Gauge({ name, help, registers: [registry] });
-    // A gauge without labels starts at 0, which would read as a perfect loss.
+    // A gauge without labels starts at 0, which would look like a perfect loss.
     made.remove();
     return made;
   };
@@ -57,18 +61,10 @@ export function latestIn(registry: Registry) {
     iterations: gauge('lockstep_iterations', 'Optimizer steps that the run is to do.'),
     attempt: gauge('lockstep_attempt', 'Which process of the run this is: 1 at first, one more with each resume.'),
     start: gauge('lockstep_start_timestamp_seconds', 'When this attempt of the run began, in Unix time.'),
-    trainLoss: gauge('lockstep_train_loss', "Mean loss over the last step's batch."),
-    trainAccuracy: gauge(
-      'lockstep_train_accuracy_ratio',
-      "Share of the last step's batch that was classified right, 0 to 1.",
-    ),
-    testAccuracy: gauge(
-      'lockstep_test_accuracy_ratio',
-      'Share of the test set that was classified right at the last evaluation, 0 to 1.',
-    ),
-    testLoss: gauge('lockstep_test_loss', 'Mean loss over the test set at the last evaluation.'),
-    learningRate: gauge('lockstep_learning_rate', 'Learning rate of the last step.'),
-    gradientNorm: gauge('lockstep_gradient_norm', "L2 norm of the last step's mean gradient, before any clipping."),
+    scalars: STEP_SCALARS.filter(({ isGauge }) => isGauge).map((scalar) => ({
+      scalar,
+      gauge: gauge(scalar.metric, `${scalar.help} The value of the last ${SOURCES[scalar.when]}.`),
+    })),
     checkpoint: gauge('lockstep_checkpoint_last_step', 'Step after which the last checkpoint was written.'),
     checkpointAt: gauge(
       'lockstep_checkpoint_last_timestamp_seconds',

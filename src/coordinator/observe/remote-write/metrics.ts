@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import { keptCounter, keptGauge } from '../prometheus/kept.ts';
+import { collectedCounter, collectedGauge } from '../prometheus/collected.ts';
 
 /** Samples of single steps on their way to a remote write receiver. */
 export interface SampleCounts {
@@ -8,15 +8,15 @@ export interface SampleCounts {
   readonly pending: number;
 }
 
-/** Registers the families of remote write, whose values are taken from where they are kept at each scrape. */
-export function remoteWriteIn(registry: Registry, counts: SampleCounts): void {
-  keptCounter(registry, {
+/** Registers the families of remote write; `counts` are read at each scrape. */
+export function registerRemoteWriteFamilies(registry: Registry, counts: SampleCounts): void {
+  collectedCounter(registry, {
     name: 'lockstep_remote_write_samples_total',
-    help: 'Samples of single steps for the remote write receiver, by outcome: sent (it took them) or dropped.',
+    help: 'Samples of single steps for the remote write receiver, by outcome: sent (the receiver took them) or dropped.',
     labelNames: ['outcome'],
     samples: () => (['sent', 'dropped'] as const).map((outcome) => ({ labels: { outcome }, value: counts[outcome] })),
   });
-  keptGauge(registry, {
+  collectedGauge(registry, {
     name: 'lockstep_remote_write_pending_samples',
     help: 'Samples of single steps that wait for the remote write receiver.',
     labelNames: [],

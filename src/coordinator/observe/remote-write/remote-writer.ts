@@ -5,26 +5,26 @@ import type { Position, SendCursor } from './send-cursor.ts';
 import { type Batch, type Origin, StepQueue } from './step-queue.ts';
 import { encodeBatch } from './write-request.ts';
 
-/** A step waits no longer to be sent. */
+/** The longest time that a step waits to be sent. */
 const FLUSH_MS = 1000;
-/** What the last samples are waited for at a run's end, and where it was stopped. */
+/** The longest wait for the last samples after a run's end, and after a stop. */
 const FINISH_MS = 10_000;
 const STOPPED_MS = 3000;
 
 export interface RemoteWriterOptions extends DeliveryOptions {
   /** The run's name. */
   readonly run: string;
-  /** Which process's part of the run this is, from 1 on. */
+  /** The number of this process among those of the run, from 1 on. */
   readonly attempt: number;
-  /** Told how far the samples have come. */
+  /** Records how far the samples have been sent. */
   readonly cursor?: SendCursor | undefined;
-  /** The most that waits for the receiver, in bytes. */
+  /** The size of the queue in bytes. */
   readonly queueBytes?: number;
 }
 
 /**
- * Sends the samples of every single step to a Prometheus remote write receiver: beside the steps, batched, in order, one request at
- * a time. Steps never wait: where the receiver is away for longer than the queue lasts, the oldest samples are dropped.
+ * Sends the samples of every step to a Prometheus remote write receiver: concurrently with the steps, in batches, in order, one request
+ * at a time. Steps never wait: if the queue is full because the receiver is away, the oldest samples are dropped.
  */
 export class RemoteWriter implements StepObserver, SampleCounts {
   readonly #options: RemoteWriterOptions;
@@ -32,15 +32,15 @@ export class RemoteWriter implements StepObserver, SampleCounts {
   readonly #queue: StepQueue;
   #sent = 0;
   #dropped = 0;
-  /** Of the batch under way. */
-  #underWay = 0;
+  /** Samples of the batch that is being sent. */
+  #sendingSamples = 0;
   #sending: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** A batch that isn't full is sent too. */
+  /** Whether a batch that isn't full is sent too. */
   #due = false;
   #closed = false;
   #warnedOfQueue = false;
-  /** The last step that the receiver answered for. */
+  /** The last step with a final answer. */
   #answered = { attempt: 0, step: 0 };
 
   constructor(options: RemoteWriterOptions) {
@@ -59,48 +59,48 @@ export class RemoteWriter implements StepObserver, SampleCounts {
   }
 
   get pending(): number {
-    return this.#queue.samples + this.#underWay;
+    return this.#queue.samples + this.#sendingSamples;
   }
 
   /** Never throws, never waits. */
   onStep(record: StepRecord): void {
-    this.#add(record, { attempt: this.#options.attempt, mayHaveCome: false });
+    this.#add(record, { attempt: this.#options.attempt, mayBeDelivered: false });
   }
 
   /**
-   * Sends what earlier processes logged and the receiver may lack; before the first step.
-   * @param attemptOf tells whose a step of the log is
+   * Sends what earlier processes logged and the receiver may lack; called before the first step.
+   * @param attemptOf the attempt that a step of the log belongs to
    */
-  async recall(log: AsyncIterable<StepRecord>, since: Position, attemptOf: (step: number) => number): Promise<void> {
+  async replay(log: AsyncIterable<StepRecord>, since: Position, attemptOf: (step: number) => number): Promise<void> {
     this.#answered = { attempt: since.attempt, step: since.answered };
     for await (const record of log) {
       const attempt = attemptOf(record.step);
       if (attempt < since.attempt || (attempt === since.attempt && record.step <= since.answered)) continue;
-      this.#add(record, { attempt, mayHaveCome: attempt === since.attempt && record.step <= since.asked });
+      this.#add(record, { attempt, mayBeDelivered: attempt === since.attempt && record.step <= since.asked });
     }
   }
 
   /**
-   * Sends what waits, for some seconds at most, fewer after a stop; the rest is dropped. Steps that come later are ignored.
+   * Sends what waits, for some seconds at most, fewer after a stop; drops the rest and ignores later steps.
    * @param stop may be aborted meanwhile
    */
   async finish(stop: AbortSignal): Promise<{ readonly sent: number; readonly dropped: number }> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    const give = (milliseconds: number) => setTimeout(() => this.#delivery.end(), milliseconds);
-    const timers = [give(stop.aborted ? STOPPED_MS : FINISH_MS)];
-    const hasten = (): void => {
-      timers.push(give(STOPPED_MS));
+    const endAfter = (milliseconds: number) => setTimeout(() => this.#delivery.end(), milliseconds);
+    const timers = [endAfter(stop.aborted ? STOPPED_MS : FINISH_MS)];
+    const onStop = (): void => {
+      timers.push(endAfter(STOPPED_MS));
     };
-    stop.addEventListener('abort', hasten);
-    if (this.#delivery.troubled)
-      this.#options.onNotice('Remote write: what waits for the receiver is tried for some seconds more.');
-    this.#delivery.hurry();
+    stop.addEventListener('abort', onStop);
+    if (this.#delivery.failing)
+      this.#options.onNotice('Remote write: the samples that wait for the receiver are tried for some more seconds.');
+    this.#delivery.shortenWaits();
     await this.#sending;
     this.#due = true;
     this.#send();
     await this.#sending;
-    stop.removeEventListener('abort', hasten);
+    stop.removeEventListener('abort', onStop);
     for (const timer of timers) clearTimeout(timer);
     return { sent: this.#sent, dropped: this.#dropped };
   }
@@ -108,7 +108,7 @@ export class RemoteWriter implements StepObserver, SampleCounts {
   #add(record: StepRecord, origin: Origin): void {
     if (this.#closed) return;
     const dropped = this.#queue.add(record, origin);
-    if (dropped > 0) this.#gaveWay(dropped);
+    if (dropped > 0) this.#countDropped(dropped);
     if (this.#queue.hasWholeBatch) this.#send();
     this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
   }
@@ -130,19 +130,19 @@ export class RemoteWriter implements StepObserver, SampleCounts {
       const batch = this.#queue.take();
       if (this.#queue.samples === 0) this.#due = false;
       if (batch === undefined) return;
-      this.#underWay = batch.samples;
+      this.#sendingSamples = batch.samples;
       await this.#sendBatch(batch);
-      this.#underWay = 0;
+      this.#sendingSamples = 0;
     }
   }
 
   async #sendBatch(batch: Batch): Promise<void> {
     const { run, cursor } = this.#options;
-    const { attempt, mayHaveCome } = batch.origin;
+    const { attempt, mayBeDelivered } = batch.origin;
     const asked = batch.last;
     const answered = this.#answered.attempt === attempt ? this.#answered.step : 0;
     await cursor?.write({ attempt, answered, asked });
-    const isTaken = await this.#delivery.deliver(() => encodeBatch(batch, run), mayHaveCome);
+    const isTaken = await this.#delivery.deliver(() => encodeBatch(batch, run), mayBeDelivered);
     if (isTaken) this.#sent += batch.samples;
     else this.#dropped += batch.samples;
     if (isTaken === undefined) return;
@@ -150,12 +150,10 @@ export class RemoteWriter implements StepObserver, SampleCounts {
     await cursor?.write({ attempt, answered: asked, asked });
   }
 
-  #gaveWay(samples: number): void {
+  #countDropped(samples: number): void {
     this.#dropped += samples;
     if (this.#warnedOfQueue) return;
     this.#warnedOfQueue = true;
-    this.#options.onNotice(
-      'Remote write: too many samples wait for the receiver; the oldest are DROPPED from here on.',
-    );
+    this.#options.onNotice('Remote write: too many samples wait for the receiver; the oldest are DROPPED from now on.');
   }
 }

@@ -6,26 +6,26 @@ const Step = z.int().nonnegative();
 
 const PositionSchema = z.object({
   attempt: z.int().positive(),
-  /** The last step of the attempt that the receiver answered for. */
+  /** The last step of the attempt with a final answer. */
   answered: Step,
-  /** The last step of the request under way, if any: it may have come without anybody having seen the answer. */
+  /** The last step of the current request, if there is one: it may have been delivered without an answer. */
   asked: Step,
 });
 
-/** How far the samples of a run have come. */
+/** How far the samples of a run have been sent. */
 export type Position = z.output<typeof PositionSchema>;
 
 const SendCursorSchema = PositionSchema.extend({ receiver: z.string() });
 
-/** A power cut costs no more than having no bookmark. */
+/** After a power cut the file may be missing, as for a run that never had one. */
 const UNSYNCED: FileOperations = { ...fileOperations, sync: async () => {}, syncDirectory: async () => {} };
 
-/** Keeps in a file how far the samples have come, so that a run that goes on after a crash sends what was left. */
+/** Records in a file how far the samples have been sent, so that a run that is resumed after a crash sends the rest. */
 export class SendCursor {
   readonly #file: string;
   readonly #receiver: string;
 
-  /** @param receiver of another one nothing is known */
+  /** @param receiver a position of another receiver is ignored */
   constructor(file: string, receiver: string) {
     this.#file = file;
     this.#receiver = receiver;
@@ -40,7 +40,7 @@ export class SendCursor {
     }
   }
 
-  /** Never throws: without it, a resumed run begins with its own steps. */
+  /** Never throws: without the file, a resumed run begins with its own steps. */
   async write(position: Position): Promise<void> {
     const text = `${JSON.stringify({ receiver: this.#receiver, ...position })}\n`;
     await replaceFile(this.#file, Buffer.from(text), UNSYNCED).catch(() => {});

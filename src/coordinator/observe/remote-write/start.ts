@@ -9,15 +9,15 @@ import { SEND_CURSOR, stepsFile } from '../../run/files.ts';
 import { attemptOf, type Manifest } from '../../run/manifest.ts';
 import { readSteps } from '../../run/step-lines.ts';
 import type { Destination } from './delivery.ts';
-import { remoteWriteIn } from './metrics.ts';
+import { registerRemoteWriteFamilies } from './metrics.ts';
 import type { RemoteWriter } from './remote-writer.ts';
 
 const TOKEN_VARIABLE = 'LOCKSTEP_REMOTE_WRITE_TOKEN';
 const TOKEN_SOURCES = `--remote-write-token-file FILE or ${TOKEN_VARIABLE}`;
 
 /**
- * Where --remote-write sends steps; undefined where it wasn't given. Read before anything else is begun.
- * @throws UsageError, which shows neither token nor password, where the URL or the token can't be used
+ * The receiver that --remote-write names; undefined: it wasn't given. Read before the run starts.
+ * @throws UsageError, which shows neither token nor password, if the URL or the token can't be used
  */
 export async function remoteWriteOf(
   { remoteWrite, remoteWriteTokenFile: file }: TrainConfig,
@@ -30,7 +30,7 @@ export async function remoteWriteOf(
   return text ? { url: href, token: tokenOf(text, `The token in ${TOKEN_VARIABLE}`) } : { url: href };
 }
 
-/** Begins to send a run's steps, where that was asked for. */
+/** Starts to send a run's steps; undefined: there is no receiver. */
 export async function startRemoteWrite(
   destination: Destination | undefined,
   { name, attempts }: Manifest,
@@ -51,12 +51,12 @@ export async function startRemoteWrite(
   const cursor = new SendCursor(join(run, SEND_CURSOR), place);
   const own = { run: name, attempt: attempts.length, cursor };
   const writer = new RemoteWriter({ ...destination, ...own, userAgent: `lockstep/${version()}`, onNotice: print });
-  remoteWriteIn(registry, writer);
+  registerRemoteWriteFamilies(registry, writer);
   const since = await cursor.read();
   const from = attempts.at(-1)?.from ?? 0;
-  // A process before this one was killed, or gave up at its end.
+  // An earlier process was killed, or gave up at its end.
   if (since !== undefined && (since.attempt < attempts.length - 1 || since.answered < from)) {
-    await writer.recall(readSteps(stepsFile(run)), since, (step) => attemptOf(step, attempts));
+    await writer.replay(readSteps(stepsFile(run)), since, (step) => attemptOf(step, attempts));
   }
   return writer;
 }
@@ -95,6 +95,6 @@ function tokenOf(untrimmed: string, what: string): Token {
   const text = untrimmed.trim();
   if (/^[\x21-\x7e]+$/.test(text)) return new Token(text);
   throw new UsageError(
-    `${what} can't be sent: expected one line of visible ASCII characters without spaces. Give the receiver's by ${TOKEN_SOURCES}.`,
+    `${what} can't be sent: expected one line of visible ASCII characters without spaces. Give the receiver's token by ${TOKEN_SOURCES}.`,
   );
 }

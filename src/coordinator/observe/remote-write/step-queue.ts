@@ -1,19 +1,19 @@
 import type { StepRecord } from '../../train/observer.ts';
-import { STEP_SERIES, sampleOf } from './step-series.ts';
+import { STEP_SERIES, sampleOf } from '../prometheus/step-series.ts';
 
-/** Some 54 KB on the wire before compression, encoded in less than a millisecond. */
+/** About 54 KB before compression, encoded in less than a millisecond. */
 export const BATCH_STEPS = 500;
 /** A timestamp and a value for each series. */
 const ROW = 1 + STEP_SERIES.length;
-/** Stands where a step has no sample of a series: values that aren't finite are NaN. */
+/** Marks that a step has no sample of a series: values that aren't finite are NaN. */
 const NONE = Number.NEGATIVE_INFINITY;
 const BATCH_BYTES = BATCH_STEPS * ROW * Float64Array.BYTES_PER_ELEMENT;
 const MAX_BYTES = 16e6;
 
-/** Whose steps a batch has, and whether an earlier process may have sent them. */
+/** The attempt of a batch's steps, and whether an earlier process may have sent them. */
 export interface Origin {
   readonly attempt: number;
-  readonly mayHaveCome: boolean;
+  readonly mayBeDelivered: boolean;
 }
 
 /** Steps that are sent together, packed. */
@@ -28,7 +28,7 @@ export class Batch {
     this.origin = origin;
   }
 
-  /** Its last step. */
+  /** The number of the last step. */
   get last(): number {
     return this.#last;
   }
@@ -37,7 +37,7 @@ export class Batch {
     return this.#steps === BATCH_STEPS;
   }
 
-  /** Of all series. */
+  /** Samples of all series. */
   get samples(): number {
     return this.#samples;
   }
@@ -54,7 +54,7 @@ export class Batch {
     this.#last = record.step;
   }
 
-  /** Of the series with this index in STEP_SERIES, in the order of time: Unix milliseconds and the value. */
+  /** The samples of a series, by its index in STEP_SERIES, in the order of time: Unix milliseconds and the value. */
   samplesOf(series: number): { timestamp: number; value: number }[] {
     const samples: { timestamp: number; value: number }[] = [];
     for (let at = 0; at < this.#steps * ROW; at += ROW) {
@@ -65,28 +65,28 @@ export class Batch {
   }
 }
 
-/** Steps that wait to be sent, in their order, in bounded memory: where it is full, the oldest batch gives way. */
+/** Steps that wait to be sent, in order, in bounded memory: if it is full, the oldest batch is dropped. */
 export class StepQueue {
   readonly #capacity: number;
   readonly #batches: Batch[] = [];
   #samples = 0;
 
-  /** @param bytes the most that it holds */
+  /** @param bytes the size of the queue */
   constructor(bytes = MAX_BYTES) {
     this.#capacity = Math.max(1, Math.floor(bytes / BATCH_BYTES));
   }
 
-  /** That wait. */
+  /** Samples in the queue. */
   get samples(): number {
     return this.#samples;
   }
 
-  /** No step is added any more to the oldest batch. */
+  /** Whether the oldest batch is complete. */
   get hasWholeBatch(): boolean {
     return this.#batches.length > 1 || this.#batches[0]?.full === true;
   }
 
-  /** @returns how many samples gave way */
+  /** @returns the number of samples that were dropped */
   add(record: StepRecord, origin: Origin): number {
     let last = this.#batches.at(-1);
     let dropped = 0;
@@ -110,5 +110,5 @@ export class StepQueue {
 }
 
 function sameOrigin(a: Origin, b: Origin): boolean {
-  return a.attempt === b.attempt && a.mayHaveCome === b.mayHaveCome;
+  return a.attempt === b.attempt && a.mayBeDelivered === b.mayBeDelivered;
 }

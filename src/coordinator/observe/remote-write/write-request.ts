@@ -1,10 +1,10 @@
-// What Prometheus remote write 1.0 sends: https://prometheus.io/docs/specs/prw/remote_write_spec/
+// The messages of Prometheus remote write 1.0: https://prometheus.io/docs/specs/prw/remote_write_spec/
 import { compress } from 'snappyjs';
 import { type Messages, protobufTypes } from '../../../shared/util/protobuf.ts';
+import { STEP_SERIES } from '../prometheus/step-series.ts';
 import type { Batch } from './step-queue.ts';
-import { STEP_SERIES } from './step-series.ts';
 
-/** As much of prometheus.WriteRequest as this sends. A sample's timestamp: Unix milliseconds. */
+/** The part of prometheus.WriteRequest that is sent. A sample's timestamp: Unix milliseconds. */
 const MESSAGES: Messages = {
   WriteRequest: { timeseries: [1, 'TimeSeries', 'repeated'] },
   TimeSeries: { labels: [1, 'Label', 'repeated'], samples: [2, 'Sample', 'repeated'] },
@@ -22,7 +22,7 @@ export const HEADERS = {
 
 /** The body of a request with all samples of a batch, labelled with the run's name and their attempt. */
 export function encodeBatch(batch: Batch, run: string): Uint8Array {
-  // Sorted by name, as the specification demands; so are samples by time.
+  // Sorted by name, as the specification demands; samples are sorted by time.
   const labels = [
     { name: 'attempt', value: String(batch.origin.attempt) },
     { name: 'run', value: run },

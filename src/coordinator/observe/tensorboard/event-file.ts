@@ -5,31 +5,31 @@ import { cutPast, LogCutError, openLogFile } from '../../run/step-file.ts';
 import { frame } from './records.ts';
 
 export interface EventFileOptions {
-  /** Takes a sentence for the person who watches the run. */
+  /** Called with a sentence for the person who watches the run. */
   readonly onNotice: (message: string) => void;
   readonly openFile?: typeof openLogFile;
-  /** Asked before each write. @throws RunLockError where another process owns the run directory: the file ends then */
+  /** Called before each write. @throws RunLockError if another process owns the run directory, which ends the file */
   readonly mayWrite?: () => Promise<void>;
 }
 
 const FLUSH_MS = 1000;
 const FLUSH_BYTES = 1 << 18;
-/** Between two attempts on a disk that fails. */
+/** The wait between two attempts to write. */
 const RETRY_MS = 5000;
-/** Some 60,000 steps: a disk that fails for longer ends the file, not the run, and not by eating all memory. */
+/** About 60,000 steps: if the disk fails for longer, the file ends and the run continues. */
 const MAX_PENDING_BYTES = 1 << 24;
 
 /**
- * A file of records, gathered into few writes; it and its folder are made with the first. A write that fails is told once and
- * tried again until it works, so the file has no gap. Nothing here throws, and nothing is brought to the disk itself: what a
- * power cut takes is in steps.jsonl.
+ * A file of records, gathered into few writes; the first write makes the file and its folder. A write that fails is reported once
+ * and tried again until it succeeds, so the file has no gap. No method throws, and the file isn't synced: what a power cut loses is
+ * in steps.jsonl.
  */
 export class EventFile {
   readonly #path: string;
   readonly #options: EventFileOptions;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
-  /** Bytes of the file that the system was given. */
+  /** Bytes that were written. */
   #size = 0;
   #hasFailed = false;
   #ended = false;
@@ -43,7 +43,7 @@ export class EventFile {
     this.#options = options;
   }
 
-  /** Adds a record within about a second. Never waits. */
+  /** Adds a record, which is written within about a second. Never waits. */
   append(bytes: Uint8Array): void {
     if (this.#ended || this.#closing !== undefined) return;
     const record = frame(bytes);
@@ -55,12 +55,12 @@ export class EventFile {
     else this.#flushAfter(FLUSH_MS);
   }
 
-  /** Resolves when every record appended so far was given to the system, or the attempt failed. */
+  /** Resolves when every record appended so far was written, or the attempt failed. */
   flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#queued++;
-    // One after the other: two writes that overlap could land in either order.
+    // Two concurrent writes could land in either order.
     this.#lastAttempt = this.#lastAttempt.then(async () => {
       const failure = await this.#writePending().catch((error: Error) => error);
       this.#queued--;
@@ -69,7 +69,7 @@ export class EventFile {
     return this.#lastAttempt;
   }
 
-  /** Writes the rest, or tells that it is lost. Records appended later are dropped. */
+  /** Writes the rest, or reports that it is lost. Records appended later are dropped. */
   close(): Promise<void> {
     this.#closing ??= this.flush().then(() => {
       if (!this.#ended && this.#pending.length > 0) this.#end('the disk still fails');
@@ -104,15 +104,17 @@ export class EventFile {
     if (this.#ended) return;
     if (failure instanceof LogCutError || failure instanceof RunLockError) this.#end(failure.message);
     else if (failure === undefined) {
-      if (this.#hasFailed) this.#tell('are written again, with every step');
+      if (this.#hasFailed) this.#notify('are written again, with every step');
       this.#hasFailed = false;
     } else {
-      if (!this.#hasFailed) this.#tell(`can't be written: ${failure.message}; training goes on, and it is tried again`);
+      if (!this.#hasFailed)
+        this.#notify(`can't be written: ${failure.message}; training continues, and it is tried again`);
       this.#hasFailed = true;
       if (this.#closing === undefined) this.#flushAfter(RETRY_MS);
     }
   }
-  #tell(what: string): void {
+
+  #notify(what: string): void {
     this.#options.onNotice(`TensorBoard's event files ${what}`);
   }
 
@@ -120,6 +122,6 @@ export class EventFile {
     this.#ended = true;
     this.#pending = [];
     clearTimeout(this.#timer);
-    this.#tell(`end here: ${reason}; the run goes on without them`);
+    this.#notify(`end here: ${reason}; the run continues without them`);
   }
 }

@@ -1,57 +1,46 @@
 import { readdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { STEP_SCALARS } from '../../../shared/live/step-scalars.ts';
 import type { ModelLayout } from '../../../shared/model/layout.ts';
-import type { EvaluationRecord, StepObserver, StepRecord } from '../../train/observer.ts';
+import type { StepObserver, StepRecord } from '../../train/observer.ts';
 import { EventFile, type EventFileOptions } from './event-file.ts';
 import { graphOf } from './graph.ts';
 import { histogramOf } from './histogram.ts';
 import { type Event, encodeEvent, encodeGraph, SESSION_START, type SummaryValue } from './messages.ts';
 
 export interface EventLogOptions extends EventFileOptions {
-  /** Of the event files; made where it is missing. */
+  /** The folder of the event files, made if it is missing. */
   readonly folder: string;
   readonly layout: ModelLayout;
-  /** Updates done before the run began or went on. */
+  /** Updates done before this attempt. */
   readonly from: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** Readers that purge what a restart makes stale do so from this version on by the SessionLog. */
+/** From this version on, readers purge by the SessionLog what a restart makes stale. */
 const FILE_VERSION = 'brain.Event:2';
 const FILE_NAME = /^events\.out\.tfevents\.(\d{10,})\./;
 
-type Scalar = readonly [tag: string, description: string, value: (record: StepRecord) => number | undefined];
-
-const SCALARS: readonly Scalar[] = [
-  ['train/loss', "Mean over the step's batch, before its update.", ({ loss }) => loss],
-  ['train/accuracy', "Of the step's batch, before its update, 0 to 1.", ({ accuracy }) => accuracy],
-  ['train/learning_rate', 'Of the step.', ({ learningRate }) => learningRate],
-  ['train/gradient_norm', 'L2 norm of the mean gradient, before clipping.', ({ gradientNorm }) => gradientNorm],
-  ['train/step_seconds', 'Without evaluation and checkpoint.', ({ timings }) => timings.total],
-  ['test/accuracy', 'On the test set, after the update, 0 to 1.', ({ testAccuracy }) => testAccuracy],
-  ['test/loss', 'Mean over the test set, after the update.', ({ testLoss }) => testLoss],
-];
-
 /**
- * A run's events for TensorBoard: scalars of each step, histograms of the weights, the graph. An attempt that goes on writes
- * a file of its own, which begins by a SessionLog START: that voids what earlier files say of its steps and of later ones.
+ * A run's events for TensorBoard: scalars of each step, histograms of the weights, the graph. A resumed run writes another file,
+ * which begins with a SessionLog START: that voids the events of its first step and later ones in earlier files.
  */
 export class EventLog implements StepObserver {
   readonly #file: EventFile;
   readonly #options: EventLogOptions;
-  /** Tags that were described: the first value of each is, once a file. */
+  /** Tags whose description is in this file: it comes with the first value. */
   readonly #described = new Set<string>();
-  /** Whose weights were logged last. */
-  #weighed = -1;
+  /** The step whose weights were logged last. */
+  #lastHistogram = -1;
 
   private constructor(file: EventFile, options: EventLogOptions) {
     this.#file = file;
     this.#options = options;
   }
 
-  /** Writes nothing yet. Never throws: where the folder can't be read, the first write will tell. */
+  /** Writes nothing yet. Never throws: if the folder can't be used, the first write reports it. */
   static async open(options: EventLogOptions): Promise<EventLog> {
     const { folder, from, now, layout } = options;
     const earlier = await eventFilesIn(folder);
@@ -70,17 +59,17 @@ export class EventLog implements StepObserver {
 
   onStep(record: StepRecord): void {
     const value: SummaryValue[] = [];
-    for (const [tag, description, read] of SCALARS) {
+    for (const { tag, help, read } of STEP_SCALARS) {
       const simpleValue = read(record);
-      if (simpleValue !== undefined) value.push({ ...this.#tagged(tag, 'scalars', description), simpleValue });
+      if (simpleValue !== undefined) value.push({ ...this.#tagged(tag, 'scalars', help), simpleValue });
     }
     this.#append({ step: record.step, summary: { value } });
   }
 
-  /** Logs a histogram of each tensor, once a step; the weights are read before it returns, and never changed. */
-  weights(step: EvaluationRecord['step'], weights: Float32Array): void {
-    if (step === this.#weighed) return;
-    this.#weighed = step;
+  /** Logs a histogram of each tensor, once a step. The weights are read before it returns. */
+  weights(step: number, weights: Float32Array): void {
+    if (step === this.#lastHistogram) return;
+    this.#lastHistogram = step;
     const value = this.#options.layout.tensors.map(({ name, shape, offset, size }): SummaryValue => {
       const description = `${size} parameters, [${shape.join(', ')}], after the update.`;
       return {
@@ -91,7 +80,7 @@ export class EventLog implements StepObserver {
     this.#append({ step, summary: { value } });
   }
 
-  /** Resolves when all events so far were given to the system, or that failed, as onNotice was told. */
+  /** Resolves when all events so far were written, or the attempt failed and onNotice was called. */
   flush(): Promise<void> {
     return this.#file.flush();
   }
@@ -111,7 +100,7 @@ export class EventLog implements StepObserver {
   }
 }
 
-/** Those of earlier attempts. */
+/** The event files of earlier attempts. */
 async function eventFilesIn(folder: string): Promise<{ seconds: number; size: number }[]> {
   const found = [];
   for (const name of await readdir(folder).catch(() => [])) {

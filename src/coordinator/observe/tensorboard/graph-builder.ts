@@ -1,18 +1,18 @@
 import type { AttrValue, GraphDef, NodeDef, TensorShape } from './messages.ts';
 
-/** TensorFlow's numbers of types. */
+/** TensorFlow's type numbers. */
 export const DTYPE = { float: 1, int32: 3, uint8: 4, int64: 9, bool: 10 } as const;
 export type Dtype = keyof typeof DTYPE;
 
-/** The batch, whose size a graph leaves open. */
+/** The size of the batch, which a graph leaves open. */
 export const ANY = -1;
 
-/** GraphDefs that this version of TensorFlow made, the last of 1.x, are understood by all that came after it. */
+/** The version of GraphDefs in the last TensorFlow 1.x, which all later ones read. */
 const PRODUCER = 134;
 
-/** A node's output, as later nodes take it. */
+/** A node's output, which is an input of later nodes. */
 export interface Output {
-  /** With its scopes: C1/Conv2D. */
+  /** The name with its scopes: C1/Conv2D. */
   readonly name: string;
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -22,14 +22,14 @@ export interface Operation {
   readonly op: string;
   readonly inputs?: readonly Output[];
   readonly shape: readonly number[];
-  /** Of the output; float where absent. */
+  /** The type of the output; float if undefined. */
   readonly dtype?: Dtype;
-  /** Of further outputs, which no node takes. */
+  /** Shapes of further outputs, which no node uses. */
   readonly others?: readonly (readonly number[])[];
   readonly attr?: Readonly<Record<string, AttrValue>>;
 }
 
-/** Nodes of a graph in the order in which they are added; a name's parts before a slash are the scopes that TensorBoard folds. */
+/** Nodes of a graph in the order in which they are added. The parts of a name before a slash are the scopes that TensorBoard folds. */
 export class GraphBuilder {
   readonly #nodes: NodeDef[] = [];
 
@@ -40,7 +40,7 @@ export class GraphBuilder {
     return { name, dtype, shape };
   }
 
-  /** What a caller feeds. */
+  /** An input of the graph. */
   placeholder(name: string, dtype: Dtype, shape: readonly number[]): Output {
     const attr = { dtype: typeAttr(dtype), shape: { shape: shapeOf(shape) } };
     return this.add(name, { op: 'Placeholder', shape, dtype, attr });
@@ -54,7 +54,7 @@ export class GraphBuilder {
   /** `values` in row-major order; shape [] for a single one. */
   constant(name: string, values: Float32Array | Int32Array, shape: readonly number[]): Output {
     const dtype = values instanceof Float32Array ? 'float' : 'int32';
-    // Like the rest of Lockstep's files, little-endian: no supported machine is big-endian.
+    // Little-endian, as all supported machines are.
     const tensorContent = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const tensor = { dtype: DTYPE[dtype], tensorShape: shapeOf(shape), tensorContent };
     return this.add(name, { op: 'Const', shape, dtype, attr: { dtype: typeAttr(dtype), value: { tensor } } });
@@ -69,7 +69,7 @@ export function typeAttr(dtype: Dtype): AttrValue {
   return { type: DTYPE[dtype] };
 }
 
-/** Of what computes in floats. */
+/** The attribute of operations on floats. */
 export const FLOAT = { T: typeAttr('float') };
 
 export function textAttr(text: string): AttrValue {

@@ -4,7 +4,7 @@ import { ANY, FLOAT, type GraphBuilder, numbersAttr, type Output, textAttr, type
 
 const CHANNELS_FIRST = { data_format: textAttr('NCHW') };
 
-/** A layer's nodes below its scope. `held`: its variables. */
+/** Adds a layer's nodes below its scope. `held`: its variables. */
 export function layerOf(
   graph: GraphBuilder,
   scope: string,
@@ -27,7 +27,7 @@ export function layerOf(
   }
 }
 
-/** The weights [kernels][5][5] of the connections that there are become filters [5][5][input maps][output maps]. */
+/** The weights [kernels][5][5] of the existing connections become filters [5][5][input maps][output maps]. */
 function convOf(graph: GraphBuilder, scope: string, layer: LayerLayout, x: Output, held: readonly Output[]): Output {
   const [weight, bias] = held as [Output, Output];
   const { input, output, inputsOf } = layer;
@@ -47,7 +47,9 @@ function convOf(graph: GraphBuilder, scope: string, layer: LayerLayout, x: Outpu
   }
   const order = graph.constant(`${scope}/filter/order`, Int32Array.of(2, 3, 1, 0), [4]);
   const filter = graph.add(`${scope}/filter/Transpose`, {
-    ...{ op: 'Transpose', inputs: [maps, order], shape: [rows, columns, input.maps, output.maps] },
+    op: 'Transpose',
+    inputs: [maps, order],
+    shape: [rows, columns, input.maps, output.maps],
     attr: { ...FLOAT, Tperm: typeAttr('int32') },
   });
   const attr = { ...FLOAT, ...CHANNELS_FIRST, strides: numbersAttr([1, 1, 1, 1]), padding: textAttr('VALID') };
@@ -71,7 +73,9 @@ function subsampleOf(
   const sums = graph.add(`${scope}/sum/Mul`, { op: 'Mul', inputs: [means, four], shape, attr: FLOAT });
   const size = graph.constant(`${scope}/scale/shape`, Int32Array.of(output.maps, 1, 1), [3]);
   const perMap = graph.add(`${scope}/scale/Reshape`, {
-    ...{ op: 'Reshape', inputs: [coefficient, size], shape: [output.maps, 1, 1] },
+    op: 'Reshape',
+    inputs: [coefficient, size],
+    shape: [output.maps, 1, 1],
     attr: { ...FLOAT, Tshape: typeAttr('int32') },
   });
   const scaled = graph.add(`${scope}/scale/Mul`, { op: 'Mul', inputs: [sums, perMap], shape, attr: FLOAT });
@@ -109,13 +113,18 @@ function distancesOf(graph: GraphBuilder, scope: string, { classes, targets }: R
   const units = x.shape[1] as number;
   const axis = graph.constant(`${scope}/row/axis`, Int32Array.of(1), []);
   const rows = graph.add(`${scope}/row/ExpandDims`, {
-    ...{ op: 'ExpandDims', inputs: [x, axis], shape: [ANY, 1, units] },
+    op: 'ExpandDims',
+    inputs: [x, axis],
+    shape: [ANY, 1, units],
     attr: { ...FLOAT, Tdim: typeAttr('int32') },
   });
   const bitmaps = graph.constant(`${scope}/bitmaps`, Float32Array.from(targets.flat()), [classes, units]);
   const op = 'SquaredDifference';
   const squares = graph.add(`${scope}/${op}`, {
-    ...{ op, inputs: [rows, bitmaps], shape: [ANY, classes, units], attr: FLOAT },
+    op,
+    inputs: [rows, bitmaps],
+    shape: [ANY, classes, units],
+    attr: FLOAT,
   });
   const last = graph.constant(`${scope}/Sum/axis`, Int32Array.of(2), []);
   const attr = { ...FLOAT, Tidx: typeAttr('int32'), keep_dims: { b: false } };

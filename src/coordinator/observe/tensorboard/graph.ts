@@ -4,8 +4,8 @@ import { layerOf } from './graph-layers.ts';
 import type { GraphDef } from './messages.ts';
 
 /**
- * The network as TensorFlow would write it, in the paper's form (convolve, sum 2x2, scale, add a bias), a scope a layer. The
- * kernel fuses these; what they compute is the same.
+ * The network as TensorFlow would write it, in the paper's form (convolve, sum 2x2, scale, add a bias), one scope for each layer. The
+ * kernel fuses these operations; the results are the same.
  */
 export function graphOf({ spec, layers }: ModelLayout): GraphDef {
   const graph = new GraphBuilder();
@@ -39,30 +39,38 @@ function inputOf(graph: GraphBuilder, { height, width, padding }: ModelLayout['s
   const sides = Int32Array.of(0, 0, 0, 0, padding, padding, padding, padding);
   const paddings = graph.constant('input/paddings', sides, [4, 2]);
   const image = graph.add('input/Pad', {
-    ...{ op: 'Pad', inputs: [scaled, paddings], shape: [ANY, 1, height + 2 * padding, width + 2 * padding] },
+    op: 'Pad',
+    inputs: [scaled, paddings],
+    shape: [ANY, 1, height + 2 * padding, width + 2 * padding],
     attr: { ...FLOAT, Tpaddings: typeAttr('int32') },
   });
   return { image, labels };
 }
 
-/** Mean over the batch. LeCun's loss y_D + log(e^-j + sum e^-y) is cross-entropy too, over the scores -y and one more, -j. */
+/** The mean loss over the batch. LeCun's loss y_D + log(e^-j + sum e^-y) is cross-entropy too, over the scores -y and one more, -j. */
 function lossOf(graph: GraphBuilder, scores: Output, labels: Output, j: number | undefined): void {
   const op = 'SparseSoftmaxCrossEntropyWithLogits';
   const logits = j === undefined ? scores : withRejection(graph, scores, j);
   const attr = { ...FLOAT, Tlabels: typeAttr('int32') };
   // Its second output is the gradient.
   const losses = graph.add('loss/CrossEntropy', {
-    ...{ op, inputs: [logits, labels], shape: [ANY], others: [logits.shape], attr },
+    op,
+    inputs: [logits, labels],
+    shape: [ANY],
+    others: [logits.shape],
+    attr,
   });
   meanOf(graph, 'loss', losses);
 }
 
-/** With the score -j of what is no digit as a last column. */
+/** The scores with another column, -j: the score of what is no digit. */
 function withRejection(graph: GraphBuilder, scores: Output, j: number): Output {
   const paddings = graph.constant('loss/rejection/paddings', Int32Array.of(0, 0, 0, 1), [2, 2]);
   const value = graph.constant('loss/rejection/minus_j', Float32Array.of(-j), []);
   return graph.add('loss/rejection/PadV2', {
-    ...{ op: 'PadV2', inputs: [scores, paddings, value], shape: [ANY, (scores.shape[1] as number) + 1] },
+    op: 'PadV2',
+    inputs: [scores, paddings, value],
+    shape: [ANY, (scores.shape[1] as number) + 1],
     attr: { ...FLOAT, Tpaddings: typeAttr('int32') },
   });
 }
@@ -70,7 +78,10 @@ function withRejection(graph: GraphBuilder, scores: Output, j: number): Output {
 function accuracyOf(graph: GraphBuilder, probabilities: Output, labels: Output): void {
   const axis = graph.constant('accuracy/axis', Int32Array.of(1), []);
   const guesses = graph.add('accuracy/ArgMax', {
-    ...{ op: 'ArgMax', inputs: [probabilities, axis], shape: [ANY], dtype: 'int32' },
+    op: 'ArgMax',
+    inputs: [probabilities, axis],
+    shape: [ANY],
+    dtype: 'int32',
     attr: { ...FLOAT, Tidx: typeAttr('int32'), output_type: typeAttr('int32') },
   });
   const attr = { T: typeAttr('int32') };

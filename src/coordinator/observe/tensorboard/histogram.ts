@@ -1,9 +1,9 @@
 import type { HistogramProto } from './messages.ts';
 
-/** As many as TensorFlow's own histogram summaries have. */
+/** The same number as in TensorFlow's own histogram summaries. */
 const BUCKETS = 30;
 
-/** Of the finite values, in buckets of equal width from the least to the greatest; one bucket where all are equal. */
+/** A histogram of the finite values, in buckets of equal width from the least to the greatest; one bucket if all are equal. */
 export function histogramOf(values: Float32Array): HistogramProto {
   const { min, max, num, sum, sumSquares } = momentsOf(values);
   if (num === 0) return { min: 0, max: 0, num, sum, sumSquares, bucketLimit: [0], bucket: [0] };

@@ -1,6 +1,6 @@
 import { type Messages, protobufTypes } from '../../../shared/util/protobuf.ts';
 
-/** The part of TensorFlow's messages that is written here, under their names in TensorFlow; absent fields aren't written. */
+/** The messages of TensorFlow that are written here, with its names; undefined fields aren't written. */
 export interface Event {
   /** Seconds since 1970. */
   readonly wallTime: number;
@@ -27,7 +27,7 @@ export interface HistogramProto {
   readonly sumSquares: number;
   /** The upper end of each bucket. */
   readonly bucketLimit: readonly number[];
-  /** How many values are in each. */
+  /** The number of values in each bucket. */
   readonly bucket: readonly number[];
 }
 
@@ -39,12 +39,12 @@ export interface GraphDef {
 export interface NodeDef {
   readonly name: string;
   readonly op: string;
-  /** Names of the nodes whose outputs it takes. */
+  /** Names of the nodes whose outputs are its inputs. */
   readonly input: readonly string[];
   readonly attr: Readonly<Record<string, AttrValue>>;
 }
 
-/** One of the fields. */
+/** Has one of the fields. */
 export interface AttrValue {
   readonly list?: { readonly i?: readonly number[]; readonly shape?: readonly TensorShape[] };
   readonly s?: Uint8Array;
@@ -54,7 +54,7 @@ export interface AttrValue {
   readonly tensor?: { readonly dtype: number; readonly tensorShape: TensorShape; readonly tensorContent: Uint8Array };
 }
 
-/** Sizes; -1: unknown before there is a batch. */
+/** Sizes; -1: unknown until there is a batch. */
 export interface TensorShape {
   readonly dim: readonly { readonly size: number }[];
 }
@@ -125,7 +125,7 @@ const MESSAGES: Messages = {
   },
 };
 
-/** Of these fields one is set, and written even where it is 0 or false. */
+/** Groups of fields of which one is set, and written even if it is 0 or false. */
 const ONE_OF: Record<string, readonly string[]> = {
   Event: ['fileVersion', 'graphDef', 'summary', 'sessionLog'],
   SummaryValue: ['simpleValue', 'histo'],

@@ -2,7 +2,7 @@ import type { RunDirectory } from '../../run/run-directory.ts';
 import { layoutFor, type RunStart } from '../../run/start.ts';
 import { EventLog } from './event-log.ts';
 
-/** Event files for TensorBoard, where the run was asked for them. */
+/** The run's event files for TensorBoard; undefined: the run has none. */
 export async function eventLogOf(
   { manifest, from }: RunStart,
   directory: RunDirectory,

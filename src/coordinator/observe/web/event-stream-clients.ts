@@ -1,14 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { FeedMessage } from '../../../shared/live/feed.ts';
 
-/** A page that reads so slowly that this much waits for it is dropped; it comes back by itself, and begins anew. */
+/** A page with more unread bytes than this is disconnected; it connects again by itself and starts anew. */
 const MAX_WAITING_BYTES = 1 << 23;
-/** For what was sent last to arrive. */
-const FAREWELL_MS = 1000;
-/** Before a page whose connection broke tries again. */
+/** The longest wait for the last message to be sent. */
+const LAST_MESSAGE_MS = 1000;
+/** The wait of a page before it connects again. */
 const RETRY_MS = 1000;
 
-/** The pages that watch, each by a stream of server-sent events. */
+/** Pages that are connected by a stream of server-sent events. */
 export class EventStreamClients {
   readonly #pages = new Set<ServerResponse>();
 
@@ -16,12 +16,12 @@ export class EventStreamClients {
     return this.#pages.size;
   }
 
-  /** @param first what it is told at once */
+  /** @param first the message that is sent at once */
   join(page: ServerResponse, first: FeedMessage): void {
     page.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
-      // A proxy on the way must not hold it back.
+      // A proxy must not buffer it.
       'X-Accel-Buffering': 'no',
     });
     page.write(`retry: ${RETRY_MS}\n\n${textOf(first)}`);
@@ -39,15 +39,15 @@ export class EventStreamClients {
     }
   }
 
-  /** Says the last word, and waits a moment for it to arrive. */
+  /** Sends the last message, and waits a moment until it is sent. */
   async end(message: FeedMessage): Promise<void> {
     this.send(message);
-    const gone = [...this.#pages].map((page) => new Promise<void>((resolve) => page.end(resolve)));
+    const closed = [...this.#pages].map((page) => new Promise<void>((resolve) => page.end(resolve)));
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, FAREWELL_MS);
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LAST_MESSAGE_MS);
     });
-    await Promise.race([Promise.all(gone), late]);
+    await Promise.race([Promise.all(closed), timeout]);
     clearTimeout(timer);
   }
 }

@@ -11,13 +11,13 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 };
 
 export interface PageOptions {
-  /** The page compiles WebAssembly. */
+  /** Whether the page compiles WebAssembly. */
   readonly wasm?: boolean;
-  /** Of each file's route: who may have it. */
+  /** Options of each file's route, such as who may read it. */
   readonly guarded?: RouteShorthandOptions;
 }
 
-/** What a page has beside the headers of every answer: it takes everything from its own server, and nothing from anywhere else. */
+/** The headers of a page, besides those of every answer: it may load from its own server alone. */
 export function pageHeaders({ wasm = false }: PageOptions = {}): Record<string, string> {
   const script = `script-src 'self'${wasm ? " 'wasm-unsafe-eval'" : ''}`;
   return {
@@ -26,7 +26,7 @@ export function pageHeaders({ wasm = false }: PageOptions = {}): Record<string, 
   };
 }
 
-/** Serves what the build left in a folder, its index.html at / too. */
+/** Serves the files of a folder of the build; its index.html is at / too. */
 export function addFiles(app: FastifyInstance, folder: URL, options: PageOptions = {}): void {
   const headers = pageHeaders(options);
   for (const [path, { type, bytes }] of filesOf(folder)) {
@@ -34,7 +34,7 @@ export function addFiles(app: FastifyInstance, folder: URL, options: PageOptions
   }
 }
 
-/** A handful of small files, by their paths. */
+/** The files of a folder by path; they are few and small. */
 function filesOf(folder: URL): Map<string, { readonly type: string; readonly bytes: Buffer }> {
   const files = new Map<string, { readonly type: string; readonly bytes: Buffer }>();
   const names = readdirSync(fileURLToPath(folder), { recursive: true, encoding: 'utf8' }).map((name) =>

@@ -1,13 +1,14 @@
-import type { RunView } from '../../../shared/live/feed.ts';
-import { CAPACITY, type Point, StepSeries } from '../../../shared/live/series.ts';
+import { type RunView, testPointOf } from '../../../shared/live/feed.ts';
+import { CAPACITY, type Point, pointOf, StepSeries } from '../../../shared/live/series.ts';
+import { TESTED_SCALARS } from '../../../shared/live/step-scalars.ts';
 import type { StepRecord } from '../../train/observer.ts';
 
-/** Of these the last ones are kept. */
+/** How many of the last ones are kept. */
 const MAX_TESTS = 4096;
 const MAX_CHECKPOINTS = 256;
 const MAX_HAPPENINGS = 256;
 
-/** The steps, tests, checkpoints and happenings of a run so far. */
+/** The steps, tests, checkpoints and events of a run so far, in bounded memory. */
 export class History {
   readonly #series: StepSeries;
   readonly #tests: RunView['tests'][number][] = [];
@@ -15,19 +16,17 @@ export class History {
   readonly #happenings: RunView['happenings'][number][] = [];
   lastStep = 0;
 
-  /** @param capacity of the series: so many steps are kept one by one */
+  /** @param capacity the number of steps that are kept one by one */
   constructor(capacity = CAPACITY) {
     this.#series = new StepSeries(capacity);
   }
 
   step(record: StepRecord): Point {
-    const { step, loss, accuracy, learningRate, gradientNorm, testAccuracy, testLoss } = record;
-    const point = { step, loss, accuracy, learningRate, gradientNorm, seconds: record.timings.total };
+    const point = pointOf(record);
     this.#series.push(point);
-    this.lastStep = step;
-    if (testAccuracy !== undefined && this.#tests.at(-1)?.step !== step) {
-      this.test({ step, accuracy: testAccuracy, loss: Number.isFinite(testLoss) ? (testLoss as number) : null });
-    }
+    this.lastStep = record.step;
+    const isEvaluated = TESTED_SCALARS.some(({ read }) => read(record) !== undefined);
+    if (isEvaluated && this.#tests.at(-1)?.step !== record.step) this.test(testPointOf(record));
     return point;
   }
 

@@ -8,13 +8,13 @@ export interface HttpOptions {
   /** Default: 127.0.0.1. */
   readonly host?: string;
   readonly port: number;
-  /** The port was asked for: where it is taken, that is an error rather than a reason to take another. */
+  /** Whether the user gave the port: if it is taken, that is an error, and no other port is tried. */
   readonly explicit: boolean;
-  /** Undefined: none are served. */
+  /** Undefined: no metrics are served. */
   readonly metrics?: MetricsSource;
-  /** What the page at / shows; undefined: there is none. */
+  /** The data of the page at /; undefined: there is no page. */
   readonly feed?: Feed | undefined;
-  /** Whoever reads the page or /metrics must hold it; undefined: anybody may. */
+  /** The token that the page and /metrics require; undefined: none. */
   readonly token?: Token | undefined;
 }
 
@@ -24,8 +24,8 @@ export interface MetricsSource {
 }
 
 /**
- * Serves the live page, GET /metrics and GET /healthz. Nothing that comes in changes the run.
- * @throws ListenError where the address can't be had
+ * Serves the live page, GET /metrics and GET /healthz. No request changes the run.
+ * @throws ListenError if the address can't be used
  */
 export function startHttp({ host = LOOPBACK, port, explicit, metrics, feed, token }: HttpOptions): Promise<WebServer> {
   const advice =

@@ -1,5 +1,13 @@
 import { basename } from 'node:path';
-import type { FeedMessage, NodeState, NodeView, RunState, RunView, StatusView } from '../../../shared/live/feed.ts';
+import {
+  type FeedMessage,
+  type NodeState,
+  type NodeView,
+  type RunState,
+  type RunView,
+  type StatusView,
+  testPointOf,
+} from '../../../shared/live/feed.ts';
 import type { Point } from '../../../shared/live/series.ts';
 import type {
   CheckpointRecord,
@@ -13,22 +21,22 @@ import type { NodeCounts } from '../prometheus/node-families.ts';
 import { EventStreamClients } from './event-stream-clients.ts';
 import { History } from './history.ts';
 
-/** How often pages hear of new steps, and of all else that has moved. */
+/** How often new steps and the status are sent. */
 const STEPS_MS = 100;
 const STATUS_MS = 1000;
-/** Seconds over which speeds are taken. */
+/** Seconds over which speeds are averaged. */
 const SPEED_SECONDS = 5;
 
-/** Reads what became of a node's shards so far. */
+/** Reads the outcomes of a node's shards so far. */
 type ShardsReader = () => NodeCounts['shards'];
 
-/** What a run is, before anything has happened in it. */
+/** The part of a run's view that never changes. */
 export type RunHeading = Pick<
   RunView,
   'name' | 'started' | 'iterations' | 'batch' | 'dataset' | 'config' | 'digests'
 > & { readonly shardSize: number };
 
-/** A run's history, and what is new of it, for the pages that watch; bounded however long the run is. */
+/** A run's history for pages, which receive what is new as it comes; in bounded memory. */
 export class LiveFeed implements StepObserver {
   readonly clients = new EventStreamClients();
   readonly #heading: RunHeading;
@@ -38,17 +46,17 @@ export class LiveFeed implements StepObserver {
   #state: RunState = 'running';
   #weightsSha256: string | undefined;
   #pending: Point[] = [];
-  readonly #pace = new Pace();
+  readonly #rate = new RateMeter();
   #phases = new Map<string, number>();
   #phaseSteps = 0;
 
   constructor(heading: RunHeading) {
     this.#heading = heading;
-    this.#timers = [setInterval(() => this.#tellSteps(), STEPS_MS), setInterval(() => this.#tellStatus(), STATUS_MS)];
+    this.#timers = [setInterval(() => this.#sendSteps(), STEPS_MS), setInterval(() => this.#sendStatus(), STATUS_MS)];
     for (const timer of this.#timers) timer.unref();
   }
 
-  /** Takes in the steps of earlier attempts. Pages that watch already begin anew, with them. */
+  /** Adds the steps of earlier attempts. Connected pages start anew with them. */
   async recall(records: AsyncIterable<StepRecord>): Promise<void> {
     for await (const record of records) this.#history.step(record);
     this.clients.send(this.snapshot());
@@ -63,7 +71,7 @@ export class LiveFeed implements StepObserver {
     return { ...heading, state: this.#state, ...this.#history.view, weightsSha256: this.#weightsSha256 };
   }
 
-  /** Reads a node's counts whenever pages are told. */
+  /** Reads a node's counts for each status. */
   watchNode(name: string, read: ShardsReader): void {
     const node = this.#nodes.get(name);
     if (node === undefined) this.#nodes.set(name, new Node(name, read));
@@ -83,9 +91,9 @@ export class LiveFeed implements StepObserver {
     if (record.weightsSha256 !== undefined) this.#weightsSha256 = record.weightsSha256;
   }
 
-  onEvaluation({ step, testAccuracy, testLoss }: EvaluationRecord): void {
-    this.#tellSteps();
-    const test = { step, accuracy: testAccuracy, loss: Number.isFinite(testLoss) ? testLoss : null };
+  onEvaluation(record: EvaluationRecord): void {
+    this.#sendSteps();
+    const test = testPointOf(record);
     this.#history.test(test);
     this.clients.send({ type: 'test', test });
   }
@@ -107,34 +115,34 @@ export class LiveFeed implements StepObserver {
     if (node === undefined) return;
     if (event.kind === 'workers') Object.assign(node, event.counts);
     else node.gone = event.kind === 'gone' ? event.reason : undefined;
-    this.#tellStatus();
+    this.#sendStatus();
   }
 
-  /** Says how it ended, and lets the pages go. */
+  /** Sends how the run ended, and disconnects the pages. */
   async end(state: RunState): Promise<void> {
     if (this.#state !== 'running') return;
     for (const timer of this.#timers) clearInterval(timer);
-    this.#tellSteps();
-    this.#tellStatus();
+    this.#sendSteps();
+    this.#sendStatus();
     this.#state = state;
     await this.clients.end({ type: 'end', state, weightsSha256: this.#weightsSha256 });
   }
 
-  #tellSteps(): void {
+  #sendSteps(): void {
     const points = this.#pending;
     if (points.length === 0) return;
     this.#pending = [];
-    this.#pace.count(points.length);
+    this.#rate.count(points.length);
     this.clients.send({ type: 'steps', points });
   }
 
-  #tellStatus(): void {
+  #sendStatus(): void {
     this.clients.send({ type: 'status', status: this.#status() });
   }
 
   #status(): StatusView {
     const { batch, iterations, shardSize } = this.#heading;
-    const perSecond = this.#pace.perSecond;
+    const perSecond = this.#rate.perSecond;
     const left = iterations - this.#history.lastStep;
     const steps = Math.max(1, this.#phaseSteps);
     const phases = Object.fromEntries([...this.#phases].map(([phase, seconds]) => [phase, seconds / steps]));
@@ -149,8 +157,8 @@ export class LiveFeed implements StepObserver {
   }
 }
 
-/** Counts per second over the last seconds. */
-class Pace {
+/** A rate per second over the last seconds. */
+class RateMeter {
   #marks: { at: number; total: number }[] = [{ at: performance.now(), total: 0 }];
   #total = 0;
 
@@ -158,7 +166,7 @@ class Pace {
     this.#total += more;
   }
 
-  /** What it is now, told each time it is asked. */
+  /** The rate now; each call also marks the current count. */
   get perSecond(): number {
     const now = performance.now();
     this.#marks.push({ at: now, total: this.#total });
@@ -173,9 +181,9 @@ class Node {
   read: ShardsReader;
   ready = 0;
   starting = 0;
-  /** Why it takes no part any more. */
+  /** Why it left; undefined: it takes part. */
   gone: LeaveReason | undefined;
-  readonly #pace = new Pace();
+  readonly #rate = new RateMeter();
   #seen = 0;
 
   constructor(name: string, read: ShardsReader) {
@@ -186,9 +194,9 @@ class Node {
   view(shardSize: number): NodeView {
     const { name, ready, starting } = this;
     const { done, late, lost } = this.read();
-    this.#pace.count((done + late - this.#seen) * shardSize);
+    this.#rate.count((done + late - this.#seen) * shardSize);
     this.#seen = done + late;
-    return { name, state: this.#state, ready, starting, speed: this.#pace.perSecond, done, late, lost };
+    return { name, state: this.#state, ready, starting, speed: this.#rate.perSecond, done, late, lost };
   }
 
   get #state(): NodeState {

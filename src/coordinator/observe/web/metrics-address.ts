@@ -6,18 +6,18 @@ import { readToken, type Token } from '../../../shared/util/token.ts';
 
 const TOKEN_VARIABLE = 'LOCKSTEP_METRICS_TOKEN';
 
-/** Where the metrics are served, and to whom. */
+/** The address of the metrics, and the token that it requires. */
 export interface MetricsAddress {
   readonly host: string;
   readonly port: number;
-  /** The port was asked for. */
+  /** Whether the user gave the port. */
   readonly explicit: boolean;
   readonly token: Token | undefined;
 }
 
 /**
- * What --metrics-port and its companions say; undefined where there are no metrics. Read before anything else is begun.
- * @throws UsageError where strangers could read them, or the token can't be read
+ * The address that the --metrics options give; undefined: no metrics. Read before the run starts.
+ * @throws UsageError if other machines could read them without a token, or if the token can't be read
  */
 export async function metricsAddressOf(
   { config, explicit }: ResolvedPageConfig,
@@ -28,7 +28,7 @@ export async function metricsAddressOf(
   const token = await readToken({ file, env, variable: TOKEN_VARIABLE });
   if (token === undefined && !isLoopback(host)) {
     throw new UsageError(
-      `${flagOf('metricsHost')} ${host}: anybody who reaches it could read along. Make a token by \`lockstep token > token\` ` +
+      `${flagOf('metricsHost')} ${host}: anybody who reaches it could read the metrics. Make a token by \`lockstep token > token\` ` +
         `and give it by ${flagOf('metricsTokenFile')} or $${TOKEN_VARIABLE}, or stay on 127.0.0.1.`,
     );
   }

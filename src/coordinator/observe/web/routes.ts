@@ -3,19 +3,19 @@ import { FEED_PATH, type FeedMessage } from '../../../shared/live/feed.ts';
 import type { EventStreamClients } from './event-stream-clients.ts';
 import { addFiles } from './files.ts';
 
-/** What the build made of src/page. */
+/** The build of src/page. */
 const FILES = new URL('../../../page/', import.meta.url);
-/** Pages that watch at once. */
+/** The most pages that are connected at once. */
 const MAX_PAGES = 32;
 
-/** What the page shows. */
+/** The data that the page shows. */
 export interface Feed {
   readonly clients: EventStreamClients;
-  /** All that a page needs to begin with, as of now. */
+  /** Everything so far, with which a page starts. */
   snapshot(): FeedMessage | Promise<FeedMessage>;
 }
 
-/** Adds the page at / with its files, and the feed that it draws. */
+/** Adds the page at / with its files, and its feed. */
 export function addPage(app: FastifyInstance, feed: Feed, guarded: RouteShorthandOptions): void {
   addFiles(app, FILES, { guarded });
   app.get(FEED_PATH, guarded, async (_request, reply) => {

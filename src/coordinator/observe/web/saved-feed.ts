@@ -10,7 +10,7 @@ import { History } from './history.ts';
 import { configShown } from './recall.ts';
 import type { Feed } from './routes.ts';
 
-/** What run directories hold, for the page: read again whenever one is loaded. */
+/** The contents of run directories for the page, read whenever a page is loaded. */
 export class SavedFeed implements Feed {
   readonly clients = new EventStreamClients();
   readonly #paths: readonly string[];
@@ -19,7 +19,7 @@ export class SavedFeed implements Feed {
     this.#paths = paths;
   }
 
-  /** @throws RunDirectoryError where one can't be read */
+  /** @throws RunDirectoryError if a directory can't be read */
   async snapshot(): Promise<FeedMessage> {
     const runs: RunView[] = [];
     for (const path of this.#paths) runs.push(await savedRun(path));
@@ -35,16 +35,22 @@ async function savedRun(path: string): Promise<RunView> {
   for (const { step, file } of (await checkpointsIn(checkpointsFolder(path))).reverse()) {
     history.checkpoint({ step, file: basename(file) });
   }
-  for (const [index, attempt] of attempts.entries()) send(attempt, index + 1, history);
+  for (const [index, attempt] of attempts.entries()) addEvents(attempt, index + 1, history);
   return {
-    ...{ name: basename(path), state: stateOf(manifest, lock).state },
-    ...{ started: Date.parse(started), iterations: config.iterations, batch: config.batch, dataset },
-    ...{ config: configShown(config), digests: digests as Record<string, string>, ...history.view },
+    name: basename(path),
+    state: stateOf(manifest, lock).state,
+    started: Date.parse(started),
+    iterations: config.iterations,
+    batch: config.batch,
+    dataset,
+    config: configShown(config),
+    digests: digests as Record<string, string>,
+    ...history.view,
     weightsSha256: result?.weightsSha256,
   };
 }
 
-function send({ started, ended, from, steps, host }: Attempt, number: number, history: History): void {
+function addEvents({ started, ended, from, steps, host }: Attempt, number: number, history: History): void {
   const where = from === 0 ? 'from the beginning' : `from step ${from}`;
   history.happening({ at: Date.parse(started), message: `Attempt ${number} on ${host} began ${where}.` });
   if (ended === undefined) return;

@@ -6,7 +6,7 @@ import type { Token } from '../../../shared/util/token.ts';
 
 const MAX_CONNECTIONS = 64;
 const METHODS = ['GET', 'HEAD'];
-/** Of every answer: nothing here is to be kept, guessed at, framed, or read by other sites. */
+/** Headers of every answer: no caching, no guessing of types, no framing, no reading by other sites. */
 const HEADERS = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -18,25 +18,25 @@ const HEADERS = {
 export interface WebServerOptions {
   readonly host: string;
   readonly port: number;
-  /** The port was asked for: where it is taken, that is an error rather than a reason to take another. */
+  /** Whether the user gave the port: if it is taken, that is an error, and no other port is tried. */
   readonly explicit: boolean;
-  /** What to do where the port can't be had, as a sentence. */
+  /** What to do if the port can't be used, as a sentence. */
   readonly advice: string;
 }
 
 export interface WebServer {
   /** Without a path, as http://127.0.0.1:9464 */
   readonly url: string;
-  /** The port differs from the one in the options. */
+  /** Whether the port differs from the one in the options. */
   readonly moved: boolean;
-  /** Ends open connections too. */
+  /** Closes open connections too. */
   close(): Promise<void>;
 }
 
 /**
- * Serves what can be read and changes nothing.
- * @param addRoutes called again where another port has to be taken
- * @throws ListenError where the address can't be had
+ * Starts a server that can only be read.
+ * @param addRoutes called again if another port has to be used
+ * @throws ListenError if the address can't be used
  */
 export async function startWebServer(
   options: WebServerOptions,
@@ -67,12 +67,12 @@ function build(addRoutes: (app: FastifyInstance) => void): FastifyInstance {
     requestTimeout: 10_000,
     connectionTimeout: 30_000,
     keepAliveTimeout: 5_000,
-    // A scraper's kept connection would hold up close() until it times out.
+    // A scraper's idle connection would delay close() until it times out.
     forceCloseConnections: true,
     http: { maxHeaderSize: 8192 },
   });
   app.server.maxConnections = MAX_CONNECTIONS;
-  // Of paths that aren't there too.
+  // Also called for paths that don't exist.
   app.addHook('onRequest', async ({ method }, reply) => {
     reply.headers(HEADERS);
     if (!METHODS.includes(method)) return reply.code(405).header('allow', METHODS.join(', ')).send();
@@ -82,8 +82,8 @@ function build(addRoutes: (app: FastifyInstance) => void): FastifyInstance {
 }
 
 /**
- * Lets those in who hold the token: programs show it as a bearer, browsers as a password under any name. Where there is none, only
- * those who call this machine by its own names: another site's name that leads here would let that site read along.
+ * Checks the token, which programs send as a bearer and browsers as the password of any user name. Without a token, checks that the
+ * request names this machine as loopback: a name of another site that resolves to it would let that site read the answers.
  */
 export function guard(token: Token | undefined) {
   return async ({ headers, hostname }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
@@ -92,17 +92,17 @@ export function guard(token: Token | undefined) {
       if (isLoopback(hostname)) return;
       return reply.code(421).send('Only this machine is served: call it 127.0.0.1 or localhost.\n');
     }
-    if (token.equals(shownIn(headers.authorization ?? ''))) return;
+    if (token.equals(credentialIn(headers.authorization ?? ''))) return;
     reply.code(401).header('www-authenticate', ['Bearer realm="lockstep"', 'Basic realm="lockstep"']);
     return reply.send('A token is needed, as bearer or as password: the one of --metrics-token-file.\n');
   };
 }
 
 /** Node reads headers as Latin-1, whatever the bytes are. */
-function shownIn(authorization: string): Uint8Array {
-  const [, scheme = '', shown = ''] = /^(Bearer|Basic) +(.*)$/i.exec(authorization) ?? [];
-  if (scheme.toLowerCase() === 'bearer') return Buffer.from(shown, 'latin1');
-  const pair = Buffer.from(shown, 'base64');
+function credentialIn(authorization: string): Uint8Array {
+  const [, scheme = '', credential = ''] = /^(Bearer|Basic) +(.*)$/i.exec(authorization) ?? [];
+  if (scheme.toLowerCase() === 'bearer') return Buffer.from(credential, 'latin1');
+  const pair = Buffer.from(credential, 'base64');
   return pair.subarray(pair.indexOf(':') + 1);
 }
 

@@ -1,5 +1,4 @@
 import type { NodeCounts } from '#src/coordinator/observe/prometheus/node-families.js';
-import type { StepRecord } from '#src/coordinator/train/observer.js';
 
 export const info = {
   run: 'first',
@@ -11,18 +10,6 @@ export const info = {
   batch: 128,
   version: '0.1.0',
 };
-
-export function stepRecord(step: number, rest: Partial<StepRecord> = {}): StepRecord {
-  return {
-    step,
-    loss: 0.25,
-    accuracy: 0.875,
-    learningRate: 0.003,
-    gradientNorm: 1.5,
-    timings: { total: 0.005 },
-    ...rest,
-  };
-}
 
 export function countsOf({ shards = { done: 30, late: 0, lost: 2 } }: Partial<NodeCounts>): NodeCounts {
   const assigned = { first: 30, retry: 2, duplicate: 1 };

@@ -33,7 +33,8 @@ describe('a node that reports', () => {
     bare.send(pongOf([8, 16], { workersReady: 1, workersLost: 1 }));
     assert.deepEqual(await once(opened.events, 'workers'), ['host', 1]);
     assert.deepEqual(info.figures, {
-      ...{ workersLost: 1, workerSamples: [8, 16] },
+      workersLost: 1,
+      workerSamples: [8, 16],
       vitals: { memoryBytes: 5e7, eventLoopLagSeconds: 0.25 },
     });
     const left = once(opened.events, 'leave');

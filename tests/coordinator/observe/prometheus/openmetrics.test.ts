@@ -12,6 +12,7 @@ import { stepLine } from '#src/coordinator/run/step-lines.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
 import { lockstep } from '../../../support/program.ts';
+import { stepRecord } from '../../../support/step-record.ts';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'lockstep-openmetrics-')));
 after(() => rmSync(folder, { recursive: true }));
@@ -20,13 +21,17 @@ const START = 1_764_000_000_000;
 const main = fileURLToPath(new URL('../../../../cli/main.js', import.meta.url));
 const manifest = await manifestOf({
   ...resolveTrainConfig({ flags: { iterations: '600' }, env: {} }),
-  ...{ name: 'a "quoted" \\ name', digests: { dataset: 'd', numerics: 'n' }, dataset: 'mnist', from: 0 },
-  ...{ started: new Date(START), metricsUrl: undefined },
+  name: 'a "quoted" \\ name',
+  digests: { dataset: 'd', numerics: 'n' },
+  dataset: 'mnist',
+  from: 0,
+  started: new Date(START),
+  metricsUrl: undefined,
 });
 
 function line(step: number, rest: Partial<StepRecord> = {}): string {
   const timings = { at: START + 7 * step, total: 0.25 };
-  return stepLine({ step, loss: 1e-7 * step, accuracy: 0.5, learningRate: 0.003, gradientNorm: 2, timings, ...rest });
+  return stepLine(stepRecord(step, { loss: 1e-7 * step, timings, ...rest }));
 }
 
 /** A run with these lines, and attempts that began after so many steps. */

@@ -5,7 +5,8 @@ import { Registry } from 'prom-client';
 import { RunMetrics } from '#src/coordinator/observe/prometheus/run-metrics.js';
 import { startHttp } from '#src/coordinator/observe/web/http.js';
 import { skip } from '../../../support/prometheus-server.ts';
-import { countsOf, info, stepRecord } from './made.ts';
+import { stepRecord } from '../../../support/step-record.ts';
+import { countsOf, info } from './made.ts';
 
 test('promtool has nothing to say', { skip }, async (t) => {
   const metrics = new RunMetrics(new Registry(), info);

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { STEP_SCALARS } from '#src/shared/live/step-scalars.js';
 import { closeCodes } from '#src/shared/wire/close-codes.js';
 import { DATA, type Program, startLockstep } from '../../../support/program.ts';
 import { skip } from '../../../support/prometheus-server.ts';
@@ -27,16 +28,17 @@ interface Family {
   readonly labels: readonly string[];
 }
 
-/** Of the tables of docs/metrics.md, by name. */
+/** The families of docs/metrics.md, by name; a test of its own compares STEP_SCALARS with that page. */
 function documented(): Map<string, Family> {
   const page = readFileSync(new URL('../../../../../docs/metrics.md', import.meta.url), 'utf8');
   const rows = [...page.matchAll(/^\| `(lockstep_\w+)` \| (\w+) \|([^|]*)\|/gm)];
-  return new Map(
-    rows.map(([, name = '', type = '', labels = '']) => [
-      name,
-      { type, labels: [...labels.matchAll(/\w+/g)].map(([label]) => label).sort() },
-    ]),
-  );
+  const families = rows.map(([, name = '', type = '', labels = '']): [string, Family] => [
+    name,
+    { type, labels: [...labels.matchAll(/\w+/g)].map(([label]) => label).sort() },
+  ]);
+  const gauges = STEP_SCALARS.filter(({ isGauge }) => isGauge);
+  const scalars = gauges.map(({ metric }): [string, Family] => [metric, { type: 'gauge', labels: [] }]);
+  return new Map([...families, ...scalars]);
 }
 
 /** A scrape: its text, its families and its series. */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Registry } from 'prom-client';
 import { RunMetrics } from '#src/coordinator/observe/prometheus/run-metrics.js';
-import { countsOf, info, stepRecord } from './made.ts';
+import { stepRecord } from '../../../support/step-record.ts';
+import { countsOf, info } from './made.ts';
 
 /** Samples by name and labels, as Prometheus' text format writes them. */
 async function samplesOf(metrics: RunMetrics): Promise<Map<string, number>> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { DATA, lockstep, manifestOf, startLockstep, stepsOf } from '../../../support/program.ts';
 import { type Prometheus, skip, startPrometheus } from '../../../support/prometheus-server.ts';
+import { EVALUATION_SAMPLES, STEP_SAMPLES } from '../../../support/step-record.ts';
 import { assertHasSteps, linesOf, samplesIn } from '../../../support/step-samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-remote-write-'));
@@ -18,7 +19,7 @@ after(() => rmSync(folder, { recursive: true }));
 const FLAGS = ['train', '--batch', '8', '--evaluate-every', '1000', '--metrics-port', 'off', '--json', ...DATA];
 const ENDLESS = [...FLAGS, '--iterations', '1000000'];
 const STEPS = 10_000;
-/** Of all of it, on a machine that is busy. */
+/** For all tests on a busy machine. */
 const DEADLINE_MS = 480_000;
 
 /** Asserts that Prometheus reads what `lockstep metrics --openmetrics` writes as the run's steps. */
@@ -40,6 +41,13 @@ async function assertExported(run: string, attempts: readonly number[]): Promise
   }
 }
 
+/** The step of a run's newest checkpoint; 0: it has none. */
+function newestCheckpoint(run: string): number {
+  const checkpoints = join(run, 'checkpoints');
+  const names = existsSync(checkpoints) ? readdirSync(checkpoints) : [];
+  return Math.max(0, ...names.flatMap((name) => /^step-(\d+)\.safetensors$/.exec(name)?.slice(1).map(Number) ?? []));
+}
+
 describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS }, () => {
   let server: Prometheus;
   before(async () => {
@@ -55,8 +63,9 @@ describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS },
     const lines = linesOf(run);
     assert.equal(lines.length, STEPS);
     // 10 evaluations, and the one at step 100.
-    assert.deepEqual(JSON.parse(stdout).remoteWrite, { sent: 6 * STEPS + 2 * 11, dropped: 0 });
-    assert.match(stderr, /^Remote write: 60,022 samples sent\.$/m);
+    const samples = STEP_SAMPLES * STEPS + EVALUATION_SAMPLES * 11;
+    assert.deepEqual(JSON.parse(stdout).remoteWrite, { sent: samples, dropped: 0 });
+    assert.match(stderr, new RegExp(`^Remote write: ${samples.toLocaleString('en-US')} samples sent\\.$`, 'm'));
     const backward = lines.findIndex(({ timings }, i) => timings.at <= (lines[i - 1]?.timings.at ?? 0));
     assert.equal(backward, -1);
     await assertHasSteps(server, { run: 'whole', attempt: 1, lines });
@@ -73,8 +82,8 @@ describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS },
     await first.said(/^step +1000/);
     first.signal('SIGKILL');
     await first.ended;
-    // The run's own options hold: it goes on to send.
-    const second = startLockstep(['train', '--resume', run, '--json']);
+    // The directory of a run gives no URLs.
+    const second = startLockstep(['train', '--resume', run, '--json', '--remote-write', server.writeUrl]);
     await second.said(/^step +\d+000\//);
     second.signal('SIGTERM');
     const { status, stderr } = await second.ended;
@@ -96,12 +105,13 @@ describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS },
 
   it('of a run that was killed while it waited for an answer, whether the request came or not', async (t) => {
     for (const comes of [true, false]) {
-      let requests = 0;
+      let wasHeld = false;
       const proxy = createHttpServer(async (request, response) => {
         const { 'content-type': type = '', 'content-encoding': encoding = '' } = request.headers;
         const headers = { 'content-type': type, 'content-encoding': encoding };
         const body = await buffer(request);
-        const isHeld = ++requests === 3;
+        const isHeld = !wasHeld && newestCheckpoint(run) > 500;
+        wasHeld ||= isHeld;
         if (isHeld) first.signal('SIGKILL');
         if (isHeld && !comes) return;
         const answer = await fetch(server.writeUrl, { method: 'POST', headers, body });
@@ -116,7 +126,7 @@ describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS },
       const flags = ['--schedule', 'constant', '--checkpoint-every', '50', '--out', run, '--remote-write', url];
       const first = startLockstep([...ENDLESS, ...flags]);
       await first.ended;
-      const second = startLockstep(['train', '--resume', run, '--json']);
+      const second = startLockstep(['train', '--resume', run, '--json', '--remote-write', url]);
       await second.said(/^step +\d+000\//);
       second.signal('SIGTERM');
       const { status, stdout, stderr } = await second.ended;
@@ -182,9 +192,11 @@ describe('every single step reaches Prometheus', { skip, timeout: DEADLINE_MS },
     const { status, stdout, stderr } = lockstep([...flags, '--remote-write', url]);
     assert.equal(status, 0, stderr);
     const { remoteWrite, weightsSha256 } = JSON.parse(stdout);
-    assert.deepEqual(remoteWrite, { sent: 0, dropped: 6 * 300 + 4 });
-    assert.match(stderr, /^Remote write to \S+no-such-path: it refuses samples with 40\d .*DROPPED/m);
-    assert.match(stderr, /^Remote write: 0 samples sent, 1,804 DROPPED/m);
+    const samples = STEP_SAMPLES * 300 + EVALUATION_SAMPLES * 2;
+    assert.deepEqual(remoteWrite, { sent: 0, dropped: samples });
+    assert.match(stderr, /^Remote write to \S+no-such-path: it rejects samples with 40\d .*DROPPED/m);
+    const lost = `${samples.toLocaleString('en-US')} DROPPED`;
+    assert.match(stderr, new RegExp(`^Remote write: 0 samples sent, ${lost}`, 'm'));
     const undisturbed = join(folder, 'undisturbed');
     const usual = lockstep([...FLAGS, '--iterations', '300', '--out', undisturbed]);
     assert.equal(JSON.parse(usual.stdout).weightsSha256, weightsSha256);

@@ -5,22 +5,22 @@ import { describe, it } from 'node:test';
 import { Registry } from 'prom-client';
 import { uncompress } from 'snappyjs';
 import { retryAfterMs } from '#src/coordinator/observe/remote-write/answers.js';
-import { remoteWriteIn } from '#src/coordinator/observe/remote-write/metrics.js';
+import { registerRemoteWriteFamilies } from '#src/coordinator/observe/remote-write/metrics.js';
 import { RemoteWriter, type RemoteWriterOptions } from '#src/coordinator/observe/remote-write/remote-writer.js';
 import { Batch } from '#src/coordinator/observe/remote-write/step-queue.js';
 import { encodeBatch } from '#src/coordinator/observe/remote-write/write-request.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
 import { Token } from '#src/shared/util/token.js';
 import { decoded, type Receiver, range, startReceiver } from '../../../support/receiver.ts';
+import { EVALUATION_SAMPLES, STEP_SAMPLES, stepRecord } from '../../../support/step-record.ts';
 
 const START = 1_764_000_000_000;
-const SERIES = 6;
 const labels = { run: 'first "run" é', attempt: 2 };
 const RUNNING = new AbortController().signal;
 
 function record(step: number, rest: Partial<StepRecord> = {}): StepRecord {
   const timings = { at: START + 3 * step, total: 0.005 };
-  return { step, loss: 1 / step, accuracy: 0.875, learningRate: 0.003, gradientNorm: 1.5, timings, ...rest };
+  return stepRecord(step, { loss: 1 / step, timings, ...rest });
 }
 
 function add(writer: RemoteWriter, from: number, to: number): void {
@@ -31,8 +31,11 @@ function add(writer: RemoteWriter, from: number, to: number): void {
 function writerTo(url: string, options: Partial<RemoteWriterOptions> = {}) {
   const notices: string[] = [];
   const writer = new RemoteWriter({
-    ...{ url, ...labels, userAgent: 'lockstep/test', onNotice: (notice) => notices.push(notice) },
-    pace: { attempt: 30_000, retry: 1, maxRetry: 4 },
+    url,
+    ...labels,
+    userAgent: 'lockstep/test',
+    onNotice: (notice) => notices.push(notice),
+    timing: { attempt: 30_000, retry: 1, maxRetry: 4 },
     ...options,
   });
   return { writer, notices };
@@ -51,7 +54,7 @@ function stepsTaken({ received }: Receiver, numbers: readonly number[]): number[
 
 describe('a request', () => {
   it('is a WriteRequest in snappy block format', () => {
-    const batch = new Batch({ attempt: 1, mayHaveCome: false });
+    const batch = new Batch({ attempt: 1, mayBeDelivered: false });
     batch.add(record(1));
     batch.add(record(2, { testAccuracy: 0.75, testLoss: Number.POSITIVE_INFINITY }));
     const bytes = encodeBatch(batch, 'r');
@@ -77,7 +80,7 @@ describe('a request', () => {
   it('has the headers of remote write 1.0, and the labels of the run', async (t) => {
     const receiver = await startReceiver(t, (_, response) => response.writeHead(204).end());
     const token = new Token('s3cret');
-    assert.deepEqual(await sendTo(receiver, 1, { token }), { sent: SERIES, dropped: 0, notices: [] });
+    assert.deepEqual(await sendTo(receiver, 1, { token }), { sent: STEP_SAMPLES, dropped: 0, notices: [] });
     const [{ request, series } = assert.fail('nothing came')] = receiver.received;
     const { headers } = request;
     assert.deepEqual(
@@ -96,7 +99,7 @@ describe('steps are sent', () => {
   it('in batches, in order, one request at a time, each once', async (t) => {
     const receiver = await startReceiver(t, (_, response) => setImmediate(() => response.writeHead(204).end()));
     const { sent, dropped, notices } = await sendTo(receiver, 1234);
-    assert.deepEqual([sent, dropped, notices], [1234 * SERIES, 0, []]);
+    assert.deepEqual([sent, dropped, notices], [1234 * STEP_SAMPLES, 0, []]);
     assert.deepEqual(
       receiver.received.map(({ steps }) => steps.length),
       [500, 500, 234],
@@ -126,7 +129,7 @@ describe('steps are sent', () => {
       else response.writeHead(204).end();
     });
     const { sent, dropped, notices } = await sendTo(receiver, 600);
-    assert.deepEqual([sent, dropped], [600 * SERIES, 0]);
+    assert.deepEqual([sent, dropped], [600 * STEP_SAMPLES, 0]);
     assert.deepEqual(stepsTaken(receiver, [4, 5]), range(1, 600));
     assert.equal(receiver.atOnce, 1);
     assert.equal(notices.length, 2);
@@ -138,8 +141,8 @@ describe('steps are sent', () => {
     const receiver = await startReceiver(t, (number, response) => {
       if (number > 1) response.writeHead(204).end();
     });
-    const { sent, notices } = await sendTo(receiver, 3, { pace: { attempt: 50, retry: 1, maxRetry: 4 } });
-    assert.equal(sent, 3 * SERIES);
+    const { sent, notices } = await sendTo(receiver, 3, { timing: { attempt: 50, retry: 1, maxRetry: 4 } });
+    assert.equal(sent, 3 * STEP_SAMPLES);
     assert.match(notices[0] ?? '', /it can't be reached \(no answer within 0\.05 s\)/);
   });
 
@@ -152,11 +155,11 @@ describe('steps are sent', () => {
       if (number === 1) response.writeHead(503, { 'Retry-After': '3600' }).end();
       else response.writeHead(204).end();
     });
-    const pace = { attempt: 30_000, retry: 1e6, maxRetry: 1e6 };
-    const { writer } = writerTo(receiver.url, { pace, onNotice: () => failed() });
+    const timing = { attempt: 30_000, retry: 1e6, maxRetry: 1e6 };
+    const { writer } = writerTo(receiver.url, { timing, onNotice: () => failed() });
     add(writer, 1, 500);
     await failure;
-    assert.deepEqual(await writer.finish(RUNNING), { sent: 500 * SERIES, dropped: 0 });
+    assert.deepEqual(await writer.finish(RUNNING), { sent: 500 * STEP_SAMPLES, dropped: 0 });
   });
 
   it('once, where the answer was lost and the receiver has them already', async (t) => {
@@ -166,7 +169,7 @@ describe('steps are sent', () => {
       else response.writeHead(204).end();
     });
     const { sent, dropped } = await sendTo(receiver, 700);
-    assert.deepEqual([sent, dropped], [700 * SERIES, 0]);
+    assert.deepEqual([sent, dropped], [700 * STEP_SAMPLES, 0]);
     assert.deepEqual(stepsTaken(receiver, [2, 3]), range(1, 700));
   });
 });
@@ -178,22 +181,22 @@ describe('samples are dropped', () => {
       else response.writeHead(400).end(`no ${'x'.repeat(100_000)}`);
     });
     const { sent, dropped, notices } = await sendTo(receiver, 1200);
-    assert.deepEqual([sent, dropped], [500 * SERIES, 700 * SERIES]);
+    assert.deepEqual([sent, dropped], [500 * STEP_SAMPLES, 700 * STEP_SAMPLES]);
     assert.equal(receiver.received.length, 3);
     assert.equal(notices.length, 1);
-    assert.match(notices[0] ?? '', /it refuses samples with 400 \(no x{297}…\)\. Those samples are DROPPED/);
+    assert.match(notices[0] ?? '', /it rejects samples with 400 \(no x{297}…\)\. Those samples are DROPPED/);
   });
 
   it('where an out-of-order answer is the first one', async (t) => {
     const receiver = await startReceiver(t, (_, response) => response.writeHead(400).end('out of order sample'));
-    assert.equal((await sendTo(receiver, 1)).dropped, SERIES);
+    assert.equal((await sendTo(receiver, 1)).dropped, STEP_SAMPLES);
   });
 
   it('behind a redirect, which is not followed', async (t) => {
     const target = await startReceiver(t, (_, response) => response.writeHead(204).end());
     const receiver = await startReceiver(t, (_, response) => response.writeHead(307, { Location: target.url }).end());
     const { dropped, notices } = await sendTo(receiver, 2, { token: new Token('s3cret') });
-    assert.deepEqual([dropped, target.received.length], [2 * SERIES, 0]);
+    assert.deepEqual([dropped, target.received.length], [2 * STEP_SAMPLES, 0]);
     assert.match(notices[0] ?? '', /307, a redirect, which is not followed: give the URL that it leads to/);
   });
 
@@ -204,8 +207,10 @@ describe('samples are dropped', () => {
       else response.writeHead(204).end();
       if (number === 1) fill();
     });
-    // Two batches of 500 steps, 9 float64 each.
-    const { writer, notices } = writerTo(receiver.url, { queueBytes: 2 * 500 * 9 * 8 });
+    // Two batches of 500 steps, each with a time and its samples as float64.
+    const { writer, notices } = writerTo(receiver.url, {
+      queueBytes: 2 * 500 * (1 + STEP_SAMPLES + EVALUATION_SAMPLES) * 8,
+    });
     let filled = (): void => {};
     const isFilled = new Promise<void>((resolve) => {
       filled = resolve;
@@ -217,12 +222,12 @@ describe('samples are dropped', () => {
     }
     add(writer, 1, 500);
     await isFilled;
-    assert.deepEqual([writer.pending, writer.dropped], [1100 * SERIES, 1500 * SERIES]);
+    assert.deepEqual([writer.pending, writer.dropped], [1100 * STEP_SAMPLES, 1500 * STEP_SAMPLES]);
     release();
-    assert.deepEqual(await writer.finish(RUNNING), { sent: 1100 * SERIES, dropped: 1500 * SERIES });
+    assert.deepEqual(await writer.finish(RUNNING), { sent: 1100 * STEP_SAMPLES, dropped: 1500 * STEP_SAMPLES });
     assert.deepEqual(stepsTaken(receiver, [1, 2, 3]), [...range(1, 500), ...range(2001, 2600)]);
     assert.deepEqual(notices, [
-      'Remote write: too many samples wait for the receiver; the oldest are DROPPED from here on.',
+      'Remote write: too many samples wait for the receiver; the oldest are DROPPED from now on.',
     ]);
   });
 
@@ -235,7 +240,7 @@ describe('samples are dropped', () => {
     const { port } = server.address() as { port: number };
     const { writer } = writerTo(`http://127.0.0.1:${port}/`);
     add(writer, 1, 1200);
-    assert.deepEqual(await writer.finish(AbortSignal.abort()), { sent: 0, dropped: 1200 * SERIES });
+    assert.deepEqual(await writer.finish(AbortSignal.abort()), { sent: 0, dropped: 1200 * STEP_SAMPLES });
     writer.onStep(record(1201));
     assert.equal(writer.pending, 0);
     for (const socket of sockets) socket.destroy();
@@ -254,7 +259,7 @@ it("a receiver's words never show the token", async (t) => {
 it('what became of the samples is on /metrics', async () => {
   const registry = new Registry();
   const counts = { sent: 12, dropped: 0, pending: 6 };
-  remoteWriteIn(registry, counts);
+  registerRemoteWriteFamilies(registry, counts);
   counts.dropped = 3;
   const lines = (await registry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   assert.deepEqual(lines, [

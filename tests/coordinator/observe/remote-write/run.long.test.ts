@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import { DATA, lockstep, startLockstep, stepsOf } from '../../../support/program.ts';
 import { startReceiver } from '../../../support/receiver.ts';
+import { EVALUATION_SAMPLES, STEP_SAMPLES } from '../../../support/step-record.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-remote-write-run-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const FLAGS = ['train', '--batch', '8', '--iterations', '300', '--json', ...DATA];
 const QUIET = ['--metrics-port', 'off'];
-const SAMPLES = 6 * 300 + 2 * 2;
+const SAMPLES = STEP_SAMPLES * 300 + EVALUATION_SAMPLES * 2;
 const TOKEN = 'a-secret/that+nobody=sees';
 
 const undisturbed = join(folder, 'undisturbed');
@@ -48,7 +49,8 @@ describe('a run', () => {
     assert.deepEqual(remoteWrite, { sent: 0, dropped: SAMPLES });
     assert.deepEqual([weightsSha256, chain], [usual.weightsSha256, usual.chain]);
     assert.deepEqual(stepsOf(run), stepsOf(undisturbed));
-    assert.match(stderr, /^Remote write: 0 samples sent, 1,804 DROPPED: steps\.jsonl has them/m);
+    const lost = `${SAMPLES.toLocaleString('en-US')} DROPPED`;
+    assert.match(stderr, new RegExp(`^Remote write: 0 samples sent, ${lost}: steps\\.jsonl has them`, 'm'));
     assert.deepEqual(JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')).result.remoteWrite, remoteWrite);
   });
 
@@ -62,7 +64,7 @@ describe('a run', () => {
     assert.equal(status, 143, stderr);
     const { steps, remoteWrite } = JSON.parse(stdout);
     assert.equal(remoteWrite.sent, 0);
-    assert.ok(remoteWrite.dropped >= 6 * steps);
+    assert.ok(remoteWrite.dropped >= STEP_SAMPLES * steps);
   });
 
   it('that fails sends its last steps too', async (t) => {
@@ -103,7 +105,7 @@ describe('a run', () => {
     assert.equal(status, 143, stderr);
     assert.equal(receiver.received[0]?.request.headers.authorization, `Bearer ${TOKEN}`);
     assert.match(stderr, /it answers 503 \(said Bearer \[token\]\)/);
-    assert.match(stderr, /it refuses samples with 401 \(said Bearer \[token\]\)/);
+    assert.match(stderr, /it rejects samples with 401 \(said Bearer \[token\]\)/);
     assert.doesNotMatch(stderr, /key=hidden/);
     for (const written of [stdout, stderr, text, ...textsIn(run)]) assert.ok(!written.includes(TOKEN));
   });

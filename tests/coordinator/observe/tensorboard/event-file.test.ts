@@ -67,7 +67,7 @@ describe('EventFile', () => {
     file.append(second);
     await file.flush();
     assert.equal(told.length, 1);
-    assert.match(told[0] ?? '', /event files can't be written: ENOSPC.*; training goes on/);
+    assert.match(told[0] ?? '', /event files can't be written: ENOSPC.*; training continues/);
     state.fails = false;
     await file.close();
     assert.match(told[1] ?? '', /are written again/);
@@ -87,7 +87,7 @@ describe('EventFile', () => {
     const [told, openFile] = [[] as string[], failingWhile({ fails: true })];
     const file = new EventFile(await newPath(), { onNotice: (message) => told.push(message), openFile });
     for (let i = 0; i < 40; i++) file.append(new Uint8Array(1 << 19));
-    assert.match(told.join('\n'), /end here: the disk is too slow; the run goes on without them/);
+    assert.match(told.join('\n'), /end here: the disk is too slow; the run continues without them/);
     await file.close();
   });
 

@@ -167,8 +167,7 @@ describe('event files, read by the tensorboard package', { skip }, () => {
     it(`have each step once where a run that had logged more goes on from step ${step}`, () => {
       const run = join(folder, `resumed-${step}`);
       killedAfter(step, whole, run);
-      // The option is the run's: it needs no flag.
-      trained('train', '--resume', run, '--metrics-port', 'off');
+      trained('train', '--resume', run, '--tensorboard', '--metrics-port', 'off');
       const events = readEvents(join(run, 'tensorboard'));
       assertScalars(run, events);
       assertHistograms(events, expected);
@@ -184,7 +183,7 @@ describe('event files, read by the tensorboard package', { skip }, () => {
     await program.said(/step +100\/1000/);
     assert.ok(program.signal('SIGKILL'));
     await program.ended;
-    trained('train', '--resume', run, '--metrics-port', 'off');
+    trained('train', '--resume', run, '--tensorboard', '--metrics-port', 'off');
     assertScalars(run, readEvents(join(run, 'tensorboard')));
   });
 });

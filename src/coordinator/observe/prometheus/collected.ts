@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-/** A family whose values are kept elsewhere and taken from there at each scrape. */
-export interface Kept {
+/** A family whose values are read at each scrape. */
+export interface CollectedFamily {
   readonly name: string;
   readonly help: string;
   readonly labelNames: readonly string[];
@@ -13,9 +13,12 @@ export interface Sample {
   readonly value: number;
 }
 
-export function keptCounter(registry: Registry, { name, help, labelNames, samples }: Kept): void {
+export function collectedCounter(registry: Registry, { name, help, labelNames, samples }: CollectedFamily): void {
   new Counter({
-    ...{ name, help, labelNames: [...labelNames], registers: [registry] },
+    name,
+    help,
+    labelNames: [...labelNames],
+    registers: [registry],
     collect() {
       this.reset();
       for (const { labels, value } of samples()) this.inc(labels, value);
@@ -23,9 +26,12 @@ export function keptCounter(registry: Registry, { name, help, labelNames, sample
   });
 }
 
-export function keptGauge(registry: Registry, { name, help, labelNames, samples }: Kept): void {
+export function collectedGauge(registry: Registry, { name, help, labelNames, samples }: CollectedFamily): void {
   new Gauge({
-    ...{ name, help, labelNames: [...labelNames], registers: [registry] },
+    name,
+    help,
+    labelNames: [...labelNames],
+    registers: [registry],
     collect() {
       this.reset();
       for (const { labels, value } of samples()) this.set(labels, value);

@@ -1,0 +1,29 @@
+import type { TestPoint } from '../shared/live/feed.ts';
+import {
+  CHARTED_SCALARS,
+  type Quantity,
+  type ScalarChart,
+  TESTED_SCALARS,
+  type Unit,
+} from '../shared/live/step-scalars.ts';
+import { percent } from '../shared/util/figures.ts';
+import type { ChartOptions } from './chart.ts';
+import { duration, figure } from './format.ts';
+
+const FORMATS: Readonly<Record<Unit, (value: number) => string>> = {
+  number: figure,
+  ratio: (value) => percent(value, 1),
+  seconds: duration,
+};
+
+/** The chart of a scalar of STEP_SCALARS, with the evaluations that belong in it. */
+export function chartOf(quantity: Quantity): ChartOptions {
+  const { chart, unit } = CHARTED_SCALARS.find(({ key }) => key === quantity) as { chart: ScalarChart; unit: Unit };
+  const tested = TESTED_SCALARS.find((scalar) => scalar.chartOf === quantity);
+  return {
+    ...chart,
+    quantity,
+    format: FORMATS[unit],
+    test: tested && ((point: TestPoint) => point[tested.chartOf]),
+  };
+}

@@ -1,0 +1,203 @@
+// The scalars of a step. An entry of STEP_SCALARS and a row of docs/metrics.md are all that a new one needs: the step log, /metrics,
+// remote write, OpenMetrics, TensorBoard and the live page read them from here.
+
+/** A line of steps.jsonl. Everything but `timings` is the same for any number of workers. */
+export interface StepRecord extends Evaluation {
+  /** Updates done, this one included; the first is 1. */
+  readonly step: number;
+  /** Mean over the global batch, before the update. */
+  readonly loss: number;
+  /** Share of the global batch that is classified correctly, before the update, 0..1. */
+  readonly accuracy: number;
+  readonly learningRate: number;
+  /** L2 norm of the mean gradient, before clipping. */
+  readonly gradientNorm: number;
+  readonly timings: StepTimings;
+  /** SHA-256 of the weights after the update, lower-case hex; undefined if it wasn't computed. */
+  readonly weightsSha256?: string;
+  /** The hash chain over the run so far, lower-case hex; undefined if the step has no link. */
+  readonly chain?: string;
+}
+
+/** The result of an evaluation after the update; undefined if the step wasn't evaluated. */
+export interface Evaluation {
+  /** Share of the test set that is classified correctly, 0..1. */
+  readonly testAccuracy?: number;
+  /** Mean over the test set. */
+  readonly testLoss?: number;
+}
+
+/** Durations in seconds, and the time of the step. */
+export interface StepTimings {
+  /**
+   * When the step was done: Unix milliseconds, an integer that rises by at least 1 from step to step, also across clock changes and
+   * resumes. Undefined in the log of an older version.
+   */
+  readonly at?: number;
+  /** From drawing the samples to the updated weights, without evaluation and checkpoint. */
+  readonly total: number;
+  /** Duration of each phase in the slowest worker, by name (docs/metrics.md); `evaluate` and `checkpoint` come after `total`. */
+  readonly phases?: Readonly<Record<string, number>>;
+}
+
+/** Ratios are 0..1. */
+export type Unit = 'number' | 'ratio' | 'seconds';
+
+/** A chart of the live page. */
+export interface ScalarChart {
+  readonly title: string;
+  /** Whether the chart has a switch to a logarithmic scale, which is on at first. */
+  readonly isLogarithmic?: boolean;
+  /** A switch that hides values below `least`, which is on at first. */
+  readonly closeUp?: { readonly label: string; readonly least: number } | undefined;
+  /** Height as a ratio of a full chart's. */
+  readonly height?: number;
+  /** Whether reports have the curve too. */
+  readonly isInReport?: boolean;
+}
+
+interface Scalar {
+  /** The name in code, and in steps.jsonl if it is a field there. */
+  readonly key: string;
+  readonly unit: Unit;
+  /** A sentence for Prometheus, OpenMetrics, TensorBoard and docs/metrics.md. */
+  readonly help: string;
+  /** Whether steps.jsonl has a field of this name; otherwise the value follows from other fields. */
+  readonly isField: boolean;
+  /** The series in Prometheus that has a sample for every step. */
+  readonly metric: string;
+  /** Whether /metrics has the last value, as a gauge of that name. */
+  readonly isGauge: boolean;
+  /** TensorBoard's tag. */
+  readonly tag: string;
+}
+
+/** A scalar that every step has. */
+interface UpdateScalar extends Scalar {
+  readonly when: 'update';
+  readonly read: (record: StepRecord) => number;
+  /** Undefined: the live page doesn't have it. */
+  readonly chart?: ScalarChart;
+}
+
+/** A scalar that a step has if it was evaluated; steps.jsonl has null if it isn't finite. */
+interface EvaluationScalar extends Scalar {
+  readonly when: 'evaluation';
+  readonly read: (evaluation: Evaluation) => number | undefined;
+  /** The scalar in whose chart it is drawn; undefined: the live page doesn't have it. */
+  readonly chartOf?: string;
+}
+
+export type StepScalar = UpdateScalar | EvaluationScalar;
+
+/** All scalars of a step, in the order in which they are written. */
+export const STEP_SCALARS = [
+  {
+    key: 'loss',
+    unit: 'number',
+    help: "Mean loss over the step's batch, before its update.",
+    when: 'update',
+    read: ({ loss }) => loss,
+    isField: true,
+    metric: 'lockstep_train_loss',
+    isGauge: true,
+    tag: 'train/loss',
+    chart: { title: 'Loss', isLogarithmic: true, isInReport: true },
+  },
+  {
+    key: 'accuracy',
+    unit: 'ratio',
+    help: "Share of the step's batch that is classified correctly, 0 to 1, before its update.",
+    when: 'update',
+    read: ({ accuracy }) => accuracy,
+    isField: true,
+    metric: 'lockstep_train_accuracy_ratio',
+    isGauge: true,
+    tag: 'train/accuracy',
+    chart: { title: 'Accuracy', closeUp: { label: 'from 90 %', least: 0.9 }, isInReport: true },
+  },
+  {
+    key: 'learningRate',
+    unit: 'number',
+    help: 'Learning rate of the step.',
+    when: 'update',
+    read: ({ learningRate }) => learningRate,
+    isField: true,
+    metric: 'lockstep_learning_rate',
+    isGauge: true,
+    tag: 'train/learning_rate',
+    chart: { title: 'Learning rate', height: 0.6, isInReport: true },
+  },
+  {
+    key: 'gradientNorm',
+    unit: 'number',
+    help: "L2 norm of the step's mean gradient, before clipping.",
+    when: 'update',
+    read: ({ gradientNorm }) => gradientNorm,
+    isField: true,
+    metric: 'lockstep_gradient_norm',
+    isGauge: true,
+    tag: 'train/gradient_norm',
+    chart: { title: 'Gradient norm', isLogarithmic: true, height: 0.6 },
+  },
+  {
+    key: 'seconds',
+    unit: 'seconds',
+    help: 'Time of the step, from drawing its samples to the updated weights, without evaluation and checkpoint.',
+    when: 'update',
+    read: ({ timings }) => timings.total,
+    isField: false,
+    metric: 'lockstep_last_step_duration_seconds',
+    // There it is a histogram.
+    isGauge: false,
+    tag: 'train/step_seconds',
+    chart: { title: 'Time of a step', height: 0.6 },
+  },
+  {
+    key: 'testAccuracy',
+    unit: 'ratio',
+    help: 'Share of the test set that is classified correctly, 0 to 1, after the update.',
+    when: 'evaluation',
+    read: ({ testAccuracy }) => testAccuracy,
+    isField: true,
+    metric: 'lockstep_test_accuracy_ratio',
+    isGauge: true,
+    tag: 'test/accuracy',
+    chartOf: 'accuracy',
+  },
+  {
+    key: 'testLoss',
+    unit: 'number',
+    help: 'Mean loss over the test set, after the update.',
+    when: 'evaluation',
+    read: ({ testLoss }) => testLoss,
+    isField: true,
+    metric: 'lockstep_test_loss',
+    isGauge: true,
+    tag: 'test/loss',
+    chartOf: 'loss',
+  },
+] as const satisfies readonly StepScalar[];
+
+type Entry = (typeof STEP_SCALARS)[number];
+
+/** The fields of steps.jsonl that every step has, and those that an evaluation adds. */
+export type UpdateField = Extract<Entry, { when: 'update'; isField: true }>['key'];
+export type EvaluationField = Extract<Entry, { when: 'evaluation'; isField: true }>['key'];
+
+export const UPDATE_FIELDS = fieldsOf('update') as readonly UpdateField[];
+export const EVALUATION_FIELDS = fieldsOf('evaluation') as readonly EvaluationField[];
+
+/** The scalars of a step that have a chart. */
+export type Quantity = ChartedScalar['key'];
+type ChartedScalar = Extract<Entry, { chart: ScalarChart }>;
+export const CHARTED_SCALARS: readonly ChartedScalar[] = STEP_SCALARS.filter((scalar) => 'chart' in scalar);
+
+/** The quantities in whose charts an evaluation's scalar is drawn. */
+export type TestedQuantity = TestedScalar['chartOf'];
+type TestedScalar = Extract<Entry, { chartOf: string }>;
+export const TESTED_SCALARS: readonly TestedScalar[] = STEP_SCALARS.filter((scalar) => 'chartOf' in scalar);
+
+function fieldsOf(when: StepScalar['when']): string[] {
+  return STEP_SCALARS.filter((scalar) => scalar.when === when && scalar.isField).map(({ key }) => key);
+}

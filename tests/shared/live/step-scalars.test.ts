@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { parseStepLine, stepLine } from '#src/coordinator/run/step-lines.js';
+import { testPointOf } from '#src/shared/live/feed.js';
+import { pointOf } from '#src/shared/live/series.js';
+import { STEP_SCALARS, type StepRecord, type StepScalar } from '#src/shared/live/step-scalars.js';
+
+const SCALARS: readonly StepScalar[] = STEP_SCALARS;
+
+/** The rows between the markers of docs/metrics.md. */
+function documented(): string[] {
+  const page = readFileSync(new URL('../../../../docs/metrics.md', import.meta.url), 'utf8');
+  const [, table = ''] = /<!-- step scalars: begin -->\n(.*)<!-- step scalars: end -->/s.exec(page) ?? [];
+  return table.trimEnd().split('\n').slice(2);
+}
+
+function rowOf({ key, isField, unit, when, metric, isGauge, tag, help }: StepScalar): string {
+  const field = isField ? `\`${key}\`` : '';
+  return `| ${field} | \`${metric}\` | ${isGauge ? 'gauge' : ''} | \`${tag}\` | ${unit} | ${when} | ${help} |`;
+}
+
+const record: StepRecord = {
+  step: 7,
+  loss: 0.5,
+  accuracy: 0.75,
+  learningRate: 0.003,
+  gradientNorm: 1.5,
+  timings: { at: 1, total: 0.25 },
+  testAccuracy: 0.875,
+  testLoss: 0.125,
+};
+
+describe('STEP_SCALARS', () => {
+  test('are the rows of the table in docs/metrics.md, in the same order', () => {
+    assert.deepEqual(documented(), SCALARS.map(rowOf));
+  });
+
+  test('have names of their own', () => {
+    for (const name of ['key', 'metric', 'tag'] as const) {
+      assert.equal(new Set(SCALARS.map((scalar) => scalar[name])).size, SCALARS.length, name);
+    }
+  });
+
+  test('are read from a record', () => {
+    const values = SCALARS.map(({ key, read }) => [key, read(record)]);
+    const { loss, accuracy, learningRate, gradientNorm, testAccuracy, testLoss } = record;
+    const expected = { loss, accuracy, learningRate, gradientNorm, seconds: 0.25, testAccuracy, testLoss };
+    assertHas(Object.fromEntries(values), expected);
+  });
+
+  test('are what the step log, the points of the live page and its test points hold', () => {
+    assert.deepEqual(parseStepLine(stepLine(record)), record);
+    const { step, loss, accuracy, learningRate, gradientNorm } = record;
+    assertHas(pointOf(record), { step, loss, accuracy, learningRate, gradientNorm, seconds: 0.25 });
+    assertHas(testPointOf(record), { step, accuracy: 0.875, loss: 0.125 });
+    assertHas(testPointOf({ ...record, testLoss: Number.NaN }), { accuracy: 0.875, loss: null });
+  });
+});
+
+/** Further keys are other scalars. */
+function assertHas(actual: Readonly<Record<string, unknown>>, expected: Readonly<Record<string, unknown>>): void {
+  for (const [key, value] of Object.entries(expected)) assert.equal(actual[key], value, key);
+}
