@@ -29,5 +29,5 @@ it('an exception that nothing catches still leaves a checkpoint and the state fa
   const [last] = readdirSync(join(run, 'checkpoints')).sort().reverse();
   assert.equal(Number.parseInt(String(last).slice(5), 10), attempts[0]?.steps);
   // Nothing is lost: the run can be verified as far as it came.
-  assert.equal(lockstep(['verify', run, '--spans', '1']).status, 0);
+  assert.equal(lockstep(['verify', run, '--data', 'synthetic', '--spans', '1']).status, 0);
 });

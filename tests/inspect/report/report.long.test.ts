@@ -252,7 +252,11 @@ describe('the report of a run on MNIST', { skip }, () => {
   });
 
   test('finds the images where the run found them, and never puts drawn ones in their place', async () => {
-    const nowhere = { XDG_CACHE_HOME: join(folder, 'cache'), LOCKSTEP_MNIST_MIRRORS: 'http://127.0.0.1:9/' };
+    const nowhere = {
+      MNIST_DIR: '',
+      XDG_CACHE_HOME: join(folder, 'cache'),
+      LOCKSTEP_MNIST_MIRRORS: 'http://127.0.0.1:9/',
+    };
     const moved = join(folder, 'moved');
     cpSync(run, moved, { recursive: true });
     const manifest = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
