@@ -14,7 +14,7 @@ import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { layoutOf } from '../../shared/model/layout.ts';
 import { lenet5 } from '../../shared/model/lenet5.ts';
-import { SpeedSplitter } from '../../shared/scheduler/split-by-speed.ts';
+import { splitBySpeed } from '../../shared/scheduler/split-by-speed.ts';
 import { BlockWork } from '../../worker/pool/block-work.ts';
 import type { MeasureTask, StepPart } from '../../worker/pool/measure.ts';
 import { placeInMemory } from '../../worker/pool/sample-set.ts';
@@ -98,11 +98,11 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   const { parameters } = layoutOf(lenet5(config.head, config.rbfJ));
   const images = benchDataset().train;
   const shards = batch / shardSize;
-  // As the pool deals them to workers of one speed.
+  // As the pool splits them over workers of one speed.
   const speeds = Array.from({ length: workers }, () => 1);
-  const ranges = new SpeedSplitter()
-    .split(shards, [{ begin: 0, end: shards }], speeds)
-    .map((share) => share.map((range) => ({ range, gradient: memory.parameters(parameters) })));
+  const ranges = splitBySpeed(shards, [{ begin: 0, end: shards }], speeds).map((share) =>
+    share.map((range) => ({ range, gradient: memory.parameters(parameters) })),
+  );
   const vectors = (values: Float32Array): StateVectors => {
     return { values, m: memory.parameters(parameters), v: memory.parameters(parameters) };
   };
