@@ -45,6 +45,8 @@ export interface EngineOptions {
   readonly onLost?: NonNullable<LocalPoolOptions['onLost']>;
   readonly onReady?: NonNullable<LocalPoolOptions['onReady']>;
   readonly faults?: readonly Fault[];
+  /** The pool's clock in place of the real one. */
+  readonly clock?: () => number;
 }
 
 /** Lays out the shared memory and starts the pool. */
@@ -72,7 +74,7 @@ export function startClusterEngine(
   return { ...core, cluster, pool };
 }
 
-function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: EngineOptions) {
+function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }: EngineOptions) {
   const layout = layoutOf(lenet5(config.head, config.rbfJ));
   const module = compileKernel();
   const kernel = instantiateKernel(module, memory.memory);
@@ -91,6 +93,7 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: Engin
       sampler,
       ...(onLost && { onLost }),
       ...(onReady && { onReady }),
+      ...(clock && { clock }),
     });
   const optimizer = new Optimizer(kernel, config);
   return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, train, sampler, startPool };

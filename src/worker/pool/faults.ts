@@ -6,14 +6,14 @@ export interface Fault {
   /** exit: process.exit in the thread; throw: an error; stall: continues after `milliseconds`, or when it is released. */
   readonly kind: 'exit' | 'throw' | 'stall';
   readonly milliseconds?: number;
-  /** A shared word, STALLED until the test releases the stall by storing RELEASED and notifying. */
+  /** A shared word: STALLED while the worker stalls, until the test stores RELEASED and notifies. */
   readonly release?: Int32Array;
 }
 
-export const STALLED = 0;
-export const RELEASED = 1;
+export const STALLED = 1;
+export const RELEASED = 2;
 /** Nobody released the stall within its milliseconds. */
-export const EXPIRED = 2;
+export const EXPIRED = 3;
 
 export type Phase = 'compute' | 'update';
 
@@ -30,6 +30,7 @@ export function injectFault({ list, fired }: Faults, worker: number, t: number, 
     if (fault.kind === 'exit') process.exit(3);
     if (fault.kind === 'throw') throw new Error(`injected fault at t = ${t}`);
     const release = fault.release ?? new Int32Array(new SharedArrayBuffer(4));
+    Atomics.compareExchange(release, 0, 0, STALLED);
     Atomics.wait(release, 0, STALLED, fault.milliseconds ?? 0);
     Atomics.compareExchange(release, 0, STALLED, EXPIRED);
   }

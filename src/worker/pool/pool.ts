@@ -115,9 +115,9 @@ export class LocalPool implements Executor {
     return this.#recovery.workersLost;
   }
 
-  /** Times that a worker was so slow that others were given its work. */
-  get attemptsGivenUp(): number {
-    return this.#recovery.attemptsGivenUp;
+  /** Workers that are slow now: others may be given what they are at. */
+  get workersSlow(): number {
+    return this.#threads.slots.filter(({ queue }) => queue[0]?.isGivenUp).length;
   }
 
   /** [workers]: samples that each computed gradients of. */

@@ -24,8 +24,6 @@ export interface RecoveryParts {
 export class Recovery {
   /** Threads that died. */
   workersLost = 0;
-  /** Attempts that were given up because they were slow. */
-  attemptsGivenUp = 0;
   /** What ends the pool. */
   fatal: Error | undefined;
   readonly #parts: RecoveryParts;
@@ -82,7 +80,6 @@ export class Recovery {
 
   /** Lets others have what the worker is at, and what is queued behind it. */
   #giveUp({ queue }: WorkerSlot, attempt: CommandAttempt): void {
-    this.attemptsGivenUp++;
     attempt.giveUp();
     attempt.giveBlocksBack();
     for (const behind of queue.slice(1)) {
