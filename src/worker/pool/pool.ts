@@ -221,7 +221,7 @@ export class LocalPool implements Executor {
     await this.#threads.close();
   }
 
-  /** Whoever waits for work is told `error`, unless there is one already. */
+  /** Whoever waits for work fails with `error`, unless there is one already. */
   #end(error: Error): void {
     this.#recovery.fatal ??= error;
     this.#wake();

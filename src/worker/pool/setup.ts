@@ -41,7 +41,7 @@ export interface LocalPoolOptions {
   readonly clock?: () => number;
 }
 
-/** What the pool and its threads share, and what each thread is told. */
+/** What the pool and its threads share, and what each worker's threads get to know. */
 export interface PoolLayout {
   readonly signal: CompletionSignal;
   readonly barriers: StepBarriers;

@@ -4,7 +4,7 @@ import type { BackendSetup } from './backend.ts';
 import type { Faults } from './faults.ts';
 import type { SampleSet } from './sample-set.ts';
 
-/** What a worker's thread is told, once; all views lie in the shared memory, so their offsets are the kernel's pointers. */
+/** What a worker's thread gets to know when it starts; all views lie in the shared memory, so their offsets are the kernel's pointers. */
 export interface ThreadSetup extends BackendSetup {
   readonly worker: number;
   readonly kernel: WebAssembly.Module;
@@ -25,5 +25,5 @@ export interface ThreadSetup extends BackendSetup {
   readonly faults: Faults;
 }
 
-/** What is told to every thread of a worker; `WorkerThreads` adds what each start has of its own. */
+/** The part that is the same for every thread of a worker; `WorkerThreads` adds what each start has of its own. */
 export type WorkerSetup = Omit<ThreadSetup, 'startupMutex' | 'owner'>;

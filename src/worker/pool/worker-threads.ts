@@ -24,7 +24,7 @@ export interface WorkerSlot {
   readonly speeds: Readonly<Record<JobOptions['kind'], SpeedEstimate>>;
   /** Starts without a single finished command. */
   launches: number;
-  /** The thread was told to end, and hasn't ended yet. */
+  /** The thread is being ended, and hasn't ended yet. */
   isEnding: boolean;
 }
 
