@@ -1,5 +1,6 @@
 import { type ShardRange, splitOf } from '../../shared/engine/tree.ts';
 import type { Job } from '../../shared/scheduler/job.ts';
+import { PROBE_MS } from '../../shared/scheduler/policy.ts';
 import { type Cost, costsOf } from '../../shared/scheduler/speed.ts';
 import { SteadySplit } from '../../shared/scheduler/split-by-cost.ts';
 import { splitBySpeed } from '../../shared/scheduler/split-by-speed.ts';
@@ -8,8 +9,6 @@ import type { MemberState } from './member-state.ts';
 
 /** Most ranges of one assignment: each costs a whole gradient on its way back. */
 const MAX_RANGES = 8;
-/** Milliseconds after which a member that gets nothing is measured by a probe: it may have become faster. */
-const PROBE_MS = 1000;
 /** Measurements before a member's costs are taken as known: the first ones of a new one tell little. */
 const FIRST_MEASUREMENTS = 4;
 

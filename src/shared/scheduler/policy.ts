@@ -49,5 +49,11 @@ export const HUNG_MINIMUM_MS = 30_000;
  */
 export const UPDATE_HUNG_MS = 2000;
 
+/**
+ * Milliseconds after which a worker or member that gets no work, because it was measured to be slow, is given some all the
+ * same: it may have become faster, and without work nobody would ever know.
+ */
+export const PROBE_MS = 1000;
+
 /** Milliseconds between two looks at open work: well below the shortest time after which anything is slow. */
 export const WATCHDOG_MS = 100;

@@ -36,6 +36,13 @@ export class SpeedEstimate {
     this.#overheadMs += (this.measurements === 1 ? 1 : gain) * change;
   }
 
+  /** It is unknown again. */
+  forget(): void {
+    this.measurements = 0;
+    this.#speed = 0;
+    this.#overheadMs = 0;
+  }
+
   /** Undefined until measured. */
   get cost(): Cost | undefined {
     return this.measurements === 0 ? undefined : { shard: 1 / this.#speed, overhead: this.#overheadMs };

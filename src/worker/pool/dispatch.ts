@@ -1,6 +1,7 @@
 import type { ShardRange } from '../../shared/engine/tree.ts';
 import type { UpdateRecord } from '../../shared/engine/update.ts';
 import type { AttemptCounts } from '../../shared/scheduler/ledger.ts';
+import { PROBE_MS } from '../../shared/scheduler/policy.ts';
 import { costsOf } from '../../shared/scheduler/speed.ts';
 import { splitBySpeed } from '../../shared/scheduler/split-by-speed.ts';
 import type { Watchdog } from '../../shared/scheduler/watchdog.ts';
@@ -93,7 +94,18 @@ export class Dispatcher {
     const costs = costsOf(slots.map(({ speeds }) => ({ estimate: speeds[kind], threads: 1 })));
     const speeds = costs.map(({ shard }) => 1 / shard);
     const parts = splitBySpeed(ledger.units, ledger.missing(), speeds);
-    return slots.map((slot, i) => ({ slot, ranges: parts[i] ?? [] })).filter(({ ranges }) => ranges.length > 0);
+    const assignments = slots.map((slot, i) => ({ slot, ranges: parts[i] ?? [] }));
+    for (const assignment of assignments) this.#noteUse(assignment, kind);
+    return assignments.filter(({ ranges }) => ranges.length > 0);
+  }
+
+  /** A worker that has been too slow for any part of the work for a while counts as average the next time. */
+  #noteUse({ slot, ranges }: Assignment, kind: PoolJob['kind']): void {
+    const now = this.#parts.watchdog.now();
+    slot.unusedSince = ranges.length > 0 ? undefined : (slot.unusedSince ?? now);
+    if (slot.unusedSince === undefined || now - slot.unusedSince < PROBE_MS) return;
+    slot.speeds[kind].forget();
+    slot.unusedSince = undefined;
   }
 
   #withRegions(ranges: readonly ShardRange[]): RangeTarget[] {

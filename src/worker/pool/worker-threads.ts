@@ -22,6 +22,8 @@ export interface WorkerSlot {
   /** In the order in which the worker takes them; at most DEPTH. */
   readonly queue: CommandAttempt[];
   readonly speeds: Readonly<Record<JobOptions['kind'], SpeedEstimate>>;
+  /** Since when it has been given no part of any work, by the watchdog's time; undefined if it was given one the last time. */
+  unusedSince: number | undefined;
   /** Starts without a single finished command. */
   launches: number;
   /** The thread is being ended, and hasn't ended yet. */
@@ -66,6 +68,7 @@ export class WorkerThreads {
       mailbox: new Mailbox(setup.mailbox),
       queue: [],
       speeds: { gradient: new SpeedEstimate(), evaluate: new SpeedEstimate() },
+      unusedSince: undefined,
       launches: 0,
       isEnding: false,
     }));

@@ -33,6 +33,14 @@ describe('a speed estimate', () => {
     assert.ok((slower.cost?.shard ?? 0) > 9);
   });
 
+  it('is unknown again after it was forgotten', () => {
+    const estimate = measured(4, 4, 4);
+    estimate.forget();
+    assert.equal(estimate.cost, undefined);
+    estimate.measure(8, 8);
+    assert.deepEqual(estimate.cost, { shard: 1, overhead: 0 });
+  });
+
   it('forgets a long overhead soon', () => {
     const estimate = measured(1);
     estimate.measure(8, 8, 208);

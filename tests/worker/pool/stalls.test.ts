@@ -142,3 +142,14 @@ describe('workers while the process is suspended', () => {
     });
   }
 });
+
+describe('a worker that was slow when it was measured first', () => {
+  it('is given work again', HANGS, async (t) => {
+    // So slow that no shard falls to it by its speed.
+    const faults: Fault[] = [{ worker: 1, t: 0, kind: 'stall', milliseconds: 1000 }];
+    const session = new Session({ flags: { ...FLAGS, workers: 2 }, dataset, faults });
+    t.after(() => session.close());
+    await session.rally();
+    assert.deepEqual(session.lost, []);
+  });
+});
