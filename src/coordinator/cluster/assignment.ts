@@ -1,6 +1,6 @@
 import { type ShardRange, splitOf } from '../../shared/engine/tree.ts';
 import type { Job } from '../../shared/scheduler/job.ts';
-import { PROBE_MS } from '../../shared/scheduler/policy.ts';
+import { FIRST_MEASUREMENTS, PROBE_MS } from '../../shared/scheduler/policy.ts';
 import { type Cost, costsOf } from '../../shared/scheduler/speed.ts';
 import { SteadySplit } from '../../shared/scheduler/split-by-cost.ts';
 import { splitBySpeed } from '../../shared/scheduler/split-by-speed.ts';
@@ -9,8 +9,6 @@ import type { MemberState } from './member-state.ts';
 
 /** Most ranges of one assignment: each costs a whole gradient on its way back. */
 const MAX_RANGES = 8;
-/** Measurements before a member's costs are taken as known: the first ones of a new one tell little. */
-const FIRST_MEASUREMENTS = 4;
 
 export interface MemberAssignment {
   readonly state: MemberState;
@@ -70,5 +68,6 @@ function consecutive(ranges: readonly ShardRange[]): readonly ShardRange[] {
 function costs(states: readonly MemberState[], kind: Assignment['kind']): readonly Cost[] {
   return costsOf(
     states.map(({ member, speeds }) => ({ estimate: speeds[kind], threads: Math.max(1, member.threads) })),
+    1,
   );
 }

@@ -50,6 +50,12 @@ export const HUNG_MINIMUM_MS = 30_000;
 export const UPDATE_HUNG_MS = 2000;
 
 /**
+ * Measurements before the speed of a new worker or member is taken as known. The first ones include compiling; a single one of
+ * a thread that was just displaced would leave it without any work.
+ */
+export const FIRST_MEASUREMENTS = 4;
+
+/**
  * Milliseconds after which a worker or member that gets no work, because it was measured to be slow, is given some all the
  * same: it may have become faster, and without work nobody would ever know.
  */

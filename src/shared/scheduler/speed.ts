@@ -54,20 +54,20 @@ export class SpeedEstimate {
   }
 }
 
-/** Each one's cost; what hasn't been measured costs the average of a thread. */
+/** Each one's cost; what hasn't been measured `minMeasurements` times costs the average of a thread. */
 export function costsOf(
   estimates: readonly { readonly estimate: SpeedEstimate; readonly threads: number }[],
+  minMeasurements: number,
 ): readonly Cost[] {
   let [known, shard, overhead] = [0, 0, 0];
-  for (const { estimate, threads } of estimates) {
-    const { cost } = estimate;
+  const costs = estimates.map(({ estimate }) => (estimate.measurements < minMeasurements ? undefined : estimate.cost));
+  for (const [i, { threads }] of estimates.entries()) {
+    const cost = costs[i];
     if (cost === undefined) continue;
     known++;
     shard += cost.shard * threads;
     overhead += cost.overhead;
   }
   const average = known === 0 ? { shard: 1, overhead: 0 } : { shard: shard / known, overhead: overhead / known };
-  return estimates.map(
-    ({ estimate, threads }) => estimate.cost ?? { shard: average.shard / threads, overhead: average.overhead },
-  );
+  return estimates.map(({ threads }, i) => costs[i] ?? { shard: average.shard / threads, overhead: average.overhead });
 }

@@ -1,7 +1,7 @@
 import type { ShardRange } from '../../shared/engine/tree.ts';
 import type { UpdateRecord } from '../../shared/engine/update.ts';
 import type { AttemptCounts } from '../../shared/scheduler/ledger.ts';
-import { PROBE_MS } from '../../shared/scheduler/policy.ts';
+import { FIRST_MEASUREMENTS, PROBE_MS } from '../../shared/scheduler/policy.ts';
 import { costsOf } from '../../shared/scheduler/speed.ts';
 import { splitBySpeed } from '../../shared/scheduler/split-by-speed.ts';
 import type { Watchdog } from '../../shared/scheduler/watchdog.ts';
@@ -91,7 +91,10 @@ export class Dispatcher {
 
   /** Splits what is missing of a job by the workers' speeds. @returns the assignments of those that get something */
   #split({ ledger, kind }: PoolJob, slots: readonly WorkerSlot[]): Assignment[] {
-    const costs = costsOf(slots.map(({ speeds }) => ({ estimate: speeds[kind], threads: 1 })));
+    const costs = costsOf(
+      slots.map(({ speeds }) => ({ estimate: speeds[kind], threads: 1 })),
+      FIRST_MEASUREMENTS,
+    );
     const speeds = costs.map(({ shard }) => 1 / shard);
     const parts = splitBySpeed(ledger.units, ledger.missing(), speeds);
     const assignments = slots.map((slot, i) => ({ slot, ranges: parts[i] ?? [] }));

@@ -51,12 +51,13 @@ describe('a speed estimate', () => {
 });
 
 describe('costs', () => {
-  it('of those that are not measured are the average of a thread', () => {
-    const [first, second, third] = costsOf([
-      { estimate: measured(2), threads: 2 },
+  it('of those that were not measured often enough are the average of a thread', () => {
+    const estimates = [
+      { estimate: measured(2, 2), threads: 2 },
       { estimate: new SpeedEstimate(), threads: 1 },
-      { estimate: new SpeedEstimate(), threads: 4 },
-    ]);
+      { estimate: measured(50), threads: 4 },
+    ];
+    const [first, second, third] = costsOf(estimates, 2);
     near(first?.shard, 2);
     near(second?.shard, 4);
     near(third?.shard, 1);
@@ -65,6 +66,6 @@ describe('costs', () => {
 
   it('are equal if nothing is known', () => {
     const estimate = new SpeedEstimate();
-    assert.deepEqual(costsOf([{ estimate, threads: 1 }]), [{ shard: 1, overhead: 0 }]);
+    assert.deepEqual(costsOf([{ estimate, threads: 1 }], 1), [{ shard: 1, overhead: 0 }]);
   });
 });

@@ -143,12 +143,18 @@ describe('workers while the process is suspended', () => {
   }
 });
 
-describe('a worker that was slow when it was measured first', () => {
+describe('a worker that was slow for a while', () => {
   it('is given work again', HANGS, async (t) => {
-    // So slow that no shard falls to it by its speed.
-    const faults: Fault[] = [{ worker: 1, t: 0, kind: 'stall', milliseconds: 1000 }];
+    // So slow and for so long that no shard falls to it by its speed.
+    const faults = Array.from({ length: 40 }, (_, step): Fault => {
+      return { worker: 1, t: step, kind: 'stall', milliseconds: 100 };
+    });
     const session = new Session({ flags: { ...FLAGS, workers: 2 }, dataset, faults });
     t.after(() => session.close());
+    const { pool, state } = session.engine;
+    const gradient = (step: number) => pool.gradient({ t: step, weights: state.current, ranges: [session.root] });
+    while (pool.ready < 2) await gradient(faults.length);
+    for (const step of faults.keys()) await gradient(step);
     await session.rally();
     assert.deepEqual(session.lost, []);
   });
