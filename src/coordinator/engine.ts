@@ -6,8 +6,9 @@ import type { ModelLayout } from '../shared/model/layout.ts';
 import { modelOf } from '../shared/model/registry.ts';
 import type { Fault } from '../worker/pool/faults.ts';
 import { DEPTH } from '../worker/pool/mailbox.ts';
-import { CHUNK_SIZE, LocalPool, type LocalPoolOptions } from '../worker/pool/pool.ts';
+import { LocalPool } from '../worker/pool/pool.ts';
 import { placeInMemory } from '../worker/pool/sample-set.ts';
+import { CHUNK_SIZE, type LocalPoolOptions } from '../worker/pool/setup.ts';
 import { Auditor } from './cluster/auditor.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { LocalMember } from './cluster/local-member.ts';
@@ -44,6 +45,8 @@ export interface EngineOptions {
   readonly onLost?: NonNullable<LocalPoolOptions['onLost']>;
   readonly onReady?: NonNullable<LocalPoolOptions['onReady']>;
   readonly faults?: readonly Fault[];
+  /** The pool's clock in place of the real one. */
+  readonly clock?: () => number;
 }
 
 /** Lays out the shared memory and starts the pool. */
@@ -71,7 +74,7 @@ export function startClusterEngine(
   return { ...core, cluster, pool };
 }
 
-function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: EngineOptions) {
+function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }: EngineOptions) {
   const layout = modelOf(config, dataset);
   const module = compileKernel();
   const kernel = instantiateKernel(module, memory.memory);
@@ -90,6 +93,7 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [] }: Engin
       sampler,
       ...(onLost && { onLost }),
       ...(onReady && { onReady }),
+      ...(clock && { clock }),
     });
   const optimizer = new Optimizer(kernel, config);
   return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, train, sampler, startPool };

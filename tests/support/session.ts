@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly dataset: Dataset;
   readonly faults?: readonly Fault[];
+  /** The pool's clock in place of the real one. */
+  readonly clock?: () => number;
 }
 
 /** A worker that the pool reported as lost. */
@@ -43,11 +45,15 @@ export class Session {
   /** Of a step's reduction tree. */
   readonly root: ShardRange;
 
-  constructor({ flags, dataset, faults = [] }: SessionOptions) {
+  constructor({ flags, dataset, faults = [], clock }: SessionOptions) {
     this.config = resolveTrainConfig({ flags, env: {} }).config;
     this.root = { begin: 0, end: this.config.batch / this.config.shardSize };
     this.engine = startEngine({
-      ...{ config: this.config, memory: this.memory, dataset, faults },
+      config: this.config,
+      memory: this.memory,
+      dataset,
+      faults,
+      ...(clock && { clock }),
       onLost: (worker, cause) => this.lost.push({ worker, cause }),
     });
     const { layout, kernel, state } = this.engine;

@@ -13,7 +13,7 @@ import { instantiateKernel } from '../../shared/engine/wasm/exports.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { modelOf } from '../../shared/model/registry.ts';
-import { SpeedSplitter } from '../../shared/scheduler/split-by-speed.ts';
+import { splitBySpeed } from '../../shared/scheduler/split-by-speed.ts';
 import { BlockWork } from '../../worker/pool/block-work.ts';
 import type { MeasureTask, StepPart } from '../../worker/pool/measure.ts';
 import { placeInMemory } from '../../worker/pool/sample-set.ts';
@@ -107,9 +107,9 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   const shards = batch / shardSize;
   // As the pool splits them over workers of one speed.
   const speeds = Array.from({ length: workers }, () => 1);
-  const ranges = new SpeedSplitter()
-    .split(shards, [{ begin: 0, end: shards }], speeds)
-    .map((share) => share.map((range) => ({ range, gradient: memory.parameters(parameters) })));
+  const ranges = splitBySpeed(shards, [{ begin: 0, end: shards }], speeds).map((share) =>
+    share.map((range) => ({ range, gradient: memory.parameters(parameters) })),
+  );
   const vectors = (values: Float32Array): StateVectors => {
     return { values, m: memory.parameters(parameters), v: memory.parameters(parameters) };
   };

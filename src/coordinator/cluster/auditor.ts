@@ -23,14 +23,14 @@ export interface Delivered extends PartialGradient {
   readonly member: Member;
 }
 
-/** The step that partials belong to. */
+/** The step that partial gradients belong to. */
 interface Step {
   readonly t: number;
   readonly weights: WeightsVersion;
 }
 
 /**
- * Looks at what members delivered: compares what two of them computed of the same tree node, and computes in the coordinator's own
+ * Looks at what members delivered: compares what two of them computed of the same shard range, and computes in the coordinator's own
  * thread what they disagree on, or what isn't finite. Whoever is wrong is expelled.
  */
 export class Auditor {
@@ -50,14 +50,18 @@ export class Auditor {
     this.#truth = memory.parameters(parameters);
     this.#levels = Array.from({ length: depth + 1 }, () => memory.parameters(parameters));
     this.#tree = new TreeGradient({
-      ...{ backend: this.#backend, kernel, train, shardSize, levels: this.#levels },
+      backend: this.#backend,
+      kernel,
+      train,
+      shardSize,
+      levels: this.#levels,
       sampler: new Sampler(sampler),
     });
   }
 
   /**
-   * Compares a duplicate with what is known of the same node: one result, or those that make it up.
-   * @returns what is right, where any of it was wrong
+   * Compares a duplicate with what is known of the same shard range: one result, or those that make it up.
+   * @returns what is right, if any of it was wrong
    */
   compare(step: Step, known: readonly Delivered[], duplicate: Delivered): Delivered[] {
     if (areSame(addPartials(this.#kernel, known, duplicate.range, this.#levels), duplicate)) {
@@ -69,7 +73,7 @@ export class Auditor {
   }
 
   /**
-   * Computes again what isn't finite. Another machine's NaN may have other bits: where it isn't finite here either, it stays.
+   * Computes again what isn't finite. Another machine's NaN may have other bits: if it isn't finite here either, it stays.
    * @returns what is finite here
    */
   recheck(step: Step, delivered: readonly Delivered[]): Delivered[] {

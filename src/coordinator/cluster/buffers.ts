@@ -2,10 +2,10 @@ import type { PartialGradient } from '../../shared/engine/executor.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import type { RemotePartial } from './member.ts';
 
-/** Remote partials of one step; more than one a shard come only where pieces were dealt again and again. */
+/** Remote partial gradients of one step; more than one a shard come only after many failures. */
 const MAX_BUFFERS = 512;
 
-/** Where remote partials lie until the step's update is done. */
+/** Buffers that hold remote partial gradients until the step's update is done. */
 export class GradientBuffers {
   readonly #buffers: readonly Float32Array[];
   #used = 0;
@@ -19,7 +19,7 @@ export class GradientBuffers {
     return this.#used < (spare ? this.#buffers.length / 2 : this.#buffers.length);
   }
 
-  /** Only where one is free. */
+  /** To be called only if there is room. */
   copy(partial: RemotePartial): PartialGradient {
     const gradient = this.#buffers[this.#used++] as Float32Array;
     partial.copyTo(gradient);
@@ -27,7 +27,7 @@ export class GradientBuffers {
     return { range, lossSum, correct, gradient };
   }
 
-  /** Those of the step before are free. */
+  /** The buffers of the step before are free. */
   reclaim(): void {
     this.#used = 0;
   }

@@ -1,4 +1,4 @@
-/** Failures and lost connections that a node may have, and the pieces of work that make up for one. */
+/** Failures and lost connections that a node may have, and the assignments that make up for one. */
 const MAX_CRASHES = 10;
 const ASSIGNMENTS_PER_CRASH = 100;
 
@@ -6,12 +6,12 @@ const ASSIGNMENTS_PER_CRASH = 100;
 export class CrashBudget {
   #left = MAX_CRASHES;
 
-  /** It failed at a piece, or was lost. */
+  /** It failed at an assignment, or was lost. */
   spend(): void {
     this.#left = Math.max(0, this.#left - 1);
   }
 
-  /** It did a piece. */
+  /** It did an assignment. */
   earn(): void {
     this.#left = Math.min(MAX_CRASHES, this.#left + 1 / ASSIGNMENTS_PER_CRASH);
   }

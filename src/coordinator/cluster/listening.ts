@@ -8,7 +8,7 @@ import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { isLoopback } from '../../shared/util/loopback.ts';
 import { readToken, type Token } from '../../shared/util/token.ts';
-import { CHUNK_SIZE } from '../../worker/pool/pool.ts';
+import { CHUNK_SIZE } from '../../worker/pool/setup.ts';
 import type { RunEvent } from '../train/observer.ts';
 import type { Cluster } from './cluster.ts';
 import { Hub } from './hub.ts';

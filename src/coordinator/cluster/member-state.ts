@@ -1,117 +1,95 @@
-import { type ShardRange, unitCount } from '../../shared/engine/tree.ts';
-import type { AttemptCounts, ShardLedger } from '../../shared/scheduler/ledger.ts';
-import type { Cost } from '../../shared/scheduler/split-by-cost.ts';
+import type { ShardRange } from '../../shared/engine/tree.ts';
+import { Attempt } from '../../shared/scheduler/attempt.ts';
+import type { Job } from '../../shared/scheduler/job.ts';
+import type { AttemptCounts } from '../../shared/scheduler/ledger.ts';
+import { CLUSTER_POLICY } from '../../shared/scheduler/policy.ts';
+import { SpeedEstimate } from '../../shared/scheduler/speed.ts';
+import type { Watchdog } from '../../shared/scheduler/watchdog.ts';
 import type { Assignment, Member } from './member.ts';
 
-/** Weight of the newest measurement in a member's costs: whatever disturbs one makes it longer. */
-const GAIN = { longer: 0.1, shorter: 0.4 };
-/** Below what the clock tells apart. */
-const LEAST_MS = 0.001;
-/** A member is slow at so many times its expected time, and never before the minimum. */
-const SLOW_FACTOR = 4;
-const SLOW_MINIMUM_MS = 100;
-/** Until its speed is known. */
-const FIRST_MS = 2000;
-
-/** Of a job, what a seat has to do with. */
-interface Work {
-  readonly kind: Assignment['kind'];
-  readonly ledger: Pick<ShardLedger<unknown>, 'hold' | 'abandon' | 'giveUp'>;
-  isUntouched: boolean;
+export interface BeginOptions {
+  /** Others are given the same ranges: nobody waits for this member. */
+  readonly isProbe: boolean;
+  /** Counts the units by why they were assigned. */
+  readonly counts: AttemptCounts | undefined;
 }
 
-/** A piece that a member is at. */
-export interface Attempt {
-  readonly job: Work;
-  readonly ranges: readonly ShardRange[];
-  readonly startedAt: number;
-  /** Others may be given the same nodes. */
-  givenUp: boolean;
-}
-
-interface AttemptEnd {
-  readonly seconds?: number | undefined;
-  readonly failure?: Error;
-}
-
-interface BeginOptions {
-  readonly isProbe?: boolean;
-  readonly counts?: AttemptCounts | undefined;
-}
-
-/** A member's place in the cluster: what it is at, and how fast it is. */
+/** What the cluster knows of a member: what it is at, how fast it is, and what it failed at. */
 export class MemberState {
   readonly member: Member;
-  /** In milliseconds, of a unit and of any units at all; undefined until measured. */
-  readonly costs: Record<Assignment['kind'], Cost | undefined> = { gradient: undefined, evaluate: undefined };
-  attempt: Attempt | undefined;
-  #measuredAt = performance.now();
-  /** Of gradients. */
-  measurements = 0;
+  readonly speeds: Readonly<Record<Assignment['kind'], SpeedEstimate>> = {
+    gradient: new SpeedEstimate(),
+    evaluate: new SpeedEstimate(),
+  };
   /** What it failed at; others are asked first. */
-  failedJob: Work | undefined;
+  failedJob: Job<unknown> | undefined;
+  readonly #watchdog: Watchdog;
+  #work: { readonly attempt: Attempt; readonly kind: Assignment['kind'] } | undefined;
+  #measuredAt: number;
 
-  constructor(member: Member) {
+  constructor(member: Member, watchdog: Watchdog) {
     this.member = member;
+    this.#watchdog = watchdog;
+    this.#measuredAt = watchdog.now();
   }
 
-  /** @param isProbe nobody waits for it @param counts counts the units by why they were dealt */
-  begin(job: Work, ranges: readonly ShardRange[], { isProbe = false, counts }: BeginOptions = {}): Attempt {
-    job.isUntouched = false;
-    if (!isProbe) job.ledger.hold(ranges, counts);
-    else if (counts !== undefined) counts.duplicate += unitCount(ranges);
-    const attempt = { job, ranges, startedAt: performance.now(), givenUp: isProbe };
-    this.attempt = attempt;
-    return attempt;
+  /** It has nothing to do. */
+  get isFree(): boolean {
+    return this.#work === undefined;
   }
 
-  /** It has finished, after so many seconds of computing, or with `failure` never will. */
-  end(attempt: Attempt, { seconds = Number.POSITIVE_INFINITY, failure }: AttemptEnd = {}): void {
-    const { job, ranges, startedAt, givenUp } = attempt;
-    this.attempt = undefined;
-    if (!givenUp) job.ledger.abandon(ranges);
-    if (failure !== undefined) return;
-    this.#measuredAt = performance.now();
-    if (job.kind === 'gradient') this.measurements++;
-    const total = performance.now() - startedAt;
-    const compute = Math.max(LEAST_MS, Math.min(total, 1000 * seconds));
-    const measured = { shard: compute / unitCount(ranges), overhead: total - compute };
-    const before = this.costs[job.kind] ?? measured;
-    const moved = (key: keyof Cost): number => {
-      const change = measured[key] - before[key];
-      return before[key] + (change > 0 ? GAIN.longer : GAIN.shorter) * change;
-    };
-    this.costs[job.kind] = { shard: moved('shard'), overhead: moved('overhead') };
+  /** It is at something that is waited for. */
+  get isAwaited(): boolean {
+    return this.#work?.attempt.isGivenUp === false;
   }
 
-  /** Since its speed was last measured. */
+  /** Milliseconds since its speed was last measured. */
   get unmeasuredMs(): number {
-    return performance.now() - this.#measuredAt;
+    return this.#watchdog.now() - this.#measuredAt;
   }
 
-  /** When its attempt becomes slow; infinite where it has none, or that is given up. */
-  get slowAt(): number {
-    const { attempt } = this;
-    if (attempt === undefined || attempt.givenUp) return Number.POSITIVE_INFINITY;
-    const cost = this.costs[attempt.job.kind];
-    const expected = cost === undefined ? FIRST_MS : cost.overhead + cost.shard * unitCount(attempt.ranges);
-    return attempt.startedAt + Math.max(SLOW_MINIMUM_MS, SLOW_FACTOR * expected);
+  /** Milliseconds until its attempt is slow; infinite if nobody waits for it. */
+  get slowInMs(): number {
+    if (this.#work === undefined || !this.isAwaited) return Number.POSITIVE_INFINITY;
+    const { attempt, kind } = this.#work;
+    return attempt.startedAt + attempt.limitMs(this.speeds[kind], CLUSTER_POLICY) - this.#watchdog.now();
+  }
+
+  begin({ ledger, kind }: Job<unknown>, ranges: readonly ShardRange[], { isProbe, counts }: BeginOptions): void {
+    const attempt = new Attempt({ ledger, ranges, now: this.#watchdog.now(), isProbe, counts });
+    this.#work = { attempt, kind };
+  }
+
+  /** Its attempt has failed, and nothing of it will come. @returns the milliseconds that it took */
+  fail(): number {
+    const work = this.#work;
+    this.#work = undefined;
+    if (work === undefined) return 0;
+    work.attempt.release();
+    return this.#watchdog.now() - work.attempt.startedAt;
+  }
+
+  /**
+   * Its attempt has succeeded.
+   * @param seconds time that it spent on computing alone, if it tells
+   * @returns the milliseconds that it took
+   */
+  succeed(seconds = Number.POSITIVE_INFINITY): number {
+    const work = this.#work;
+    const totalMs = this.fail();
+    if (work === undefined) return totalMs;
+    this.#measuredAt = this.#watchdog.now();
+    this.speeds[work.kind].measure(work.attempt.units, Math.min(totalMs, 1000 * seconds), totalMs);
+    return totalMs;
   }
 
   /** Lets others have what it is slow at. */
   giveUpSlow(): void {
-    if (performance.now() >= this.slowAt) this.#giveUp('giveUp');
+    if (this.slowInMs <= 0) this.#work?.attempt.giveUp();
   }
 
-  /** Lets others have what it is at: it goes. */
+  /** Lets others have what it is at, because it goes. */
   leave(): void {
-    this.#giveUp('abandon');
-  }
-
-  #giveUp(how: 'giveUp' | 'abandon'): void {
-    const { attempt } = this;
-    if (attempt === undefined || attempt.givenUp) return;
-    attempt.givenUp = true;
-    attempt.job.ledger[how](attempt.ranges);
+    this.#work?.attempt.release();
   }
 }

@@ -4,23 +4,23 @@ import type { GradientPhases, PartialGradient, WeightsVersion } from '../../shar
 import type { ShardRange } from '../../shared/engine/tree.ts';
 import type { AttemptCounts } from '../../shared/scheduler/ledger.ts';
 
-/** Work for one member: disjoint nodes of a step's reduction tree, or ranges of the test set's chunks. */
+/** Work for one member: disjoint ranges of a step's reduction tree, or of the test set's chunks. */
 export interface Assignment {
   readonly kind: 'gradient' | 'evaluate';
-  /** Updates done before; of an evaluation too. */
+  /** Updates done before the step or the evaluation. */
   readonly t: number;
   readonly weights: WeightsVersion;
   readonly ranges: readonly ShardRange[];
 }
 
-/** The gradient sum of a node in a buffer that isn't the cluster's: it is copied, or given back. */
+/** A partial gradient in a buffer that isn't the cluster's: it is copied before the buffer is used again. */
 export interface RemotePartial extends LossSum {
   readonly range: ShardRange;
   /** Writes the gradient over `target`, [parameters]. */
   copyTo(target: Float32Array): void;
 }
 
-/** `seconds`: of computing alone; all of the time where it isn't told. `phases`: what they were spent on; on computing where it isn't told. */
+/** `seconds`: spent on computing alone; all of the time by default. `phases`: what they were spent on; on computing by default. */
 export type AssignmentResult =
   | {
       readonly kind: 'gradient';
@@ -30,10 +30,10 @@ export type AssignmentResult =
     }
   | { readonly kind: 'evaluate'; readonly chunks: readonly EvaluatedChunks[]; readonly seconds?: number };
 
-/** A member left, or its connection was lost: no fault of the piece that it was at. */
+/** A member left, or its connection was lost: no fault of its assignment. */
 export class MemberGoneError extends Error {}
 
-/** What became of the shards that a member was given, why it was given them, and how many partials it sent for them. */
+/** What became of the shards that a member was given, why it was given them, and how many partial gradients it sent for them. */
 export interface ShardCounts {
   readonly assigned: AttemptCounts;
   done: number;
@@ -42,15 +42,15 @@ export interface ShardCounts {
   partials: number;
 }
 
-/** Whoever computes pieces: the coordinator's own threads, or a remote node. */
+/** Whatever the cluster gives work to: the coordinator's own threads, or a remote node. */
 export interface Member {
   /** The metrics' node label. */
   readonly name: string;
   /** Threads, which stand for its speed until that is measured. */
   readonly threads: number;
   /**
-   * One piece at a time.
-   * @throws MemberGoneError where the member left, anything else where it failed at the piece; nothing of it will come then
+   * Computes one assignment at a time.
+   * @throws MemberGoneError if the member left, anything else if it failed; nothing of the assignment will come then
    */
   work(assignment: Assignment): Promise<AssignmentResult>;
   /** It delivered what was computed otherwise elsewhere, and in the coordinator too. It gets no more work. */

@@ -1,9 +1,7 @@
 import { type ShardRange, splitOf } from '../engine/tree.ts';
+import { MAX_ATTEMPTS } from './policy.ts';
 
-/** Tries of one unit before the round is given up. */
-const MAX_ATTEMPTS = 5;
-
-/** Why a unit is dealt: nobody had it; somebody failed at it or was lost with it; somebody slow is still at it. */
+/** Why a unit is assigned: nobody had it; somebody failed at it or was lost with it; somebody slow is still at it. */
 export type AttemptReason = 'first' | 'retry' | 'duplicate';
 export type AttemptCounts = Record<AttemptReason, number>;
 
@@ -12,13 +10,13 @@ interface Unit {
   /** Attempts under way. */
   held: number;
   failures: number;
-  /** Of the next time that it is dealt. */
+  /** Why it is assigned the next time. */
   reason: AttemptReason;
 }
 
 /**
- * What is done, under way and missing of one step's nodes (or of an evaluation's chunks). A unit may be computed twice;
- * attempts that settle after the round was closed never reach it.
+ * What is done, under way and missing of a job's units: the shards of a step or the chunks of an evaluation. A unit may be
+ * computed twice.
  */
 export class ShardLedger<Result> {
   readonly units: number;
@@ -26,8 +24,9 @@ export class ShardLedger<Result> {
   readonly #results = new Map<number, Result>();
   readonly #states: readonly Unit[];
   #left = 0;
+  #isUntouched = true;
 
-  /** @param units of the whole tree @param wanted disjoint nodes of it */
+  /** @param units the whole tree's @param wanted disjoint ranges of the tree */
   constructor(units: number, wanted: readonly ShardRange[]) {
     this.units = units;
     this.#wanted = wanted;
@@ -38,8 +37,9 @@ export class ShardLedger<Result> {
     });
   }
 
-  /** An attempt at these nodes has begun. @param counts counts the units by why they were dealt */
+  /** An attempt at these ranges begins. @param counts counts the units by why they were assigned */
   hold(ranges: readonly ShardRange[], counts?: AttemptCounts): void {
+    this.#isUntouched = false;
     this.#each(ranges, (unit) => {
       unit.held++;
       if (counts !== undefined) counts[unit.reason]++;
@@ -47,16 +47,16 @@ export class ShardLedger<Result> {
     });
   }
 
-  /** Nobody waits for this attempt any more; it may still succeed. */
-  abandon(ranges: readonly ShardRange[]): void {
+  /** Nobody waits for this attempt any more. */
+  release(ranges: readonly ShardRange[]): void {
     this.#each(ranges, (unit) => {
       unit.held--;
     });
   }
 
-  /** As `abandon`, of an attempt that is slow and goes on. */
+  /** As `release`, for an attempt that is slow and may still succeed. */
   giveUp(ranges: readonly ShardRange[]): void {
-    this.abandon(ranges);
+    this.release(ranges);
     this.#each(ranges, (unit) => {
       unit.reason = 'duplicate';
     });
@@ -72,15 +72,15 @@ export class ShardLedger<Result> {
 
   /** @returns a unit that failed too often to be tried again, if there is one */
   fail(ranges: readonly ShardRange[]): number | undefined {
-    let retriesExhausted: number | undefined;
+    let exhausted: number | undefined;
     this.#each(ranges, (unit, index) => {
       unit.reason = 'retry';
-      if (++unit.failures >= MAX_ATTEMPTS) retriesExhausted ??= index;
+      if (++unit.failures >= MAX_ATTEMPTS) exhausted ??= index;
     });
-    return retriesExhausted;
+    return exhausted;
   }
 
-  /** What is neither done nor under way, as ranges of units; none reaches from one wanted node into the next. */
+  /** What is neither done nor under way, as ranges of units; none reaches from one wanted range into the next. */
   missing(): ShardRange[] {
     return this.#wanted.flatMap((range) => this.#missingOf(range));
   }
@@ -100,21 +100,26 @@ export class ShardLedger<Result> {
     return ranges;
   }
 
-  /** Whether all of it is there, in whatever nodes. */
+  /** Whether all of it is there, in whatever ranges. */
   isDone({ begin, end }: ShardRange): boolean {
     return this.#states.slice(begin, end).every(({ done }) => done);
+  }
+
+  /** No attempt has begun. */
+  get isUntouched(): boolean {
+    return this.#isUntouched;
   }
 
   get complete(): boolean {
     return this.#left === 0;
   }
 
-  /** Disjoint results that make up the wanted nodes, ascending. Only of a complete round. */
+  /** Disjoint results that make up the wanted ranges, ascending. To be called only if the ledger is complete. */
   results(): Result[] {
     return this.#wanted.flatMap((range) => this.resultsOf(range) ?? []);
   }
 
-  /** Disjoint results that make up a node, ascending; undefined where some are missing. */
+  /** Disjoint results that make up a range, ascending; undefined if some are missing. */
   resultsOf(range: ShardRange): Result[] | undefined {
     const result = this.#results.get(this.#key(range));
     if (result !== undefined) return [result];

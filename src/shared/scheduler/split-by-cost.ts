@@ -1,39 +1,37 @@
 import { type ShardRange, splitOf } from '../engine/tree.ts';
+import type { Cost } from './speed.ts';
 
-/** Costs that differ by less are the same: measured ones always move a little, and a new deal takes a search. */
-const SAME = 0.05;
+/** Costs that differ by less, as a share, are the same: measured ones always move a little, and a new split takes a search. */
+const SAME_COST = 0.05;
 
-/** What shards cost on a machine, in any common unit of time. */
-export interface Cost {
-  /** Of each shard, above 0. */
-  readonly shard: number;
-  /** Of any shards at all: weights and gradients on their way. */
-  readonly overhead: number;
-}
+/** A split of the whole tree: for each machine its ranges, none, one or two, ascending. */
+export type Split = readonly (readonly ShardRange[])[];
 
 /**
- * Deals the whole tree to machines by their costs so that each gets at most two tree nodes, which is what it has to send. Unlike
- * `Dealer`, which hits the speeds to a shard, it takes the deal that is done first of those that are possible so.
+ * Splits the whole tree over machines by their costs so that each gets at most two ranges of the tree, which is what it has
+ * to send. `splitBySpeed` meets the speeds to a shard; this takes the split that is done first among those that are possible so.
+ * @param costs one a machine
  */
-export class CostSplitter {
+export function splitByCost(shards: number, costs: readonly Cost[]): Split {
+  return fastest(runsFrom(shards), costs).split;
+}
+
+/** `splitByCost` that keeps its last split as long as the costs stay almost the same. */
+export class SteadySplit {
   #shards = 0;
   #costs: readonly Cost[] = [];
-  #parts: readonly (readonly ShardRange[])[] = [];
+  #split: Split = [];
   #time = 0;
 
-  /**
-   * @param costs one a machine
-   * @returns per machine its nodes: none, one or two, ascending
-   */
-  split(shards: number, costs: readonly Cost[]): readonly (readonly ShardRange[])[] {
+  split(shards: number, costs: readonly Cost[]): Split {
     if (shards !== this.#shards || !this.#isLikeBefore(costs)) {
+      const { split, time } = fastest(runsFrom(shards), costs);
       this.#shards = shards;
       this.#costs = costs;
-      const { parts, time } = fairest(runsFrom(shards), costs);
-      this.#parts = parts;
+      this.#split = split;
       this.#time = time;
     }
-    return this.#parts;
+    return this.#split;
   }
 
   #isLikeBefore(costs: readonly Cost[]): boolean {
@@ -42,15 +40,15 @@ export class CostSplitter {
       costs.every(({ shard, overhead }, i) => {
         const before = this.#costs[i] as Cost;
         return (
-          Math.abs(shard - before.shard) < SAME * before.shard &&
-          Math.abs(overhead - before.overhead) < SAME * this.#time
+          Math.abs(shard - before.shard) < SAME_COST * before.shard &&
+          Math.abs(overhead - before.overhead) < SAME_COST * this.#time
         );
       })
     );
   }
 }
 
-/** A run of shards that at most two nodes make up. */
+/** A run of shards that at most two ranges of the tree make up. */
 interface Run {
   readonly end: number;
   readonly ranges: readonly ShardRange[];
@@ -76,19 +74,19 @@ function runsFrom(shards: number): Run[][] {
   ]);
 }
 
-/** How far a deal has come: all shards before some place are dealt. */
+/** A split of the shards before some place over the first machines. */
 interface Stage {
-  /** Of the machine that takes longest so far. */
+  /** What the slowest machine takes so far. */
   readonly time: number;
   readonly before: Stage | undefined;
   readonly ranges: readonly ShardRange[];
 }
 
-/** The deal whose slowest machine is done first: machine by machine, the best way to each place. */
-function fairest(
+/** The split whose slowest machine is done first: machine by machine, the best way to each place. */
+function fastest(
   runs: readonly (readonly Run[])[],
   costs: readonly Cost[],
-): { readonly parts: ShardRange[][]; readonly time: number } {
+): { readonly split: Split; readonly time: number } {
   let stages: (Stage | undefined)[] = [{ time: 0, before: undefined, ranges: [] }];
   for (const { shard, overhead } of costs) {
     const next: (Stage | undefined)[] = [];
@@ -102,10 +100,10 @@ function fairest(
     }
     stages = next;
   }
-  const parts: ShardRange[][] = [];
+  const split: (readonly ShardRange[])[] = [];
   const last = stages[runs.length - 1];
   for (let stage = last; stage?.before !== undefined; stage = stage.before) {
-    parts.unshift([...stage.ranges]);
+    split.unshift(stage.ranges);
   }
-  return { parts, time: last?.time ?? 0 };
+  return { split, time: last?.time ?? 0 };
 }

@@ -3,17 +3,31 @@ import { TfjsBackend } from '../../shared/engine/tfjs/backend.ts';
 import { loadTfjs } from '../../shared/engine/tfjs/load.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
+import type { KernelPlan } from '../../shared/engine/wasm/plan.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import type { SampleSet } from './sample-set.ts';
 import { StartupMutex } from './startup-mutex.ts';
-import type { ThreadSetup } from './thread.ts';
 
 export type BackendName = 'kernel' | 'tfjs';
 
+/** What a thread's backend is made from. */
+export interface BackendSetup {
+  readonly backend: BackendName;
+  /** Only for the kernel backend, which can't run every model. */
+  readonly plan: KernelPlan | undefined;
+  readonly memory: WebAssembly.Memory;
+  readonly layout: ModelLayout;
+  readonly train: SampleSet;
+  /** Lets one thread at a time start a backend that can't be started by two at once. */
+  readonly startupMutex: Int32Array;
+  /** Names this start among all of the process. */
+  readonly owner: number;
+}
+
 /** The backend of this thread, ready to compute. */
-export function startBackend(setup: ThreadSetup, kernel: KernelExports): Backend {
-  const { backend, plan, memory, layout, train, startupMutex, owner } = setup;
-  if (backend === 'kernel') return new KernelBackend(kernel, plan, memory);
+export function startBackend(setup: BackendSetup, kernel: KernelExports): Backend {
+  const { plan, memory, layout, train, startupMutex, owner } = setup;
+  if (plan !== undefined) return new KernelBackend(kernel, plan, memory);
   // The addon keeps the names of all operations' attributes in a set that is the whole process's and has no lock, and every
   // operation enters its own. Two threads that enter names at the same time damage it: crashes and endless loops were seen.
   // Once every name is in it, it is only read. So one thread must have done whatever a step does, forward, gradients and

@@ -12,13 +12,13 @@ export const BARRIER_WORDS = RING_SLOTS * WORDS;
 /** Most workers that wait for each other. */
 export const MAX_WAITING = 0xfff;
 const GENERATION_SHIFT = 12;
-/** Tickets come round after this many steps: far more than a worker can be late by before its thread is ended. */
+/** Generations are used again after this many steps: far more than a worker can be late by before its thread is ended. */
 const GENERATIONS = 0x7ffff;
 const CLOSED = 0;
 
 /**
  * Where the workers of a step wait for each other: all have computed before one updates, all have updated before one begins
- * on the next step. Each word holds the step's ticket and how many are missing, so that "all are here" and "nobody waits any
+ * on the next step. Each word holds the step's generation and how many are missing, so that "all are here" and "nobody waits any
  * more" can't both happen.
  */
 export class StepBarriers {
@@ -31,7 +31,7 @@ export class StepBarriers {
 
   // The pool's side.
 
-  /** @returns the ticket, above 0, of a step with so many workers, 1 to MAXIMUM_WAITING */
+  /** @returns the generation, above 0, of a step with so many workers, 1 to MAX_WAITING */
   open(workers: number): number {
     this.#generation = (this.#generation % GENERATIONS) + 1;
     for (const gate of [COMPUTED, UPDATED]) {
@@ -40,7 +40,7 @@ export class StepBarriers {
     return this.#generation;
   }
 
-  /** Sends those who wait away. @returns false where all had computed: they have gone on to the update */
+  /** Sends those who wait away. @returns false if all had computed: they have gone on to the update */
   close(generation: number): boolean {
     const open = this.#close(generation, COMPUTED);
     this.#close(generation, UPDATED);
@@ -91,7 +91,7 @@ export class StepBarriers {
     const deadline = performance.now() + spinMs;
     let word = Atomics.load(this.words, at);
     while (word >> GENERATION_SHIFT === generation && word !== complete) {
-      // The deadline changes nothing but that no wait is forever.
+      // The timeout changes nothing; no wait is for ever.
       if (performance.now() >= deadline) Atomics.wait(this.words, at, word, 1000);
       word = Atomics.load(this.words, at);
     }

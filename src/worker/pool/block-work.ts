@@ -1,9 +1,10 @@
 import type { ShardRange } from '../../shared/engine/tree.ts';
+import { MAX_UPDATE_FAILURES } from '../../shared/scheduler/policy.ts';
 
-/** Tries that may fail in one update. */
-const MAX_FAILURES = 20;
-
-/** What is missing and under way of an update's blocks. A block is applied by one worker at a time. */
+/**
+ * What is missing and under way of an update's blocks. Unlike a shard, a block is given to one worker at a time, since workers
+ * write it to the same place.
+ */
 export class BlockWork {
   readonly #missing: ShardRange[];
   #underWay = 0;
@@ -17,12 +18,12 @@ export class BlockWork {
     return this.#missing.length === 0 && this.#underWay === 0;
   }
 
-  /** Somebody is at a block. */
+  /** Whether a worker is at a block. */
   get underWay(): boolean {
     return this.#underWay > 0;
   }
 
-  /** What nobody is at, in at most as many runs as there are workers, of almost the same length. */
+  /** Takes the blocks that nobody is at, in at most as many runs as there are workers, of almost the same length. */
   take(workers: number): ShardRange[] {
     if (workers === 0) return [];
     const runs = this.#missing.splice(0).flatMap((range) => slices(range, workers));
@@ -40,9 +41,9 @@ export class BlockWork {
     this.#missing.push(blocks);
   }
 
-  /** @returns whether it has failed so often that it is hopeless */
+  /** @returns whether it has failed too often to be tried again */
   fail(): boolean {
-    return ++this.#failures >= MAX_FAILURES;
+    return ++this.#failures >= MAX_UPDATE_FAILURES;
   }
 }
 

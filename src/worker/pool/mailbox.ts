@@ -1,7 +1,7 @@
 import type { GradientPhases } from '../../shared/engine/executor.ts';
 import type { ShardRange } from '../../shared/engine/tree.ts';
 
-/** Most nodes that one command carries: a run of shards covers at most two nodes a level of the tree. */
+/** Most ranges that one command carries: a run of shards has at most two ranges a level of the tree. */
 export const MAX_RANGES = 40;
 
 const SEQUENCE = 0;
@@ -23,19 +23,19 @@ const BLOCKS = 6;
 const SECONDS = 8;
 const OUTCOME = 14;
 const COUNT = 15;
-const NODES = 16;
-const NODE_WORDS = 3;
-const ENTRY_WORDS = NODES + NODE_WORDS * MAX_RANGES;
+const TARGETS = 16;
+const TARGET_WORDS = 3;
+const ENTRY_WORDS = TARGETS + TARGET_WORDS * MAX_RANGES;
 
 /** 32-bit words of one mailbox. */
 export const MAILBOX_WORDS = ENTRIES + DEPTH * ENTRY_WORDS;
 
-/** Of an answer, in the order of their words. */
+/** Seconds of an answer, in the order of their words. */
 const TIMES = ['total', 'work', 'sample', 'compute', 'reduce', 'update'] as const;
 
 const KINDS = ['gradient', 'step', 'update', 'evaluate'] as const;
 
-/** A tree node (of shards, or of evaluation chunks) and the region that receives its result. */
+/** A range of the tree (of shards, or of evaluation chunks) and the region that receives its result. */
 export interface RangeTarget {
   readonly range: ShardRange;
   /** Pointer to a result region. */
@@ -43,8 +43,8 @@ export interface RangeTarget {
 }
 
 /**
- * `gradient` and `evaluate` fill the regions of their assignments, `update` applies blocks of an update record; `step` is a
- * gradient and then, once all workers with the same ticket have theirs, an update.
+ * `gradient` and `evaluate` fill the regions of their targets, `update` applies blocks of an update record; `step` is a
+ * gradient and then, once all workers of the same generation have theirs, an update.
  */
 export interface Command {
   readonly kind: (typeof KINDS)[number];
@@ -52,9 +52,9 @@ export interface Command {
   /** Pointer to the weights. */
   readonly weights: number;
   readonly targets: readonly RangeTarget[];
-  /** Of a step's barriers; 0: none. */
+  /** Generation of the step's barriers; 0: none. */
   readonly generation: number;
-  /** The ticket of the step whose update must be complete before this one begins; 0: none. */
+  /** Generation of the step whose update must be complete before this one begins; 0: none. */
   readonly after: number;
   /** Which update record, and which of its blocks. */
   readonly record: number;
@@ -65,19 +65,25 @@ export interface Command {
 export interface Answer extends GradientPhases {
   /** From when the worker came to it to its end, waiting for the others included. */
   readonly total: number;
-  /** On the assignments, whatever the phase. */
+  /** Spent on the targets, whatever the phase. */
   readonly work: number;
   readonly update: number;
-  /** The regions are filled. Not so where the step before was broken off. */
+  /** The regions are filled. Not so if the step before was broken off. */
   readonly computed: boolean;
   /** The blocks are applied. */
   readonly updated: boolean;
 }
 
-/** To a command that was broken off, or lost with its worker. */
+/** The answer to a command that was broken off, or lost with its worker. */
 export const NOTHING_DONE: Answer = {
-  ...{ total: 0, work: 0, sample: 0, compute: 0, reduce: 0, update: 0 },
-  ...{ computed: false, updated: false },
+  total: 0,
+  work: 0,
+  sample: 0,
+  compute: 0,
+  reduce: 0,
+  update: 0,
+  computed: false,
+  updated: false,
 };
 
 /**
@@ -93,7 +99,7 @@ export class Mailbox {
 
   // The pool's side.
 
-  /** A new thread starts on a clean sheet: its predecessor's commands are no longer there. */
+  /** A new thread finds nothing to do: its predecessor's commands are gone. */
   reset(): void {
     Atomics.store(this.words, THREAD, 0);
     Atomics.store(this.words, FINISHED, Atomics.load(this.words, SEQUENCE));
@@ -113,10 +119,10 @@ export class Mailbox {
     this.words[at + BLOCKS + 1] = blocks.end;
     this.words[at + COUNT] = targets.length;
     for (const [i, { range, region }] of targets.entries()) {
-      const node0 = at + NODES + NODE_WORDS * i;
-      this.words[node0] = range.begin;
-      this.words[node0 + 1] = range.end;
-      this.words[node0 + 2] = region;
+      const target = at + TARGETS + TARGET_WORDS * i;
+      this.words[target] = range.begin;
+      this.words[target + 1] = range.end;
+      this.words[target + 2] = region;
     }
     Atomics.store(this.words, SEQUENCE, sequence);
     Atomics.notify(this.words, SEQUENCE);
@@ -127,15 +133,19 @@ export class Mailbox {
     return ((Atomics.load(this.words, FINISHED) - sequence) | 0) >= 0;
   }
 
-  /** To a finished command, until DEPTH others were sent. */
+  /** The answer to a finished command, until DEPTH others were sent. */
   answer(sequence: number): Answer {
     const at = entryOf(sequence);
     const time = (name: (typeof TIMES)[number]): number =>
       (this.words[at + SECONDS + TIMES.indexOf(name)] as number) / 1e6;
     const outcome = this.words[at + OUTCOME] as number;
     return {
-      ...{ total: time('total'), work: time('work'), sample: time('sample') },
-      ...{ compute: time('compute'), reduce: time('reduce'), update: time('update') },
+      total: time('total'),
+      work: time('work'),
+      sample: time('sample'),
+      compute: time('compute'),
+      reduce: time('reduce'),
+      update: time('update'),
       computed: (outcome & 1) !== 0,
       updated: (outcome & 2) !== 0,
     };
@@ -160,7 +170,7 @@ export class Mailbox {
     const last = Atomics.load(this.words, FINISHED);
     const deadline = performance.now() + spinMs;
     while (Atomics.load(this.words, SEQUENCE) === last) {
-      // The deadline changes nothing but that no wait is forever.
+      // The timeout changes nothing; no wait is for ever.
       if (performance.now() >= deadline) Atomics.wait(this.words, SEQUENCE, last, 1000);
     }
     const at = entryOf((last + 1) | 0);
@@ -174,8 +184,8 @@ export class Mailbox {
       record: word(RECORD),
       blocks: { begin: word(BLOCKS), end: word(BLOCKS + 1) },
       targets: Array.from({ length: word(COUNT) }, (_, i) => {
-        const node = NODES + NODE_WORDS * i;
-        return { range: { begin: word(node), end: word(node + 1) }, region: word(node + 2) >>> 0 };
+        const target = TARGETS + TARGET_WORDS * i;
+        return { range: { begin: word(target), end: word(target + 1) }, region: word(target + 2) >>> 0 };
       }),
     };
   }

@@ -25,7 +25,7 @@ export interface MeasureTask {
   readonly meet?: Meeting;
 }
 
-/** One worker's part of a training step: it samples, computes and adds up its nodes, and updates its slice. */
+/** One worker's part of a training step: it samples, computes and adds up its ranges, and updates its slice. */
 export interface StepPart extends Pick<TreeGradientOptions, 'train' | 'shardSize' | 'levels'> {
   readonly sampler: SamplerOptions;
   readonly ranges: UpdatePlan['partials'];

@@ -5,7 +5,7 @@ import { padded, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
 /** Bytes before a region's data; a cache line. */
 const HEADER = 64;
 
-/** The result of a gradient command: a partial. */
+/** The result of a gradient command: a partial gradient. */
 export class PartialRegion {
   /** [parameters] */
   readonly gradient: Float32Array;
@@ -32,7 +32,7 @@ export class PartialRegion {
   }
 }
 
-/** The result of an evaluation command over the chunks of a node: a loss sum a chunk, a class a sample. */
+/** The result of an evaluation command over a range of chunks: a loss sum a chunk, a class a sample. */
 export class EvaluationRegion {
   readonly range: ShardRange;
   /** [chunks] */
@@ -57,14 +57,14 @@ export class EvaluationRegion {
     return this.#classes;
   }
 
-  /** [chunkSize]: the classes of one of the node's chunks. */
+  /** [chunkSize]: the classes of one of the range's chunks. */
   predictions(chunk: number): Uint8Array {
     const first = (chunk - this.range.begin) * this.#chunkSize;
     return this.#classes.subarray(first, first + this.#chunkSize);
   }
 }
 
-/** The regions that results are written to: each is free, with an attempt, or lent to the pool's caller. */
+/** The regions that results are written to: each is free, belongs to an attempt, or is lent to the pool's caller. */
 export class RegionStore {
   readonly #partials = new Map<number, PartialRegion>();
   readonly #free: number[] = [];

@@ -9,7 +9,7 @@ export interface SampleSet {
   readonly labels: Uint8Array;
 }
 
-/** A part of the data set where the kernel finds it. */
+/** Copies a part of the data set into the memory, unless it lies there already. */
 export function placeInMemory(memory: SharedMemory, { images, labels }: Split): SampleSet {
   return { images: memory.hold(images), labels: memory.hold(labels) };
 }

@@ -1,48 +1,16 @@
 import { threadId } from 'node:worker_threads';
 import type { Backend, SampleBatch } from '../../shared/engine/backend.ts';
-import { Sampler, type SamplerOptions } from '../../shared/engine/sampler.ts';
+import { Sampler } from '../../shared/engine/sampler.ts';
 import { TreeGradient } from '../../shared/engine/tree-gradient.ts';
-import { BlockUpdater, type UpdateRecordPlan } from '../../shared/engine/update.ts';
+import { BlockUpdater } from '../../shared/engine/update.ts';
 import { instantiateKernel } from '../../shared/engine/wasm/exports.ts';
-import type { KernelPlan } from '../../shared/engine/wasm/plan.ts';
-import type { ModelLayout } from '../../shared/model/layout.ts';
-import { type BackendName, startBackend } from './backend.ts';
+import { startBackend } from './backend.ts';
 import { StepBarriers } from './barrier.ts';
 import { CompletionSignal } from './completion-signal.ts';
-import { type Faults, strike } from './faults.ts';
+import { injectFault } from './faults.ts';
 import { type Answer, type Command, Mailbox, NOTHING_DONE, type RangeTarget } from './mailbox.ts';
 import { EvaluationRegion, PartialRegion } from './regions.ts';
-import type { SampleSet } from './sample-set.ts';
-
-/** What a worker needs to know, once; all views lie in the shared memory, so their offsets are the kernel's pointers. */
-export interface ThreadSetup {
-  readonly worker: number;
-  readonly memory: WebAssembly.Memory;
-  readonly kernel: WebAssembly.Module;
-  readonly plan: KernelPlan;
-  readonly backend: BackendName;
-  readonly layout: ModelLayout;
-  readonly mailbox: Int32Array;
-  readonly signal: Int32Array;
-  readonly barriers: Int32Array;
-  readonly train: SampleSet;
-  readonly test: SampleSet;
-  readonly sampler: SamplerOptions;
-  readonly shardSize: number;
-  /** Test samples of one evaluation chunk. */
-  readonly chunkSize: number;
-  /** Gradient vectors to reduce in, one a level of the tree. */
-  readonly levels: readonly Float32Array[];
-  readonly updates: readonly UpdateRecordPlan[];
-  readonly updateScratch: readonly Float32Array[];
-  /** How long to poll for the next command, and for the other workers, before sleeping; 0 where threads outnumber the processors. */
-  readonly spinMs: number;
-  readonly faults: Faults;
-  /** Whose turn it is to start a backend that can't be started by two at once. */
-  readonly startupMutex: Int32Array;
-  /** This start's own, among all of the process. */
-  readonly owner: number;
-}
+import type { ThreadSetup } from './thread-setup.ts';
 
 /** The task that each Piscina thread runs for as long as the pool lives: one command after the other from its mailbox. */
 export function resident(setup: ThreadSetup): void {
@@ -74,12 +42,7 @@ class Worker {
     this.#updaters = setup.updates.map((plan) => new BlockUpdater(kernel, plan, setup.updateScratch));
     const { train, shardSize, levels } = setup;
     const sampler = new Sampler(setup.sampler);
-    this.#tree = new TreeGradient({
-      ...{ backend: this.#backend, kernel, sampler },
-      train,
-      shardSize,
-      levels,
-    });
+    this.#tree = new TreeGradient({ backend: this.#backend, kernel, sampler, train, shardSize, levels });
     this.#chunk = { indices: new Int32Array(setup.chunkSize), shifts: new Int8Array(2 * setup.chunkSize) };
   }
 
@@ -93,7 +56,7 @@ class Worker {
     const computed = performance.now();
     const updated = kind === 'update' || (kind === 'step' && this.#barriers.computed(generation, spinMs));
     const entered = performance.now();
-    if (updated && kind === 'step') strike(this.#setup.faults, this.#setup.worker, command.t, 'update');
+    if (updated && kind === 'step') injectFault(this.#setup.faults, this.#setup.worker, command.t, 'update');
     if (updated) this.#updaters[record]?.apply(blocks);
     if (updated && kind === 'step') this.#barriers.updated(generation);
     const end = performance.now();
@@ -101,7 +64,7 @@ class Worker {
     return { total: (end - begin) / 1000, work, ...this.#phases(work, update, record), computed: true, updated };
   }
 
-  /** Of a command: what its parts took, of what it took to work and to update. */
+  /** Seconds of a command's phases, from those that it took to work and to update. */
   #phases(work: number, update: number, record: number): Pick<Answer, 'sample' | 'compute' | 'reduce' | 'update'> {
     const sample = this.#backend.sampling.take();
     const [inTree, inBlocks] = [this.#tree.reducing.take(), this.#updaters[record]?.reducing.take() ?? 0];
@@ -114,9 +77,9 @@ class Worker {
   }
 
   #compute({ kind, t, weights, targets }: Command): void {
-    const { memory, plan, worker, faults } = this.#setup;
-    this.#backend.setWeights(new Float32Array(memory.buffer, weights, plan.parameters));
-    if (kind !== 'evaluate') strike(faults, worker, t, 'compute');
+    const { memory, layout, worker, faults } = this.#setup;
+    this.#backend.setWeights(new Float32Array(memory.buffer, weights, layout.parameters));
+    if (kind !== 'evaluate') injectFault(faults, worker, t, 'compute');
     for (const target of targets) {
       if (kind === 'evaluate') this.#evaluate(target);
       else this.#gradient(t, target);
@@ -124,7 +87,7 @@ class Worker {
   }
 
   #gradient(t: number, { range, region }: RangeTarget): void {
-    const partial = new PartialRegion(this.#setup.memory.buffer, region, this.#setup.plan.parameters);
+    const partial = new PartialRegion(this.#setup.memory.buffer, region, this.#setup.layout.parameters);
     partial.write(this.#tree.sum(t, range, partial.gradient));
   }
 

@@ -1,72 +1,54 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { type ShardRange, unitCount } from '../../shared/engine/tree.ts';
+import type { JobOptions } from '../../shared/scheduler/job.ts';
+import { MAX_ATTEMPTS } from '../../shared/scheduler/policy.ts';
+import { SpeedEstimate } from '../../shared/scheduler/speed.ts';
 import { WorkerError } from '../../shared/util/errors.ts';
-import type { BlockWork } from './block-work.ts';
-import type { Job } from './job.ts';
-import { type Command, Mailbox } from './mailbox.ts';
+import type { CommandAttempt } from './command-attempt.ts';
+import { Mailbox } from './mailbox.ts';
 import { StartupMutex } from './startup-mutex.ts';
-import type { ThreadSetup } from './thread.ts';
+import type { ThreadSetup, WorkerSetup } from './thread-setup.ts';
 
-const MAX_LAUNCHES = 5;
-/** Weight of the newest measurement in a worker's speed. */
-const SPEED_GAIN = 0.1;
-
-/** What it guards is the process's, so all crews share it; so do the tickets. */
-const START_UP = new StartupMutex(new Int32Array(new SharedArrayBuffer(4)));
+/** What it guards is the process's, so all pools share it; so do the owners' numbers. */
+const STARTUP_MUTEX = new StartupMutex(new Int32Array(new SharedArrayBuffer(4)));
 let owners = 0;
 
-/** What the crew itself gives to each start. */
-export type WorkerThreadSetup = Omit<ThreadSetup, 'startupMutex' | 'owner'>;
-
-/** A command that a worker was given. Its regions are the attempt's own until it has settled. */
-export interface Attempt {
-  readonly command: Command;
-  readonly ranges: readonly ShardRange[];
-  /** What the nodes belong to; none where the command is only an update. */
-  readonly job: Job | undefined;
-  /** What the command's blocks belong to, unless they were given to others since. */
-  blocks: BlockWork | undefined;
-  readonly sequence: number;
-  /** When it came to be the worker's first; in milliseconds. */
-  startedAt: number;
-  /** Counts among the readers of its job's weights. */
-  reads: boolean;
-  /** Others were given the same nodes since. */
-  abandoned: boolean;
-}
-
-/** A worker: the thread that listens to the mailbox now, and what it is at. */
-export interface Slot {
+/** A worker's place in the pool: the mailbox that its thread listens to, whichever that is now, and what it is at. */
+export interface WorkerSlot {
   readonly worker: number;
-  readonly setup: WorkerThreadSetup;
+  readonly setup: WorkerSetup;
   readonly mailbox: Mailbox;
   /** In the order in which the worker takes them; at most DEPTH. */
-  readonly queue: Attempt[];
-  /** Units per second; undefined until measured. */
-  readonly speeds: Record<Job['kind'], number | undefined>;
+  readonly queue: CommandAttempt[];
+  readonly speeds: Readonly<Record<JobOptions['kind'], SpeedEstimate>>;
+  /** Since when it has been given no part of any work, by the watchdog's time; undefined if it was given one the last time. */
+  unusedSince: number | undefined;
   /** Starts without a single finished command. */
   launches: number;
+  /** The thread is being ended, and hasn't ended yet. */
+  isEnding: boolean;
 }
 
 export interface WorkerThreadEvents {
-  /** The worker's thread is gone, and with it everything that could still write to its attempt's buffers. */
-  readonly onLost: (slot: Slot, cause: Error) => void;
+  /** The worker's thread is gone, and with it everything that could still write to its attempts' buffers. */
+  readonly onLost: (slot: WorkerSlot, cause: Error) => void;
   /** A worker can't start at all. */
   readonly onFatal: (error: WorkerError) => void;
+  /** The number of threads that are up has changed. */
+  readonly onReady: (ready: number) => void;
 }
 
-/** The threads, each in one resident Piscina task, and replaced where it dies. */
+/** The threads, each in one resident Piscina task, and replaced when it dies. */
 export class WorkerThreads {
-  readonly slots: readonly Slot[];
+  readonly slots: readonly WorkerSlot[];
   readonly #piscina: Piscina;
   readonly #events: WorkerThreadEvents;
+  #reported = 0;
   #closing = false;
 
   /** Starts the threads; they need not be up when this returns. */
-  constructor(setups: readonly WorkerThreadSetup[], events: WorkerThreadEvents) {
+  constructor(setups: readonly WorkerSetup[], events: WorkerThreadEvents) {
     this.#events = events;
     this.#piscina = new Piscina({
       filename: fileURLToPath(new URL(`./thread${extname(import.meta.url)}`, import.meta.url)),
@@ -85,50 +67,51 @@ export class WorkerThreads {
       setup,
       mailbox: new Mailbox(setup.mailbox),
       queue: [],
-      speeds: { gradient: undefined, evaluate: undefined },
+      speeds: { gradient: new SpeedEstimate(), evaluate: new SpeedEstimate() },
+      unusedSince: undefined,
       launches: 0,
+      isEnding: false,
     }));
     for (const slot of this.slots) this.#launch(slot);
   }
 
   /** Workers that are up and have nothing to do. */
-  get free(): Slot[] {
+  get free(): WorkerSlot[] {
     return this.slots.filter(({ queue, mailbox }) => queue.length === 0 && mailbox.thread !== 0);
   }
 
   /** No worker has anything to do. */
-  get idle(): boolean {
+  get isIdle(): boolean {
     return this.slots.every(({ queue }) => queue.length === 0);
   }
 
+  /** Threads that are up. */
   get ready(): number {
     let ready = 0;
     for (const { mailbox } of this.slots) if (mailbox.thread !== 0) ready++;
     return ready;
   }
 
-  /** Each one's units per second; what hasn't been measured counts as average. */
-  speedsOf(slots: readonly Slot[], kind: Job['kind']): number[] {
-    let sum = 0;
-    let known = 0;
-    for (const { speeds } of slots) {
-      sum += speeds[kind] ?? 0;
-      known += speeds[kind] === undefined ? 0 : 1;
-    }
-    return slots.map(({ speeds }) => speeds[kind] ?? (known === 0 ? 1 : sum / known));
+  /** Commands that nobody waits for any more, and that workers are still at. */
+  get commandsGivenUp(): number {
+    let givenUp = 0;
+    for (const { queue } of this.slots) for (const attempt of queue) if (attempt.isGivenUp) givenUp++;
+    return givenUp;
   }
 
-  /** Takes a finished command's time into the worker's speed. */
-  measure({ speeds }: Slot, { job, ranges }: Attempt, seconds: number): void {
-    if (job === undefined) return;
-    const speed = unitCount(ranges) / Math.max(seconds, 1e-6);
-    const before = speeds[job.kind] ?? speed;
-    speeds[job.kind] = before + SPEED_GAIN * (speed - before);
+  /** Calls `onReady` if the number of threads that are up has changed. */
+  reportReady(): void {
+    const { ready } = this;
+    if (ready === this.#reported) return;
+    this.#reported = ready;
+    this.#events.onReady(ready);
   }
 
-  /** Ends a worker's thread; another takes its place. */
-  async terminate({ mailbox }: Slot): Promise<void> {
-    const thread: Worker | undefined = this.#piscina.threads.find(({ threadId }) => threadId === mailbox.thread);
+  /** Ends a worker's thread, once; another takes its place. */
+  async terminate(slot: WorkerSlot): Promise<void> {
+    if (slot.isEnding) return;
+    const thread = this.#piscina.threads.find(({ threadId }) => threadId === slot.mailbox.thread);
+    slot.isEnding = thread !== undefined;
     await thread?.terminate();
   }
 
@@ -137,26 +120,27 @@ export class WorkerThreads {
     await this.#piscina.destroy();
   }
 
-  #launch(slot: Slot): void {
+  #launch(slot: WorkerSlot): void {
     slot.launches++;
+    slot.isEnding = false;
     slot.mailbox.reset();
     const owner = ++owners;
-    const setup: ThreadSetup = { ...slot.setup, startupMutex: START_UP.words, owner };
+    const setup: ThreadSetup = { ...slot.setup, startupMutex: STARTUP_MUTEX.words, owner };
     this.#piscina.run(setup).then(
       () => {},
       (error: unknown) => {
-        // It may have died in its turn.
-        START_UP.release(owner);
+        // It may have died while it held the mutex.
+        STARTUP_MUTEX.release(owner);
         this.#lost(slot, error instanceof Error ? error : new Error(String(error)));
       },
     );
   }
 
-  #lost(slot: Slot, cause: Error): void {
+  #lost(slot: WorkerSlot, cause: Error): void {
     if (this.#closing) return;
-    const idle = slot.queue.length === 0;
+    const wasIdle = slot.queue.length === 0;
     this.#events.onLost(slot, cause);
-    if (idle && slot.launches >= MAX_LAUNCHES) {
+    if (wasIdle && slot.launches >= MAX_ATTEMPTS) {
       this.#events.onFatal(new WorkerError(`Worker ${slot.worker} can't start: ${cause.message}`, { cause }));
     } else {
       this.#launch(slot);

@@ -73,7 +73,7 @@ const ONE_STEP = { iterations: 1, warmup: 0, evaluateEvery: 0 };
 const oneStep = trained({ members: [], flags: ONE_STEP });
 
 /**
- * One step of three members: `late` and `waiting` keep their pieces for so long that `helping`, which is done, is given those of
+ * One step of three members: `late` and `waiting` keep their assignments for so long that `helping`, which is done, is given those of
  * `late`. Then `late` answers, and `helping` after it, while `waiting` keeps the step open.
  * @param tamper changes the first partial of those two answers
  */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Cluster } from '#src/coordinator/cluster/cluster.js';
+import { MemberGoneError } from '#src/coordinator/cluster/member.js';
 import { unitCount } from '#src/shared/engine/tree.js';
 import type { AttemptReason } from '#src/shared/scheduler/ledger.js';
 import { DirectMember, SHARDS, STEPS, trained, undisturbed } from '../../support/cluster.ts';
@@ -11,16 +12,16 @@ describe('a cluster has the bits of one worker', () => {
     assert.deepEqual((await trained({ members: [] })).outcome, undisturbed);
   });
 
-  it('with members of one and two threads, each of which gets at most two nodes a step', async () => {
+  it('with members of one and two threads, each of which gets at most two ranges a step', async () => {
     const members = [new DirectMember('a', 1), new DirectMember('b', 2)];
     const { outcome, cluster } = await trained({ members });
     assert.deepEqual(outcome, undisturbed);
     for (const { name, assignments } of members) {
-      assert.ok(assignments.length > STEPS / 4, `${name} took part in ${assignments.length} pieces`);
+      assert.ok(assignments.length > STEPS / 4, `${name} took part in ${assignments.length} assignments`);
       assert.ok(assignments.every(({ kind, ranges }) => kind === 'evaluate' || ranges.length <= 2));
     }
     const counts = [...cluster.shardCounts.values()];
-    // More where the machine was so busy that a member was taken for slow, and its piece given to two.
+    // More where the machine was so busy that a member was taken for slow, and its assignment given to two.
     assert.ok(counts.reduce((sum, { done }) => sum + done, 0) >= STEPS * SHARDS);
     assert.equal(assigned(cluster, 'first'), STEPS * SHARDS);
   });
@@ -44,7 +45,7 @@ describe('a cluster has the bits of one worker', () => {
     assert.deepEqual(outcome, undisturbed);
     const { lost = 0 } = cluster.shardCounts.get('a') ?? {};
     assert.ok(lost > 0);
-    assert.ok(assigned(cluster, 'retry') >= lost, 'what was lost was dealt again');
+    assert.ok(assigned(cluster, 'retry') >= lost, 'what was lost was assigned again');
     assert.equal(assigned(cluster, 'first'), STEPS * SHARDS);
     assert.ok(c.assignments.length > 10);
     assert.equal(
@@ -70,6 +71,16 @@ describe('a cluster has the bits of one worker', () => {
     assert.deepEqual(outcome, undisturbed);
   });
 
+  it('where a member is gone each time that it is asked: it is asked once', { timeout: 60_000 }, async () => {
+    const member = new DirectMember('gone', 1);
+    member.hook = () => {
+      if (member.assignments.length < 100) throw new MemberGoneError('gone');
+    };
+    const { outcome } = await trained({ members: [member] });
+    assert.deepEqual(outcome, undisturbed);
+    assert.equal(member.assignments.length, 1);
+  });
+
   it('where a member hangs: others get its shards, and what it answers later changes nothing', async () => {
     const member = new DirectMember('slow', 1);
     let release = (): void => {};
@@ -93,7 +104,7 @@ describe('a cluster has the bits of one worker', () => {
   });
 });
 
-/** Shards that were dealt for a reason, to any member. */
+/** Shards that were assigned for a reason, to any member. */
 function assigned({ shardCounts }: Cluster, reason: AttemptReason): number {
   return [...shardCounts.values()].reduce((sum, { assigned }) => sum + assigned[reason], 0);
 }

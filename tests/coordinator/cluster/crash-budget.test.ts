@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CrashBudget } from '#src/coordinator/cluster/crash-budget.js';
 
-test('a node may fail ten times, and once more for every hundred pieces that it does', () => {
+test('a node may fail ten times, and once more for every hundred assignments that it does', () => {
   const budget = new CrashBudget();
   for (let crash = 1; crash <= 10; crash++) {
     assert.equal(budget.isSpent, false, `before crash ${crash}`);

