@@ -1,0 +1,32 @@
+import { compileKernel } from '#src/shared/engine/wasm/exports.js';
+import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
+import { layoutOf } from '#src/shared/model/layout.js';
+import type { BackendName } from '#src/worker/pool/backend.js';
+import { placeInMemory } from '#src/worker/pool/sample-set.js';
+import type { LocalPoolOptions } from '#src/worker/pool/setup.js';
+import { madeDataset } from '../../support/made-images.ts';
+
+const { train, test, width, height } = madeDataset(64, 16);
+
+/** A pool of a model that the kernel can't run: it has no convolution. */
+export function optionsFor(backend: BackendName): LocalPoolOptions {
+  const memory = new SharedMemory();
+  const [batch, shardSize] = [16, 8];
+  return {
+    workers: 2,
+    memory,
+    kernel: compileKernel(),
+    layout: layoutOf({
+      name: 'dense',
+      input: { height, width, padding: 0 },
+      layers: [{ kind: 'dense', name: 'hidden', units: 4, activation: 'relu' }],
+      head: { kind: 'softmax', name: 'output', classes: 10 },
+    }),
+    backend,
+    train: placeInMemory(memory, train),
+    test: placeInMemory(memory, test),
+    batch,
+    shardSize,
+    sampler: { samples: train.count, batch, seed: 1, augment: 'none' },
+  };
+}
