@@ -21,7 +21,7 @@ function linesOf(text: string): Line[] {
 }
 
 describe('the log', () => {
-  test('is JSON on stderr where that is no terminal, each line with its run, and its step where it has one', () => {
+  test('is JSON on stderr if that is no terminal, each line with its run, and its step if it has one', () => {
     const { status, stderr } = lockstep([...FLAGS, '--log-format', 'auto', '--out', join(folder, 'json')]);
     assert.equal(status, 0, stderr);
     const lines = linesOf(stderr);
@@ -50,7 +50,7 @@ describe('the log', () => {
     assert.match(String(last?.msg), /isn't empty/);
   });
 
-  test('a file that can not be opened is refused before anything is done', () => {
+  test('a file that cannot be opened is refused before anything is done', () => {
     const out = join(folder, 'refused');
     const { status, stderr } = lockstep([...FLAGS, '--log-file', join(folder, 'no', 'such', 'x.log'), '--out', out]);
     assert.equal(status, 2);
@@ -65,7 +65,7 @@ describe('the log', () => {
         text += line;
       },
     };
-    const log = new Log({ level: 'info', file: undefined, stream, onTrouble: assert.fail });
+    const log = new Log({ level: 'info', file: undefined, stream, onFailure: assert.fail });
     const headers = { authorization: 'Bearer hush-hush' };
     log.write('said', { token: 'hush-hush', config: { token: 'hush-hush' }, request: { headers } });
     assert.equal(linesOf(text).length, 1);
