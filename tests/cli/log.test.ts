@@ -42,7 +42,7 @@ describe('the log', () => {
     assert.match(String(done?.weightsSha256), /^[0-9a-f]{64}$/);
   });
 
-  test('tells why a run failed', () => {
+  test('has the reason for a failed run', () => {
     const { status, stderr } = lockstep([...FLAGS, '--log-format', 'json', '--out', join(folder, 'json')]);
     assert.equal(status, 2);
     const last = linesOf(stderr).at(-1);
@@ -65,7 +65,7 @@ describe('the log', () => {
         text += line;
       },
     };
-    const log = new Log({ level: 'info', file: undefined, stream, onFailure: assert.fail });
+    const log = new Log({ level: 'info', file: undefined, stream, onTrouble: assert.fail });
     const headers = { authorization: 'Bearer hush-hush' };
     log.write('said', { token: 'hush-hush', config: { token: 'hush-hush' }, request: { headers } });
     assert.equal(linesOf(text).length, 1);

@@ -13,7 +13,7 @@ interface Golden {
 }
 
 // Another hash means other numerics: checkpoints don't resume and nodes don't join across it. If that is intended, raise
-// NUMERICS_VERSION (src/shared/engine/wasm/exports.ts) and put in what the failed comparison shows.
+// NUMERICS_VERSION (src/shared/engine/wasm/exports.ts) and insert the values that the failed comparison shows.
 const GOLDEN: readonly Golden[] = [
   {
     flags: { head: 'softmax', optimizer: 'adam', batch: 32, shardSize: 8, seed: 1 },

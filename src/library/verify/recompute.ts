@@ -37,8 +37,8 @@ export interface RecomputerOptions {
   readonly onStep: (step: number) => void;
 }
 
-/** When these are taken may change as a run goes on, so they are compared where the log has them. */
-const WHERE_TAKEN = FIELDS_TAKEN.filter((field) => field !== 'chain');
+/** A resumed run may take these at other intervals, so they are compared only if the log has them. */
+const FIELDS_OPTIONAL = FIELDS_TAKEN.filter((field) => field !== 'chain');
 
 /** Computes spans of a run again, by one engine. */
 export class Recomputer {

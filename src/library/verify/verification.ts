@@ -3,7 +3,6 @@ import { startEngine } from '../../coordinator/engine.ts';
 import { checkpointsFolder, stepsFile } from '../../coordinator/run/files.ts';
 import type { Manifest } from '../../coordinator/run/manifest.ts';
 import { ownCheckpoint } from '../../coordinator/run/resume.ts';
-import { layoutFor } from '../../coordinator/run/start.ts';
 import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
