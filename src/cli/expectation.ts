@@ -2,7 +2,7 @@ import type { Summary } from '../coordinator/run/summary.ts';
 import { BITS, resolveTrainConfig, type TrainConfig } from '../shared/config/config.ts';
 import { type Preset, presetNames, readPreset } from '../shared/config/presets.ts';
 
-/** What a person reads where a finished run is one that a preset says the result of; undefined where it is none. */
+/** A sentence on whether a finished run has the bits that its preset expects; undefined if the run isn't a preset's. */
 export function expectationText({ dataset, weightsSha256 }: Summary, config: TrainConfig): string | undefined {
   const name = dataset === 'mnist' ? presetNames().find((each) => isSame(config, readPreset(each))) : undefined;
   if (name === undefined) return undefined;
@@ -14,7 +14,7 @@ export function expectationText({ dataset, weightsSha256 }: Summary, config: Tra
   );
 }
 
-/** Whether the preset's options make the same bits. */
+/** Whether the preset's options produce the same bits as `config`. */
 function isSame(config: TrainConfig, { options }: Preset): boolean {
   const { config: preset } = resolveTrainConfig({ flags: options, env: {} });
   return BITS.every((key) => config[key] === preset[key]);

@@ -3,7 +3,7 @@
 // From a checkout: npm start -- --iterations 1000, or npm run lockstep -- COMMAND FLAGS
 import { runCli } from './program.ts';
 
-// A reader such as `head` may leave before the run ends, or the disk be full that a log is on; the run goes on without.
+// A reader such as `head` may close the pipe before the run ends, or a redirected output's disk may be full: the run continues.
 process.stderr.on('error', () => {});
 process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
   if (code === 'EPIPE') return;

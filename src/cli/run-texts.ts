@@ -9,7 +9,7 @@ import { commandLine } from '../shared/util/command-line.ts';
 import { shownPath, typedPath } from '../shared/util/shown-path.ts';
 import { expectationText } from './expectation.ts';
 
-/** What a person reads before the first step. */
+/** The lines that are printed before the first step. */
 export function announcement({ run, config, dataset, http, from }: RunStarted): string[] {
   const { iterations, batch, workers, seed, metricsPort, listen } = config;
   const own = workers === 0 ? [] : [`${workers} worker thread${workers === 1 ? '' : 's'}`];
@@ -24,7 +24,7 @@ export function announcement({ run, config, dataset, http, from }: RunStarted): 
   return lines;
 }
 
-/** What a person reads behind the last step. */
+/** The lines that are printed after the last step. */
 export function summaryText(summary: Summary, config: TrainConfig): string[] {
   const { run, steps, testedAt, testAccuracy, trainLoss, weightsSha256, samplesPerSecond, seconds } = summary;
   const place = testedAt === steps ? '' : ` (after step ${testedAt})`;
@@ -46,7 +46,7 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
   const expectation = isDone ? expectationText(summary, config) : undefined;
   if (expectation !== undefined) lines.push(expectation);
   const checkpoint = typedPath(join(checkpointsFolder(run), checkpointName(steps)));
-  if (!isDone) lines.push(`To go on: ${commandLine(`train --resume ${typedPath(run)}`, process.env)}`);
+  if (!isDone) lines.push(`To resume: ${commandLine(`train --resume ${typedPath(run)}`, process.env)}`);
   else lines.push(`Next: ${commandLine(`evaluate ${checkpoint}`, process.env)}`);
   return lines;
 }

@@ -3,8 +3,8 @@ import type { WebServer } from '../coordinator/observe/web/web-server.ts';
 import { StopSignals } from './signals.ts';
 
 /**
- * Starts a server, says so, and lets it run until a person stops it.
- * @param text what is said, from the server's URL
+ * Starts a server, prints a line with its URL, and closes it after SIGINT or SIGTERM.
+ * @param text the line for a URL
  */
 export async function serveUntilStopped(start: () => Promise<WebServer>, text: (url: string) => string): Promise<void> {
   const signals = new StopSignals();

@@ -10,8 +10,8 @@ const SAVE_MS = 60_000;
 type StopSignal = keyof typeof EXIT_CODES;
 
 /**
- * The signals of a command that runs for long. The first SIGINT or SIGTERM asks it to stop; a second one ends the process at
- * once. SIGUSR2 asks for a checkpoint. Until `handle` is called, SIGINT and SIGTERM end the process, and SIGUSR2 does nothing.
+ * The signals of a long-running command. The first SIGINT or SIGTERM asks it to stop; a second one ends the process at once.
+ * SIGUSR2 asks for a checkpoint. Until `handle` is called, SIGINT and SIGTERM end the process, and a SIGUSR2 is only remembered.
  */
 export class StopSignals {
   readonly #what: string;
@@ -21,7 +21,7 @@ export class StopSignals {
   #asked = false;
   #print = (_line: string): void => {};
 
-  /** @param what is done before the end, in words */
+  /** @param what the work that precedes the end, as a text for the user */
   constructor(what = 'finishing this step, then saving') {
     this.#what = what;
     process.on('SIGUSR2', this.#ask);
@@ -37,26 +37,26 @@ export class StopSignals {
     return this.#failure.signal;
   }
 
-  /** 0 until SIGINT or SIGTERM came. */
+  /** The exit code for the signal that came; 0 if none did. */
   get exitCode(): number {
     return this.#exitCode;
   }
 
-  /** Whether SIGUSR2 came since the last call. */
+  /** Whether a SIGUSR2 came since the last call. */
   readonly checkpointAsked = (): boolean => {
     const was = this.#asked;
     this.#asked = false;
     return was;
   };
 
-  /** Handles SIGINT, SIGTERM and SIGUSR2 from now on. */
+  /** Handles SIGINT and SIGTERM from now on. @param print called with a line for each signal, SIGUSR2 included */
   handle(print: (line: string) => void): void {
     this.#print = print;
     process.on('SIGINT', this.#end);
     process.on('SIGTERM', this.#end);
   }
 
-  /** Lets an exception that nothing caught abort `failure`, so that the command can save its work, rather than end the process. */
+  /** From now on an exception that nothing caught aborts `failure` instead of ending the process, so that the command can save its work. */
   handleExceptions(): void {
     process.on('uncaughtException', this.#fail);
     process.on('unhandledRejection', this.#fail);
@@ -74,7 +74,7 @@ export class StopSignals {
   readonly #end = (name: StopSignal): void => {
     if (this.#stop.signal.aborted) process.exit(EXIT_CODES[name]);
     this.#exitCode = EXIT_CODES[name];
-    this.#print(`${name}: ${this.#what}. Once more ends it at once.`);
+    this.#print(`${name}: ${this.#what}. A second signal ends it at once.`);
     this.#stop.abort();
   };
 

@@ -6,7 +6,7 @@ import { progressOf } from './progress/progress.ts';
 import { announcement, summaryText } from './run-texts.ts';
 import type { Terminal } from './terminal/terminal.ts';
 
-/** What `lockstep train` prints of a run. */
+/** Prints a run for `lockstep train`. */
 export class TrainConsole implements RunObserver {
   readonly #terminal: Terminal;
   #progress: StepObserver | undefined;
@@ -46,7 +46,7 @@ export class TrainConsole implements RunObserver {
 
   onResult(result: Summary, config: TrainConfig): void {
     const [first = '', ...others] = summaryText(result, config);
-    // In the log, `run` is the run's name, on every line.
+    // In the log, the field `run` is the run's name on every line, so its path has another name.
     const { run: path, ...figures } = result;
     this.#terminal.print(first, { ...figures, path });
     for (const line of others) this.#terminal.print(line);

@@ -15,14 +15,14 @@ import { LocalMember } from './cluster/local-member.ts';
 import { Optimizer } from './train/optimizer.ts';
 import { StateStore } from './train/state.ts';
 
-/** The model, its state and what updates it, over one shared memory. */
+/** The model, its state and its optimizer, over one shared memory. */
 interface Core {
   readonly layout: ModelLayout;
   readonly kernel: KernelExports;
-  /** Weights and moments; all zero at first. */
+  /** Weights and moments, initially zero. */
   readonly state: StateStore;
   readonly optimizer: Optimizer;
-  /** [test samples] */
+  /** [test samples]: the class of each. */
   readonly testLabels: Uint8Array;
 }
 
@@ -31,7 +31,7 @@ export interface Engine extends Core {
   readonly pool: LocalPool;
 }
 
-/** Training by whoever joins the cluster; the threads of this process, if there are any, are its first member. */
+/** Training by the members of a cluster; the threads of this process, if there are any, are its first member. */
 export interface ClusterEngine extends Core {
   readonly cluster: Cluster;
   readonly pool: LocalPool | undefined;
@@ -39,7 +39,7 @@ export interface ClusterEngine extends Core {
 
 export interface EngineOptions {
   readonly config: TrainConfig;
-  /** Where the data set may lie already; not yet sealed. */
+  /** Not sealed yet; it may hold the data set already. */
   readonly memory: SharedMemory;
   readonly dataset: Dataset;
   readonly onLost?: NonNullable<LocalPoolOptions['onLost']>;
@@ -49,13 +49,13 @@ export interface EngineOptions {
   readonly clock?: () => number;
 }
 
-/** Lays out the shared memory and starts the pool. */
+/** Lays out the shared memory and starts the pool. @throws BackendError if the backend can't be used */
 export function startEngine(options: EngineOptions): Engine {
   const { core, startPool } = layOut(options);
   return { ...core, pool: startPool() };
 }
 
-/** Lays out the shared memory and starts the pool, where the config has workers, as the first member of a cluster. */
+/** Lays out the shared memory and, if the config has workers, starts the pool as the first member of a cluster. */
 export function startClusterEngine(
   options: EngineOptions & Pick<ClusterOptions, 'onNoMembers' | 'stop'>,
 ): ClusterEngine {
@@ -66,8 +66,14 @@ export function startClusterEngine(
   const auditor = new Auditor({ memory, kernel, layout, sampler, train, shardSize });
   const cluster = new Cluster({
     ...(stop && { stop }),
-    ...{ memory, kernel, auditor, onNoMembers, parameters: layout.parameters, shards: config.batch / shardSize },
-    ...{ testSamples: dataset.test.count, chunkSize: CHUNK_SIZE },
+    memory,
+    kernel,
+    auditor,
+    onNoMembers,
+    parameters: layout.parameters,
+    shards: config.batch / shardSize,
+    testSamples: dataset.test.count,
+    chunkSize: CHUNK_SIZE,
   });
   const pool = config.workers === 0 ? undefined : startPool();
   if (pool !== undefined) cluster.join(new LocalMember(pool));
@@ -89,7 +95,16 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }
   const sampler = { samples: dataset.train.count, batch, seed, augment };
   const startPool = (): LocalPool =>
     new LocalPool({
-      ...{ backend, workers, batch, shardSize, memory, layout, train, test, faults, kernel: module },
+      backend,
+      workers,
+      batch,
+      shardSize,
+      memory,
+      layout,
+      train,
+      test,
+      faults,
+      kernel: module,
       sampler,
       ...(onLost && { onLost }),
       ...(onReady && { onReady }),

@@ -10,24 +10,24 @@ import { EventLoopLag } from '../shared/util/event-loop-lag.ts';
 import type { LocalPool } from '../worker/pool/pool.ts';
 import type { RunContext } from './run-context.ts';
 
-/** Samples of a step from which on another machine saves more time than it costs (docs/scaling.md). */
+/** The smallest batch with which another machine saves more time than it costs (docs/scaling.md). */
 const MIN_BATCH_FOR_NODES = 512;
 
-/** Whatever computes for a run: the threads of this process and, if it listens, remote nodes. */
+/** The workers of a run: the threads of this process and, if it listens, remote nodes. */
 export interface Computing {
   readonly engine: Omit<Engine, 'pool'>;
   readonly executor: Executor;
-  /** Accepts remote nodes from now on, if the run listens for them. @throws ListenError */
+  /** Accepts remote nodes from now on, if the run listens for them. @throws ListenError if the address can't be used */
   acceptNodes(): Promise<void>;
   /** Bytes exchanged with remote nodes; undefined if the run doesn't listen. */
   readonly networkBytes: Hub['counts']['bytes'] | undefined;
-  /** `stopped`: nodes wait for the run to be resumed. */
+  /** @param end if `stopped`, nodes wait for the run to be resumed */
   close(end: { readonly stopped: boolean }): Promise<void>;
 }
 
 type Watchers = Required<Pick<StepObserver, 'onEvent'>>;
 
-/** Starts the threads of this process. */
+/** Starts the threads of this process. @throws BackendError if the backend can't be used */
 export function startComputing(context: RunContext, watchers: Watchers, stop: AbortSignal): Computing {
   const { memory, dataset, listening, metrics, feed, start } = context;
   const { config } = start.manifest;
@@ -37,11 +37,11 @@ export function startComputing(context: RunContext, watchers: Watchers, stop: Ab
     memory,
     dataset,
     onLost: (worker: number, { message }: Error) =>
-      notice(`Worker ${worker} was lost (${message}); another takes its place.`),
+      notice(`Worker ${worker} was lost (${message}); another one replaces it.`),
     onReady: (ready: number) =>
       watchers.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   };
-  const onNoMembers = (): void => notice('No worker is there; waiting for a node to connect.');
+  const onNoMembers = (): void => notice('There is no worker; waiting for a node to connect.');
   const engine: Omit<Engine, 'pool'> & { readonly pool: LocalPool | undefined; readonly cluster?: Cluster } =
     listening === undefined ? startEngine(options) : startClusterEngine({ ...options, stop, onNoMembers });
   const { pool, cluster } = engine;
@@ -97,8 +97,8 @@ async function openHubFor(
   print(`Nodes can connect: lockstep worker --connect ${hub.url}`);
   if (config.batch < MIN_BATCH_FOR_NODES) {
     print(
-      `A batch of ${config.batch} is small for other machines: weights and gradients take longer on the way than the work ` +
-        `they save. Nodes pay off from a batch of about ${MIN_BATCH_FOR_NODES} (docs/scaling.md).`,
+      `A batch of ${config.batch} is too small for other machines: sending weights and gradients takes longer than the work ` +
+        `that they save. Nodes save time from a batch of about ${MIN_BATCH_FOR_NODES} (docs/scaling.md).`,
     );
   }
   return hub;

@@ -28,7 +28,7 @@ interface Ending {
   readonly stop: AbortSignal;
 }
 
-/** Reports what a training came to, and writes run.json for the last time. @throws WriteError */
+/** Reports the result of a training, and writes run.json for the last time. @throws WriteError if that fails */
 export async function conclude(
   { context, observers, chain }: Run,
   { result, network, startedAt, stop }: Ending,
@@ -46,26 +46,26 @@ export async function conclude(
   return { state, result: summary };
 }
 
-/** Writes why a run failed to run.json, as far as that can be written. */
+/** Writes the reason for a failure to run.json, if that can be written. */
 export async function recordFailure({ context, observers, chain }: Run, error: unknown): Promise<void> {
   const { directory, start, feed, print } = context;
   const failure = error instanceof Error ? error.message : String(error);
   await feed?.end('failed');
   const manifest = ended(start.manifest, { state: 'failed', steps: observers.steps, chain: chain.value, failure });
-  // It may be the directory that failed: then the first error is the one to report.
+  // If the directory caused the failure, this fails too, and the first error is the one to report.
   await directory.writeManifest(manifest).catch(() => {});
   const samples = await observers.remoteWriter?.finish(AbortSignal.abort());
   if (samples !== undefined && samples.dropped > 0) print(samplesText(samples));
 }
 
-/** @throws WriteError: all the rest is saved, so resuming the run repairs it */
+/** @throws WriteError if it fails: everything else is saved, so resuming the run repairs run.json */
 async function writeLastManifest(directory: RunDirectory, manifest: Manifest): Promise<void> {
   try {
     await directory.writeManifest(manifest);
   } catch (error) {
     if (!(error instanceof RunDirectoryError)) throw error;
     const resume = commandLine(`train --resume ${typedPath(directory.path)}`, process.env);
-    throw new WriteError(`${error.message} The checkpoint is saved; this brings run.json up to date: ${resume}`, {
+    throw new WriteError(`${error.message} The checkpoint is saved. To bring run.json up to date: ${resume}`, {
       cause: error,
     });
   }

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { recordedData } from '../coordinator/run/recorded-data.ts';
+import { recordedData } from '../coordinator/run/list.ts';
 import { findModel } from '../coordinator/run/saved-model.ts';
 import { type Checkpoint, UNKNOWN, weightsSha256 } from '../shared/checkpoint/checkpoint.ts';
 import type { Dataset, Split } from '../shared/data/dataset.ts';
@@ -20,28 +20,29 @@ export interface EvaluateOptions {
   readonly data?: string | undefined;
   readonly backend: BackendName;
   readonly env: NodeJS.ProcessEnv;
-  /** Told what a person must know of the result. */
+  /** Called with notes about the data and the result. */
   readonly print: (line: string) => void;
 }
 
-/** How well a checkpoint's weights do on the test set. */
+/** The result of classifying the test set by a checkpoint's weights. */
 export interface EvaluationReport {
   readonly checkpoint: string;
   readonly step: number;
   readonly weightsSha256: string;
   /** `mnist` or `synthetic`. */
   readonly dataset: string;
-  /** 0..1 */
+  /** Share of the test set that was classified correctly, 0..1. */
   readonly testAccuracy: number;
-  /** Mean over the test set. */
+  /** Mean loss over the test set. */
   readonly testLoss: number;
-  /** Test images, [truth][guess]. */
+  /** [true class][predicted class]: number of test images. */
   readonly confusion: readonly (readonly number[])[];
 }
 
 /**
  * Classifies the test set by a checkpoint's weights.
- * @throws CheckpointError, DatasetError, BackendError
+ * @throws CheckpointError if there is no usable checkpoint, DatasetError if the data set can't be found or used, BackendError if the
+ * backend can't be used
  */
 export async function evaluate({
   checkpoint: named,
@@ -70,24 +71,24 @@ export async function evaluate({
   };
 }
 
-/** What makes the figures differ from the run's own. */
+/** Notes on why the figures may differ from the run's own. */
 function differences({ config, digests }: Checkpoint, dataset: Dataset, backend: BackendName): string[] {
-  const trainedBy = config.backend ?? backend;
   if (digests.dataset === UNKNOWN) {
     return ['Note: the weights were imported; what they were trained on, and by what, is not known.'];
   }
-  return [
-    ...(trainedBy === backend
-      ? []
-      : [`Note: the checkpoint was trained by the backend ${trainedBy}; the loss may differ in its last digits.`]),
-    ...(digests.dataset === dataset.sha256 ? [] : ['Note: the checkpoint was trained on another data set.']),
-    ...(digests.numerics === numericsDigest()
-      ? []
-      : ['Note: the checkpoint was written by other numerics; the loss may differ in its last digits.']),
-  ];
+  const notes: string[] = [];
+  const trainedBy = config.backend ?? backend;
+  if (trainedBy !== backend) {
+    notes.push(`Note: the checkpoint was trained by the backend ${trainedBy}; the loss may differ in its last digits.`);
+  }
+  if (digests.dataset !== dataset.sha256) notes.push('Note: the checkpoint was trained on another data set.');
+  if (digests.numerics !== numericsDigest()) {
+    notes.push('Note: the checkpoint was written by other numerics; the loss may differ in its last digits.');
+  }
+  return notes;
 }
 
-/** One worker of a pool, so that the loss is summed as it is during training. */
+/** Classifies by one worker of a pool, so that the loss is summed as it is during training. */
 async function classify(
   test: Split,
   { backend, layout }: { readonly backend: BackendName; readonly layout: ModelLayout },

@@ -13,17 +13,17 @@ import { prepareTfjs } from '../shared/engine/tfjs/load.ts';
 import { SharedMemory } from '../shared/engine/wasm/memory.ts';
 import { printer, type RunObserver } from './observer.ts';
 
-/** What is to be trained: a resolved configuration, and the run that it continues. */
+/** A training to carry out: a resolved configuration and, if it continues a run, that run. */
 export interface TrainingJob extends ResolvedTrainConfig {
   readonly started: Date;
-  /** Undefined: a new run. */
+  /** Undefined for a new run. */
   readonly resumed: Resumed | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
 
 /**
- * The job that options ask for.
- * @throws UsageError, RunDirectoryError
+ * Resolves options to a job.
+ * @throws UsageError if an option can't be used or the run to resume can't be found, RunDirectoryError if its run.json can't be used
  */
 export async function resolveJob(sources: Sources): Promise<TrainingJob> {
   const started = new Date();
@@ -32,15 +32,15 @@ export async function resolveJob(sources: Sources): Promise<TrainingJob> {
   return { started, config, explicit, resumed, env: sources.env };
 }
 
-/** Everything that a job needs from outside. */
+/** Everything that a job reads before the run directory is made or opened. */
 export interface TrainingInputs {
-  /** Undefined: this machine trains alone. */
+  /** Where to listen for nodes; undefined if this machine trains alone. */
   readonly listening: Listening | undefined;
-  /** Undefined: steps aren't sent anywhere. */
+  /** The receiver of remote write; undefined if there is none. */
   readonly remoteWrite: Destination | undefined;
-  /** Undefined: neither metrics nor a live page. */
+  /** Where to serve metrics and the live page; undefined if they are off. */
   readonly address: MetricsAddress | undefined;
-  /** Weights of another run to begin with; undefined: drawn from the seed, or the resumed run's own. */
+  /** Initial weights from another run; undefined if they are drawn from the seed, or are the resumed run's own. */
   readonly initial: TrainingState | undefined;
   /** Holds the data set. */
   readonly memory: SharedMemory;
@@ -48,8 +48,9 @@ export interface TrainingInputs {
 }
 
 /**
- * Reads everything that a job needs before anything is made, so that what is refused leaves nothing behind.
- * @throws UsageError, BackendError, CheckpointError, DatasetError
+ * Reads everything that a job needs before anything is made, so that a refused job leaves no files behind.
+ * @throws UsageError if an option or a file that it names can't be used, BackendError if the backend can't be used, CheckpointError if
+ * the initial weights can't be used, DatasetError if the data set can't be found or used
  */
 export async function readInputs(job: TrainingJob, observer: Required<RunObserver>): Promise<TrainingInputs> {
   const { config, resumed, env } = job;

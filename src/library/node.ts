@@ -7,10 +7,10 @@ import { closeCodes, retriesAfter } from '../shared/wire/close-codes.ts';
 import { NodeData } from '../worker/node/data.ts';
 import { type Ending, takePart } from '../worker/node/session.ts';
 
-/** Between two attempts to connect, in milliseconds: the first pause, doubled each time up to the last. */
+/** Pauses between two attempts to connect, in milliseconds: the first one is doubled each time up to the last. */
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 5000;
-const TOKEN_HINT = `Give the token of that run by --token-file FILE or $${TOKEN_VARIABLE}.`;
+const TOKEN_HINT = `Pass that run's token by --token-file FILE or $${TOKEN_VARIABLE}.`;
 
 export interface NodeOptions {
   /** The coordinator's address: ws://HOST:PORT or wss://HOST:PORT. */
@@ -19,12 +19,12 @@ export interface NodeOptions {
   /** PEM certificates to trust (default: those of the system). */
   readonly ca: Buffer | undefined;
   readonly threads: number;
-  /** The name that the coordinator shows. */
+  /** The name by which the coordinator shows this node. */
   readonly name: string;
   /** A folder of MNIST's files, if this machine has one. */
   readonly data: string | undefined;
   readonly env: NodeJS.ProcessEnv;
-  /** Waits for the next run when one is over. */
+  /** Whether to wait for the next run when one is over. */
   readonly keep: boolean;
   /** Aborted: the node leaves. */
   readonly stop: AbortSignal;
@@ -32,14 +32,14 @@ export interface NodeOptions {
 }
 
 export type NodeEvent =
-  /** The coordinator has told which run it trains. */
+  /** The coordinator trains this run. */
   | { readonly kind: 'run'; readonly name: string }
   | { readonly kind: 'notice'; readonly message: string; readonly level: 'info' | 'warn' };
 
 /**
  * Computes for a coordinator until its run is over, and connects again whenever the connection is lost.
- * @returns finished: the run is over; stopped: the node was asked to leave
- * @throws NodeError if the coordinator closed the connection for good
+ * @returns `finished` if the run is over, `stopped` if the node was asked to leave
+ * @throws NodeError if the coordinator closed the connection for a reason that a retry can't change
  */
 export async function runNode(options: NodeOptions): Promise<'finished' | 'stopped'> {
   const { url, token, ca, threads, name, env, keep, stop, onEvent } = options;
@@ -65,7 +65,7 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
         print('The run is over.');
         return 'finished';
       }
-      if (!ending.finished && !retriesAfter(ending.code)) throw closedForGood(ending);
+      if (!ending.finished && !retriesAfter(ending.code)) throw refusal(ending);
       if (pause === FIRST_PAUSE_MS) {
         print(`No connection to ${url} (${ending.reason || ending.code}); trying again.`, 'warn');
       }
@@ -78,7 +78,7 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
   }
 }
 
-function closedForGood({ code, reason }: Ending): NodeError {
+function refusal({ code, reason }: Ending): NodeError {
   const hint = code === closeCodes.unauthorized.code ? ` ${TOKEN_HINT}` : '';
   return new NodeError(`The coordinator closed the connection: ${reason.replace(/\.$/, '')} (${code}).${hint}`);
 }

@@ -9,24 +9,24 @@ export interface RunStarted {
   readonly config: TrainConfig;
   /** The data set's name. */
   readonly dataset: string;
-  /** Updates done before. */
+  /** Updates done before this attempt. */
   readonly from: number;
-  /** Where the live page and the metrics are; undefined if they are off. `moved`: on another port than the configured one. */
+  /** The server of the live page and the metrics; undefined if they are off. `moved`: on another port than the configured one. */
   readonly http: { readonly url: string; readonly moved: boolean } | undefined;
 }
 
-/** What a caller of the library is told of a run, beside its steps. An observer never changes the run. */
+/** The callbacks of a caller of the library: those of a step observer, and those about the run as a whole. */
 export interface RunObserver extends StepObserver {
-  /** A passing text, such as how much of a download has come; an empty one takes it away. */
+  /** Called with a temporary text, such as the progress of a download; an empty text removes it. */
   onStatus?(text: string): void;
-  /** The run directory is open: from now on a stop ends the run with a checkpoint. `name`: the run's. */
+  /** Called with the run's name when its directory is open: from now on a stop ends the run with a checkpoint. */
   onOpen?(name: string): void;
   onStart?(run: RunStarted): void;
-  /** The training is over, finished or stopped, and all of it is saved but run.json's last state. */
+  /** Called when the training is over, finished or stopped, and everything except run.json's last state is saved. */
   onResult?(result: Summary, config: TrainConfig): void;
 }
 
-/** One observer that passes every call on to each. */
+/** One observer that forwards every call to each of `observers`. */
 export function allOf(observers: readonly RunObserver[]): Required<RunObserver> {
   return {
     ...together(observers),
@@ -48,7 +48,7 @@ export function allOf(observers: readonly RunObserver[]): Required<RunObserver> 
   };
 }
 
-/** Passes a sentence on to whoever watches. */
+/** A function that passes a sentence to an observer as a notice. */
 export function printer(observer: Required<Pick<StepObserver, 'onEvent'>>): (message: string) => void {
   return (message) => observer.onEvent({ kind: 'notice', message });
 }

@@ -1,28 +1,29 @@
 import type { RemoteWriter } from '../coordinator/observe/remote-write/remote-writer.ts';
 import { startRemoteWrite } from '../coordinator/observe/remote-write/start.ts';
+import type { EventLog } from '../coordinator/observe/tensorboard/event-log.ts';
 import { eventLogOf } from '../coordinator/observe/tensorboard/open.ts';
 import { recall } from '../coordinator/observe/web/recall.ts';
-import { CheckpointWriter } from '../coordinator/run/checkpoint-writer.ts';
+import { type CheckpointContext, CheckpointWriter } from '../coordinator/run/checkpoint-writer.ts';
 import { layoutFor } from '../coordinator/run/start.ts';
-import { type StepObserver, type StepRecord, together } from '../coordinator/train/observer.ts';
+import { type RunEvent, type StepObserver, together } from '../coordinator/train/observer.ts';
 import type { StateStore } from '../coordinator/train/state.ts';
 import type { CheckpointState } from '../coordinator/train/training.ts';
 import type { RunContext } from './run-context.ts';
 
-/** Everything that watches a run. */
+/** All observers of a run. */
 export interface Observers {
-  /** All of them as one. */
+  /** One observer that forwards every call to each of them. */
   readonly all: Required<Omit<StepObserver, 'close'>>;
   readonly checkpoints: CheckpointWriter;
-  /** Undefined: steps aren't sent anywhere. */
+  /** Undefined if the run has no remote write receiver. */
   readonly remoteWriter: RemoteWriter | undefined;
   /** Takes a checkpoint of a state, which it copies before it returns. */
   checkpoint(state: CheckpointState): void;
-  /** Called when the state that the run begins with is in place. */
+  /** Must be called when the state at the beginning of the attempt is in place. */
   begin(state: StateStore): void;
-  /** Aborted if another process has taken the run directory over. */
+  /** Aborted if another process has taken over the run directory. */
   readonly lockLost: AbortSignal;
-  /** Updates that the log was told of. */
+  /** Updates that were appended to the log. */
   readonly steps: number;
   close(): Promise<void>;
 }
@@ -31,39 +32,26 @@ export interface Observers {
 export async function openObservers(context: RunContext): Promise<Observers> {
   const { start, directory, metrics, feed, observer, registry, remoteWrite, print } = context;
   const { manifest, from } = start;
-  const { config, digests, attempts } = manifest;
   if (feed !== undefined) await recall(directory, from.step, feed);
   const remoteWriter = await startRemoteWrite(remoteWrite, manifest, { run: directory.path, registry, print });
-  const events = await eventLogOf(start, directory, (message) =>
-    all.onEvent({ kind: 'notice', level: 'warn', message }),
-  );
+  const onEvent = (event: RunEvent): void => all.onEvent(event);
+  const events = await eventLogOf(start, directory, (message) => onEvent({ kind: 'notice', level: 'warn', message }));
   const lockLost = new AbortController();
   const checkpoints = new CheckpointWriter({
-    folder: directory.checkpoints,
-    files: directory.files,
-    layout: layoutFor(config),
-    config,
-    digests,
-    from: from.step,
-    ends: attempts.map(({ iterations }) => iterations),
-    syncLog: async () => {
-      await directory.syncSteps();
-      // A run that continues from this checkpoint finds the events up to it.
-      await events?.flush();
-    },
-    observer: { onCheckpoint: (record) => all.onCheckpoint(record), onEvent: (event) => all.onEvent(event) },
+    ...checkpointInputs(context, events),
+    observer: { onCheckpoint: (record) => all.onCheckpoint(record), onEvent },
     onLockLost: () => lockLost.abort(),
   });
   let steps = from.step;
   const log: StepObserver = {
-    onStep(record: StepRecord): void {
+    onStep(record) {
       directory.appendStep(record);
       steps = record.step;
     },
   };
   let state: StateStore | undefined;
   const histograms: StepObserver = {
-    onEvaluation({ step }): void {
+    onEvaluation({ step }) {
       if (state !== undefined) events?.weights(step, state.current.values);
     },
   };
@@ -87,6 +75,29 @@ export async function openObservers(context: RunContext): Promise<Observers> {
     close: async () => {
       await events?.close();
       await observer.close();
+    },
+  };
+}
+
+/** The parts of the run that its checkpoint writer needs. */
+function checkpointInputs(
+  { start, directory }: RunContext,
+  events: EventLog | undefined,
+): Omit<CheckpointContext, 'observer' | 'onLockLost'> {
+  const { manifest, from } = start;
+  const { config, digests, attempts } = manifest;
+  return {
+    folder: directory.checkpoints,
+    files: directory.files,
+    layout: layoutFor(config),
+    config,
+    digests,
+    from: from.step,
+    ends: attempts.map(({ iterations }) => iterations),
+    syncLog: async () => {
+      await directory.syncSteps();
+      // Flushed too, so that a run that continues from this checkpoint has the events up to it.
+      await events?.flush();
     },
   };
 }

@@ -6,24 +6,28 @@ import { idxImage } from '../inspect/predict/sources.ts';
 import { compileInspector } from '../shared/engine/wasm/exports.ts';
 import { CheckpointError } from '../shared/util/errors.ts';
 
-/** An image with what the network makes of it, or why it can't be read. */
+/** An image with the network's activations for it, or the reason why it can't be read. */
 export type Predicted = { readonly file: string; readonly index?: number } & (
   | { readonly digit: Uint8Array; readonly trace: ForwardTrace }
   | { readonly problem: string }
 );
 
-/** An image before it is predicted. */
+/** An image that was read but not predicted yet. */
 type Named = { readonly file: string; readonly index?: number } & ReadImage;
 
 /**
- * Predicts pictures (PNG or JPEG) in their order. A trace holds until the next one.
+ * Predicts pictures (PNG or JPEG) in order. A trace is valid until the next one is asked for.
  * @throws CheckpointError if the weights are so large that their sums overflow
  */
 export function predictPictures(model: SavedModel, files: readonly string[]): AsyncGenerator<Predicted> {
   return predictAll(model, pictures(files));
 }
 
-/** Predicts one image of an IDX file, the first being 0. @throws UsageError, CheckpointError */
+/**
+ * Predicts one image of an IDX file.
+ * @param index the image's number, from 0
+ * @throws UsageError if the file has no such image or can't be read, CheckpointError if the weights' sums overflow
+ */
 export function predictIndexed(model: SavedModel, file: string, index: number): AsyncGenerator<Predicted> {
   return predictAll(model, indexed(file, index));
 }

@@ -17,26 +17,28 @@ import { version } from '../shared/util/version.ts';
 import type { TrainingInputs, TrainingJob } from './inputs.ts';
 import { printer, type RunObserver } from './observer.ts';
 
-/** An open run: its directory, where it begins, and what is served of it. */
+/** An open run: its directory, its state at the beginning of the attempt, and its metrics and live page. */
 export interface RunContext extends TrainingInputs {
   readonly job: TrainingJob;
   readonly directory: RunDirectory;
   readonly start: RunStart;
   readonly registry: Registry;
-  /** In the registry. */
+  /** The run's metrics, which are in the registry. */
   readonly metrics: RunMetrics;
-  /** What the live page shows; undefined: there is none. */
+  /** The data of the live page; undefined if it is off. */
   readonly feed: LiveFeed | undefined;
+  /** The server of metrics and live page; undefined if they are off. */
   readonly http: WebServer | undefined;
-  /** The caller's observers. */
+  /** The caller's observers, as one. */
   readonly observer: Required<RunObserver>;
-  /** Passes a sentence on to them. */
+  /** Passes a sentence to them as a notice. */
   readonly print: (message: string) => void;
 }
 
 /**
- * Opens a run, has `use` carry it out, and closes it.
- * @throws ListenError, RunDirectoryError, RunLockError, CheckpointError, and whatever `use` throws
+ * Opens a run, calls `use`, and closes the run.
+ * @throws ListenError if the port can't be used, RunDirectoryError if the directory can't be made or used, RunLockError if another
+ * process holds it, CheckpointError if no checkpoint is intact, and whatever `use` throws
  */
 export async function withRun<T>(
   job: TrainingJob,
@@ -48,7 +50,7 @@ export async function withRun<T>(
   const print = printer(observer);
   const name = resumed?.manifest.name ?? (config.out ? basename(config.out) : runName(started, config.seed));
   const { registry, metrics, feed } = servedOf(job, inputs, name);
-  // Bound before the run directory is made: a port that is taken leaves nothing behind.
+  // Listens before the run directory is made, so that a port that is taken leaves no files behind.
   const http = inputs.address && (await startHttp({ ...inputs.address, metrics, feed }));
   try {
     const options = { print, forceUnlock: config.forceUnlock };
@@ -71,7 +73,7 @@ export async function withRun<T>(
   }
 }
 
-/** Opens the directory of a run, which nobody else can change from then on. */
+/** Opens the directory of a run and checks, while no other process can change it, that run.json is still as it was read. */
 async function openUnchanged({ path, manifest }: Resumed, options: RunDirectoryOptions): Promise<RunDirectory> {
   const directory = await RunDirectory.open(path, options);
   try {
@@ -84,7 +86,7 @@ async function openUnchanged({ path, manifest }: Resumed, options: RunDirectoryO
   }
 }
 
-/** The registry of a run's metrics and, if a page is served, what that shows. */
+/** The registry of a run's metrics and, if the live page is on, its data. */
 function servedOf(
   { config, started }: TrainingJob,
   { dataset, address }: TrainingInputs,

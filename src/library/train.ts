@@ -1,4 +1,4 @@
-// The training of a run as a library: without output, signal handlers and exit codes.
+// Trains a run, without output, signal handlers or exit codes:
 //   const job = await resolveJob({ flags: { iterations: 500, out: 'runs/first' }, env: process.env });
 //   const { state, result } = await train(job, { observers: [{ onStep: ({ step, loss }) => … }] });
 import type { Summary } from '../coordinator/run/summary.ts';
@@ -17,9 +17,9 @@ import { type RunContext, withRun } from './run-context.ts';
 export interface TrainControl {
   /** Aborted: the run ends after the steps under way, with a checkpoint, and can be resumed. */
   readonly stop?: AbortSignal;
-  /** Aborted with an error as the reason: the run ends likewise, and fails with that error. */
+  /** Aborted with an error as the reason: the run ends in the same way, and fails with that error. */
   readonly failure?: AbortSignal;
-  /** Whether somebody has asked for a checkpoint since the last call. */
+  /** Whether a checkpoint was asked for since the last call. */
   readonly checkpointAsked?: () => boolean;
 }
 
@@ -28,8 +28,8 @@ export interface TrainOptions extends TrainControl {
 }
 
 /**
- * Carries a job out: opens the run, trains, and keeps run.json. A finished run that is resumed has nothing left to do.
- * @throws LockstepError, with a stable `code`; whatever was trained before is saved
+ * Carries out a job: opens the run, trains, and updates run.json. If the run is already finished, only passes on its result.
+ * @throws LockstepError with a stable `code` if it fails; the steps trained before are saved
  */
 export async function train(job: TrainingJob, options: TrainOptions = {}): Promise<TrainOutcome> {
   const observer = allOf(options.observers ?? []);
@@ -42,7 +42,7 @@ export async function train(job: TrainingJob, options: TrainOptions = {}): Promi
   return withRun(job, inputs, observer, (context) => carryOut(context, options));
 }
 
-/** The result of the job's run if that is finished. The run may have been moved since. */
+/** The result of the job's run if that is finished, with the run's present path. */
 function resultOf({ config, resumed }: TrainingJob): Summary | undefined {
   const result = resumed?.manifest.result;
   return resumed === undefined || result?.steps !== config.iterations ? undefined : { ...result, run: resumed.path };
@@ -81,9 +81,9 @@ interface RunControl {
   readonly checkpointAsked: (() => boolean) | undefined;
 }
 
-/** What was trained, and the bytes that were exchanged with remote nodes. */
 interface Trained {
   readonly result: TrainingResult;
+  /** Bytes exchanged with remote nodes; undefined if the run didn't listen for any. */
   readonly network: Readonly<Record<'sent' | 'received', number>> | undefined;
 }
 
@@ -108,7 +108,7 @@ async function runSteps(
     failure?.throwIfAborted();
     return { result, network: computing.networkBytes };
   } catch (error) {
-    // What led here is the failure to report.
+    // The first error is the one to report.
     await observers.checkpoints.finish(AbortSignal.abort()).catch(() => {});
     throw error;
   } finally {

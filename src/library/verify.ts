@@ -12,22 +12,23 @@ import { type Verification, verifyRun } from './verify/verification.ts';
 export interface VerifyOptions {
   /** The run directory. */
   readonly run: string;
-  /** Spans between checkpoints to compute again, chosen at random; all if there are no more. */
+  /** Number of spans between checkpoints to compute again, chosen at random; all if there are fewer. */
   readonly spans: number;
-  /** Default: as many as this machine has use for. The run's own number makes no difference. */
+  /** Number of worker threads, which may differ from the run's (default: as many as the machine and the batch allow). */
   readonly workers?: number | undefined;
   /** A folder of MNIST's files, or `synthetic` (default: the set that the run was trained on). */
   readonly data?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly print: (line: string) => void;
-  /** Shows a passing text: how far it is. */
+  /** Shows a temporary text about the progress; an empty text removes it. */
   readonly show: (text: string) => void;
 }
 
 /**
- * Checks whether a run is what its configuration makes, by computing parts of it again.
- * @returns what was compared, and with how many workers
- * @throws UsageError if this build or this data set can't tell, RunDirectoryError, WorkerError
+ * Checks whether a run's files are those that its configuration produces, by computing parts of the run again.
+ * @returns the results of all comparisons, and the number of workers that computed
+ * @throws UsageError if this build or this data set isn't the run's, RunDirectoryError if run.json can't be used, DatasetError if the
+ * data set can't be found, WorkerError if workers failed too often
  */
 export async function verify(options: VerifyOptions): Promise<Verification & { readonly workers: number }> {
   const { run, spans, data, env, print, show } = options;

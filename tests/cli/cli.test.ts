@@ -12,7 +12,7 @@ import { flagOf, notesOf, OPTION_KEYS, variableOf } from '#src/shared/config/sch
 import { DatasetError } from '#src/shared/util/errors.js';
 
 const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
-// Without what npm and the caller's shell set for the tests themselves.
+// The environment without the variables that npm and the caller's shell set for the tests themselves.
 const cleanEnv = { PATH: process.env.PATH, HOME: process.env.HOME, LOCKSTEP_LOG_FORMAT: 'text' };
 
 function lockstep(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -23,7 +23,7 @@ function lockstep(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return { status, stdout, stderr };
 }
 
-// A device of Linux that is always full.
+// /dev/full is a device of Linux that is always full.
 describe('a full disk', { skip: existsSync('/dev/full') ? false : 'there is no /dev/full here' }, () => {
   for (const [stream, index] of [
     ['stdout', 1],
@@ -127,7 +127,7 @@ describe('help', () => {
     assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
   });
 
-  test('is no crash where nobody reads it', async () => {
+  test('is no crash if its reader has gone', async () => {
     const child = spawn(process.execPath, [main, 'train', '--help'], {
       env: cleanEnv,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -141,7 +141,7 @@ describe('help', () => {
   });
 });
 
-describe('bad usage exits with 2 and says why on stderr alone', () => {
+describe('bad usage exits with 2 and gives the reason on stderr only', () => {
   const cases: readonly (readonly [string, readonly string[], RegExp, NodeJS.ProcessEnv?])[] = [
     ['no command', [], /Usage: lockstep/],
     ['an unknown command', ['trian'], /unknown command 'trian'.*train/s],
@@ -173,7 +173,7 @@ describe('bad usage exits with 2 and says why on stderr alone', () => {
   }
 });
 
-// These run the scripts of package.json by npm itself, as a person would.
+// These run the scripts of package.json by npm itself, as a user would.
 describe('npm', () => {
   const root = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -215,12 +215,12 @@ describe('reportFailure', () => {
     return { exitCode: reportFailure(error, { debug, write: (line) => lines.push(line) }), lines };
   }
 
-  test('gives the message of our own errors alone', () => {
+  test('prints only the message of a LockstepError', () => {
     const error = new DatasetError('train-images: truncated. Fetch it again.', { file: 'train-images' });
     assert.deepEqual(report(error, false), { exitCode: 2, lines: ['train-images: truncated. Fetch it again.'] });
   });
 
-  test('gives one clear line for anything else, and the stack only where asked', () => {
+  test('prints one clear line for anything else, and the stack only on request', () => {
     const error = new TypeError('x is not a function');
     assert.deepEqual(report(error, false), {
       exitCode: 1,

@@ -23,7 +23,7 @@ function linesOf(text: string): Line[] {
 }
 
 describe('the log', () => {
-  test('goes to a file too, behind what is there, while people read text', () => {
+  test('is also appended to a file, while the terminal shows text', () => {
     const file = join(folder, 'train.log');
     for (const out of ['first', 'second']) {
       const { status, stderr } = lockstep([...FLAGS, '--log-file', file, '--out', join(folder, out)]);
@@ -34,7 +34,7 @@ describe('the log', () => {
     assert.equal(messages.filter((msg) => msg.startsWith('Done')).length, 2);
   });
 
-  test('holds what weighs enough', () => {
+  test('holds the lines of its level and above', () => {
     const file = join(folder, 'quiet.log');
     const flags = ['--log-level', 'warn', '--log-file', file, '--out', join(folder, 'quiet')];
     const { status, stderr } = lockstep([...FLAGS, ...flags]);
@@ -43,7 +43,7 @@ describe('the log', () => {
     assert.equal(readFileSync(file, 'utf8'), '');
   });
 
-  test('a disk that is full costs the log and not the run', {
+  test('a full disk ends the log and not the run', {
     skip: !existsSync('/dev/full') && process.env.CI !== 'true',
   }, () => {
     const { status, stderr } = lockstep([...FLAGS, '--log-file', '/dev/full', '--out', join(folder, 'full')]);

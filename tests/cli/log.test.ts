@@ -21,7 +21,7 @@ function linesOf(text: string): Line[] {
 }
 
 describe('the log', () => {
-  test('is JSON on stderr where that is no terminal, each line with its run, and its step where it has one', () => {
+  test('is JSON on stderr if that is no terminal, each line with its run, and its step if it has one', () => {
     const { status, stderr } = lockstep([...FLAGS, '--log-format', 'auto', '--out', join(folder, 'json')]);
     assert.equal(status, 0, stderr);
     const lines = linesOf(stderr);
@@ -42,7 +42,7 @@ describe('the log', () => {
     assert.match(String(done?.weightsSha256), /^[0-9a-f]{64}$/);
   });
 
-  test('tells why a run failed', () => {
+  test('has the reason for a failed run', () => {
     const { status, stderr } = lockstep([...FLAGS, '--log-format', 'json', '--out', join(folder, 'json')]);
     assert.equal(status, 2);
     const last = linesOf(stderr).at(-1);
@@ -50,7 +50,7 @@ describe('the log', () => {
     assert.match(String(last?.msg), /isn't empty/);
   });
 
-  test('a file that can not be opened is refused before anything is done', () => {
+  test('a file that cannot be opened is refused before anything is done', () => {
     const out = join(folder, 'refused');
     const { status, stderr } = lockstep([...FLAGS, '--log-file', join(folder, 'no', 'such', 'x.log'), '--out', out]);
     assert.equal(status, 2);

@@ -28,6 +28,6 @@ it('an exception that nothing catches still leaves a checkpoint and the state fa
   assert.deepEqual([state, failure], ['failed', 'thrown by a timer']);
   const [last] = readdirSync(join(run, 'checkpoints')).sort().reverse();
   assert.equal(Number.parseInt(String(last).slice(5), 10), attempts[0]?.steps);
-  // Nothing is lost: the run can be verified as far as it came.
+  // Nothing is lost: the steps so far can be verified.
   assert.equal(lockstep(['verify', run, '--data', 'synthetic', '--spans', '1']).status, 0);
 });

@@ -1,4 +1,4 @@
-// A disk that fails under a run. The full and the read-only one are file systems in memory of this test's own, for which it
+// A disk that fails during a run. The full and the read-only one are file systems in memory that this test makes, for which it
 // needs to be root on Linux.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -18,7 +18,7 @@ function start(run: string): Program {
   return startLockstep(['train', ...FLAGS, '--evaluate-every', '0', '--metrics-port', 'off', '--out', run, ...DATA]);
 }
 
-const FAILED = /^CHECKPOINT \d+ FAILED: .* It is tried again/;
+const FAILED = /^CHECKPOINT \d+ FAILED: .* It is retried/;
 const AGAIN = /^Checkpoints are written again/;
 
 async function checkpointsOf(run: string): Promise<number[]> {
@@ -33,7 +33,7 @@ async function firstCheckpoint(run: string): Promise<void> {
   }
 }
 
-/** The run is well again: it stops with all of its lines and its last checkpoint. */
+/** Asserts that the run has recovered: it stops with all of its lines and its last checkpoint. */
 async function assertWhole(program: Program, run: string): Promise<void> {
   program.signal('SIGTERM');
   const { status, stderr } = await program.ended;
@@ -46,7 +46,7 @@ async function assertWhole(program: Program, run: string): Promise<void> {
   assert.ok((await checkpointsOf(run)).includes(steps.length), `no checkpoint of step ${steps.length}`);
 }
 
-/** A file system in memory of so many MB, for the length of the test. */
+/** A file system in memory of a given size in MB, which is unmounted after the test. */
 function mounted(name: string, megabytes: number): string {
   const path = join(folder, name);
   mkdirSync(path);
@@ -62,8 +62,8 @@ function mount(...args: readonly string[]): void {
 
 const skip = process.platform === 'linux' && process.getuid?.() === 0 ? false : 'needs root on Linux';
 
-describe('training goes on, says so, and saves again', () => {
-  it('where the disk was full', { skip }, async () => {
+describe('training continues, reports the failure, and saves again', () => {
+  it('if the disk was full', { skip }, async () => {
     const disk = mounted('full', 8);
     const run = join(disk, 'run');
     const program = start(run);
@@ -78,7 +78,7 @@ describe('training goes on, says so, and saves again', () => {
     await assertWhole(program, run);
   });
 
-  it('where the directory could only be read', { skip }, async () => {
+  it('if the directory was read-only', { skip }, async () => {
     const disk = mounted('read-only', 20);
     const run = join(disk, 'run');
     const program = start(run);
@@ -92,7 +92,7 @@ describe('training goes on, says so, and saves again', () => {
     await assertWhole(program, run);
   });
 
-  it('where the directory vanished', async () => {
+  it('if the directory disappeared', async () => {
     const run = join(folder, 'vanishing');
     const program = start(run);
     await program.said(/^Run directory/);
@@ -104,7 +104,7 @@ describe('training goes on, says so, and saves again', () => {
     await assertWhole(program, run);
   });
 
-  it('until it is stopped, where the directory stays away: then it fails and says what is lost', async () => {
+  it('until it is stopped, if the directory stays missing: then it fails and reports what is lost', async () => {
     const run = join(folder, 'gone');
     const program = start(run);
     await program.said(/^Run directory/);

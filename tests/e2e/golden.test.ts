@@ -1,5 +1,5 @@
 // The bits of small runs, on any system and Node: node dist/tests/e2e/golden.test.js
-// EXPECT_NODE_MAJOR and EXPECT_ARCH make sure that it ran where it was meant to.
+// EXPECT_NODE_MAJOR and EXPECT_ARCH make sure that it ran on the intended system.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { madeDataset } from '../support/made-images.ts';
@@ -8,12 +8,12 @@ import { runOnce } from '../support/session.ts';
 interface Golden {
   readonly flags: Readonly<Record<string, unknown>> & { readonly clipNorm?: number };
   readonly weightsSha256: string;
-  /** Of the last evaluation: the float64 in hex, big-endian. */
+  /** Loss of the last evaluation: the float64 in hex, big-endian. */
   readonly testLoss: string;
 }
 
 // Another hash means other numerics: checkpoints don't resume and nodes don't join across it. If that is intended, raise
-// NUMERICS_VERSION (src/shared/engine/wasm/exports.ts) and put in what the failed comparison shows.
+// NUMERICS_VERSION (src/shared/engine/wasm/exports.ts) and insert the values that the failed comparison shows.
 const GOLDEN: readonly Golden[] = [
   {
     flags: { head: 'softmax', optimizer: 'adam', batch: 32, shardSize: 8, seed: 1 },
@@ -51,7 +51,7 @@ const GOLDEN: readonly Golden[] = [
 // 40 steps see 1,280 samples: more than two epochs. 230 test images are a whole chunk and a part of one.
 const dataset = madeDataset(512, 230);
 
-it('runs where it was meant to', () => {
+it('runs on the intended system', () => {
   const { EXPECT_NODE_MAJOR, EXPECT_ARCH } = process.env;
   if (EXPECT_NODE_MAJOR) assert.match(process.version, new RegExp(`^v${EXPECT_NODE_MAJOR}\\.`));
   if (EXPECT_ARCH) assert.equal(process.arch, EXPECT_ARCH);

@@ -7,12 +7,12 @@ import { type Outcome, poolWith, runOnce, Session, type SessionOptions } from '.
 
 const WORLD_SIZES = [2, 3, 4, 5, 7, 8, 16];
 const STEPS = 60;
-/** Far behind the pool's limit for a slow worker, a quarter of a second. */
+/** Much longer than the pool's limit for a slow worker, a quarter of a second. */
 const STALL_MS = 2000;
-/** Longer than a thread lives that is ended while it stalls. */
+/** Longer than the time until a stalled thread is terminated. */
 const KILLED_MS = 10_000;
 
-/** What befalls a worker while it computes step t; `kill`: its thread is terminated from outside, while it stalls. */
+/** A fault of a worker while it computes step t; `kill`: its thread is terminated from outside while it stalls. */
 interface Disturbance {
   readonly worker: number;
   readonly t: number;
@@ -75,7 +75,7 @@ for (const head of ['softmax', 'rbf']) {
         });
       }
 
-      // Once a head and once a shard size.
+      // Only one combination for each head and each shard size.
       const withFaults = (head === 'softmax') === (shardSize === 8);
       for (const [name, workers, disturbances] of withFaults ? DISTURBANCES : []) {
         it(`the bits stay when ${name}`, { timeout: 300_000 }, async () => {
@@ -133,7 +133,7 @@ async function runDisturbed(options: SessionOptions, disturbances: readonly Dist
   const overtaken = new Set<number>();
   try {
     const outcome = await session.run(disturbed(session, disturbances, overtaken));
-    // Late answers and losses come in.
+    // Late answers and losses arrive.
     await session.rally();
     const lost = session.lost.map(({ worker, cause: { message } }) => {
       return `${worker} ${message.startsWith('injected') ? message : 'thread gone'}`;
@@ -148,7 +148,7 @@ async function runDisturbed(options: SessionOptions, disturbances: readonly Dist
 function disturbed(session: Session, disturbances: readonly Disturbance[], overtaken: Set<number>): Executor {
   const { pool } = session.engine;
   return poolWith(session.engine, {
-    // A step begins when it is awaited, so that everybody can be brought together before it.
+    // A step begins when it is awaited, so that all workers can be made ready before it.
     depth: 1,
     begin(work) {
       const now = disturbances.filter(({ t }) => t === work.t);

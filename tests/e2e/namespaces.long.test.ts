@@ -1,4 +1,4 @@
-// Nodes behind links of their own: a network namespace each, joined to the coordinator's by a veth pair. Linux and root only.
+// Nodes with links of their own: each has a network namespace that a veth pair connects to the coordinator's. Linux and root only.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { within } from '../chaos/deadline.ts';
 import { Progress } from '../chaos/progress.ts';
 import { DATA, lockstep, type Program, startLockstep, stepsOf } from '../support/program.ts';
 
-/** In one test; it would take longer only if it hung. */
+/** Time limit of one test, which takes longer only if it hangs. */
 const HANG_MS = 90_000;
 const FLAGS = ['train', '--iterations', '250', '--batch', '64', '--shard-size', '4', '--metrics-port', 'off', '--json'];
 const SAVED = ['--checkpoint-every', '10', '--evaluate-every', '120', '--keep', '2'];
@@ -32,13 +32,13 @@ function reasonToSkip(): string | false {
   return false;
 }
 
-/** The coordinator's address on the link to a namespace; all of them lie in namespaces, where nobody else has any. */
+/** The coordinator's address on the link to a namespace; the addresses are only used inside the test's namespaces. */
 function addressFor(away: string): string {
   return `10.77.${AWAY.indexOf(away as (typeof AWAY)[number])}.1`;
 }
 
 function build(): void {
-  // What tests left behind that were killed.
+  // Namespaces of tests that were killed.
   for (const line of spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' }).stdout.split('\n')) {
     const [name, pid] = /^lockstep-(\d+)\S*/.exec(line) ?? [];
     if (name !== undefined && !existsSync(`/proc/${pid}`)) ip('netns', 'del', name);
@@ -48,7 +48,7 @@ function build(): void {
     ip('-n', name, 'link', 'set', 'lo', 'up');
   }
   for (const [i, away] of AWAY.entries()) {
-    // Made inside, so that the host's own interfaces stay as they are; gone with its namespace.
+    // Made inside the namespaces, so that the host's own interfaces don't change, and removed with them.
     ip('-n', HOME, 'link', 'add', `to${i}`, 'type', 'veth', 'peer', 'name', 'home', 'netns', away);
     ip('-n', HOME, 'address', 'add', `${addressFor(away)}/24`, 'dev', `to${i}`);
     ip('-n', away, 'address', 'add', `10.77.${i}.2/24`, 'dev', 'home');
@@ -124,7 +124,7 @@ describe('nodes in network namespaces of their own', { skip }, () => {
     ],
     [
       'interrupted',
-      'and so where a link goes down and comes back',
+      'and also if a link goes down and comes back',
       async (name) => {
         const { run, progress } = await gathered(name);
         assert.ok(await progress.reaches(50, run.ended));
@@ -136,7 +136,7 @@ describe('nodes in network namespaces of their own', { skip }, () => {
     ],
     [
       'lost',
-      'and so where a link goes down for good',
+      'and also if a link goes down for good',
       async (name) => {
         const { run, progress } = await gathered(name);
         assert.ok(await progress.reaches(50, run.ended));

@@ -71,7 +71,7 @@ describe('a run with remote nodes has the bits of one worker', () => {
     for (const { ended } of nodes) assert.equal((await ended).status, 0);
   });
 
-  it('without a worker of its own: it waits for nodes, and goes on where the last one left and another came', async () => {
+  it('without a worker of its own: it waits for nodes, and continues after the last one left and another came', async () => {
     const run = coordinator('remote', '--workers', '0');
     const url = await urlOf(run);
     await run.said(/waiting for a node/);
@@ -83,7 +83,7 @@ describe('a run with remote nodes has the bits of one worker', () => {
     await assertSame(run, 'remote');
   });
 
-  it('and where it is stopped while it waits for nodes: it saves, and goes on from there', async () => {
+  it('and if it is stopped while it waits for nodes: it saves, and can be resumed', async () => {
     const run = coordinator('lonely', '--workers', '0');
     const first = node(await urlOf(run));
     await run.said(/^Node .* joined/);
@@ -95,7 +95,7 @@ describe('a run with remote nodes has the bits of one worker', () => {
     await assertSame(again, 'lonely');
   });
 
-  it('where nodes join, leave, are killed and stopped for a while', async () => {
+  it('if nodes join, leave, are killed and stopped for a while', async () => {
     const run = coordinator('elastic', '--workers', '1', '--batch', '128');
     const url = await urlOf(run);
     const [killed, leaving, stopped] = [node(url), node(url), node(url)] as [Program, Program, Program];
@@ -110,7 +110,7 @@ describe('a run with remote nodes has the bits of one worker', () => {
     await assertSame(run, 'elastic');
   });
 
-  it('where the coordinator is killed and resumed on the same port: its nodes come back by themselves', async () => {
+  it('if the coordinator is killed and resumed on the same port: its nodes reconnect', async () => {
     const name = 'resumed';
     const run = coordinator(name, '--workers', '0');
     const url = await urlOf(run);
@@ -155,7 +155,7 @@ describe('a run with remote nodes has the bits of one worker', () => {
   });
 });
 
-describe('who gets in', () => {
+describe('authentication', () => {
   const [own, other] = ['own', 'other'].map((name) => {
     const file = join(folder, `${name}.token`);
     writeFileSync(file, `${newToken()}\n`);
@@ -231,7 +231,7 @@ describe('who gets in', () => {
     });
   }
 
-  it('refused: an address that is taken, and nothing goes on', async (t) => {
+  it('refused: an address that is taken, and no run begins', async (t) => {
     const listen = `127.0.0.1:${await takenPort(t)}`;
     const program = start([...FLAGS, '--listen', listen, '--out', join(folder, 'taken')]);
     const { status, stderr } = await program.ended;

@@ -10,7 +10,7 @@ import { skip } from '../support/real-images.ts';
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-presets-'));
 after(() => rmSync(folder, { recursive: true }));
 
-it('the preset quick gives on MNIST what it expects, and says so', { skip }, () => {
+it('the preset quick gives the expected bits on MNIST, and prints that', { skip }, () => {
   const out = join(folder, 'quick');
   const flags = ['--metrics-port', 'off', '--workers', '2', '--json', '--out', out, ...DATA];
   const { status, stdout, stderr } = lockstep(['train', '--preset', 'quick', ...flags]);

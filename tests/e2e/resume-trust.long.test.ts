@@ -12,7 +12,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 const SMALL = ['--batch', '16', '--shard-size', '4', '--evaluate-every', '0', '--data', 'synthetic'];
 
-/** A run of ten steps that can be continued, as somebody else may have prepared it. */
+/** A run of ten steps that can be resumed, as another user may have prepared it. */
 function preparedRun(name: string, options: Readonly<Record<string, unknown>>): string {
   const run = join(folder, name);
   const flags = ['--iterations', '10', '--schedule', 'constant', '--metrics-port', 'off', '--out', run];
@@ -25,7 +25,7 @@ function preparedRun(name: string, options: Readonly<Record<string, unknown>>): 
   return run;
 }
 
-describe('a run directory that somebody else made', () => {
+describe('a run directory that another user made', () => {
   it('gets no file of this machine sent to its receiver, and writes to no file that it names', async () => {
     const requests: IncomingHttpHeaders[] = [];
     const server = createServer((request, response) => {
@@ -42,7 +42,7 @@ describe('a run directory that somebody else made', () => {
       remoteWriteTokenFile: secret,
       logFile,
     });
-    // Beside this process, which serves.
+    // Asynchronous, because this process serves meanwhile.
     const { ended } = startLockstep(['train', '--resume', run, '--iterations', '20', '--metrics-port', 'off']);
     const { status, stderr } = await ended;
     await new Promise((resolve) => server.close(resolve));

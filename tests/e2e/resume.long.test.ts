@@ -19,7 +19,7 @@ interface Result {
   readonly chain: string;
 }
 
-/** Trains, or goes on, to the end. */
+/** Trains a new or resumed run to its end. */
 function trained(args: readonly string[]): Result {
   const { status, stdout, stderr } = lockstep(args);
   assert.equal(status, 0, stderr);
@@ -30,7 +30,7 @@ const whole = join(folder, 'whole');
 const result = trained([...FLAGS, '--iterations', '130', '--out', whole]);
 let copies = 0;
 
-/** A copy of the whole run as if it had been killed behind a step: what came later is gone, but for the log. */
+/** A copy of the complete run as if it had been killed after a step: later files are removed, but not later lines of the log. */
 function killedAfter(step: number): string {
   const run = join(folder, `copy-${copies++}`);
   cpSync(whole, run, { recursive: true });
@@ -57,7 +57,7 @@ function assertRefused(args: readonly string[], ...patterns: readonly RegExp[]):
 }
 
 describe('--resume', () => {
-  it('goes on from the newest checkpoint with the same bits, cuts the log, and notes the attempt', () => {
+  it('continues from the newest checkpoint with the same bits, cuts the log, and notes the attempt', () => {
     const run = killedAfter(60);
     assertSame(run, trained(['train', '--resume', run, '--workers', '3', ...QUIET]));
     const { state, attempts } = manifestOf(run);
@@ -66,7 +66,7 @@ describe('--resume', () => {
     assert.deepEqual([first?.from, second?.from, second?.steps, second?.workers], [0, 60, 130, 3]);
   });
 
-  it('auto: begins the run in --out, goes on with it by the same command, and tells its result once it is done', () => {
+  it('auto: begins the run in --out, resumes it by the same command, and prints its result when it is finished', () => {
     const command = [...FLAGS, '--iterations', '130', '--resume', 'auto', '--out'];
     const begun = join(folder, 'auto');
     assertSame(begun, trained([...command, begun]));
@@ -78,19 +78,19 @@ describe('--resume', () => {
     assertRefused([...command, killedAfter(60), '--seed', '2'], /--seed: the run has 1, but this says 2/);
   });
 
-  it('auto: wants to know where', () => assertRefused(['train', '--resume', 'auto'], /Name its directory by --out/));
+  it('auto: requires --out', () => assertRefused(['train', '--resume', 'auto'], /Name its directory by --out/));
 
-  it('starts at step 0 where no checkpoint was written', () => {
+  it('starts at step 0 if no checkpoint was written', () => {
     const run = killedAfter(0);
     assertSame(run, trained(['train', '--resume', run, ...QUIET]));
   });
 
-  it('refuses where the checkpoints that there were are gone: it would start anew in silence', () => {
+  it('refuses if all checkpoints are gone: it would start again from step 0 without notice', () => {
     const run = killedAfter(0);
     const { attempts, ...manifest } = manifestOf(run);
     const [attempt] = attempts as readonly object[];
     writeFileSync(join(run, 'run.json'), JSON.stringify({ ...manifest, attempts: [{ ...attempt, steps: 60 }] }));
-    assertRefused(['train', '--resume', run], /No sound checkpoint is left/);
+    assertRefused(['train', '--resume', run], /No intact checkpoint is left/);
   });
 
   it('prints the summary of a run that is done, and changes nothing', () => {
@@ -124,7 +124,7 @@ describe('--resume', () => {
     const run = killedAfter(60);
     assertRefused(
       ['train', '--resume', run, '--seed', '2', '--iterations', '200', '--hash-every', '7'],
-      /its bits would be others/,
+      /its bits would change/,
       /^ {2}--seed: the run has 1, but this says 2$/m,
       /^ {2}--iterations: the run has 130, but this says 200$/m,
       /^ {2}--hash-every: the run has 100, but this says 7$/m,
@@ -144,12 +144,12 @@ describe('--resume', () => {
     writeFileSync(join(run, 'run.json'), JSON.stringify({ ...manifest, digests: other }));
     assertRefused(['train', '--resume', run], /data: the run has the set eeeeeeeeeeee, but this is/, /--init/);
     writeFileSync(join(run, 'run.json'), '{"name": 3}');
-    assertRefused(['train', '--resume', run], /run\.json isn't one that this version can use/);
+    assertRefused(['train', '--resume', run], /run\.json can't be used by this version/);
     rmSync(join(run, 'run.json'));
     assertRefused(['train', '--resume', run], /has no run\.json/);
   });
 
-  it('refuses a run that a process is at', async () => {
+  it('refuses a run that another process is training', async () => {
     const run = join(folder, 'busy');
     const first = startLockstep([...FLAGS, '--iterations', '1000000', '--out', run]);
     await first.said(/^Run directory/);
@@ -203,10 +203,10 @@ describe('a damaged checkpoint', () => {
     );
   });
 
-  it('is an error where there is no other', () => {
+  it('is an error if there is no other', () => {
     const copy = killedAfter(20);
     writeFileSync(join(copy, 'checkpoints', 'step-00000020.safetensors'), '');
-    assertRefused(['train', '--resume', copy], /No sound checkpoint is left in .*backup/s);
+    assertRefused(['train', '--resume', copy], /No intact checkpoint is left in .*backup/s);
   });
 });
 
@@ -235,10 +235,10 @@ describe('--init', () => {
     assert.match(stdout, /step-00000000\.safetensors, which the run began with by --init, is missing/);
     for (const name of readdirSync(join(moved, 'checkpoints'))) rmSync(join(moved, 'checkpoints', name));
     writeFileSync(join(moved, 'run.json'), JSON.stringify(manifest));
-    assertRefused(['train', '--resume', moved], /No sound checkpoint is left/);
+    assertRefused(['train', '--resume', moved], /No intact checkpoint is left/);
   });
 
-  it('takes a run for its last checkpoint, and refuses what is none or of another model', () => {
+  it('takes the last checkpoint of a run, and refuses what is no checkpoint or of another model', () => {
     const run = join(folder, 'from-run');
     trained([...FLAGS, '--iterations', '1', '--init', whole, '--out', run]);
     assert.equal(manifestOf(run).digests.init, result.weightsSha256);
@@ -258,7 +258,7 @@ describe('a signal', () => {
     ['SIGTERM', 143],
     ['SIGINT', 130],
   ] as const) {
-    it(`${name} saves, says how to go on and exits with ${code}`, async () => {
+    it(`${name} saves, prints the command to resume and exits with ${code}`, async () => {
       const run = join(folder, name);
       const started = startLockstep([...flags, '--out', run]);
       await started.said(/^Run directory/);
@@ -267,7 +267,7 @@ describe('a signal', () => {
       assert.equal(status, code, stderr);
       const { steps } = JSON.parse(stdout);
       assert.ok(steps < 40, 'it ended before the signal');
-      assert.match(stderr, new RegExp(`^To go on: lockstep train --resume \\S*${name}$`, 'm'));
+      assert.match(stderr, new RegExp(`^To resume: lockstep train --resume \\S*${name}$`, 'm'));
       const saved = readdirSync(join(run, 'checkpoints')).sort().at(-1);
       if (steps > 0) assert.equal(saved, `step-${String(steps).padStart(8, '0')}.safetensors`);
       assert.equal(manifestOf(run).state, 'stopped');
@@ -292,7 +292,7 @@ describe('a signal', () => {
     assert.equal(manifestOf(run).state, 'running');
   });
 
-  it('SIGUSR2 takes a checkpoint, and the run goes on', async () => {
+  it('SIGUSR2 takes a checkpoint, and the run continues', async () => {
     const run = join(folder, 'asked');
     const started = startLockstep([...FLAGS, '--iterations', '1000000', '--checkpoint-every', '0', '--out', run]);
     await started.said(/^Run directory/);
@@ -306,7 +306,7 @@ describe('a signal', () => {
   });
 });
 
-it('a loss that is not finite ends the run with the last good step saved, and says which step it was', () => {
+it('a loss that is not finite ends the run with the last good step saved, and names the step', () => {
   const run = join(folder, 'diverged');
   const rate = ['--optimizer', 'sgd', '--learning-rate', '100000', '--warmup', '20', '--iterations', '100'];
   const { status, stderr } = lockstep([...FLAGS, ...rate, '--out', run]);

@@ -1,4 +1,4 @@
-// lockstep bench               this machine's kernel speed, its peak, and what coordination costs
+// lockstep bench               the speed of the kernel, the processor's peak, and the cost of coordination
 // lockstep bench --backends    the kernel and native TensorFlow side by side
 
 import { availableParallelism, cpus } from 'node:os';
@@ -43,7 +43,7 @@ function text(kernel: KernelFigures, coordination: readonly CoordinationFigures[
       row([String(shardSize), samplesPerSecond.toFixed(0), gigaflops.toFixed(1), percent(ofPeak, 1)]),
     ),
     '',
-    `Training at batch ${coordination[0]?.batch} against as many side by side that wait for nobody:`,
+    `Training at batch ${coordination[0]?.batch}, compared with as many kernels that never wait for each other:`,
     row(
       ['workers', 'kernels', 'meeting', 'working', 'training', 'of kernels', 'of working'],
       'samples/s; lost by training',
@@ -55,7 +55,7 @@ function text(kernel: KernelFigures, coordination: readonly CoordinationFigures[
       ]),
     ),
     '(kernels: gradients alone; meeting: the same, but they wait for each other once a batch; working: they also',
-    'sample, add up and update as a step does, so what training loses of that is lost to coordination)',
+    'sample, reduce and update as a step does, so the difference between working and training is the cost of coordination)',
   ];
 }
 

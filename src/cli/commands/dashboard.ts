@@ -1,5 +1,5 @@
 // lockstep dashboard                          the page of the newest run
-// lockstep dashboard runs/first runs/second   one over the other
+// lockstep dashboard runs/first runs/second   the curves of several runs in the same charts
 import { startHttp } from '../../coordinator/observe/web/http.ts';
 import { type MetricsAddress, metricsAddressOf } from '../../coordinator/observe/web/metrics-address.ts';
 import { SavedFeed } from '../../coordinator/observe/web/saved-feed.ts';
@@ -11,13 +11,13 @@ import { serveUntilStopped } from '../serving.ts';
 /**
  * `lockstep dashboard [RUN…]`: serves the page of runs from their directories until it is stopped.
  * @returns the exit code
- * @throws UsageError where one isn't a run; RunDirectoryError where one can't be read; ListenError where the port is taken
+ * @throws UsageError if one isn't a run, RunDirectoryError if one can't be read, ListenError if the port is taken
  */
 export async function dashboard(named: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   const address = await metricsAddressOf(resolvePageConfig({ flags, env: process.env }), process.env);
   const paths = await findRuns(named, process.env);
   const feed = new SavedFeed(paths);
-  // What can't be read is told here, not on the page.
+  // Read once before serving, so that a run that can't be read is an error here.
   await feed.snapshot();
   await serveUntilStopped(
     () => startHttp({ ...(address as MetricsAddress), feed }),

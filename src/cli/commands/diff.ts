@@ -1,4 +1,4 @@
-// lockstep diff runs/first runs/second        whether two runs took the same way, and where and why they part
+// lockstep diff runs/first runs/second        the first step at which two runs differ, and why
 import { inspect } from 'node:util';
 import {
   type Both,
@@ -18,13 +18,14 @@ import { UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath, typedPath } from '../../shared/util/shown-path.ts';
 
-const PARTED = 1;
+const DIFFERENT = 1;
+/** Digits of a digest that are printed. */
 const SHORT_DIGEST = 12;
 
 /**
- * `lockstep diff RUN RUN`
- * @returns the exit code: 1 where a step differs
- * @throws UsageError where one isn't a run, or no step is in both logs; RunDirectoryError where one can't be read
+ * `lockstep diff RUN RUN`: compares two runs step by step.
+ * @returns the exit code: 1 if a step differs
+ * @throws UsageError if one isn't a run or no step is in both logs, RunDirectoryError if one can't be read
  */
 export async function diff(named: Both<string>, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { json } = resolveReadConfig({ flags, env: process.env });
@@ -42,7 +43,7 @@ export async function diff(named: Both<string>, flags: Readonly<Record<string, u
     const isExplained = explains(causes, manifests);
     process.stdout.write(`${report({ paths, causes, isExplained, ...comparison, lacking }).join('\n')}\n`);
   }
-  return first === undefined ? 0 : PARTED;
+  return first === undefined ? 0 : DIFFERENT;
 }
 
 function runAt(path: string): Promise<string> {
@@ -55,41 +56,37 @@ interface Report extends Comparison {
   readonly isExplained: boolean;
 }
 
-function report({ paths, causes, isExplained, steps, first, goesOn, lacking }: Report): string[] {
+function report({ paths, causes, isExplained, lacking, ...comparison }: Report): string[] {
+  const { first, goesOn } = comparison;
   const lines: string[] = [];
   if (causes.length > 0) {
     const rows = causes.map((cause) => [cause.name, ...textsOf(cause.values)]);
     lines.push('What decides the bits differs:', ...table(rows), '');
   }
-  lines.push(verdict({ steps, first, goesOn }));
+  lines.push(verdict(comparison));
   if (first !== undefined) {
     lines.push(...table(Object.entries(first.fields).map(([name, values]) => [name, ...textsOf(values)])));
-    if (!isExplained) lines.push('', ...accusation(paths));
+    if (!isExplained) lines.push('', ...unexplainedText(paths));
   }
   for (const [i, count] of lacking.entries()) {
-    if (count > 0)
-      lines.push(`The log of ${'AB'[i]} lacks ${counted(count)} that the other has; they weren't compared.`);
+    if (count === 0) continue;
+    lines.push(`The log of ${'AB'[i]} lacks ${counted(count)} that the other has; they weren't compared.`);
   }
   const isPlain = lines.length === 1 && goesOn === undefined;
   return isPlain ? lines : [`A  ${shownPath(paths[0])}`, `B  ${shownPath(paths[1])}`, '', ...lines];
 }
 
-function verdict({
-  steps,
-  first,
-  goesOn,
-}: Pick<Report, 'steps'> & { [K in 'first' | 'goesOn']: Report[K] | undefined }) {
+function verdict({ steps, first, goesOn }: Omit<Comparison, 'lacking'>): string {
+  const same = `The same for ${counted(steps)}`;
   if (first !== undefined) {
-    return steps === 0
-      ? `They part at step ${first.step}:`
-      : `The same for ${counted(steps)}; they part at step ${first.step}:`;
+    return `${steps === 0 ? 'The' : `${same}; the`} first difference is at step ${first.step}:`;
   }
   if (goesOn === undefined) return `The same bits for all ${counted(steps)}.`;
-  return `The same for ${counted(steps)}; then only ${goesOn.run} goes on, to step ${goesOn.step}.`;
+  return `${same}; then only ${goesOn.run} continues, to step ${goesOn.step}.`;
 }
 
-/** Of two runs that should be the same. */
-function accusation(paths: Both<string>): string[] {
+/** Advice for two runs that should be the same. */
+function unexplainedText(paths: Both<string>): string[] {
   return [
     'Nothing that decides this step differs: one of them was computed wrongly, or its log was altered. Check each:',
     ...paths.map((path) => `  ${commandLine(`verify ${typedPath(path)}`, process.env)}`),
@@ -100,7 +97,7 @@ function counted(steps: number): string {
   return steps === 1 ? '1 step' : `${steps} steps`;
 }
 
-/** Rows of a name and the values in A and B. */
+/** @param rows a name and the values in A and B each */
 function table(rows: readonly (readonly string[])[]): string[] {
   const all = [['', 'A', 'B'], ...rows];
   const widths = [0, 1].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
@@ -110,7 +107,7 @@ function table(rows: readonly (readonly string[])[]): string[] {
 function textsOf(values: Both<unknown>): string[] {
   const [a, b] = [textOf(values[0]), textOf(values[1])] as const;
   const [shortA, shortB] = [shortened(a), shortened(b)];
-  // An altered digest may differ in its last digits alone.
+  // An altered digest may differ in its last digits only.
   return shortA === shortB ? [a, b] : [shortA, shortB];
 }
 

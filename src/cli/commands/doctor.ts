@@ -1,4 +1,4 @@
-// lockstep doctor            would training work here, and if not, what to do
+// lockstep doctor            checks whether training works on this machine, and prints what to do if not
 import { resolveTrainConfig } from '../../shared/config/config.ts';
 import { cacheFolder } from '../../shared/data/data-folder.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
@@ -10,7 +10,7 @@ import { checkData, checkFolder, checkPort } from '../doctor/surroundings.ts';
 import { checkTfjs } from '../doctor/tfjs.ts';
 import { checkWorkers } from '../doctor/workers.ts';
 
-/** @returns the exit code: 1 where training would not work */
+/** @returns the exit code: 1 if training would not work */
 export async function doctor(flags: Record<string, unknown>): Promise<number> {
   const { env } = process;
   const { config, explicit } = resolveTrainConfig({ flags, env });
@@ -40,7 +40,7 @@ export async function doctor(flags: Record<string, unknown>): Promise<number> {
   return ok ? 0 : 1;
 }
 
-/** @param columns of the terminal; undefined where lines need not be broken */
+/** @param columns the terminal's width; undefined if lines need not be broken */
 function report(checks: readonly Check[], columns = Number.POSITIVE_INFINITY): string {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const margin = 'problem'.length + width + 4;
@@ -57,7 +57,11 @@ function report(checks: readonly Check[], columns = Number.POSITIVE_INFINITY): s
   return [...lines, '', end].join('\n');
 }
 
-/** A text in lines of at most so many characters, at least a word each; none for an empty text. */
+/**
+ * Breaks a text into lines.
+ * @param columns the maximum length of a line that has more than one word
+ * @returns the lines; none for an empty text
+ */
 function broken(text: string, columns: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {

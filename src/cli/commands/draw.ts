@@ -1,4 +1,4 @@
-// lockstep draw                     by the newest run's last checkpoint
+// lockstep draw                     with the newest run's last checkpoint
 // lockstep draw --run runs/first --port 8080
 import { basename } from 'node:path';
 import { flaggedModel, noteOn, runOf, type SavedModel, trainedOn } from '../../coordinator/run/saved-model.ts';
@@ -13,8 +13,9 @@ const DEFAULT_PORT = 9466;
 const MAX_PORT = 65_535;
 
 /**
- * `lockstep draw`: serves a page on which one draws digits and sees every layer follow, until it is stopped.
- * @throws UsageError, CheckpointError where there is no model; ListenError where the port is taken
+ * `lockstep draw`: serves a page on which a user draws digits and sees the activations of every layer, until it is stopped.
+ * @returns the exit code
+ * @throws UsageError if a flag can't be used, CheckpointError if there is no model, ListenError if the port is taken
  */
 export async function draw(flags: Readonly<Record<string, string | undefined>>): Promise<number> {
   const { port, ...named } = flags;

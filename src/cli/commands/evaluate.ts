@@ -4,7 +4,7 @@ import { datasetText } from '../../shared/data/dataset-text.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { print } from '../print.ts';
 
-/** `lockstep evaluate [CHECKPOINT]`: how well a checkpoint's weights do on the test set. */
+/** `lockstep evaluate [CHECKPOINT]`: classifies the test set by a checkpoint's weights. @returns the exit code */
 export async function evaluate(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { backend, data, json } = resolveReadConfig({ flags, env: process.env });
   const report = await evaluateCheckpoint({ checkpoint: path, data, backend, env: process.env, print });

@@ -26,16 +26,16 @@ interface Report {
   readonly format: ExportFlags['format'];
   readonly files: readonly { readonly file: string; readonly bytes: number; readonly sha256: string }[];
   readonly checkpoint: string;
-  /** The run's name, where the checkpoint lies in one. */
+  /** The run's name; undefined if the checkpoint isn't in a run directory. */
   readonly run: string | undefined;
   readonly step: number;
   readonly head: string;
   readonly weightsSha256: string;
-  /** Of the metadata: digits that were drawn, where the run had no others. */
+  /** The metadata's text on the data set, which only weights trained on synthetic digits have. */
   readonly trainedOn: string | undefined;
 }
 
-/** `lockstep export [CHECKPOINT] --format FORMAT --out PATH` */
+/** `lockstep export [CHECKPOINT] --format FORMAT --out PATH`: writes a checkpoint's network. @returns the exit code */
 export async function exportNetwork(path: string | undefined, flags: ExportFlags): Promise<number> {
   const { format } = flags;
   const { json } = resolveReadConfig({ flags: { json: flags.json }, env: process.env });
@@ -70,7 +70,7 @@ function filesOf(format: ExportFlags['format'], network: Network, out: string): 
       return [{ path: out, bytes: encodeWeights(network) }];
     case 'tfjs': {
       const { model, weights } = encodeTfjs(network);
-      // The model last: where it is, so are its weights.
+      // The model is written last, so that its weights exist whenever it does.
       return inFolder(out, { [WEIGHTS_FILE]: weights, [MODEL_FILE]: model });
     }
   }

@@ -24,22 +24,22 @@ export interface ImportFlags {
 /** What the command prints with --json. */
 interface Report {
   readonly checkpoint: string;
-  /** 0 where the weights aren't those of a checkpoint that the file names. */
+  /** The step of the checkpoint that the file names; 0 if the weights aren't that checkpoint's. */
   readonly step: number;
   readonly head: string;
   readonly weightsSha256: string;
   readonly origin: ImportedWeights['origin'];
-  /** What the weights were trained on. */
+  /** The data set that the weights were trained on. */
   readonly dataset: TrainedOn;
 }
 
 const ORIGINS: Readonly<Record<ImportedWeights['origin'], string>> = {
   kept: 'weights that Lockstep exported, unchanged',
-  changed: 'other weights than those that were exported; they begin at step 0',
+  changed: 'weights that were changed after Lockstep exported them; they begin at step 0',
   none: 'not known; they begin at step 0',
 };
 
-/** `lockstep import FILE [--out CHECKPOINT]` */
+/** `lockstep import FILE [--out CHECKPOINT]`: writes a checkpoint with a file's weights. @returns the exit code */
 export async function importWeights(path: string, flags: ImportFlags): Promise<number> {
   const { json } = resolveReadConfig({ flags: { json: flags.json }, env: process.env });
   const file = callerPath(path, process.env);

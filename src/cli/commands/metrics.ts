@@ -13,14 +13,15 @@ import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 
 /**
- * `lockstep metrics [RUN] --openmetrics`: only reads the run, which may be going on.
- * @throws UsageError where no format is named, RunDirectoryError where the run or the file can't be used
+ * `lockstep metrics [RUN] --openmetrics`: writes every step as time series. It only reads the run, which may be running.
+ * @returns the exit code
+ * @throws UsageError if no format is named or the file can't be written, RunDirectoryError if the run can't be read
  */
 export async function metrics(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { openmetrics, out, ...others } = flags;
   resolveReadConfig({ flags: others, env: process.env });
   if (openmetrics !== true) {
-    throw new UsageError('lockstep metrics: expected a format. Add --openmetrics, the one that there is.');
+    throw new UsageError('lockstep metrics: expected a format. Add --openmetrics, the only one.');
   }
   const named = path === undefined ? undefined : callerPath(path, process.env);
   const run = await findRun(named, callerPath('runs', process.env));
@@ -34,18 +35,18 @@ async function print(text: AsyncIterable<string>): Promise<void> {
   try {
     await pipeline(Readable.from(text), process.stdout, { end: false });
   } catch (error) {
-    // A reader such as `head` has seen enough, or a disk is full: main.ts tells.
+    // The reader, such as `head`, has closed the pipe, or the disk is full: main.ts handles both.
     const { code, syscall } = error as NodeJS.ErrnoException;
     if (code !== 'EPIPE' && syscall !== 'write') throw error;
   }
 }
 
-/** Makes the file, all of it or none. */
+/** Writes the file atomically. @throws UsageError if that fails, RunDirectoryError if the run can't be read */
 async function write(text: AsyncIterable<string>, file: string): Promise<void> {
   const there = await stat(file).catch(() => undefined);
   if (there?.isFile() === false) {
     throw new UsageError(
-      `--out ${shownPath(file)}: expected a file, new or to be replaced. Leave --out away to print.`,
+      `--out ${shownPath(file)}: expected a new or existing file. To print the text, leave out --out.`,
     );
   }
   const part = `${file}.tmp`;

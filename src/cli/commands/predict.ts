@@ -1,4 +1,4 @@
-// lockstep predict seven.png                       by the newest run's last checkpoint
+// lockstep predict seven.png                       with the newest run's last checkpoint
 // lockstep predict scans/ --json --run runs/first  every picture of a folder
 // lockstep predict t10k-images-idx3-ubyte --index 7 --layers seven
 import { basename, join } from 'node:path';
@@ -26,8 +26,8 @@ const DEFAULT_LAYERS = 'layers';
 const PICTURE = /\.(png|jpe?g)$/i;
 
 /**
- * `lockstep predict IMAGE…`: which digit each picture shows, by a checkpoint's weights.
- * @returns 1 if a picture couldn't be read: the others are predicted all the same
+ * `lockstep predict IMAGE…`: predicts the digit in each picture by a checkpoint's weights.
+ * @returns the exit code: 1 if a picture couldn't be read; the others are predicted nevertheless
  */
 export async function predict(paths: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { index, run, checkpoint, layers, ...others } = flags as Flags & Record<string, unknown>;
@@ -45,6 +45,7 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   return (await printAll(images, { output, folder, several: files.length > 1 })) ? 0 : 1;
 }
 
+/** The description of the weights that predictions come from. */
 export function sourceOf({ checkpoint, weights }: SavedModel): Source {
   return {
     checkpoint: checkpoint.file,
@@ -56,7 +57,7 @@ export function sourceOf({ checkpoint, weights }: SavedModel): Source {
 
 interface Printing {
   readonly output: Output;
-  /** Receives the layers' pictures; undefined: they aren't written. */
+  /** The folder of the layers' pictures; undefined if they aren't written. */
   readonly folder: string | undefined;
   readonly several: boolean;
 }
@@ -86,7 +87,7 @@ async function printAll(images: AsyncIterable<Predicted>, { output, folder, seve
 function indexed(model: SavedModel, [file, ...more]: readonly string[], text: string): AsyncIterable<Predicted> {
   const index = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(index)) {
-    throw new UsageError(`--index: expected the number of an image, from 0 on, but got ${text}.`);
+    throw new UsageError(`--index: expected the number of an image, counted from 0, but got ${text}.`);
   }
   if (file === undefined || more.length > 0) {
     throw new UsageError(`--index: expected one IDX file, such as t10k-images-idx3-ubyte, but got ${more.length + 1}.`);
@@ -96,7 +97,7 @@ function indexed(model: SavedModel, [file, ...more]: readonly string[], text: st
 
 function layersFolder(layers: string | true | undefined): string | undefined {
   if (typeof layers === 'string' && PICTURE.test(layers)) {
-    throw new UsageError(`--layers takes what follows for its folder, here ${layers}: put the pictures first.`);
+    throw new UsageError(`--layers takes the next argument as its folder, here ${layers}: put the pictures first.`);
   }
   return layers === undefined ? undefined : callerPath(layers === true ? DEFAULT_LAYERS : layers, process.env);
 }

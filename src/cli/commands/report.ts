@@ -1,9 +1,9 @@
-// lockstep report                                   the newest run's first snapshot beside its last
+// lockstep report                                   the newest run's first and last snapshots
 // lockstep report runs/first --steps 100,10000 --image 7
 // lockstep report runs/short runs/long --out comparison.html
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { recordedData } from '../../coordinator/run/recorded-data.ts';
+import { recordedData } from '../../coordinator/run/list.ts';
 import type { Column, ReportRun } from '../../inspect/report/data.ts';
 import { isReport, reportOf } from '../../inspect/report/page.ts';
 import { runData } from '../../inspect/report/run-data.ts';
@@ -27,12 +27,13 @@ interface Flags {
 }
 
 const REPORT = 'report.html';
-/** The digit that is shown where none is chosen: the test set's first one of these. */
-const USUAL_DIGIT = 7;
+/** The first test image of this digit is shown if none is chosen. */
+const DEFAULT_DIGIT = 7;
 
 /**
- * `lockstep report [RUN…]`: one HTML file that shows what runs have learned.
- * @throws UsageError where a run or a step isn't there, or the file can't be written
+ * `lockstep report [RUN…]`: writes one HTML file that shows what runs have learned.
+ * @returns the exit code
+ * @throws UsageError if a run or a step doesn't exist, or the file can't be written
  */
 export async function report(named: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { steps: wanted, image, out, ...others } = flags as Flags & Record<string, unknown>;
@@ -70,7 +71,7 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
   return 0;
 }
 
-/** The data of the run that wasn't trained on drawn digits, where there is one. */
+/** The data set of the first run that wasn't trained on synthetic digits, if there is one. */
 async function openTestData(opened: readonly OpenedSnapshot[], paths: readonly string[], flag: string | undefined) {
   const { trainedOn, snapshot } = (opened.find((each) => each.trainedOn !== SYNTHETIC_SHA256) ??
     opened[0]) as OpenedSnapshot;
@@ -78,7 +79,7 @@ async function openTestData(opened: readonly OpenedSnapshot[], paths: readonly s
   return openDataset({ flag, env: process.env, print, trainedOn, recorded });
 }
 
-/** What a reader must know of the data before any figure. */
+/** Warnings about the data, which precede all figures. */
 function warningsOf(dataset: Dataset, runs: readonly ReportRun[], opened: readonly OpenedSnapshot[]): string[] {
   const synthetic = runs.filter((run) => run.dataset === SYNTHETIC).map(({ name }) => name);
   const isOther = opened.some(({ trainedOn }) => trainedOn !== dataset.sha256);
@@ -87,15 +88,15 @@ function warningsOf(dataset: Dataset, runs: readonly ReportRun[], opened: readon
     ...(dataset.name === SYNTHETIC
       ? ['The test images are SYNTHETIC digits, not MNIST: these figures say nothing about MNIST.']
       : []),
-    ...(isOther ? ['Some of these weights were trained on another data set than the one that they are tried on.'] : []),
-    ...runs.flatMap(({ name, strangeLines }) => (strangeLines.length > 0 ? [strangeText(name, strangeLines)] : [])),
+    ...(isOther ? ['Some of these weights were trained on another data set than this test set.'] : []),
+    ...runs.flatMap(({ name, strangeLines }) => (strangeLines.length > 0 ? [foreignText(name, strangeLines)] : [])),
   ];
 }
 
-function strangeText(name: string, lines: readonly number[]): string {
+function foreignText(name: string, lines: readonly number[]): string {
   const [first] = lines;
-  if (lines.length === 1) return `Line ${first} of ${name}'s steps.jsonl isn't a step's: the curves lack it.`;
-  return `${count(lines.length)} lines of ${name}'s steps.jsonl aren't steps', the first is line ${first}: the curves lack them.`;
+  if (lines.length === 1) return `Line ${first} of ${name}'s steps.jsonl isn't a step; the curves lack it.`;
+  return `${count(lines.length)} lines of ${name}'s steps.jsonl, the first being line ${first}, aren't steps; the curves lack them.`;
 }
 
 function testSetOf({ name, test, width, height }: Dataset) {
@@ -103,13 +104,13 @@ function testSetOf({ name, test, width, height }: Dataset) {
 }
 
 function imageIndex(text: string | undefined, { test }: Dataset): number {
-  if (text === undefined) return Math.max(0, test.labels.indexOf(USUAL_DIGIT));
+  if (text === undefined) return Math.max(0, test.labels.indexOf(DEFAULT_DIGIT));
   const index = Number(text);
   if (/^\d+$/.test(text) && index < test.count) return index;
   throw new UsageError(`--image: expected the number of a test image, from 0 to ${test.count - 1}, but got ${text}.`);
 }
 
-/** @throws UsageError where another file than a report would be written over */
+/** @throws UsageError if another file than a report would be overwritten */
 async function refuseOthers(file: string): Promise<void> {
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;

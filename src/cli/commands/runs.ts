@@ -1,6 +1,6 @@
 // lockstep runs                                 the runs below runs/, newest first
 // lockstep runs elsewhere --json
-// lockstep runs --remove first second           deletes both, or neither where one can't be
+// lockstep runs --remove first second           deletes both, or neither if one can't be deleted
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CHECKPOINTS, MANIFEST, manifestFile, STEPS } from '../../coordinator/run/files.ts';
@@ -19,12 +19,14 @@ const AGES = [
   [60, 'min'],
 ] as const;
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
-/** Columns of figures, which end below each other. */
+/** Columns of figures, which are aligned to the right. */
 const FIGURES: ReadonlySet<string> = new Set(['step', 'test', 'age', 'size']);
 
 /**
  * `lockstep runs [FOLDER]`: lists the runs below a folder, or deletes those that --remove names.
- * @throws UsageError, RunLockError or RunDirectoryError where one can't be deleted
+ * @returns the exit code
+ * @throws UsageError if a path isn't a folder or a run, RunLockError if a process may be using a run that is to be deleted,
+ * RunDirectoryError if one can't be deleted
  */
 export async function runs(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { remove, ...others } = flags;
@@ -47,20 +49,22 @@ async function refuseOtherThanFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return;
   const problem = found === undefined ? `There is no folder ${path}` : `${path} is a file`;
-  throw new UsageError(`${problem}: expected a folder of run directories. To delete runs, name them behind --remove.`);
+  throw new UsageError(`${problem}: expected a folder of run directories. To delete runs, name them after --remove.`);
 }
 
-/** The table as a person reads it, a line each. */
+/** The runs as a table for people, a line each. */
 export function tableOf(listed: readonly ListedRun[], now: Date): string {
-  // Nobody may take a figure on drawn digits for MNIST's.
-  const hasDrawn = listed.some(({ dataset }) => dataset === 'synthetic');
-  const header = ['name', 'state', 'step', 'test', 'age', 'size', ...(hasDrawn ? ['data'] : [])];
+  // The column of data sets is shown if needed, so that figures for synthetic digits aren't taken for MNIST's.
+  const hasSynthetic = listed.some(({ dataset }) => dataset === 'synthetic');
+  const header = ['name', 'state', 'step', 'test', 'age', 'size', ...(hasSynthetic ? ['data'] : [])];
   const rows = listed.map(({ name, state, host, step, iterations, testAccuracy, changed, bytes, dataset = '-' }) => [
-    ...[name, host === undefined ? state : `${state} on ${host}`],
+    name,
+    host === undefined ? state : `${state} on ${host}`,
     iterations === undefined ? '-' : `${step}/${iterations}`,
     testAccuracy === undefined ? '-' : percent(testAccuracy, 2),
-    ...[ageText(changed, now), bytesText(bytes)],
-    ...(hasDrawn ? [datasetText(dataset)] : []),
+    ageText(changed, now),
+    bytesText(bytes),
+    ...(hasSynthetic ? [datasetText(dataset)] : []),
   ]);
   const lines = [header, ...rows];
   const cell = (text: string, column: number): string => {
@@ -70,15 +74,15 @@ export function tableOf(listed: readonly ListedRun[], now: Date): string {
   return lines.map((line) => `${line.map(cell).join('  ').trimEnd()}\n`).join('');
 }
 
-/** Such as 45 s, 3 min, 2 h or 5 d. */
+/** A time in its largest whole unit, such as 45 s, 3 min, 2 h or 5 d. */
 export function ageText(since: Date, now: Date): string {
-  // Another machine's clock may be ahead.
+  // Not negative, although another machine's clock may be ahead.
   const seconds = Math.max(0, Math.floor((now.getTime() - since.getTime()) / 1000));
   const [length, unit] = AGES.find(([length]) => seconds >= length) ?? [1, 's'];
   return `${Math.floor(seconds / length)} ${unit}`;
 }
 
-/** Such as 512 B or 14.7 MB. */
+/** A size in a fitting unit, such as 512 B or 14.7 MB. */
 export function bytesText(bytes: number): string {
   let [value, unit] = [bytes, 0];
   // 999.95 would be rounded to 1000.0.
@@ -88,7 +92,7 @@ export function bytesText(bytes: number): string {
 
 type Removed = Pick<ListedRun, 'name' | 'path' | 'bytes'>;
 
-/** Deletes runs: all, or none where one of them can't be. */
+/** Deletes runs: none of them if one isn't a run below the folder, or may be in use. */
 async function removeRuns(names: readonly string[], folder: string): Promise<Removed[]> {
   const paths = [...new Set(names.map((name) => runBelow(folder, name)))];
   for (const path of paths) await refuseUnremovable(path);
@@ -96,7 +100,7 @@ async function removeRuns(names: readonly string[], folder: string): Promise<Rem
   for (const path of paths) found.push({ name: basename(path), path, bytes: await sizeOf(path) });
   const locks: RunLock[] = [];
   try {
-    // Nobody can go on with a run from here to its end.
+    // All locks are held before anything is deleted, so that no run is resumed meanwhile.
     for (const path of paths) locks.push(await RunLock.acquire(path, { force: false, print: () => {} }));
     for (const { path } of found) await removeRun(path);
     return found;
@@ -105,24 +109,24 @@ async function removeRuns(names: readonly string[], folder: string): Promise<Rem
   }
 }
 
-/** The path that a name, or a path that was typed, stands for. @throws UsageError where it isn't directly below the folder */
+/** The path of a run that is given by its name or a path. @throws UsageError if it isn't directly below the folder */
 function runBelow(folder: string, name: string): string {
   const path = basename(name) === name ? join(folder, name) : callerPath(name, process.env);
   if (dirname(path) === folder && path !== folder) return path;
   throw new UsageError(
     `--remove ${name}: expected a run directly below ${folder}, by the name that \`lockstep runs\` shows. ` +
-      'Name the folder of others first: lockstep runs FOLDER --remove NAME. Nothing was removed.',
+      'For another folder: lockstep runs FOLDER --remove NAME. Nothing was removed.',
   );
 }
 
-/** @throws UsageError where a path isn't a run directory, RunLockError where a process may be at it */
+/** @throws UsageError if a path isn't a run directory, RunLockError if a process may be using it */
 async function refuseUnremovable(path: string): Promise<void> {
   const shown = shownPath(path);
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) throw new UsageError(`There is no run ${shown}. Nothing was removed.`);
   if (found.isSymbolicLink()) {
     throw new UsageError(
-      `${shown} is a link, and what it leads to isn't removed. Remove the link itself by rm. Nothing was removed.`,
+      `${shown} is a link, and links aren't followed. Remove the link itself by rm. Nothing was removed.`,
     );
   }
   const manifest = await lstat(manifestFile(path)).catch(() => undefined);
@@ -133,26 +137,26 @@ async function refuseUnremovable(path: string): Promise<void> {
     const lacks = manifest?.isFile() ? 'neither steps.jsonl nor checkpoints' : `no ${MANIFEST}`;
     throw new UsageError(`${shown} isn't a run directory: it has ${lacks}. Nothing was removed.`);
   }
-  const { state, owner } = { owner: undefined, ...(await lockState(path)) };
+  const { state, owner } = await lockState(path);
   if (state === 'free' || state === 'stale') return;
-  const holder = owner === undefined ? 'a lock that nobody can read' : `process ${owner.pid} on host ${owner.host}`;
+  const holder = owner === undefined ? 'an unreadable lock' : `process ${owner.pid} on host ${owner.host}`;
   const advice =
     state === 'held'
       ? 'End that process first'
-      : `Nobody here can tell whether a process is at it; where you are sure that none is, remove ${join(shown, 'run.lock')}`;
+      : `This host can't check whether a process is using it; if you are sure that none is, remove ${join(shown, 'run.lock')}`;
   throw new RunLockError(`${shown} is held by ${holder}. ${advice}. Nothing was removed.`);
 }
 
-/** @throws RunDirectoryError where not all of it can be deleted */
+/** @throws RunDirectoryError if not all of it can be deleted */
 async function removeRun(path: string): Promise<void> {
   try {
-    // run.json and the lock last: what a failure leaves is still a run directory, which can be removed again.
+    // run.json and the lock are removed last: after a failure the rest is still a run directory, which can be removed later.
     const others = (await readdir(path)).filter((name) => !name.startsWith('run.'));
     for (const name of others) await rm(join(path, name), { recursive: true });
     await rm(path, { recursive: true });
   } catch (error) {
     throw new RunDirectoryError(
-      `${path} could not be removed: ${(error as Error).message}. Those named before it are gone; mend this and remove the rest again.`,
+      `${path} could not be removed: ${(error as Error).message}. The runs named before it were removed; fix this, then remove the rest.`,
       { cause: error },
     );
   }

@@ -13,9 +13,9 @@ import { Terminal } from '../terminal/terminal.ts';
 const DEFAULT_SPANS = 3;
 
 /**
- * `lockstep verify [RUN]`: whether a run is what its config makes, found by computing parts of it again.
+ * `lockstep verify [RUN]`: checks a run by computing parts of it again.
  * @returns the exit code: 1 if anything differs
- * @throws UsageError if this build or this data set can't tell
+ * @throws UsageError if this build or this data set isn't the run's
  */
 export async function verify(path: string | undefined, options: Readonly<Record<string, unknown>>): Promise<number> {
   const { all, spans: wanted, ...flags } = options;

@@ -60,7 +60,9 @@ function urlOf(text: string): string {
     throw new UsageError(`--connect: expected ws://HOST:PORT or wss://HOST:PORT, but got "${text}".`);
   }
   if (url.username !== '' || url.password !== '' || url.search !== '') {
-    throw new UsageError('--connect: a token belongs into a file (--token-file), never into the URL.');
+    throw new UsageError(
+      '--connect: a URL must not contain a token. Put it into a file, and pass that by --token-file.',
+    );
   }
   return text;
 }

@@ -9,12 +9,12 @@ import type { StepObserver, StepRecord } from '../train/observer.ts';
 import { isSnapshot } from '../train/schedule.ts';
 import type { CheckpointState } from '../train/training.ts';
 
-/** Between two tries; each one doubles it, up to the most. */
+/** Pause before the first retry; each further one doubles it, up to the maximum. */
 const RETRY_MS = 1000;
 const MAX_RETRY_MS = 60_000;
-/** Checkpoints in memory, but for snapshots. */
+/** Checkpoints that wait in memory, not counting snapshots. */
 const MAX_WAITING = 8;
-/** When there is nothing left to do but save: an hour. */
+/** Attempts after the last step, which take about an hour. */
 const LAST_TRIES = 66;
 
 export interface CheckpointContext {
@@ -23,35 +23,35 @@ export interface CheckpointContext {
   readonly layout: ModelLayout;
   readonly config: TrainConfig;
   readonly digests: CheckpointInfo['digests'];
-  /** Updates done before the run began or went on. */
+  /** Updates done before this attempt. */
   readonly from: number;
-  /** Where this attempt and those before it end, or were to end: snapshots. */
+  /** The last step of this attempt and of those before it, as planned: their checkpoints are snapshots. */
   readonly ends: readonly number[];
   readonly files: FileOperations;
-  /** Brings the lines of the log that were appended so far to the disk. */
+  /** Writes the lines of the log that were appended so far to the disk. */
   readonly syncLog: () => Promise<void>;
   readonly observer: Required<Pick<StepObserver, 'onCheckpoint' | 'onEvent'>>;
-  /** Told, once, that another process owns the run directory: nothing is written any more. */
+  /** Called once, if another process owns the run directory: nothing is written after that. */
   readonly onLockLost: (error: RunLockError) => void;
 }
 
-/** A copy. */
-type Taken = CheckpointState;
-
 /**
- * Writes checkpoints beside the steps, which wait for the copy alone. Where the disk is slower than checkpoints are taken, the
- * oldest that wait give way, snapshots excepted; where it fails, it is tried again until it succeeds. A checkpoint is written
- * only after the log's lines up to it.
+ * Writes checkpoints while the steps continue, which only wait for the copy. If the disk is slower than checkpoints are taken, the
+ * oldest waiting ones are dropped, but never snapshots; if writing fails, it is retried until it succeeds. A checkpoint is written
+ * only after the log's lines up to its step.
  */
 export class CheckpointWriter implements StepObserver {
   readonly #context: CheckpointContext;
-  /** Ascending. */
-  #waiting: Taken[] = [];
-  /** The last step that the log was told of. */
+  /** Copies of states, in ascending order of steps. */
+  #waiting: CheckpointState[] = [];
+  /** The last step that was appended to the log. */
   #logged: number;
+  /** Resolves when the checkpoints that can be written now are written or one failed; undefined if none is being written. */
   #working: Promise<void> | undefined;
+  /** Failures since the last success. */
   #failures = 0;
   #failure: Error | undefined;
+  /** Whether another process owns the run directory. */
   #lost = false;
   #retry: NodeJS.Timeout | undefined;
 
@@ -60,7 +60,7 @@ export class CheckpointWriter implements StepObserver {
     this.#logged = context.from;
   }
 
-  /** Copies the state; it is written once the log has been told of its step. */
+  /** Copies the state. It is written after its step was appended to the log. */
   take(state: CheckpointState): void {
     const { m, v } = state.optimizer;
     const copy = { ...state, weights: state.weights.slice(), optimizer: { m: m.slice(), v: v?.slice() } };
@@ -76,9 +76,9 @@ export class CheckpointWriter implements StepObserver {
   }
 
   /**
-   * Resolves once all that was taken is written. Where the disk fails it is tried again for about an hour, so that a long run
-   * isn't lost to it; after a stop once.
-   * @throws WriteError where it still couldn't be written, RunLockError where the run directory has another owner
+   * Resolves when every checkpoint that was taken is written. If the disk fails, writing is retried for about an hour, so that a
+   * long run isn't lost; after a stop it is retried once.
+   * @throws WriteError if a checkpoint couldn't be written, RunLockError if another process owns the run directory
    */
   async finish(stop: AbortSignal): Promise<void> {
     while (this.#working !== undefined) await this.#working;
@@ -105,7 +105,7 @@ export class CheckpointWriter implements StepObserver {
     if (this.#lost || this.#working !== undefined || this.#next === undefined) return;
     this.#working = this.#writeWaiting().finally(() => {
       this.#working = undefined;
-      // One that came meanwhile; after a failure the timer does it.
+      // Another checkpoint may wait by now; after a failure the timer starts the next attempt.
       if (this.#failure === undefined) this.#work();
     });
   }
@@ -118,7 +118,7 @@ export class CheckpointWriter implements StepObserver {
         await this.#write(next);
       } catch (error) {
         this.#failed(error as Error, next.step);
-        // The folder may have been removed. Not made below a run directory that is gone: its disk may come back.
+        // The folder may have been removed. It isn't made if the run directory is gone too, because its disk may come back.
         await mkdir(this.#context.folder).catch(() => {});
         return;
       }
@@ -128,11 +128,12 @@ export class CheckpointWriter implements StepObserver {
     }
   }
 
-  get #next(): Taken | undefined {
+  /** The first checkpoint that can be written now. */
+  get #next(): CheckpointState | undefined {
     return this.#waiting.find(({ step }) => step <= this.#logged);
   }
 
-  async #write(state: Taken): Promise<void> {
+  async #write(state: CheckpointState): Promise<void> {
     const { folder, files, syncLog, observer, config } = this.#context;
     const { step } = state;
     const start = performance.now();
@@ -145,20 +146,20 @@ export class CheckpointWriter implements StepObserver {
   }
 
   #failed(error: Error, step: number): void {
-    this.#failure = error;
-    // What wraps the file system's error may be a checkpoint that couldn't be written.
-    const lost = [error, error.cause].find((each) => each instanceof RunLockError && each.lost);
-    if (lost !== undefined) {
+    // The error about the checkpoint file may wrap the lock's.
+    const lost = [error, error.cause].find((each) => each instanceof RunLockError);
+    if (lost?.lost) {
       this.#lost = true;
-      this.#failure = lost as RunLockError;
-      this.#context.onLockLost(lost as RunLockError);
+      this.#failure = lost;
+      this.#context.onLockLost(lost);
       return;
     }
+    this.#failure = error;
     this.#failures++;
     this.#retry = setTimeout(() => this.#work(), this.#delay).unref();
-    // Loud, but not a line for every try of a disk that stays full for days.
+    // A disk may stay full for days, so only failures 1, 2, 4, 8 and so on are printed.
     if (Number.isInteger(Math.log2(this.#failures))) {
-      this.#print(`CHECKPOINT ${step} FAILED: ${error.message} It is tried again.`);
+      this.#print(`CHECKPOINT ${step} FAILED: ${error.message} It is retried.`);
     }
   }
 
@@ -172,18 +173,19 @@ export class CheckpointWriter implements StepObserver {
     this.#context.observer.onEvent({ kind: 'notice', level: 'warn', message });
   }
 
-  /** Removes the oldest beyond those to keep. */
+  /** Removes the oldest checkpoints, except for snapshots and the last `keep`. */
   async #prune(): Promise<void> {
     const { folder, files, config } = this.#context;
     try {
       const regular = (await checkpointsIn(folder)).filter(({ step }) => !this.#isSnapshot(step));
       for (const { file } of regular.slice(config.keep)) await files.remove(file);
     } catch {
-      // The next one prunes again; a checkpoint too many does no harm.
+      // The next checkpoint prunes again, and an extra file does no harm.
     }
   }
 }
 
+/** Resolves after a time, or as soon as `stop` is aborted. */
 function pause(milliseconds: number, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

@@ -4,14 +4,14 @@ import type { StepRecord } from '../train/observer.ts';
 import type { Manifest } from './manifest.ts';
 import { FIELDS_ALWAYS, FIELDS_TAKEN, readSteps } from './step-lines.ts';
 
-/** Of run A and of run B. */
+/** A value of run A and one of run B. */
 export type Both<T> = readonly [T, T];
 
-/** Something that decides the bits and differs between two runs. */
+/** A difference between two runs in something that decides the bits. */
 export interface Cause {
   readonly what: 'option' | 'data' | 'kernel' | 'init';
   readonly name: string;
-  /** A digest comes with what a person knows it by. Undefined: initial weights that were drawn from the seed. */
+  /** A digest is accompanied by names and versions. Undefined for initial weights that were drawn from the seed. */
   readonly values: Both<unknown>;
 }
 
@@ -22,25 +22,25 @@ export interface Difference {
 }
 
 export interface Comparison {
-  /** How many of the steps that both logs have are equal, up to the first that differs. */
+  /** Number of equal steps before the first that differs, among those that both logs have. */
   readonly steps: number;
+  /** The first step that differs. */
   readonly first?: Difference;
-  /** Where only one log goes on. */
+  /** The run whose log is longer, and its last step. */
   readonly goesOn?: { readonly run: 'A' | 'B'; readonly step: number };
-  /** Steps before that which only the other log has. */
+  /** Number of steps that each log lacks although it has later ones. */
   readonly lacking: Both<number>;
 }
 
 export type Field = (typeof FIELDS_ALWAYS | typeof FIELDS_TAKEN)[number];
 
-/** What differs between two runs in what decides the bits. */
+/** All differences between two runs in what decides the bits. */
 export function causesOf([a, b]: Both<Manifest>): Cause[] {
-  // A path says nothing of the weights that lie there; their digest is below.
+  // The path of initial weights doesn't decide them; their digest is compared below.
   const options = BITS.filter((key) => key !== 'init');
-  const causes: Cause[] = options.map((key) => ({
-    ...{ what: 'option', name: flagOf(key) },
-    values: [a.config[key], b.config[key]],
-  }));
+  const causes: Cause[] = options.map((key) => {
+    return { what: 'option', name: flagOf(key), values: [a.config[key], b.config[key]] };
+  });
   const data = ({ dataset, digests }: Manifest) => ({ name: dataset, sha256: digests.dataset });
   const kernel = ({ digests, versions }: Manifest) => {
     return { sha256: digests.numerics, lockstep: versions.lockstep, node: versions.node };
@@ -53,7 +53,7 @@ export function causesOf([a, b]: Both<Manifest>): Cause[] {
   return causes.filter(({ values }) => !Object.is(values[0], values[1]));
 }
 
-/** Whether one of the causes can make a step differ. */
+/** Whether one of the causes can make a step's loss or weights differ. */
 export function explains(causes: readonly Cause[], manifests: Both<Manifest>): boolean {
   const without = new Set([flagOf('hashEvery')]);
   if (manifests.every(({ config }) => config.schedule === 'constant')) without.add(flagOf('iterations'));
@@ -63,13 +63,13 @@ export function explains(causes: readonly Cause[], manifests: Both<Manifest>): b
 /** The fields of a step that two runs have in common. */
 export function comparableFields([a, b]: Both<Manifest>): readonly Field[] {
   const all = [...FIELDS_ALWAYS, ...FIELDS_TAKEN];
-  // Links at other steps give other chains over the same weights.
+  // With links at other steps, the chains differ although the weights are the same.
   return a.config.hashEvery === b.config.hashEvery ? all : all.filter((field) => field !== 'chain');
 }
 
 /**
- * Reads two logs in step, as far as the first difference.
- * @throws RunDirectoryError where one can't be read
+ * Compares two logs step by step, up to the first difference.
+ * @throws RunDirectoryError if one can't be read
  */
 export async function compareSteps(logs: Both<string>, fields: readonly Field[]): Promise<Comparison> {
   const [a, b] = [readSteps(logs[0]), readSteps(logs[1])];
@@ -87,7 +87,7 @@ async function compare(a: Steps, b: Steps, fields: readonly Field[]): Promise<Co
   const lacking: [number, number] = [0, 0];
   let [left, right] = [await next(a), await next(b)];
   while (left !== undefined && right !== undefined) {
-    // A log may lack steps: where its disk was full for a while.
+    // A log may lack steps, for example if its disk was full for a while.
     if (left.step < right.step) {
       lacking[1]++;
       left = await next(a);

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 
-/** What a run directory holds, by name. */
+// The names of the files in a run directory.
 export const MANIFEST = 'run.json';
 export const STEPS = 'steps.jsonl';
 export const CHECKPOINTS = 'checkpoints';
-/** How far --remote-write has come. */
+/** The last sample that --remote-write has sent. */
 export const SEND_CURSOR = 'remote-write.json';
 
 export function manifestFile(run: string): string {

@@ -5,18 +5,19 @@ import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { checkpointsFolder, manifestFile } from './files.ts';
 
-/** As many as there are colours for their curves. */
+/** The number of colours for curves. */
 const MAX_RUNS = 6;
 
-/** The checkpoint that a person means: the first of `findCheckpoints`. */
+/** The first of `findCheckpoints`. */
 export async function findCheckpoint(path: string | undefined, runs: string): Promise<string> {
   return (await findCheckpoints(path, runs))[0];
 }
 
 /**
- * The checkpoints that a person may mean, the likeliest first: `path` alone where it is a file, those of a run where it is its directory, newest
- * first, and those of the newest run below `runs` where it is undefined. A path that isn't there is returned as it is: reading it says so.
- * @throws CheckpointError where a run or a folder of runs holds no checkpoint
+ * The checkpoints that a path stands for, in order of preference: `path` alone if it is a file; if it is a run directory, that run's
+ * checkpoints, newest first; if it is undefined, those of the newest run below `runs` that has any. A missing path is returned
+ * as it is, and fails when it is read.
+ * @throws CheckpointError if a run or a folder of runs holds no checkpoint
  */
 export async function findCheckpoints(path: string | undefined, runs: string): Promise<[string, ...string[]]> {
   if (path === undefined) return newestCheckpoints(runs);
@@ -33,7 +34,7 @@ export async function findCheckpoints(path: string | undefined, runs: string): P
   );
 }
 
-/** Those of the newest run that has one. */
+/** The checkpoints of the newest run that has any. */
 async function newestCheckpoints(runs: string): Promise<[string, ...string[]]> {
   for (const run of await runsIn(runs)) {
     const [last, ...before] = await checkpointsOf(run);
@@ -41,13 +42,11 @@ async function newestCheckpoints(runs: string): Promise<[string, ...string[]]> {
   }
   throw new CheckpointError(
     `There is no run with a checkpoint below ${runs}. Train one by \`lockstep train\`, or name a checkpoint.`,
-    {
-      file: runs,
-    },
+    { file: runs },
   );
 }
 
-/** The run directories below a folder, newest first: by when run.json was last written. */
+/** The run directories below a folder, sorted by the time of the last write to run.json, newest first. */
 export async function runsIn(runs: string): Promise<string[]> {
   const found: { run: string; time: number }[] = [];
   for (const name of await readdir(runs).catch(() => [])) {
@@ -59,27 +58,30 @@ export async function runsIn(runs: string): Promise<string[]> {
 }
 
 /**
- * The run directory that a person means: `path`, or the newest below `runs` where it is undefined.
- * @param advice for a person who names a file
- * @throws UsageError where there is none
+ * The run directory at `path`, or the newest below `runs` if that is undefined.
+ * @param advice the end of the error message if `path` is a file
+ * @throws UsageError if there is none
  */
-export async function findRun(path: string | undefined, runs: string, advice = 'Name that.'): Promise<string> {
+export async function findRun(path: string | undefined, runs: string, advice = 'Name its run.'): Promise<string> {
   const run = path ?? (await runsIn(runs))[0];
   if (run === undefined) throw new UsageError(`There is no run below ${runs}. Train one, or name its directory.`);
   const found = await stat(run).catch(() => undefined);
-  if (found === undefined)
-    throw new UsageError(`There is no run directory ${run}. See \`lockstep runs\` for those there are.`);
+  if (found === undefined) {
+    throw new UsageError(`There is no run directory ${run}. \`lockstep runs\` lists the existing ones.`);
+  }
   if (found.isDirectory()) return run;
   throw new UsageError(`${run} is a file: expected a run directory, such as runs/first. ${advice}`);
 }
 
 /**
- * The run directories that a person means for one page, each once; the newest where none is named.
- * @throws UsageError where one isn't there, or there are too many
+ * The run directories that one page shows, without duplicates; the newest if none is named.
+ * @throws UsageError if one doesn't exist, or there are too many
  */
 export async function findRuns(named: readonly string[], env: NodeJS.ProcessEnv): Promise<string[]> {
   if (named.length > MAX_RUNS) {
-    throw new UsageError(`${named.length} runs: expected at most ${MAX_RUNS}, for as many colours. Name fewer.`);
+    throw new UsageError(
+      `Expected at most ${MAX_RUNS} runs, one for each colour, but got ${named.length}. Name fewer.`,
+    );
   }
   const runs = callerPath('runs', env);
   if (named.length === 0) return [await findRun(undefined, runs)];

@@ -12,33 +12,34 @@ import { parseStepLine } from './step-lines.ts';
 export interface ListedRun {
   readonly name: string;
   readonly path: string;
-  /** Crashed: its process was killed. Unreadable: its run.json can't be read, and nothing more is known. */
+  /** `crashed`: the process was killed; `unreadable`: run.json can't be read, so the optional fields are missing. */
   readonly state: RunState | 'crashed' | 'unreadable';
-  /** Of a running one: another host that holds it; nobody here can tell whether that lives. */
+  /** The other host whose process holds a running run; this host can't know whether that process is alive. */
   readonly host?: string | undefined;
-  /** Updates done, of so many. */
+  /** Updates done. */
   readonly step?: number;
+  /** Updates planned. */
   readonly iterations?: number;
-  /** 0..1, at the last evaluation. */
+  /** Accuracy at the last evaluation, 0..1. */
   readonly testAccuracy?: number | undefined;
   /** The data set's name. */
   readonly dataset?: string;
-  /** When it ended, or was last written. */
+  /** Time of the end, or of the last write if the run hasn't ended. */
   readonly changed: Date;
-  /** On the disk. */
+  /** Size on the disk. */
   readonly bytes: number;
 }
 
-/** A run's manifest, and who holds the run. */
+/** A run's manifest and the state of its lock. */
 export interface ReadRun {
   readonly manifest: Manifest;
   readonly lock: LockState;
 }
 
-/** How much of the end of steps.jsonl is read, less first: the file may have many GB. */
+/** Bytes at the end of steps.jsonl that are searched, first few, then more: the file may have many GB. */
 const TAILS = [1 << 16, 1 << 20];
 
-/** The runs below a folder; the first is the one that commands take where none is named. */
+/** The runs below a folder, newest first. Commands use the first one if no run is named. */
 export async function listRuns(folder: string): Promise<ListedRun[]> {
   const runs: ListedRun[] = [];
   for (const path of await runsIn(folder)) runs.push(await listedRun(path));
@@ -55,11 +56,13 @@ async function listedRun(path: string): Promise<ListedRun> {
     ...files,
     ...stateOf(found.manifest, found.lock),
     ...(await progressOf(path, found.manifest)),
-    ...{ iterations: config.iterations, dataset, changed: ended === undefined ? changed : new Date(ended) },
+    iterations: config.iterations,
+    dataset,
+    changed: ended === undefined ? changed : new Date(ended),
   };
 }
 
-/** Bytes on the disk of a file, or of a folder with all below it; links aren't followed. What has vanished takes none. */
+/** Bytes on the disk of a file, or of a folder with all its contents. Links aren't followed; a missing file has 0 bytes. */
 export async function sizeOf(path: string): Promise<number> {
   const found = await lstat(path).catch(() => undefined);
   let bytes = (found?.blocks ?? 0) * 512;
@@ -73,8 +76,12 @@ async function lastWrite(files: readonly string[]): Promise<Date> {
   return new Date(Math.max(...found.map((file) => file?.mtimeMs ?? 0)));
 }
 
-/** Undefined where its run.json can't be read. */
-export async function readRun(path: string): Promise<ReadRun | undefined> {
+/** The data set folder that a run was given by --data; undefined if it had none, or its run.json can't be read. */
+export async function recordedData(run: string): Promise<string | undefined> {
+  return (await readRun(run))?.manifest.config.data;
+}
+
+async function readRun(path: string): Promise<ReadRun | undefined> {
   try {
     return await openRun(path);
   } catch (error) {
@@ -83,15 +90,16 @@ export async function readRun(path: string): Promise<ReadRun | undefined> {
   }
 }
 
-/** @throws RunDirectoryError where its run.json can't be read */
+/** @throws RunDirectoryError if its run.json can't be read */
 export async function openRun(path: string): Promise<ReadRun> {
   const manifest = await readManifest(path);
   const lock = await lockState(path);
-  // A process that ended since gave the lock back after its last word in run.json.
+  // The process may have ended in between: it writes run.json for the last time, then releases the lock.
   const isOver = manifest.state === 'running' && lock.state === 'free';
   return { manifest: isOver ? await readManifest(path) : manifest, lock };
 }
 
+/** A run's state and, if another host's process may be training it, that host. */
 export function stateOf(
   { state }: Manifest,
   lock: LockState,
@@ -111,11 +119,11 @@ async function progressOf(path: string, { result, attempts }: Manifest) {
 
 interface LogEnd {
   readonly last?: StepRecord | undefined;
-  /** The last one with an evaluation; undefined also where that lies further back than is read. */
+  /** The last record with an evaluation; undefined if there is none in the part that is read. */
   readonly evaluated?: StepRecord | undefined;
 }
 
-/** What the end of a steps.jsonl says; nothing where there is none. */
+/** The last records of a steps.jsonl; empty if there is no such file. */
 async function endOf(file: string): Promise<LogEnd> {
   const log = await open(file).catch(() => undefined);
   if (log === undefined) return {};
@@ -123,7 +131,7 @@ async function endOf(file: string): Promise<LogEnd> {
     const { size } = await log.stat();
     let found: LogEnd = {};
     for (const length of TAILS) {
-      // Behind the last line feed: a line half written.
+      // What follows the last line feed is an incomplete line.
       const lines = (await textFrom(log, Math.max(0, size - length), length)).split('\n').slice(0, -1);
       found = { last: lastRecord(lines), evaluated: lastRecord(lines.filter((line) => line.includes('testAccuracy'))) };
       if (found.evaluated !== undefined || length >= size) break;

@@ -6,23 +6,24 @@ import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config/confi
 import { OPTION_KEYS, type OptionKey, trainSchema } from '../../shared/config/schema.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { version } from '../../shared/util/version.ts';
-import { type Commit, commit } from './commit.ts';
+import { commit } from './commit.ts';
 import { MANIFEST, manifestFile } from './files.ts';
 import { type Summary, SummarySchema } from './summary.ts';
 
-/** `running` also where the process was killed: then its lock is stale. */
+/** A run whose process was killed stays `running`, with a stale lock. */
 const STATES = ['running', 'stopped', 'failed', 'finished'] as const;
 export type RunState = (typeof STATES)[number];
 
 const Time = z.iso.datetime();
 const Count = z.int().nonnegative();
 
-/** One process's part of a run. */
+/** The part of a run that one process computed. */
 const AttemptSchema = z.object({
   started: Time,
   ended: Time.optional(),
-  /** Updates done before it, and when it ended. */
+  /** Updates done when it began. */
   from: Count,
+  /** Updates done when it ended. */
   steps: Count.optional(),
   iterations: z.int().positive(),
   workers: Count,
@@ -35,9 +36,9 @@ const ManifestSchema = z.object({
   state: z.enum(STATES),
   started: Time,
   ended: Time.optional(),
-  /** As it was resolved. */
+  /** The resolved configuration. */
   config: z.record(z.string(), z.unknown()),
-  /** The options that were given, not left to their defaults. */
+  /** The options that were given; all others have their defaults. */
   explicit: z.array(z.string()),
   digests: z.object({ dataset: z.string(), numerics: z.string(), init: z.string().optional() }),
   dataset: z.string(),
@@ -48,14 +49,14 @@ const ManifestSchema = z.object({
   attempts: z.array(AttemptSchema).min(1),
   /** The hash chain's last value. */
   chain: z.string().optional(),
-  /** Why it failed. */
+  /** The message of the error that ended the run. */
   failure: z.string().optional(),
   result: SummarySchema.optional(),
 });
 
 export type Attempt = z.output<typeof AttemptSchema>;
 
-/** What run.json says of a run: all that decides its bits, where it ran, and what came of it. */
+/** The contents of run.json: everything that decides the run's bits, where it ran, and its result. */
 export type Manifest = Omit<z.output<typeof ManifestSchema>, 'config' | 'explicit' | 'result'> &
   ResolvedTrainConfig & { readonly result?: Summary | undefined };
 
@@ -65,14 +66,14 @@ export interface ManifestOptions extends ResolvedTrainConfig {
   /** The data set's name. */
   readonly dataset: string;
   readonly started: Date;
-  /** Updates done before. */
+  /** Updates done before this attempt. */
   readonly from: number;
   readonly metricsUrl: string | undefined;
-  /** Of a run that goes on. */
+  /** The manifest so far, if the run is resumed. */
   readonly previous?: Manifest | undefined;
 }
 
-/** Where an attempt begins. */
+/** The manifest of a run at the beginning of an attempt. */
 export async function manifestOf(options: ManifestOptions): Promise<Manifest> {
   const { name, config, explicit, digests, dataset, started, from, metricsUrl, previous } = options;
   const attempt = { started: started.toISOString(), from, iterations: config.iterations, workers: config.workers };
@@ -86,7 +87,7 @@ export async function manifestOf(options: ManifestOptions): Promise<Manifest> {
     digests,
     dataset,
     versions: { lockstep: version(), node: process.version, v8: process.versions.v8 },
-    ...(checkout === undefined ? {} : { git: checkout satisfies Commit }),
+    ...(checkout && { git: checkout }),
     host: {
       name: hostname(),
       platform: platform(),
@@ -108,7 +109,7 @@ export interface Ending {
   readonly result?: Summary;
 }
 
-/** Where an attempt ends. */
+/** The manifest of a run at the end of an attempt. */
 export function ended(manifest: Manifest, { steps, ...ending }: Ending): Manifest {
   const at = new Date().toISOString();
   const attempts = manifest.attempts.with(-1, { ...(manifest.attempts.at(-1) as Attempt), ended: at, steps });
@@ -116,8 +117,8 @@ export function ended(manifest: Manifest, { steps, ...ending }: Ending): Manifes
 }
 
 /**
- * Which attempt, from 1 on, a step of the log is of. Each cuts the log to where it begins before it adds to it, so what stands there
- * is of the last one that began before the step.
+ * The number, from 1, of the attempt that wrote a step to the log. Each attempt first cuts the log to the step at which it begins, so
+ * a step was written by the last attempt that began before it.
  */
 export function attemptOf(step: number, attempts: readonly Pick<Attempt, 'from'>[]): number {
   return attempts.findLastIndex(({ from }) => from < step) + 1;
@@ -130,14 +131,14 @@ export type ManifestJson = Omit<Manifest, 'config' | 'explicit'> & {
 };
 
 export function manifestJson({ config, explicit, ...rest }: Manifest): ManifestJson {
-  // What asked for this attempt is nothing of the run's.
+  // These options belong to the command that started the attempt, not to the run.
   const { resume: _, forceUnlock: __, ...own } = config;
   const given = [...explicit].filter((key) => Object.hasOwn(own, key)).sort();
   const { name, state, started, ended, ...others } = rest;
   return { name, state, started, ended, config: own, explicit: given, ...others };
 }
 
-/** @throws RunDirectoryError where a run directory has no run.json, or not one of this version */
+/** @throws RunDirectoryError if a run directory has no run.json, or one that this version can't read */
 export async function readManifest(run: string): Promise<Manifest> {
   const file = manifestFile(run);
   let json: unknown;
@@ -159,14 +160,14 @@ export async function readManifest(run: string): Promise<Manifest> {
   }
   const issue = (parsed.error ?? config?.error)?.issues[0];
   throw new RunDirectoryError(
-    `${file} isn't one that this version can use (${issue?.path.join('.')}: ${issue?.message}). ` +
+    `${file} can't be used by this version (${issue?.path.join('.')}: ${issue?.message}). ` +
       'Use the version of Lockstep that wrote it.',
     { cause: parsed.error ?? config?.error },
   );
 }
 
 function configOf(config: Record<string, unknown>) {
-  // Of a resolved config: what depends on others, or on the machine, is decided.
+  // In a resolved config, the options whose defaults depend on others, or on the machine, have values.
   const decided = { workers: Count, warmup: Count, weightDecay: z.number() };
   return trainSchema.extend(decided).safeParse(config);
 }

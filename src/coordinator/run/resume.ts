@@ -17,15 +17,16 @@ import { findRun } from './find.ts';
 import { firstIntact, passedOver } from './first-intact.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 
-/** A run to go on with. */
+/** A run to continue, with its configuration. */
 export interface Resumed extends ResumedTrainConfig {
   readonly path: string;
   readonly manifest: Manifest;
 }
 
 /**
- * The run that --resume names, with the config to go on with; undefined where a new run is meant.
- * @throws UsageError where there is no such run, or where options or this build would change its bits
+ * The run that --resume names, with the configuration to continue it by; undefined for a new run.
+ * @throws UsageError if there is no such run, or if options or this build would change its bits
+ * @throws RunDirectoryError if its run.json can't be used
  */
 export async function resumedRun(sources: Sources): Promise<Resumed | undefined> {
   const path = await namedRun(sources);
@@ -33,18 +34,17 @@ export async function resumedRun(sources: Sources): Promise<Resumed | undefined>
   const manifest = await readManifest(path);
   const resumed = { path, manifest, ...resumeTrainConfig(sources, manifest) };
   const { numerics } = manifest.digests;
-  refuse(resumed, [
-    ...resumed.refused,
-    ...(numerics === numericsDigest()
-      ? []
-      : [
-          `numerics: the run has ${shortDigest(numerics)}, but this build of Lockstep ${shortDigest(numericsDigest())}`,
-        ]),
-  ]);
+  const differences = [...resumed.refused];
+  if (numerics !== numericsDigest()) {
+    differences.push(
+      `numerics: the run has ${shortDigest(numerics)}, but this build of Lockstep ${shortDigest(numericsDigest())}`,
+    );
+  }
+  refuse(resumed, differences);
   return resumed;
 }
 
-/** What a person must know of a resumed run's options that this command lacks; undefined if it lacks none. */
+/** A notice about the options of a resumed run that aren't taken from its directory; undefined if there are none. */
 export function notTakenText({ path, manifest, notTaken }: Resumed): string | undefined {
   if (notTaken.length === 0) return undefined;
   const flags = notTaken.map((key) => {
@@ -58,47 +58,50 @@ export function notTakenText({ path, manifest, notTaken }: Resumed): string | un
   );
 }
 
-/** The run directory that --resume names; undefined without it, and for auto where --out holds no run yet. */
+/** The run directory that --resume names; undefined without that flag, and for `auto` if --out holds no run yet. */
 async function namedRun(sources: Sources): Promise<string | undefined> {
   const { resume, out } = readSources(sources, ['resume', 'out']);
   const runs = callerPath('runs', sources.env);
   if (resume === undefined) return undefined;
   if (resume.value === 'latest') return findRun(undefined, runs);
   if (resume.value !== AUTO) {
-    return findRun(callerPath(String(resume.value), sources.env), runs, "For a checkpoint's weights: --init.");
+    return findRun(callerPath(String(resume.value), sources.env), runs, "To use a checkpoint's weights: --init.");
   }
   if (out === undefined) {
-    throw new UsageError(
-      `${resume.from}: auto goes on with the run in --out, or begins it. Name its directory by --out.`,
-    );
+    throw new UsageError(`${resume.from}: auto resumes the run in --out, or begins it. Name its directory by --out.`);
   }
   const path = callerPath(String(out.value), sources.env);
   const begun = await stat(manifestFile(path)).catch(() => undefined);
   return begun === undefined ? undefined : path;
 }
 
-/** @throws UsageError where the data set isn't the run's */
+/**
+ * Refuses to train a run on another data set.
+ * @param dataset the digest of the data set that was found
+ * @throws UsageError if it isn't the run's
+ */
 export function refuseOtherData(resumed: Resumed, dataset: Digests['dataset']): void {
   const own = resumed.manifest.digests.dataset;
   const line = `data: the run has the set ${shortDigest(own)}, but this is ${shortDigest(dataset)}`;
   refuse(resumed, own === dataset ? [] : [line]);
 }
 
+/** @throws UsageError if there are differences, each a line of the message */
 function refuse({ path }: Resumed, differences: readonly string[]): void {
   if (differences.length === 0) return;
   const init = commandLine(`train --init ${typedPath(path)} …`, process.env);
   throw new UsageError(
     [
-      `The run ${shownPath(path)} can't go on: its bits would be others.`,
+      `The run ${shownPath(path)} can't be resumed, because its bits would change:`,
       ...differences.map((line) => `  ${line}`),
-      `Leave these as they were, or start a new run from its weights: ${init}`,
+      `Use the run's own values, or start a new run from its weights: ${init}`,
     ].join('\n'),
   );
 }
 
 /**
- * The newest sound checkpoint of a run; undefined where none was written yet. `say` is told of each damaged one.
- * @throws CheckpointError where all that exist are damaged
+ * The newest intact checkpoint of a run; undefined if none was written yet. Prints a line for each damaged one.
+ * @throws CheckpointError if all that exist are damaged
  */
 export async function newestIntact(
   { path, manifest }: Pick<Resumed, 'path' | 'manifest'>,
@@ -111,36 +114,37 @@ export async function newestIntact(
   if (found !== undefined) return found;
   if (all.length === 0 && hadNone(manifest)) return undefined;
   throw new CheckpointError(
-    `No sound checkpoint is left in ${checkpointsFolder(path)}, so there is nothing to go on from. ` +
+    `No intact checkpoint is left in ${checkpointsFolder(path)}, so the run can't be resumed. ` +
       'Restore one from a backup, or start a new run.',
     { file: path },
   );
 }
 
-/** Whether a run may have had no checkpoint: one that stopped, went on or began with --init had one. */
+/** Whether a run may never have had a checkpoint. A run that stopped, was resumed, or began with --init had one. */
 function hadNone({ digests, attempts }: Manifest): boolean {
   return digests.init === undefined && attempts.every(({ from, steps = 0 }) => from === 0 && steps === 0);
 }
 
 /**
  * Reads a checkpoint of a run.
- * @throws CheckpointError where it is damaged, or another run's
+ * @throws CheckpointError if it is damaged, or another run's
  */
 export async function ownCheckpoint(file: string, manifest: Manifest, layout: ModelLayout): Promise<Checkpoint> {
   const checkpoint = await readCheckpoint(file);
   const { weights, optimizer } = trainingStateOf(checkpoint, layout);
   const { step, digests } = checkpoint;
-  const wrong = [
-    ...(basename(file) === checkpointName(step) ? [] : [`holds step ${step}, not the one of its name`]),
-    ...(digests.dataset === manifest.digests.dataset ? [] : ["was trained on another data set than the run's"]),
-    ...(digests.numerics === manifest.digests.numerics ? [] : ['was written by other numerics than the run has']),
-    ...(step > 0 || weightsSha256(weights) === manifest.digests.init
-      ? []
-      : ['holds other weights than the run began with']),
-    ...((optimizer.v === undefined) === (manifest.config.optimizer === 'sgd')
-      ? []
-      : ["hasn't the moments that the run's optimizer has"]),
+  const { dataset, numerics, init } = manifest.digests;
+  const checks: readonly (readonly [boolean, string])[] = [
+    [basename(file) === checkpointName(step), `holds step ${step}, not the one of its name`],
+    [digests.dataset === dataset, "was trained on another data set than the run's"],
+    [digests.numerics === numerics, 'was written by other numerics than the run has'],
+    [step > 0 || weightsSha256(weights) === init, 'holds other weights than the run began with'],
+    [
+      (optimizer.v === undefined) === (manifest.config.optimizer === 'sgd'),
+      "doesn't have the moments of the run's optimizer",
+    ],
   ];
+  const wrong = checks.flatMap(([isRight, problem]) => (isRight ? [] : [problem]));
   if (wrong.length === 0) return checkpoint;
   throw new CheckpointError(`${file} ${wrong.join(' and ')}. Use another one.`, { file });
 }

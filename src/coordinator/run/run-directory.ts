@@ -10,30 +10,29 @@ import { RunLock } from './run-lock.ts';
 import { writeFailure } from './step-file.ts';
 import { StepLog, type StepLogOptions } from './step-log.ts';
 
-/** The name of a new run: it sorts by its start (UTC) and tells the seed, such as 2026-05-04T10-20-30Z-seed-1. */
+/** The name of a new run: its start (UTC), so that names sort by time, and its seed, such as 2026-05-04T10-20-30Z-seed-1. */
 export function runName(start: Date, seed: number): string {
   return `${start.toISOString().slice(0, 19).replaceAll(':', '-')}Z-seed-${seed}`;
 }
 
 export interface RunDirectoryOptions {
-  /** Take a lock over that another host's process left, or one that can't be read. */
+  /** Also take over the lock of another host's process, or one that can't be read. */
   readonly forceUnlock: boolean;
-  /** Tells a person one line. */
   readonly print: (line: string) => void;
 }
 
-/** Left where a run was killed before run.json was written: nothing that anybody would miss. */
+/** Files that remain if a run is killed before run.json was written. They hold no results. */
 const LEFTOVER = /^(run\.lock.*|run\.json\.tmp|steps\.jsonl|checkpoints)$/;
 
 /** The files of one run. The process that holds its lock writes them. */
 export class RunDirectory {
-  /** Absolute where the path that made it was. */
+  /** The directory's path, absolute if the path that it was opened by was. */
   readonly path: string;
-  /** Where checkpoints go. */
+  /** The folder of checkpoints. */
   readonly checkpoints: string;
-  /** Where event files go; made with the first. */
+  /** The folder of event files, which is made with the first file. */
   readonly tensorboard: string;
-  /** Read the lock's owner again before each change. */
+  /** Operations that check before each change that this process still holds the lock. @throws RunLockError if it doesn't */
   readonly files: FileOperations;
   readonly #print: (line: string) => void;
   readonly #lock: RunLock;
@@ -63,9 +62,9 @@ export class RunDirectory {
   }
 
   /**
-   * Makes a run's directory at `out`, which may be an empty folder; where it is undefined, a new one below `runs`, called
-   * `name` or, where that is taken, `name-2` and so on.
-   * @throws RunDirectoryError where the folder holds anything or can't be written, RunLockError where another run claims it
+   * Makes a run's directory at `out`, which may be an empty folder. If `out` is undefined, makes a new folder below `runs`, called
+   * `name` or, if that exists, `name-2` and so on.
+   * @throws RunDirectoryError if the folder isn't empty or can't be written, RunLockError if another process holds its lock
    */
   static async create(
     out: string | undefined,
@@ -88,18 +87,18 @@ export class RunDirectory {
   }
 
   /**
-   * A run's directory, to go on with it: `resume` comes next.
-   * @throws RunLockError where a process is at it, or where it can't be written
+   * Opens the directory of a run that is to be resumed; the caller must call `resume` before it appends steps.
+   * @throws RunLockError if another process holds its lock, or it can't be written
    */
   static open(path: string, options: RunDirectoryOptions): Promise<RunDirectory> {
     return locked(path, options, async (lock) => new RunDirectory(path, lock, options.print));
   }
 
   /**
-   * Makes the directory that of a run that has come to `step`: cuts steps.jsonl behind it, and sets later checkpoints, which
-   * can only be damaged ones, aside as *.damaged, so that they don't count among those to keep.
-   * @returns the record of that step, undefined where the log lacks it, and the latest timestamp that a step had
-   * @throws RunDirectoryError where it can't be written
+   * Sets the directory back to `step`: removes later steps from steps.jsonl, and renames later checkpoints, which can only be damaged
+   * ones, to *.damaged, so that they don't count among those to keep.
+   * @returns the record of that step, undefined if the log lacks it, and the latest timestamp that a step had
+   * @throws RunDirectoryError if it can't be written
    */
   async resume(step: number): Promise<{ record: StepRecord | undefined; at: number | undefined }> {
     const path = stepsFile(this.path);
@@ -124,8 +123,8 @@ export class RunDirectory {
   }
 
   /**
-   * Writes run.json, all of it or none; await one call before the next.
-   * @throws RunDirectoryError where it can't be written, RunLockError where another process owns the directory
+   * Replaces run.json atomically. The caller must await one call before the next.
+   * @throws RunDirectoryError if it can't be written, RunLockError if another process owns the directory
    */
   async writeManifest(manifest: Manifest): Promise<void> {
     const path = manifestFile(this.path);
@@ -141,25 +140,25 @@ export class RunDirectory {
     this.#steps?.append(record);
   }
 
-  /** Resolves when every line appended so far is on the disk. @throws RunDirectoryError where that failed */
+  /** Resolves when every line appended so far is on the disk. @throws RunDirectoryError if that failed */
   async syncSteps(): Promise<void> {
     await this.#steps?.sync();
   }
 
-  /** @throws RunLockError where another process owns the directory */
+  /** @throws RunLockError if another process owns the directory */
   checkLock(): Promise<void> {
     return this.#lock.check();
   }
 
-  /** Flushes and closes steps.jsonl, and gives the lock back. Lines appended later are dropped. */
+  /** Flushes and closes steps.jsonl, and releases the lock. Lines appended later are dropped. */
   async close(): Promise<void> {
     await this.#steps?.close();
-    // What is wrong with the directory was told where it was written; this must not stand before that.
-    await this.#lock.release().catch((error: Error) => this.#print(`The lock stays: ${error.message}`));
+    // A failure is printed, not thrown, because it would replace an earlier error from writing to the directory.
+    await this.#lock.release().catch((error: Error) => this.#print(`The lock was not released: ${error.message}`));
   }
 }
 
-/** Removes what a killed process left half-written, and sets aside what is later than `step`. */
+/** Removes the temporary files of a killed process, and renames the checkpoints after `step`. */
 async function clear(folder: string, step: number): Promise<void> {
   for (const name of await readdir(folder)) {
     const file = join(folder, name);
@@ -168,7 +167,7 @@ async function clear(folder: string, step: number): Promise<void> {
   }
 }
 
-/** Has `use` make something of a folder under its lock, which is given back where that fails. */
+/** Calls `use` while holding the folder's lock, which is kept if that succeeds and released if it fails. */
 async function locked<T>(
   path: string,
   { forceUnlock, print }: RunDirectoryOptions,
@@ -198,12 +197,12 @@ async function newFolder(runs: string, name: string): Promise<string> {
 
 async function emptyFolder(path: string): Promise<string> {
   await mkdir(path, { recursive: true });
-  // Before the lock is made: a folder that is refused stays as it was.
+  // Checked before the lock file is made, so that a folder that is refused isn't changed.
   await refuseUsed(path);
   return path;
 }
 
-/** @throws RunDirectoryError where a folder holds more than the leftovers of a run that never began */
+/** @throws RunDirectoryError if a folder holds more than the leftovers of a run that never began */
 async function refuseUsed(path: string): Promise<void> {
   const found = await readdir(path);
   const used = found.find((name) => !LEFTOVER.test(name));

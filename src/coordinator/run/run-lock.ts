@@ -1,25 +1,29 @@
-import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { z } from 'zod';
 import { RunLockError } from '../../shared/util/errors.ts';
+import { processStart } from './process-start.ts';
 
 const FILE = 'run.lock';
 const ATTEMPTS = 10;
 
-// A pid of 0 or below would ask the system about a whole process group.
+// Positive, because kill(2) takes a pid of 0 or below for a whole process group.
 const Owner = z.object({ host: z.string(), pid: z.int32().positive(), start: z.string().optional(), token: z.uuid() });
 type Owner = z.infer<typeof Owner>;
 
 type FoundState = 'held' | 'stale' | 'foreign' | 'unreadable';
 
-/** What the lock of a run directory says; foreign: of another host, from which nobody can tell whether it lives. */
-export type LockState =
-  | { readonly state: 'free' }
-  | { readonly state: FoundState; readonly owner?: { readonly host: string; readonly pid: number } };
+/**
+ * The state of a run directory's lock. `held`: its process is alive; `stale`: its process has ended; `foreign`: its process is on
+ * another host, so this host can't know whether it is alive.
+ */
+export interface LockState {
+  readonly state: 'free' | FoundState;
+  /** Undefined if the lock is free or unreadable. */
+  readonly owner?: { readonly host: string; readonly pid: number };
+}
 
 interface Found {
   readonly state: FoundState;
@@ -28,15 +32,15 @@ interface Found {
   readonly since: Date;
 }
 
-/** The contents of the locks that this process holds: a lock of our pid that isn't among them is of an earlier process. */
+/** The contents of the locks that this process holds. Another lock with this process's pid is from an earlier process. */
 const ours = new Set<string>();
 
-/** A run directory's lock: while it is held, no other coordinator that asks for it writes there. */
+/** A run directory's lock: coordinators write to the directory only while they hold it. */
 export class RunLock {
   readonly #path: string;
   readonly #own: string;
   #lost: RunLockError | undefined;
-  /** The checks one after the other, then the release: a check that overlaps it would put the file back. */
+  /** Checks and the release run one after the other: a check during the release would restore the file. */
   #queue: Promise<void> = Promise.resolve();
 
   private constructor(path: string, own: string) {
@@ -45,16 +49,16 @@ export class RunLock {
   }
 
   /**
-   * Takes the lock of a run's folder, which must exist. A lock whose process has ended is taken over, and `say` is told;
-   * `force` also takes one of another host and one that can't be read.
-   * @throws RunLockError where another coordinator holds it or may hold it, or the file can't be written
+   * Takes the lock of a run's folder, which must exist. A lock whose process has ended is taken over, and a line is printed;
+   * with `force`, so is one of another host and one that can't be read.
+   * @throws RunLockError if another coordinator holds it or may hold it, or the file can't be written
    */
   static async acquire(
     folder: string,
     { force, print }: { force: boolean; print: (line: string) => void },
   ): Promise<RunLock> {
     const path = join(folder, FILE);
-    const start = await startOf(process.pid);
+    const start = await processStart(process.pid);
     const own = `${JSON.stringify({ host: hostname(), pid: process.pid, start, token: randomUUID() })}\n`;
     ours.add(own);
     try {
@@ -70,17 +74,17 @@ export class RunLock {
   }
 
   /**
-   * Looks whether the lock is still held, and puts its file back where somebody removed it.
-   * @throws RunLockError with `lost`, now and ever after, where another coordinator has it or it was released; the file
-   * system's error where it can't tell, such as ENOENT where the folder is missing
+   * Checks that the lock is still held, and restores its file if it was removed.
+   * @throws RunLockError with `lost`, on this and every later call, if another coordinator has it or it was released; the file
+   * system's error if the check fails, such as ENOENT if the folder is missing
    */
   check(): Promise<void> {
     return this.#enqueue(() => this.#check());
   }
 
   /**
-   * Removes the lock where it is still held.
-   * @throws the file system's error where it can't; a missing file or folder is none
+   * Removes the lock if it is still held.
+   * @throws the file system's error if that fails; a missing file or folder is no error
    */
   release(): Promise<void> {
     return this.#enqueue(() => this.#release());
@@ -110,7 +114,7 @@ export class RunLock {
   }
 }
 
-/** Tells who holds a run's folder; free too where there is no such folder. Never throws. */
+/** The state of a folder's lock; `free` if there is no such folder. Never throws. */
 export async function lockState(folder: string): Promise<LockState> {
   try {
     const found = await read(join(folder, FILE));
@@ -123,8 +127,8 @@ export async function lockState(folder: string): Promise<LockState> {
 }
 
 /**
- * Creates a file with all of `text` at once; where the file system has no hard links, a reader may see it half written.
- * @returns false where the path holds another text
+ * Creates a file with `text` atomically. If the file system has no hard links, a reader may see an incomplete file.
+ * @returns false if the path already holds another text
  * @throws the file system's error
  */
 export async function create(path: string, text: string, hardLink = link): Promise<boolean> {
@@ -132,19 +136,19 @@ export async function create(path: string, text: string, hardLink = link): Promi
     await withTemporary(path, text, (temporary) =>
       hardLink(temporary, path).catch((error: NodeJS.ErrnoException) => {
         if (error.code === 'EEXIST') throw error;
-        // File systems without hard links differ in the code that says so; where it was another failure, this one fails too.
+        // File systems without hard links report different codes. After any other failure, this write fails too.
         return writeFile(path, text, { flag: 'wx', flush: true });
       }),
     );
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    // NFS can answer that the path exists when it has just linked it for us: its first answer got lost.
+    // NFS may report that the path exists although this call made the link: the first reply was lost, and the call was repeated.
     return (await textOf(path)) === text;
   }
 }
 
-/** Puts `own` at the path. Returns the lock that it replaced, where there was one. */
+/** Writes `own` to the path. Returns the lock that it replaced, if there was one. */
 async function take(path: string, own: string, force: boolean): Promise<Found | undefined> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (await create(path, own)) return undefined;
@@ -153,12 +157,13 @@ async function take(path: string, own: string, force: boolean): Promise<Found | 
     if (found.state === 'held' || (found.state !== 'stale' && !force)) throw refusal(path, found);
     if (await replace(path, found, { own, force })) return found;
   }
-  throw new RunLockError(`${path} keeps changing hands: other coordinators start and end in this folder. Try again.`);
+  throw new RunLockError(`${path} keeps changing: other coordinators start and end in this folder. Try again.`);
 }
 
 /**
- * Replaces the lock that was found, under a guard named after its contents: only the guard's holder may replace it, and the
- * path is never empty meanwhile, so that nobody else can slip in. A guard is itself a lock: a dead process's is taken over.
+ * Replaces the lock that was found, while holding a guard file named after its contents: only the guard's holder may replace it. The
+ * path always holds a lock meanwhile, so that no other process can create one. A guard is itself a lock, and is taken over if its
+ * process has ended.
  */
 async function replace(path: string, found: Found, { own, force }: { own: string; force: boolean }): Promise<boolean> {
   const guard = `${path}.${createHash('sha256').update(found.text).digest('hex').slice(0, 16)}`;
@@ -176,7 +181,7 @@ async function replace(path: string, found: Found, { own, force }: { own: string
 async function withTemporary(path: string, text: string, use: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
-    // Flushed, or a power cut may leave an empty lock, which nobody can judge.
+    // Flushed, because a power cut could leave an empty lock, whose owner would be unknown.
     await writeFile(temporary, text, { flag: 'wx', flush: true });
     await use(temporary);
   } finally {
@@ -216,31 +221,11 @@ async function stateOf(text: string, owner: Owner | undefined): Promise<FoundSta
   try {
     process.kill(owner.pid, 0);
   } catch (error) {
-    // EPERM: it lives and is another user's.
+    // EPERM means that the process is alive and another user's.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'stale';
   }
-  const start = await startOf(owner.pid);
+  const start = await processStart(owner.pid);
   return start === undefined || owner.start === undefined || start === owner.start ? 'held' : 'stale';
-}
-
-/** What tells a process from a later one of the same pid; undefined where the system doesn't say. */
-async function startOf(pid: number): Promise<string | undefined> {
-  try {
-    if (process.platform !== 'linux') {
-      // Another language or time zone would print another start for the same process.
-      const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
-      const { stdout } = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)], { env });
-      return stdout.trim() || undefined;
-    }
-    const line = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // Field 2, the command's name in parentheses, may hold spaces and parentheses; field 3 follows the last one.
-    const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
-    // A zombie keeps its pid for as long as its parent doesn't ask for its end: in a container perhaps for ever.
-    if (fields[0] === 'Z') return 'ended';
-    return `${(await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()}:${fields[19]}`;
-  } catch {
-    return undefined;
-  }
 }
 
 function nameOf(owner: Owner | undefined): string {
@@ -249,9 +234,10 @@ function nameOf(owner: Owner | undefined): string {
 
 function refusal(path: string, { state, owner, since }: Found): RunLockError {
   const holder = `${path} is held by ${nameOf(owner)} since ${since.toISOString()}`;
-  const force = 'Where you are sure that no other coordinator writes this run, pass --force-unlock.';
-  if (state === 'held') return new RunLockError(`${holder}. That process lives: wait for it, or end it first.`);
-  if (state === 'foreign')
-    return new RunLockError(`${holder}; host ${hostname()} can't tell whether it lives. ${force}`);
+  const force = 'If you are sure that no other coordinator writes this run, pass --force-unlock.';
+  if (state === 'held') return new RunLockError(`${holder}. That process is alive: wait for it, or end it first.`);
+  if (state === 'foreign') {
+    return new RunLockError(`${holder}; host ${hostname()} can't check whether that process is alive. ${force}`);
+  }
   return new RunLockError(`${path} holds no readable lock: expected a line of JSON with host, pid and token. ${force}`);
 }

@@ -16,7 +16,7 @@ import { CHECKPOINTS } from './files.ts';
 import { findCheckpoints, findRun } from './find.ts';
 import { firstIntact, passedOver } from './first-intact.ts';
 
-/** A checkpoint as far as predictions need it. */
+/** A checkpoint with its model. */
 export interface SavedModel {
   readonly checkpoint: Checkpoint;
   readonly layout: ModelLayout;
@@ -24,7 +24,7 @@ export interface SavedModel {
   readonly weights: Float32Array;
 }
 
-/** @throws CheckpointError where the file is missing, damaged or of another model */
+/** @throws CheckpointError if the file is missing, damaged or of another model */
 export async function openModel(file: string): Promise<SavedModel> {
   const checkpoint = await readCheckpoint(file);
   const layout = modelOf(optionsOf(checkpoint));
@@ -33,12 +33,13 @@ export async function openModel(file: string): Promise<SavedModel> {
 
 export interface FindOptions {
   readonly env: NodeJS.ProcessEnv;
-  /** Told of each damaged checkpoint that is passed over. */
+  /** Called with a line for each damaged checkpoint that is passed over. */
   readonly print: (line: string) => void;
 }
 
 /**
- * The model that a person means: a checkpoint, the last intact one of a run, or of the newest run if nothing is named.
+ * The model of a checkpoint file, or of the last intact checkpoint of a run.
+ * @param named a checkpoint or a run directory; undefined: the newest run
  * @throws CheckpointError if there is none, or it can't be used
  */
 export async function findModel(named: string | undefined, { env, print }: FindOptions): Promise<SavedModel> {
@@ -54,18 +55,19 @@ export interface ModelFlags {
 }
 
 /**
- * As `findModel`, by flags.
- * @throws UsageError where --run isn't a run directory
+ * The model that --run or --checkpoint names, or the newest run's.
+ * @throws UsageError if --run isn't a run directory, CheckpointError as `findModel` does
  */
 export async function flaggedModel({ run, checkpoint }: ModelFlags, options: FindOptions): Promise<SavedModel> {
   if (checkpoint !== undefined || run === undefined) return findModel(checkpoint, options);
-  const path = await findRun(callerPath(run, options.env), '', "For a checkpoint's weights: --checkpoint.");
+  const path = await findRun(callerPath(run, options.env), '', "To use a checkpoint's weights: --checkpoint.");
   return findModel(path, options);
 }
 
-/** A data set by its name; `other` is none of those, `unknown` what imported weights were trained on. */
+/** The data set that weights were trained on: `other` if it is none of the named ones, `unknown` for imported weights. */
 export type TrainedOn = Dataset['name'] | 'other' | 'unknown';
 
+/** The name of the data set of these digests. */
 export function trainedOn({ dataset }: Digests): TrainedOn {
   if (dataset === digestOf(MNIST_FILES)) return 'mnist';
   if (dataset === SYNTHETIC_SHA256) return 'synthetic';
@@ -78,12 +80,12 @@ const NOTES: Readonly<Partial<Record<TrainedOn, string>>> = {
   unknown: 'These weights were imported; what they were trained on is not known.',
 };
 
-/** What a person must know of weights that weren't trained on MNIST. */
+/** A note for users about weights that weren't trained on MNIST; undefined for those that were. */
 export function noteOn(dataset: TrainedOn): string | undefined {
   return NOTES[dataset];
 }
 
-/** The name of the run in whose directory a checkpoint lies; undefined where it lies elsewhere. */
+/** The name of the run in whose directory a checkpoint is; undefined if it is somewhere else. */
 export function runOf({ file }: Checkpoint): string | undefined {
   const folder = dirname(file);
   return basename(folder) === CHECKPOINTS ? basename(dirname(folder)) : undefined;

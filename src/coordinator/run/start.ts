@@ -18,13 +18,13 @@ import { type Manifest, manifestOf } from './manifest.ts';
 import { newestIntact, type Resumed } from './resume.ts';
 import type { RunDirectory } from './run-directory.ts';
 
-/** All that decides how a run goes from here. */
+/** The state of a run at the beginning of an attempt. */
 export interface RunStart {
   readonly manifest: Manifest;
   readonly from: StartingPoint;
-  /** Of the hash chain. */
+  /** The hash chain's value. */
   readonly chain: string;
-  /** Undefined: initial weights, drawn from the seed. */
+  /** Weights and moments; undefined for initial weights that are drawn from the seed. */
   readonly state: TrainingState | undefined;
 }
 
@@ -37,7 +37,11 @@ export interface StartOptions {
   readonly print: (line: string) => void;
 }
 
-/** A new run, from drawn weights or those of --init, as `initialState` gave them. */
+/**
+ * Begins a new run.
+ * @param state the weights that `initialState` read; undefined: initial weights are drawn from the seed
+ * @throws RunDirectoryError if the first checkpoint can't be written
+ */
 export async function start(state: TrainingState | undefined, options: StartOptions): Promise<RunStart> {
   const { directory, resolved, dataset } = options;
   const { config } = resolved;
@@ -45,7 +49,7 @@ export async function start(state: TrainingState | undefined, options: StartOpti
   const init = state === undefined ? {} : { init: weightsSha256(state.weights) };
   const digests: Digests = { dataset: dataset.sha256, numerics: numericsDigest(), ...init };
   if (state !== undefined) {
-    // Before run.json: a run that can be resumed has what it began with.
+    // Written before run.json, so that every run that can be resumed has its initial weights.
     const info = { step: 0, config: bitsOf(config), digests, optimizerName: config.optimizer };
     const bytes = encodeCheckpoint({ ...state, layout, ...info });
     await writeCheckpoint(directory.checkpoints, bytes, { step: 0, files: directory.files });
@@ -54,7 +58,7 @@ export async function start(state: TrainingState | undefined, options: StartOpti
   return { manifest, from: { step: 0 }, chain: CHAIN_START, state };
 }
 
-/** A run from its newest sound checkpoint on. @throws CheckpointError where all that exist are damaged */
+/** Continues a run from its newest intact checkpoint. @throws CheckpointError if all that exist are damaged */
 export async function continueRun(resumed: Resumed, options: StartOptions): Promise<RunStart> {
   const { manifest: previous } = resumed;
   const layout = layoutFor(resumed.config);
@@ -68,8 +72,9 @@ export async function continueRun(resumed: Resumed, options: StartOptions): Prom
 }
 
 /**
- * What --init names, if anything: weights alone, since the new run's optimizer begins anew. Read before the run directory is made.
- * @throws CheckpointError where it can't be used
+ * The weights that --init names, with moments of zero for the new run's optimizer; undefined without --init. They are read before
+ * the run directory is made, so that a failure leaves nothing behind.
+ * @throws CheckpointError if they can't be used
  */
 export async function initialState(config: TrainConfig): Promise<TrainingState | undefined> {
   if (config.init === undefined) return undefined;

@@ -5,13 +5,13 @@ import { fileOperations } from '../../shared/util/replace-file.ts';
 import type { StepRecord } from '../train/observer.ts';
 import { MAX_LINE_BYTES as CHUNK_BYTES, parseStepLine } from './step-lines.ts';
 
-/** The file of steps while it is open; tests put their own in place to fail, hold or count what is done to it. */
+/** The open file of steps. Tests replace it to make operations fail or wait, or to count them. */
 export interface LogFile {
-  /** Bytes. */
+  /** The file's size in bytes. */
   size(): Promise<number>;
-  /** Fewer bytes only where the file ends. */
+  /** Reads `length` bytes, or fewer if the file ends before. */
   read(position: number, length: number): Promise<Buffer>;
-  /** Writes all of the bytes; where it fails, some may have been written. */
+  /** Writes all of the bytes. If it fails, some may have been written. */
   write(bytes: Uint8Array, position: number): Promise<void>;
   truncate(length: number): Promise<void>;
   sync(): Promise<void>;
@@ -21,15 +21,15 @@ export interface LogFile {
 const NEWLINE = 0x0a;
 
 /**
- * Cuts what follows the last line of a step up to `step`: lines of later steps and garbage; all where there is no such line.
- * Gives that line's record and the byte after it, and the timestamp of the last line that was there. Reads backwards, a chunk at
- * a time, as far as that line.
+ * Truncates the file after the line of `step`, or of the last step before it: later steps and garbage are removed; without such a line,
+ * everything is. Reads backwards in chunks, only as far as that line.
+ * @returns that line's record and the offset of its end in bytes, and the timestamp of the last line that the file had
  */
 export async function cutAfter(
   file: LogFile,
   step: number,
 ): Promise<{ end: number; record?: StepRecord; at: number | undefined }> {
-  // Steps that are computed again get later timestamps than they had.
+  // The last timestamp is needed because steps that are computed again get later timestamps than before.
   const at = (await findLast(file, Number.POSITIVE_INFINITY)).record?.timings.at;
   const found = step > 0 ? await findLast(file, step) : { end: 0 };
   await file.truncate(found.end);
@@ -37,16 +37,16 @@ export async function cutAfter(
   return { ...found, at };
 }
 
-/** Lines that were on the disk are gone: somebody cut or replaced the file. */
+/** Lines that were on the disk are missing, because another program truncated or replaced the file. */
 export class LogCutError extends Error {}
 
 /**
- * Cuts what lies past `size`: what a failed write left, or somebody added.
- * @throws LogCutError where the file ends before it
+ * Truncates the file to `size` bytes: the rest is from a failed write, or from another program.
+ * @throws LogCutError if the file is shorter
  */
 export async function cutPast(file: LogFile, size: number): Promise<void> {
   const found = await file.size();
-  if (found < size) throw new LogCutError(`it has ${found} bytes where this run left ${size}`);
+  if (found < size) throw new LogCutError(`it has ${found} bytes, but this run wrote ${size}`);
   if (found > size) await file.truncate(size);
 }
 
@@ -54,7 +54,7 @@ async function findLast(file: LogFile, step: number): Promise<{ end: number; rec
   for (let end = await file.size(); end > 0; ) {
     const start = Math.max(0, end - CHUNK_BYTES);
     const bytes = await file.read(start, end - start);
-    // The first line has its beginning in the chunk before; it is read again with it.
+    // The first line begins in the chunk before, and is read again with that.
     const first = start === 0 ? 0 : bytes.indexOf(NEWLINE) + 1;
     const found = lastUpTo(bytes, first, step);
     if (found !== undefined) return { end: start + found.end, record: found.record };
@@ -63,7 +63,7 @@ async function findLast(file: LogFile, step: number): Promise<{ end: number; rec
   return { end: 0 };
 }
 
-/** Among the whole lines of a chunk from `first` on. Stops at a later step: what follows is later still. */
+/** The last record up to `step` among the complete lines of a chunk from offset `first` on. Steps ascend. */
 function lastUpTo(bytes: Buffer, first: number, step: number): { end: number; record: StepRecord } | undefined {
   let found: { end: number; record: StepRecord } | undefined;
   let begin = first;
@@ -101,7 +101,7 @@ export async function openLogFile(path: string, flags: 'a+' | 'r+'): Promise<Log
   };
 }
 
-/** Opens the file, made where it is missing, and brings its name to the disk. */
+/** Opens the file, which is made if it is missing, syncs its folder so that its name is on the disk, and closes it after `use`. */
 export async function withLogFile<T>(
   path: string,
   use: (file: LogFile) => Promise<T>,

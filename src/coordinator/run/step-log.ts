@@ -5,40 +5,44 @@ import { cutAfter, cutPast, LogCutError, openLogFile, withLogFile, writeFailure 
 import { parseStepLine, stepLine } from './step-lines.ts';
 
 export interface StepLogOptions {
-  /** Takes a sentence for the person who watches the run. */
+  /** Called with a sentence for the user. */
   readonly onNotice: (message: string) => void;
   readonly openFile?: typeof openLogFile;
-  /** Asked before each write. @throws RunLockError where another process owns the run directory: the log ends then */
+  /** Called before each write. @throws RunLockError if another process owns the run directory: the log ends then */
   readonly mayWrite?: () => Promise<void>;
 }
 
+/** Lines are written when the oldest has waited this long, or when they have this many characters. */
 const FLUSH_MS = 1000;
 const FLUSH_CHARACTERS = 1 << 16;
-/** Between two attempts on a disk that fails. */
+/** Pause between two attempts while the disk fails. */
 const RETRY_MS = 5000;
-/** Lines are kept until they are on the disk, and this many are brought there without being asked. */
+/** Lines are kept until they are synced, which is done at the latest when they have this many characters. */
 const SYNC_CHARACTERS = 1 << 20;
-/** Some 200,000 steps: a disk that fails for longer stops the log, not the run, and not by eating all memory. */
+/** Characters of about 200,000 steps. If a disk fails for longer, the log ends, so that memory suffices for the run. */
 const MAX_PENDING_CHARACTERS = 1 << 26;
 
 /**
- * steps.jsonl: lines in order, gathered into few writes. A write that fails is tried again until it works, so the file
- * never has a gap and loses no line, unless the disk fails for longer than MAX_PENDING_CHARACTERS last. One process writes.
+ * Writes steps.jsonl: lines in order, combined into few writes. A write that fails is retried until it succeeds, so the file never
+ * has a gap and loses no line, unless more than MAX_PENDING_CHARACTERS wait. Only one process may write.
  */
 export class StepLog {
   readonly #path: string;
   readonly #onNotice: (message: string) => void;
   readonly #openFile: typeof openLogFile;
   readonly #mayWrite: () => Promise<void>;
-  /** Those that aren't known to be on the disk; the system was given the first `#given` characters. */
+  /** The lines that aren't synced yet. */
   #lines = '';
+  /** Characters of `#lines` that were written but not synced. */
   #given = 0;
-  /** Bytes of the file that are on the disk, that the system was given, and how far a failed write may have come. */
+  /** Bytes of the file that are synced. */
   #synced: number;
+  /** Bytes of the file that are written. */
   #size: number;
-  /** The failure that was told, while writing hasn't worked since. */
+  /** The failure that was reported; undefined after the next success. */
   #trouble: Error | undefined;
   #ended = false;
+  /** Attempts that haven't finished. */
   #queued = 0;
   #lastAttempt: Promise<Error | undefined> = Promise.resolve(undefined);
   #closing: Promise<void> | undefined;
@@ -55,7 +59,7 @@ export class StepLog {
 
   /**
    * Makes a new, empty file.
-   * @throws the file system's error; EEXIST where there is a file that isn't empty
+   * @throws the file system's error; EEXIST if there is a file that isn't empty
    */
   static async create(path: string, options: StepLogOptions): Promise<StepLog> {
     const size = await withLogFile(path, (file) => file.size(), options.openFile);
@@ -64,9 +68,9 @@ export class StepLog {
   }
 
   /**
-   * Goes on after `step` updates: cuts the lines past it and what a crash left at the end, and gives the record of `step`,
-   * undefined where the file lacks it, and the latest timestamp that a step had. Where the file is missing, it is made anew.
-   * @throws RunDirectoryError where the file can't be read or written
+   * Continues after `step` updates: removes later lines and an incomplete one at the end. If the file is missing, makes a new one.
+   * @returns the log, the record of `step`, undefined if the file lacks it, and the latest timestamp that a step had
+   * @throws RunDirectoryError if the file can't be read or written
    */
   static async resume(
     path: string,
@@ -77,8 +81,9 @@ export class StepLog {
       const { end, record, at } = await withLogFile(path, (file) => cutAfter(file, step), options.openFile);
       const log = new StepLog(path, end, options);
       const from = (record?.step ?? 0) + 1;
-      if (from <= step)
-        log.#tell(`lacks ${from < step ? `the steps ${from} to ${step}` : `step ${step}`}; training goes on`);
+      if (from <= step) {
+        log.#notify(`lacks ${from < step ? `the steps ${from} to ${step}` : `step ${step}`}; training continues`);
+      }
       return { log, last: from > step ? record : undefined, at };
     } catch (error) {
       throw writeFailure(path, error as Error);
@@ -95,15 +100,14 @@ export class StepLog {
     else this.#flushAfter(FLUSH_MS);
   }
 
-  /** Resolves when every line appended so far was given to the system, or the attempt failed. */
+  /** Resolves when every line appended so far is written, though perhaps not synced, or the attempt failed. */
   async flush(): Promise<void> {
     await this.#attempt(false);
   }
 
   /**
-   * Resolves when every line appended so far is on the disk, or the log has ended for good, as onNotice was told:
-   * checkpoints must go on without it.
-   * @throws RunDirectoryError where the lines aren't on the disk; they are kept, and tried again
+   * Resolves when every line appended so far is on the disk, or when the log has ended: checkpoints are still written then.
+   * @throws RunDirectoryError if the lines aren't on the disk; they are kept, and writing is retried
    */
   async sync(): Promise<void> {
     if (this.#ended) return;
@@ -111,7 +115,7 @@ export class StepLog {
     if (failure !== undefined && !this.#ended) throw writeFailure(this.#path, failure);
   }
 
-  /** Brings all lines to the disk, or tells by onNotice which are lost. Lines appended later are dropped. */
+  /** Syncs all lines to the disk, or reports by onNotice which are lost. Lines appended later are dropped. */
   close(): Promise<void> {
     this.#closing ??= this.#attempt(true).then((failure) => {
       if (failure !== undefined) this.#end(failure.message);
@@ -123,7 +127,7 @@ export class StepLog {
     this.#timer ??= setTimeout(() => void this.flush(), milliseconds).unref();
   }
 
-  /** One after the other: two writes that overlap could land in either order. */
+  /** Writes run one after the other, because two that overlap could be carried out in either order. */
   #attempt(sync: boolean): Promise<Error | undefined> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -149,7 +153,7 @@ export class StepLog {
       await cutPast(file, this.#size);
       await file.write(bytes, this.#size);
       if (durable) {
-        // Where it fails, the system forgets what it was given, and the next sync succeeds without: write it all again.
+        // If a sync fails, the system drops the unsynced data, and the next sync succeeds without it, so all is written again.
         this.#size = this.#synced;
         this.#given = 0;
         await file.sync();
@@ -170,22 +174,23 @@ export class StepLog {
     if (this.#ended) return;
     if (failure instanceof LogCutError || failure instanceof RunLockError) this.#end(failure.message);
     else if (failure === undefined) {
-      if (this.#trouble !== undefined) this.#tell('is written again, with every line');
+      if (this.#trouble !== undefined) this.#notify('is written again, with every line');
       this.#trouble = undefined;
     } else if (this.#closing === undefined) {
-      const notified = this.#trouble !== undefined;
-      if (!notified) this.#tell(`can't be written: ${failure.message}; training goes on, and it is tried again`);
+      if (this.#trouble === undefined) {
+        this.#notify(`can't be written: ${failure.message}; training continues, and writing is retried`);
+      }
       this.#trouble = failure;
       this.#flushAfter(RETRY_MS);
     }
   }
 
-  #tell(what: string): void {
+  #notify(what: string): void {
     this.#onNotice(`${basename(this.#path)} ${what}`);
   }
 
   #end(reason: string): void {
-    // Where all lines were given, none of those that aren't on the disk is certain.
+    // If all lines were written, each of those that aren't synced may be lost.
     const missing = this.#lines.slice(this.#given) || this.#lines;
     const first = parseStepLine(missing.slice(0, missing.indexOf('\n')))?.step;
     this.#ended = true;
@@ -193,6 +198,6 @@ export class StepLog {
     this.#given = 0;
     clearTimeout(this.#timer);
     const where = first === undefined ? 'ends here' : `ends before step ${first}`;
-    this.#tell(`${where}: ${reason}; the run goes on without it`);
+    this.#notify(`${where}: ${reason}; the run continues without it`);
   }
 }

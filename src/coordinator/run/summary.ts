@@ -9,9 +9,9 @@ export const SummarySchema = z.object({
   steps: z.int(),
   /** The step of the last evaluation. */
   testedAt: z.int().optional(),
-  /** 0..1, at that. */
+  /** Accuracy of the last evaluation, 0..1. */
   testAccuracy: z.number().optional(),
-  // JSON has no infinity: a loss that overflowed is written as null.
+  // JSON has no infinity, so a loss that overflowed is written as null.
   testLoss: z
     .number()
     .nullable()
@@ -22,13 +22,13 @@ export const SummarySchema = z.object({
   weightsSha256: z.string(),
   /** The hash chain's last value. */
   chain: z.string(),
-  /** Training samples over the time in steps, without start-up, evaluation and checkpoints; of the last attempt. */
+  /** Training samples of the last attempt over its time in steps, without start-up, evaluation and checkpoints. */
   samplesPerSecond: z.number(),
-  /** From the start of the last attempt's program to its end. */
+  /** Time from the start of the last attempt's program to its end. */
   seconds: z.number(),
-  /** Exchanged with remote nodes, a step of the last attempt. */
+  /** Bytes exchanged with remote nodes per step of the last attempt. */
   networkBytesPerStep: z.object({ sent: z.number(), received: z.number() }).optional(),
-  /** Samples of single steps that the remote write receiver took, and that it didn't get; of the last attempt. */
+  /** Time series samples of the last attempt that the remote write receiver accepted, and that it didn't get. */
   remoteWrite: z.object({ sent: z.int(), dropped: z.int() }).optional(),
   workers: z.int(),
   backend: z.string(),
@@ -44,12 +44,13 @@ export interface SummaryOptions {
   readonly dataset: string;
   readonly result: TrainingResult;
   readonly started: Date;
-  /** Bytes exchanged with remote nodes; undefined where the run listened for none. */
+  /** Bytes exchanged with remote nodes; undefined if the run didn't listen for any. */
   readonly network: Readonly<Record<'sent' | 'received', number>> | undefined;
-  /** For the remote write receiver; undefined where there was none. */
+  /** Time series samples for the remote write receiver; undefined if there was none. */
   readonly samples: Summary['remoteWrite'];
 }
 
+/** The result of an attempt that has ended. */
 export function summaryOf({ run, config, dataset, result, started, network, samples }: SummaryOptions): Summary {
   const { steps, testedAt, testAccuracy, testLoss, trainLoss, weightsSha256, chain, trained } = result;
   return {
@@ -77,7 +78,7 @@ function bytesPerStep({ sent, received }: Readonly<Record<'sent' | 'received', n
   return { sent: each(sent), received: each(received) };
 }
 
-/** What became of the samples for the remote write receiver. */
+/** A sentence about the time series samples for the remote write receiver. */
 export function samplesText({ sent, dropped }: NonNullable<Summary['remoteWrite']>): string {
   const [taken, lost] = [sent, dropped].map((count) => count.toLocaleString('en-US'));
   const rest = dropped === 0 ? '' : `, ${lost} DROPPED: steps.jsonl has them (lockstep metrics --openmetrics)`;

@@ -3,17 +3,17 @@ import type { Evaluation, StepRecord } from '../../shared/live/step-scalars.ts';
 export type { StepRecord, StepTimings } from '../../shared/live/step-scalars.ts';
 
 /**
- * What a run tells those who watch it. The step loop knows this interface alone; the progress display, the metrics and
- * the step log implement it. An observer never changes the run: what it is given holds no way back to the weights.
+ * Whatever records or shows a run's steps, such as the progress display, the metrics and the step log. The step loop knows
+ * this interface alone. An observer never changes the run: it is given numbers and text, never the weights.
  */
 export interface StepObserver {
-  /** Last of a step's calls: by then the record also has what its evaluation and checkpoint found. */
+  /** Called last for a step: by then the record also has the results of its evaluation and checkpoint. */
   onStep?(record: StepRecord): void;
   onEvaluation?(record: EvaluationRecord): void;
   onCheckpoint?(record: CheckpointRecord): void;
-  /** What happens beside the steps, at any moment. */
+  /** Called at any moment, independently of the steps. */
   onEvent?(event: RunEvent): void;
-  /** Called once, after the last step or where the run failed. */
+  /** Called once, after the last step or after a failure. */
   close?(): Promise<void>;
 }
 
@@ -28,20 +28,24 @@ export interface CheckpointRecord {
   readonly seconds: number;
 }
 
-/** `starting`: also where a thread was lost and another takes its place. */
+/** `starting` includes a thread that replaces a lost one. */
 export type WorkerState = 'starting' | 'ready';
 
-/** left: the node said so; lost: a crash, silence or a broken connection; closed: by the coordinator, for what the node did. */
+/**
+ * Why a node is gone. `left`: it left on its own; `lost`: it crashed, was silent too long, or its connection broke; `closed`: the
+ * coordinator closed the connection because of an error of the node.
+ */
 export const LEAVE_REASONS = ['left', 'lost', 'closed'] as const;
 export type LeaveReason = (typeof LEAVE_REASONS)[number];
 
 export type RunEvent =
   /** How many workers of a node are in each state now. */
   | { readonly kind: 'workers'; readonly node: string; readonly counts: Readonly<Record<WorkerState, number>> }
-  /** A remote node has become ready to take part, or one that was no longer does. */
+  /** A remote node is ready to compute. */
   | { readonly kind: 'joined'; readonly node: string }
+  /** A remote node that had joined is gone. */
   | { readonly kind: 'gone'; readonly node: string; readonly reason: LeaveReason }
-  /** A sentence for the person who watches the run. `level`: default info; `node`: whom it is about. */
+  /** A sentence for the user. `level`: default info; `node`: the node that it is about. */
   | {
       readonly kind: 'notice';
       readonly message: string;
@@ -49,7 +53,7 @@ export type RunEvent =
       readonly node?: string;
     };
 
-/** One observer that passes every call on to each. */
+/** One observer that forwards every call to each of `observers`. */
 export function together(observers: readonly StepObserver[]): Required<Omit<StepObserver, 'close'>> {
   return {
     onStep: (record) => {

@@ -5,9 +5,9 @@ import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
 import { NotFiniteError } from '../../shared/util/errors.ts';
 
 /**
- * Says what an update does: mean, norm, clip, weight decay, update, in the order of docs/determinism.md. Workers carry it out
- * (src/shared/update.ts). All arithmetic that reaches the weights is the kernel's; every float64 is rounded to float32 once,
- * where the kernel takes it.
+ * Computes the scalars of each update. Workers apply it (src/shared/engine/update.ts): mean, norm, clip, weight decay, update, in
+ * the order of docs/determinism.md. All arithmetic that reaches the weights is done by the kernel, which rounds every float64 that
+ * it is given to float32 once.
  */
 export class Optimizer {
   readonly #kernel: KernelExports;
@@ -18,28 +18,29 @@ export class Optimizer {
     this.#config = config;
   }
 
-  /** Of update t, from 0. */
+  /** The learning rate of update t, which is counted from 0. */
   learningRate(t: number): number {
     const { learningRate, warmup, iterations, schedule } = this.#config;
     return this.#kernel.learningRate(learningRate, warmup, iterations, schedule === 'cosine', t);
   }
 
-  /** Update t, from 0; where the gradient may be clipped it only takes the norm, and `clipped` is the update. */
+  /** Update t, counted from 0. If gradients may be clipped, it only computes the norm, and `clipped` gives the update. */
   update(t: number): Update {
-    const update = this.#whole(t, 1);
+    const update = this.#complete(t, 1);
     return this.#config.clipNorm > 0 ? { ...update, rule: 'norm' } : update;
   }
 
-  /** Update t with its gradient clipped; undefined where `update` was the whole of it. */
+  /** Update t with its gradient clipped; undefined if gradients are never clipped, so that `update` was complete. */
   clipped(t: number, gradientNorm: number): Update | undefined {
     const { clipNorm } = this.#config;
     if (clipNorm <= 0) return undefined;
-    return this.#whole(t, gradientNorm > clipNorm ? clipNorm / gradientNorm : 1);
+    return this.#complete(t, gradientNorm > clipNorm ? clipNorm / gradientNorm : 1);
   }
 
   /**
    * The L2 norm of the mean gradient, before clipping.
-   * @throws NotFiniteError where it or the loss isn't finite: the update must not be used then
+   * @param squares the sum of the mean gradient's squares
+   * @throws NotFiniteError if the norm or the loss isn't finite: the update must not be used then
    */
   gradientNorm(t: number, { lossSum, squares }: Pick<LossSum, 'lossSum'> & { readonly squares: number }): number {
     const norm = this.#kernel.squareRoot(squares);
@@ -52,7 +53,7 @@ export class Optimizer {
     );
   }
 
-  #whole(t: number, clip: number): Update {
+  #complete(t: number, clip: number): Update {
     const { batch, optimizer, momentum, beta1, beta2, epsilon, weightDecay } = this.#config;
     const learningRate = this.learningRate(t);
     const decoupled = optimizer === 'adamw';
@@ -60,7 +61,12 @@ export class Optimizer {
     return {
       rule: adaptive ? 'adam' : 'sgd',
       scalars: {
-        ...{ scale: 1 / batch, clip, momentum, beta1, beta2, epsilon },
+        scale: 1 / batch,
+        clip,
+        momentum,
+        beta1,
+        beta2,
+        epsilon,
         rate: adaptive ? learningRate / this.#kernel.biasCorrection(beta1, t + 1) : learningRate,
         correction: 1 / this.#kernel.biasCorrection(beta2, t + 1),
         decay: decoupled ? 0 : weightDecay,

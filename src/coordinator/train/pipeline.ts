@@ -5,7 +5,7 @@ import type { Optimizer } from './optimizer.ts';
 import { dueAt } from './schedule.ts';
 import type { StateStore } from './state.ts';
 
-/** Steps are begun ahead of the awaited one only as far as they take no longer than this, so that a stop is prompt. */
+/** The steps that are under way take at most this long together, so that the run stops soon after it was asked to. */
 const MAX_LOOK_AHEAD_SECONDS = 0.02;
 
 export interface PipelineOptions {
@@ -16,15 +16,15 @@ export interface PipelineOptions {
   readonly optimizer: Optimizer;
   /** Aborted: no further step is begun; those under way are finished. */
   readonly stop: AbortSignal;
-  /** Seconds that the last step before these took, if there was one. */
+  /** Seconds that the step before the first one took; undefined if there was none. */
   readonly lastSeconds: number | undefined;
-  /** Called while the workers compute: the place for work that no step waits for. */
+  /** Called while the workers compute, for work that no step waits for. */
   readonly whileComputing: () => void;
 }
 
 /**
- * The steps of a run in their order, sampled and computed ahead of the one that is awaited. A step that may have to be clipped,
- * or that follows an evaluation, is begun only when the step before it has been applied.
+ * The steps of a run in order, sampled and computed ahead of the one that the loop waits for. If gradients may be clipped, or the
+ * step before is evaluated, a step begins only after the one before it has been applied.
  */
 export class StepPipeline {
   readonly #options: PipelineOptions;
@@ -36,7 +36,7 @@ export class StepPipeline {
     this.#lastSeconds = options.lastSeconds;
   }
 
-  /** Steps `from` to `until` - 1. Each must be reduced and applied before the next one is asked for. */
+  /** Steps `from` to `until` - 1. The caller must reduce and apply each before it asks for the next one. */
   async *steps(from: number, until: number): AsyncGenerator<PipelineStep, void, void> {
     const { state, stop, whileComputing } = this.#options;
     for (let t = from; t < until && (this.#underWay.length > 0 || !stop.aborted); t++) {
@@ -54,19 +54,19 @@ export class StepPipeline {
   #lookAhead(t: number, until: number): void {
     const { config, stop } = this.#options;
     for (let next = t + this.#underWay.length; this.#underWay.length < this.#depth; next++) {
-      // The state after a step that is clipped or evaluated is not known yet.
+      // The state after a step that is clipped or evaluated isn't known before that step has been applied.
       if (next >= until || config.clipNorm > 0 || stop.aborted || dueAt(config, next).evaluation) return;
       this.#begin(next, (this.#underWay.at(-1) as PipelineStep).next);
     }
   }
 
-  /** How many steps may be under way at once. */
+  /** The number of steps that may be under way at once. */
   get #depth(): number {
     if (this.#lastSeconds === undefined) return 1;
     return Math.max(1, Math.min(this.#options.executor.depth, Math.floor(MAX_LOOK_AHEAD_SECONDS / this.#lastSeconds)));
   }
 
-  /** @param current the state that the step starts from, which may still be computed */
+  /** @param current the state that the step starts from; an earlier step may still be computing it */
   #begin(t: number, current: StateVersion): void {
     const { executor, state, optimizer } = this.#options;
     const next = state.take();
@@ -81,18 +81,19 @@ interface StepOptions extends Pick<PipelineOptions, 'executor' | 'state'> {
   readonly underWay: StepUnderWay;
 }
 
-/** One step under way. */
+/** A step that has begun. */
 export class PipelineStep {
   /** Updates applied before this one. */
   readonly t: number;
   /** The state after this step. */
   readonly next: StateVersion;
-  /** When the loop came to wait for this step, in milliseconds. */
+  /** Time at which the loop began to wait for this step, in milliseconds of `performance.now()`. */
   awaitedAt = 0;
-  /** Seconds from drawing the samples to the updated weights, and of each phase. Known once the step is applied. */
+  /** Seconds from drawing the samples to the updated weights. Complete after `apply`. */
   seconds = 0;
+  /** Seconds of each phase. Complete after `apply`. */
   phases: StepPhases | undefined;
-  /** Seconds for which the loop waited for this step. Known once the step is applied. */
+  /** Seconds for which the loop waited for this step. Known after `apply`. */
   waitedSeconds = 0;
   readonly #options: StepOptions;
 
@@ -103,8 +104,8 @@ export class PipelineStep {
   }
 
   /**
-   * The sums over the global batch. The executor has made the state `next` with them too, which nobody uses before `apply`.
-   * @throws WorkerError, AbandonedError
+   * The sums over the global batch. The executor has also computed the state `next`, which becomes current by `apply`.
+   * @throws WorkerError if workers failed too often, AbandonedError if the run stops and no worker is left
    */
   async reduce(): Promise<StepResult> {
     const result = await this.#options.underWay.finish();
@@ -115,7 +116,7 @@ export class PipelineStep {
 
   /**
    * Makes the state after this step the current one.
-   * @param clipped the update to make it by, if the gradient had to be clipped
+   * @param clipped the update to apply first, if gradients may be clipped
    */
   async apply(clipped: Update | undefined): Promise<void> {
     const { executor, state } = this.#options;

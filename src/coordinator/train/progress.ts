@@ -6,7 +6,7 @@ import type { Due } from './schedule.ts';
 import { StepClock } from './step-clock.ts';
 import type { Training, TrainingResult } from './training.ts';
 
-/** How far a training has come: the record of its last step, its evaluations, hash chain and checkpoints. */
+/** The progress of a training: the record of its last step, its evaluations, hash chain and checkpoints. */
 export class TrainingProgress {
   readonly #training: Training;
   readonly #clock: StepClock;
@@ -17,7 +17,9 @@ export class TrainingProgress {
   #steps: number;
   /** The step whose state was last saved. */
   #saved: number;
+  /** Time in steps, without evaluations. */
   #seconds = 0;
+  /** The last step's record until the observer has received it. */
   #pending: StepRecord | undefined;
 
   constructor(training: Training) {
@@ -45,7 +47,7 @@ export class TrainingProgress {
     });
   }
 
-  /** Takes the hash of the weights and, if it is due, adds a link to the hash chain. */
+  /** Computes the hash of the weights and, if one is due, adds a link to the hash chain. */
   hash({ link }: Pick<Due, 'link'>): void {
     const { state, chain } = this.#training;
     const { step, loss } = this.#last;
@@ -54,7 +56,7 @@ export class TrainingProgress {
     this.#set({ ...this.#last, weightsSha256: sha256, ...linked });
   }
 
-  /** Classifies the test set with the current weights. @throws WorkerError, AbandonedError */
+  /** Classifies the test set with the current weights. @throws WorkerError, AbandonedError as a step does */
   async evaluate(): Promise<void> {
     const { executor, state, testLabels, observer } = this.#training;
     const start = performance.now();
@@ -68,18 +70,19 @@ export class TrainingProgress {
     this.#evaluated = this.#record;
   }
 
+  /** Saves the state after the last step. */
   checkpoint(): void {
     const start = performance.now();
     this.#save();
     this.#addPhase('checkpoint', (performance.now() - start) / 1000);
   }
 
-  /** Saves the state after the last step, unless that is saved. */
+  /** Saves the state after the last step if it isn't saved yet. */
   saveLast(): void {
     if (this.#steps !== this.#saved) this.#save();
   }
 
-  /** Tells the observer of the last step, once. */
+  /** Passes the last step's record to the observer, once. */
   notify(): void {
     const record = this.#pending;
     this.#pending = undefined;
@@ -109,15 +112,15 @@ export class TrainingProgress {
     this.#pending = record;
   }
 
-  /** Adds what was done after the last step to its phases. */
+  /** Adds the time of work after the last step to its phases. */
   #addPhase(phase: 'evaluate' | 'checkpoint', seconds: number): void {
     const { timings } = this.#last;
     const phases = { ...timings.phases, [phase]: toMicroseconds(seconds) };
     this.#set({ ...this.#last, timings: { ...timings, phases } });
   }
 
-  /** Later steps that are under way leave the current state alone. */
   #save(): void {
+    // Later steps that are under way never write the current state.
     const { state, chain, checkpoint } = this.#training;
     const { values, m, v } = state.current;
     checkpoint({ step: this.#steps, weights: values, optimizer: { m, v }, chain: chain.value });

@@ -1,18 +1,18 @@
 import type { TrainConfig } from '../../shared/config/config.ts';
 
-/** Evaluated and kept whatever the intervals are: the run's early picture. */
+/** A step that is evaluated and kept as a snapshot whatever the intervals are, to show the run's early state. */
 export const EARLY_STEP = 100;
 
 export interface Due {
   readonly evaluation: boolean;
   readonly checkpoint: boolean;
-  /** A link of the hash chain. */
+  /** Whether the hash chain gets a link. */
   readonly link: boolean;
 }
 
 type Intervals = Pick<TrainConfig, 'iterations' | 'evaluateEvery' | 'checkpointEvery' | 'hashEvery'>;
 
-/** What happens after a step besides the step itself. */
+/** What is due after a step. */
 export function dueAt({ iterations, evaluateEvery, checkpointEvery, hashEvery }: Intervals, step: number): Due {
   const isMultiple = (every: number): boolean => every > 0 && step % every === 0;
   const always = step === iterations || step === EARLY_STEP;
@@ -23,7 +23,10 @@ export function dueAt({ iterations, evaluateEvery, checkpointEvery, hashEvery }:
   };
 }
 
-/** Whether a checkpoint is a snapshot, which is never pruned: the start, the early picture, and the end of each attempt. */
+/**
+ * Whether a checkpoint is a snapshot, which is never pruned: the start, the early step, and the end of each attempt.
+ * @param ends the last step of each attempt, as it was planned
+ */
 export function isSnapshot(step: number, ends: readonly number[]): boolean {
   return step === 0 || step === EARLY_STEP || ends.includes(step);
 }

@@ -3,15 +3,15 @@ import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 
 export interface StateStoreOptions {
   readonly parameters: number;
-  /** Adam's second moments are kept too. */
+  /** Whether Adam's second moments are kept too. */
   readonly second: boolean;
-  /** Enough for the current one, those that steps under way will write, and one for each slow reader. */
+  /** Number of versions: the current one, one for each step under way, and one for each slow reader. */
   readonly versions: number;
 }
 
 /**
- * Weights and moments in versions: an update reads one and writes another, so that it can be begun again, and slow workers
- * may still read an older one.
+ * Weights and moments in versions. An update reads one version and writes another, so that it can be repeated, and slow workers
+ * can still read an older one.
  */
 export class StateStore {
   readonly #versions: readonly StateVersion[];
@@ -33,7 +33,10 @@ export class StateStore {
     return this.#current;
   }
 
-  /** A version that nobody reads or is about to write; taken until another is published after it. */
+  /**
+   * A version that nobody reads or is about to write. It stays taken until a later one is published.
+   * @throws Error if there is none
+   */
   take(): StateVersion {
     const free = this.#versions.find((version) => !this.#taken.has(version) && version.readers === 0);
     if (free === undefined) throw new Error('Every version of the weights is being read.');
@@ -41,7 +44,11 @@ export class StateStore {
     return free;
   }
 
-  /** Begins from this state, in a version that nobody reads; an optimizer that begins anew has moments of zero. */
+  /**
+   * Makes this state the current one, in a version that nobody reads.
+   * @param weights [parameters] in flat order
+   * @param moments [parameters] each (default: zeros, for a new optimizer)
+   */
   load(weights: Float32Array, moments?: { readonly m: Float32Array; readonly v: Float32Array | undefined }): void {
     const version = this.take();
     version.values.set(weights);
@@ -55,6 +62,7 @@ export class StateStore {
     this.publish(version);
   }
 
+  /** Makes a version the current one; the one before it can be taken again as soon as nobody reads it. */
   publish(version: StateVersion): void {
     this.#taken.delete(this.#current);
     this.#current = version;

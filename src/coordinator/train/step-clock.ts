@@ -1,6 +1,6 @@
 /**
- * Timestamps of steps. They rise by at least 1 ms from one to the next, since a store of time series keeps one value for each: where
- * the clock was set back, or steps are faster than milliseconds, they go on from the last one until the clock is past it.
+ * Timestamps of steps. They rise by at least 1 ms from one step to the next, because a time series database keeps one value for each
+ * timestamp. If the clock was set back, or steps take less than 1 ms, they continue from the last one until the clock is past it.
  */
 export class StepClock {
   readonly #now: () => number;
@@ -8,8 +8,8 @@ export class StepClock {
   #last: number;
 
   /**
-   * @param now Unix milliseconds, by a clock that anybody may set
-   * @param last the latest timestamp given before, Unix milliseconds; undefined: none
+   * @param now Unix milliseconds, by a clock that may be set back
+   * @param last the latest timestamp given before, Unix milliseconds; undefined if there is none
    */
   constructor(now: () => number, last: number | undefined) {
     this.#now = now;

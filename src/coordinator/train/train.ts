@@ -5,8 +5,8 @@ import { dueAt } from './schedule.ts';
 import type { Training, TrainingResult } from './training.ts';
 
 /**
- * Trains to the last iteration, or until stopped. If it fails, the state after the last applied step is saved too.
- * @throws NotFiniteError, WorkerError
+ * Trains to the last iteration, or until stopped. The state after the last applied step is saved, also after a failure.
+ * @throws NotFiniteError if a step's loss or gradient norm isn't finite, WorkerError if workers failed too often
  */
 export async function train(training: Training): Promise<TrainingResult> {
   const { config, from, optimizer, until = config.iterations } = training;

@@ -19,13 +19,13 @@ export interface Training {
   /** [test samples]: the class of each. */
   readonly testLabels: Uint8Array;
   readonly observer: Required<Pick<StepObserver, 'onStep' | 'onEvaluation'>>;
-  /** Takes a checkpoint of this state, which it copies before it returns. */
+  /** Takes a checkpoint of a state, which it copies before it returns. */
   readonly checkpoint: (state: CheckpointState) => void;
-  /** Whether somebody has asked for a checkpoint since the last call. */
+  /** Whether a checkpoint was asked for since the last call. */
   readonly checkpointAsked?: () => boolean;
   /** Aborted: the run ends after the steps under way, with a checkpoint. */
   readonly stop: AbortSignal;
-  /** Unix milliseconds (default: the system's clock). */
+  /** The clock, in Unix milliseconds (default: the system's). */
   readonly now?: () => number;
 }
 
@@ -33,14 +33,16 @@ export interface Training {
 export interface StartingPoint {
   /** Updates done. */
   readonly step: number;
-  /** The record of the last of them. */
+  /** The record of the last update. */
   readonly record?: StepRecord | undefined;
-  /** The latest timestamp that a step was given, steps that are computed again included: Unix milliseconds. */
+  /** The latest timestamp that a step was given, in Unix milliseconds; steps that are computed again count too. */
   readonly at?: number | undefined;
 }
 
 export interface CheckpointState {
+  /** Updates done. */
   readonly step: number;
+  /** [parameters] in flat order. */
   readonly weights: Float32Array;
   readonly optimizer: Moments;
   /** The hash chain's value. */
@@ -52,13 +54,15 @@ export interface TrainingResult {
   readonly steps: number;
   /** Mean loss of the last step. */
   readonly trainLoss: number | undefined;
-  /** The step of the last evaluation, and what that found. */
+  /** The step of the last evaluation. */
   readonly testedAt: number | undefined;
+  /** Accuracy of the last evaluation, 0..1. */
   readonly testAccuracy: number | undefined;
+  /** Mean loss of the last evaluation. */
   readonly testLoss: number | undefined;
   readonly weightsSha256: string;
   /** The hash chain's last value. */
   readonly chain: string;
-  /** Updates done here, and the seconds in them, without evaluations. */
+  /** Updates done in this attempt, and the seconds that they took, without evaluations. */
   readonly trained: { readonly steps: number; readonly seconds: number };
 }

@@ -6,37 +6,37 @@ import type { Span } from './spans.ts';
 
 export interface LogCheck {
   readonly same: boolean;
-  /** The last step that it has. */
+  /** The last step in the log. */
   readonly last: number;
-  /** The first thing that is wrong with its lines. */
+  /** The first problem of its lines. */
   readonly problem?: string;
 }
 
 export interface ChainCheck {
   readonly same: boolean;
   readonly links: number;
-  /** Computed from all links. */
+  /** The last value, computed from all links. */
   readonly value: string;
   readonly first?: ChainDifference;
 }
 
 export interface ChainDifference {
-  /** Undefined: the last value, which run.json has too. */
+  /** The step of the link; undefined for the last value, which is also in run.json. */
   readonly step?: number;
   readonly logged: string;
   readonly computed: string;
 }
 
 export interface LogExpectation {
-  /** Steps that the run has done, for all that is known. */
+  /** Steps that the run has at least done, according to its checkpoints and run.json. */
   readonly steps: number;
-  /** The hash chain's last value; undefined while the run goes on. */
+  /** The hash chain's last value; undefined while the run is running. */
   readonly chain: string | undefined;
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** Reads a whole steps.jsonl: whether its steps are 1, 2, 3 and so on, and whether its hash chain is what its lines make. */
+/** Reads a whole steps.jsonl, and checks that its steps are 1, 2, 3 and so on, and that its hash chain follows from its lines. */
 export async function checkLog(
   path: string,
   expected: LogExpectation,
@@ -52,7 +52,7 @@ export async function checkLog(
   return { log: sequence.check, chain: links.check };
 }
 
-/** The log's lines by step, for one span after the other, which are in order; no more than one span's are kept. */
+/** The log's lines by step, for each of `spans`, which must be in order. Only one span's lines are in memory at a time. */
 export async function* linesOf(
   path: string,
   spans: readonly Span[],
@@ -72,7 +72,7 @@ export async function* linesOf(
   }
 }
 
-/** Ends before the first line that can't be read, of which `found` is told. */
+/** The steps of a log up to the first line that can't be read, whose problem is passed to `found`. */
 async function* readableSteps(
   path: string,
   found: (problem: string) => void = () => {},
@@ -85,6 +85,7 @@ async function* readableSteps(
   }
 }
 
+/** Checks that steps follow each other without gaps. */
 class Sequence {
   #last = 0;
   #problem: string | undefined;
@@ -100,7 +101,7 @@ class Sequence {
     if (this.#last < steps) this.fail(`${stepsText(this.#last + 1, steps)} missing at its end`);
   }
 
-  /** Only the first failure counts: others follow from it. */
+  /** Keeps the first problem only, because others may follow from it. */
   fail(problem: string): void {
     this.#problem ??= problem;
   }
@@ -111,6 +112,7 @@ class Sequence {
   }
 }
 
+/** Checks the links of the hash chain. */
 class Links {
   readonly #chain = new HashChain();
   #count = 0;
@@ -118,7 +120,7 @@ class Links {
 
   add({ step, loss, weightsSha256 = '' }: StepRecord, logged: string): void {
     this.#count++;
-    // Without a hash there is no link; the run's chain always takes one.
+    // A link needs the hash of the weights, so a line that has a link without a hash was altered.
     const computed = SHA256.test(weightsSha256) ? this.#chain.link({ step, loss, weightsSha256 }) : 'no weightsSha256';
     if (computed !== logged) this.#first ??= { step, logged, computed };
   }

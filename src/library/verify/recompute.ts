@@ -9,36 +9,36 @@ import { initialWeights } from '../../shared/model/initialize.ts';
 import { NotFiniteError } from '../../shared/util/errors.ts';
 import type { Span } from './spans.ts';
 
-/** Where a run and what was computed again part. */
+/** The first difference between a run and what was computed again. */
 export interface Difference {
   readonly step: number;
-  /** Of the step's line, or of its checkpoint: those begin with `checkpoint.`. */
+  /** The field of the step's line or, with the prefix `checkpoint.`, of its checkpoint. */
   readonly field: string;
-  /** What the run says; null where it says nothing. */
+  /** The value in the run; null if it has none. */
   readonly logged: number | string | null;
   readonly computed: number | string | null;
 }
 
 export interface SpanWork {
   readonly span: Span;
-  /** The log's, by step. */
+  /** The log's lines by step. */
   readonly lines: ReadonlyMap<number, StepRecord>;
-  /** Undefined: weights drawn from the seed. */
+  /** The checkpoint that the span begins with; undefined if its weights are drawn from the seed. */
   readonly start: Checkpoint | undefined;
-  /** Undefined: there is none to compare with. */
+  /** The checkpoint to compare with; undefined if there is none. */
   readonly end: Checkpoint | undefined;
 }
 
 export interface RecomputerOptions {
   readonly engine: Engine;
-  /** The run's. */
+  /** The run's configuration, with any number of workers. */
   readonly config: TrainConfig;
-  /** Told of each step that was computed. */
+  /** Called with each step that was computed. */
   readonly onStep: (step: number) => void;
 }
 
-/** When these are taken may change as a run goes on, so they are compared where the log has them. */
-const WHERE_TAKEN = FIELDS_TAKEN.filter((field) => field !== 'chain');
+/** A resumed run may take these at other intervals, so they are compared only if the log has them. */
+const FIELDS_OPTIONAL = FIELDS_TAKEN.filter((field) => field !== 'chain');
 
 /** Computes spans of a run again, by one engine. */
 export class Recomputer {
@@ -49,14 +49,15 @@ export class Recomputer {
     this.#options = options;
   }
 
-  /** False after a loss that wasn't finite: steps were under way behind it that nobody will finish. */
+  /** False after a loss that wasn't finite: steps after it were under way and won't be finished. */
   get usable(): boolean {
     return this.#usable;
   }
 
   /**
-   * Trains a span as the run did, as far as the first difference, which it gives.
-   * @throws WorkerError
+   * Trains a span as the run did, up to the first difference.
+   * @returns the difference; undefined if there is none
+   * @throws WorkerError if workers failed too often
    */
   async recompute({ span, lines, start, end }: SpanWork): Promise<Difference | undefined> {
     const { engine } = this.#options;
@@ -75,7 +76,7 @@ export class Recomputer {
   async #train({ comparison, ...part }: Part): Promise<void> {
     const { engine, config, onStep } = this.#options;
     const { pool: executor, state, optimizer, testLabels } = engine;
-    // A step is evaluated where the log says so: the run's own interval may have been another one then.
+    // A step is evaluated if the log has its evaluation, because the run's interval may have changed since.
     const evaluateEvery = isEvaluated(comparison.lines.get(part.until)) ? part.until : 0;
     const observer = {
       onStep: (record: StepRecord) => {
@@ -86,7 +87,12 @@ export class Recomputer {
     };
     try {
       await train({
-        ...{ ...part, executor, state, optimizer, testLabels, observer },
+        ...part,
+        executor,
+        state,
+        optimizer,
+        testLabels,
+        observer,
         config: { ...config, evaluateEvery, checkpointEvery: 0 },
         checkpoint: () => {},
         stop: comparison.ended,
@@ -107,7 +113,7 @@ interface Part {
   readonly comparison: Comparison;
 }
 
-/** Computed steps beside the log's lines. */
+/** Compares computed steps with the log's lines. */
 class Comparison {
   readonly lines: ReadonlyMap<number, StepRecord>;
   readonly #engine: Engine;
@@ -119,12 +125,12 @@ class Comparison {
     this.#engine = engine;
   }
 
-  /** Undefined: all was the same so far. */
+  /** The first difference; undefined if there was none so far. */
   get first(): Difference | undefined {
     return this.#first;
   }
 
-  /** Aborted by the first difference: what follows from it says nothing. */
+  /** Aborted by the first difference, because later steps follow from it. */
   get ended(): AbortSignal {
     return this.#end.signal;
   }
@@ -134,15 +140,15 @@ class Comparison {
     this.#end.abort();
   }
 
-  /** To be called while the engine's state is the one after the step. */
+  /** Compares a step. Must be called while the engine's state is the one after the step. */
   add(record: StepRecord): void {
     const logged = this.lines.get(record.step);
     if (logged === undefined || this.#first !== undefined) return;
     const hash = logged.weightsSha256 === undefined ? {} : { weightsSha256: this.#weightsSha256() };
-    // As a line holds it, which has no infinity and no negative zero.
+    // Converted to a line and back, because lines have neither infinity nor negative zero.
     const computed = parseStepLine(stepLine({ ...record, ...hash }));
-    const taken = WHERE_TAKEN.filter((field) => logged[field] !== undefined);
-    // The chain's interval never changes.
+    const taken = FIELDS_OPTIONAL.filter((field) => logged[field] !== undefined);
+    // The chain is always compared, because its interval never changes.
     const field = [...FIELDS_ALWAYS, ...taken, 'chain' as const].find(
       (name) => !Object.is(logged[name], computed?.[name]),
     );
@@ -155,7 +161,7 @@ class Comparison {
   }
 }
 
-/** Steps to pause behind: those that were evaluated, and the last one. */
+/** The steps after which training pauses: those that were evaluated, and the last one. */
 function stopsOf({ to }: Span, lines: ReadonlyMap<number, StepRecord>): number[] {
   const evaluated = [...lines.values()].filter(isEvaluated).map(({ step }) => step);
   return [...new Set([...evaluated, to])].sort((a, b) => a - b);
@@ -165,7 +171,7 @@ function isEvaluated(line: StepRecord | undefined): boolean {
   return line?.testLoss !== undefined || line?.testAccuracy !== undefined;
 }
 
-/** Puts a span's initial state in place. */
+/** Loads a span's initial state into the engine. */
 function place(start: Checkpoint | undefined, { engine, config }: RecomputerOptions): void {
   const { layout, kernel, state } = engine;
   const initial = start === undefined ? undefined : trainingStateOf(start, layout);

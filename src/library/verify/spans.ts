@@ -4,13 +4,13 @@ import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import { CheckpointError } from '../../shared/util/errors.ts';
 
-/** A part of a run that can be computed again by itself: the updates after the first `from`, up to `to`. */
+/** A part of a run that can be computed again independently: the updates after the first `from`, up to `to`. */
 export interface Span {
   readonly from: number;
   readonly to: number;
-  /** The checkpoint that it begins with; undefined: weights drawn from the seed. */
+  /** The file of the checkpoint that it begins with; undefined if its weights are drawn from the seed. */
   readonly start: string | undefined;
-  /** The checkpoint that must come out; undefined behind the last one, where only the log's lines can be compared. */
+  /** The file of the expected checkpoint; undefined after the last one, when only the log's lines can be compared. */
   readonly end: string | undefined;
 }
 
@@ -30,10 +30,10 @@ export interface Inspection {
   readonly damaged: DamagedCheckpoint[];
 }
 
-/** Reads a file as the checkpoint of some run. @throws CheckpointError where it is damaged or another run's */
+/** Reads a file as a checkpoint of the run. @throws CheckpointError if it is damaged or another run's */
 export type ReadCheckpoint = (file: string) => Promise<Checkpoint>;
 
-/** Reads all of a run's checkpoints: which of them can be relied on. */
+/** Reads all of a run's checkpoints, and divides them into intact and damaged ones. */
 export async function inspectCheckpoints(run: string, read: ReadCheckpoint): Promise<Inspection> {
   const intact: IntactCheckpoint[] = [];
   const damaged: DamagedCheckpoint[] = [];
@@ -49,19 +49,19 @@ export async function inspectCheckpoints(run: string, read: ReadCheckpoint): Pro
   return { intact, damaged };
 }
 
-/** A run that goes on removes checkpoints while others read. */
+/** Whether a checkpoint is missing: a running run removes old checkpoints, also while they are being verified. */
 export function isGone(error: unknown): boolean {
   return error instanceof CheckpointError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
 }
 
 export interface SpanOptions {
-  /** The run began with weights drawn from the seed. */
+  /** Whether the run began with weights drawn from the seed. */
   readonly initialized: boolean;
   /** The log's last step. */
   readonly last: number;
 }
 
-/** The spans between consecutive sound checkpoints, and what the log has behind the last one. */
+/** The spans between consecutive intact checkpoints, and the span from the last one to the log's end. */
 export function spansOf(intact: readonly IntactCheckpoint[], { initialized, last }: SpanOptions): Span[] {
   const start = initialized ? [{ step: 0, file: undefined }] : [];
   const points = [...start, ...intact.filter(({ step }) => step > 0 || !initialized)];
@@ -71,7 +71,11 @@ export function spansOf(intact: readonly IntactCheckpoint[], { initialized, last
   });
 }
 
-/** So many spans, each as likely as any other, in their order; all where there are no more. */
+/**
+ * Chooses spans at random with equal probability, and returns them in order.
+ * @param count number of spans to choose; if there are fewer, all are chosen
+ * @param random a whole number from 0 to `below` - 1
+ */
 export function sampleSpans(
   spans: readonly Span[],
   count: number,
@@ -83,7 +87,7 @@ export function sampleSpans(
   return chosen.sort((a, b) => a.from - b.from);
 }
 
-/** Updates in all. */
+/** The total number of updates in spans. */
 export function stepsIn(spans: readonly Pick<Span, 'from' | 'to'>[]): number {
   return spans.reduce((sum, { from, to }) => sum + to - from, 0);
 }

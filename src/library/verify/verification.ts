@@ -23,26 +23,27 @@ import {
 } from './spans.ts';
 
 export interface RecomputedSpan {
-  /** Updates done before it, and after it. */
+  /** Updates done before the span. */
   readonly from: number;
+  /** Updates done at its end. */
   readonly to: number;
   readonly same: boolean;
   readonly first?: Difference;
 }
 
-/** What `lockstep verify` prints with --json. */
+/** The result of a verification, as `lockstep verify --json` prints it. */
 export interface Verification {
   readonly run: string;
-  /** All that was compared is the same, and nothing is damaged or missing. */
+  /** Whether everything that was compared is the same, and nothing is damaged or missing. */
   readonly same: boolean;
-  /** Of the run, as far as it has come. */
+  /** Steps that the run has done so far. */
   readonly steps: number;
   readonly recomputed: {
     readonly spans: readonly RecomputedSpan[];
-    /** Spans that the run has. */
+    /** Number of spans of the run. */
     readonly of: number;
     readonly steps: number;
-    /** Of the run's steps, 0..1. */
+    /** Share of the run's steps, 0..1. */
     readonly share: number;
   };
   readonly chain: ChainCheck;
@@ -53,26 +54,27 @@ export interface Verification {
 export interface VerificationOptions {
   readonly run: string;
   readonly manifest: Manifest;
-  /** Spans to compute again, chosen at random; all where there are no more. */
+  /** Number of spans to compute again, chosen at random; all if there are fewer. */
   readonly spans: number;
   readonly workers: number;
-  /** In `memory`, which isn't sealed yet. */
+  /** The data set, which is in `memory`. */
   readonly dataset: Dataset;
+  /** Not sealed yet. */
   readonly memory: SharedMemory;
   readonly print: (line: string) => void;
-  /** Shows how far it is. */
+  /** Shows a temporary text about the progress; an empty text removes it. */
   readonly show: (text: string) => void;
 }
 
 /**
- * Checks a run's log, hash chain and checkpoints, and computes spans of it again. Only reads, so the run may be going on.
- * @throws WorkerError
+ * Checks a run's log, hash chain and checkpoints, and computes spans of it again. It only reads, so the run may be running.
+ * @throws WorkerError if workers failed too often
  */
 export async function verifyRun(options: VerificationOptions): Promise<Verification> {
   const { run, manifest } = options;
   const layout = modelOf(manifest.config);
   const read: ReadCheckpoint = (file) => ownCheckpoint(file, manifest, layout);
-  // Before the log: it reaches as far as each checkpoint that is there now.
+  // Read before the log, which has the steps up to each checkpoint that exists now.
   const { intact, damaged } = await inspectCheckpoints(run, read);
   const initialized = manifest.digests.init === undefined;
   if (!initialized && intact[0]?.step !== 0 && damaged.length === 0) {
@@ -94,7 +96,9 @@ export async function verifyRun(options: VerificationOptions): Promise<Verificat
     same: log.same && chain.same && damaged.length === 0 && recomputed.every(({ same }) => same),
     steps,
     recomputed: { spans: recomputed, of: spans.length, steps: covered, share: steps === 0 ? 0 : covered / steps },
-    ...{ chain, log, damaged },
+    chain,
+    log,
+    damaged,
   };
 }
 
@@ -112,7 +116,7 @@ async function recomputeSpans(
     for await (const { span, lines } of linesOf(stepsFile(run), spans)) {
       const ends = await endsOf(span, read);
       if (ends === undefined) {
-        print(`Left out steps ${span.from + 1} to ${span.to}: the run has removed a checkpoint of theirs meanwhile.`);
+        print(`Left out steps ${span.from + 1} to ${span.to}: the run has removed one of their checkpoints meanwhile.`);
         continue;
       }
       const first = await recomputer.recompute({ span, lines, ...ends });
@@ -132,7 +136,7 @@ interface Ends {
   readonly end: Checkpoint | undefined;
 }
 
-/** Undefined where one of the two is there no longer. */
+/** The checkpoints of a span; undefined if one of them was removed meanwhile. */
 async function endsOf({ start, end }: Span, read: ReadCheckpoint): Promise<Ends | undefined> {
   try {
     return {

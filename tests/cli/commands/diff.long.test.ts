@@ -8,7 +8,7 @@ import { DATA, lockstep } from '../../support/program.ts';
 const root = mkdtempSync(join(tmpdir(), 'lockstep-diff-'));
 after(() => rmSync(root, { recursive: true }));
 
-test('real runs are the same for any number of workers, and part for another learning rate', () => {
+test('real runs are the same for any number of workers, and differ for another learning rate', () => {
   const train = (out: string, ...args: string[]): void => {
     const common = ['--iterations', '5', '--batch', '16', '--metrics-port', 'off', ...DATA];
     const { status, stderr } = lockstep(['train', ...common, '--out', out, ...args], { cwd: root });

@@ -22,15 +22,15 @@ interface RunFiles {
   readonly digests?: { readonly dataset?: string; readonly numerics?: string; readonly init?: string };
   readonly dataset?: string;
   readonly versions?: Readonly<Record<string, string>>;
-  /** How many lines, or all of the text. */
+  /** The number of lines, or all of the text. */
   readonly steps?: number | string;
-  /** Puts other fields into a step's line. */
+  /** Replaces fields of a step's line. */
   readonly change?: (step: number) => Partial<StepRecord>;
 }
 
 let made = 0;
 
-/** A run with lines that differ from others' in the timings, unless told otherwise; gives its name. */
+/** Makes a run whose lines differ from others' in the timings only, unless options change more. @returns its name */
 async function makeRun(files: RunFiles = {}): Promise<string> {
   const { flags = {}, digests, dataset = 'mnist', versions, steps = 6, change = () => ({}) } = files;
   const name = `run-${++made}`;
@@ -94,15 +94,15 @@ describe('runs with the same bits', () => {
     assert.deepEqual(json, { same: true, steps: 6, causes: [] });
   });
 
-  test('are told apart by their lengths', async () => {
+  test('are distinguished by their lengths', async () => {
     const { names, status, stdout, json } = await diffOf({ steps: 9 }, { steps: 6 });
     assert.equal(status, 0);
-    assert.equal(stdout, `A  ${names[0]}\nB  ${names[1]}\n\nThe same for 6 steps; then only A goes on, to step 9.\n`);
+    assert.equal(stdout, `A  ${names[0]}\nB  ${names[1]}\n\nThe same for 6 steps; then only A continues, to step 9.\n`);
     assert.deepEqual(json, { same: true, steps: 6, goesOn: { run: 'A', step: 9 }, causes: [] });
-    assert.match(diff(names[1], names[0]).stdout, /^The same for 6 steps; then only B goes on, to step 9\.$/m);
+    assert.match(diff(names[1], names[0]).stdout, /^The same for 6 steps; then only B continues, to step 9\.$/m);
   });
 
-  test('may have other options all the same', async () => {
+  test('may have other options nevertheless', async () => {
     const flags = { schedule: 'constant', warmup: '2' };
     const { status, stdout, json } = await diffOf(
       { flags: { ...flags, iterations: '600' } },
@@ -138,14 +138,14 @@ describe('runs with the same bits', () => {
   });
 });
 
-describe('runs that part', () => {
+describe('runs that differ', () => {
   const third = (fields: Partial<StepRecord>) => ({ change: (step: number) => (step === 3 ? fields : {}) });
   const next = 0.5000000000000001;
 
   test('for no reason are suspected', async () => {
     const { names, status, stdout, json } = await diffOf({}, third({ accuracy: next, gradientNorm: 2 }));
     assert.equal(status, 1);
-    assert.match(stdout, /^The same for 2 steps; they part at step 3:$/m);
+    assert.match(stdout, /^The same for 2 steps; the first difference is at step 3:$/m);
     assert.match(stdout, /^ {2}accuracy {6}0\.5 {2}0\.5000000000000001\n {2}gradientNorm {2}1 {4}2$/m);
     assert.match(
       stdout,
@@ -184,10 +184,10 @@ describe('runs that part', () => {
     const [a, b] = [line.replace('SIGN', ''), line.replace('SIGN', '-')];
     const { status, stdout } = await diffOf({ steps: a }, { steps: b });
     assert.equal(status, 1);
-    assert.match(stdout, /^They part at step 1:\n {8}A {2}B\n {2}loss {2}0 {2}-0$/m);
+    assert.match(stdout, /^The first difference is at step 1:\n {8}A {2}B\n {2}loss {2}0 {2}-0$/m);
   });
 
-  test('for a reason are told it', async () => {
+  test('for a reason are reported with it', async () => {
     const versions = { lockstep: '0.2.0', node: 'v24.0.0' };
     const digests = { dataset: 'cd'.repeat(32), numerics: 'ef'.repeat(32), init: DIGEST };
     const { status, stdout, json } = await diffOf(
@@ -200,7 +200,7 @@ describe('runs that part', () => {
     const kernels = 'abababababab (Lockstep 0.1.0, Node v20.0.0)  efefefefefef (Lockstep 0.2.0, Node v24.0.0)';
     assert.ok(stdout.includes(`  numerics         ${kernels}\n`), stdout);
     assert.match(stdout, /^ {2}initial weights +drawn from the seed +abababababab$/m);
-    assert.match(stdout, /^They part at step 1:$/m);
+    assert.match(stdout, /^The first difference is at step 1:$/m);
     assert.doesNotMatch(stdout, /verify|--init/);
     assert.deepEqual(json.causes, [
       { what: 'option', name: '--seed', values: [1, 2] },
@@ -224,7 +224,7 @@ describe('runs that part', () => {
     ]);
   });
 
-  test('are suspected where what differs decides no step', async () => {
+  test('are suspected if what differs decides no step', async () => {
     const flags = { schedule: 'constant', warmup: '2' };
     const a = { flags: { ...flags, iterations: '600' } };
     const b = { flags: { ...flags, iterations: '900', hashEvery: '7' }, ...third({ loss: 9 }) };
@@ -233,7 +233,7 @@ describe('runs that part', () => {
     assert.doesNotMatch((await diffOf({ flags: { iterations: '600', warmup: '2' } }, cosine)).stdout, /verify/);
   });
 
-  test('are compared by the chain only where both take it at the same steps', async () => {
+  test('are compared by the chain only if both take it at the same steps', async () => {
     const links = (every: string, chain: string) => ({ flags: { hashEvery: every }, ...third({ chain }) });
     assert.equal((await diffOf(links('3', DIGEST), links('1', OTHER))).status, 0);
     assert.equal((await diffOf(links('3', DIGEST), links('3', OTHER))).status, 1);

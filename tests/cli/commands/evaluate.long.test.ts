@@ -14,7 +14,7 @@ function printed(...args: readonly string[]): string {
   return stdout;
 }
 
-test('evaluate finds what the run found', () => {
+test('evaluate has the result of the run', () => {
   const run = join(folder, 'trained');
   const args = ['--iterations', '20', '--workers', '2', '--metrics-port', 'off', '--head', 'rbf', '--out', run];
   const trained = JSON.parse(printed('train', ...args, '--json'));

@@ -44,7 +44,7 @@ const running = manifestJson(
   }),
 );
 
-/** What a run of so many steps says at its end. */
+/** The result of a run of so many steps. */
 function resultOf(steps: number, testAccuracy?: number) {
   const rest = { workers: 1, backend: 'kernel', dataset: 'mnist', seed: 1, samplesPerSecond: 1, seconds: 1 };
   return { run: '/elsewhere', steps, testAccuracy, weightsSha256: 'w', chain: 'c', ...rest };
@@ -65,12 +65,12 @@ function linesOf(steps: number, evaluated: readonly number[] = []): string {
 }
 
 interface RunFiles {
-  /** What run.json has besides that of a running run; or all of its text. */
+  /** Fields that run.json has besides those of a running run, or all of its text. */
   readonly manifest?: object | string;
   readonly steps?: string;
-  /** Of the lock's owner, who by default is a process of this host that has ended. */
+  /** Fields of the lock's owner, which by default is a process of this host that has ended. */
   readonly lock?: object;
-  /** Seconds, when run.json was written. */
+  /** Time at which run.json was written, in seconds. */
   readonly time?: number;
 }
 
@@ -110,7 +110,7 @@ describe('the state', () => {
   const cases: readonly (readonly [string, RunFiles, Partial<ListedRun>])[] = [
     ['of a run whose process was killed is crashed', { lock: {} }, { state: 'crashed' }],
     ['of a run whose lock is gone is crashed', {}, { state: 'crashed' }],
-    ['tells the host whose lock it is', { lock: { host: 'far', pid: 1 } }, { state: 'running', host: 'far' }],
+    ['names the host whose lock it is', { lock: { host: 'far', pid: 1 } }, { state: 'running', host: 'far' }],
     ['of a run that failed is its own', { manifest: { state: 'failed' } }, { state: 'failed' }],
     ['of a torn run.json is unreadable', { manifest: '{"name":' }, { state: 'unreadable' }],
     ['of another run.json is unreadable', { manifest: { attempts: [] } }, { state: 'unreadable' }],
@@ -139,7 +139,7 @@ describe('step and accuracy', () => {
     assert.equal(changed.toISOString(), ENDED);
   });
 
-  test('are those of the last lines where there is no result, a half one aside', async () => {
+  test('are those of the last complete lines if there is no result', async () => {
     const half = linesOf(301, [301]).split('\n').at(-2) ?? '';
     const { step, testAccuracy } = await listOne({ steps: `${linesOf(300, [100, 200])}${half}` });
     assert.deepEqual({ step, testAccuracy }, { step: 300, testAccuracy: 0.02 });
@@ -168,14 +168,14 @@ describe('step and accuracy', () => {
     assert.deepEqual([far?.step, far?.testAccuracy], [12_000, undefined]);
   });
 
-  test('are where the attempt began while there is no line', async () => {
+  test('are those at which the attempt began while there is no line', async () => {
     const attempt = { started: ENDED, from: 200, iterations: 600, workers: 1, host: 'h', pid: 1 };
     const { step, testAccuracy } = await listOne({ manifest: { attempts: [attempt] } });
     assert.deepEqual({ step, testAccuracy }, { step: 200, testAccuracy: undefined });
   });
 });
 
-test('runs are listed newest first, with what lies on the disk below them, links aside', async () => {
+test('runs are listed newest first, with their size on the disk, without links', async () => {
   const folder = newFolder();
   makeRun(folder, 'a-old', { time: 1000 });
   const run = makeRun(folder, 'z-new', { time: 2000 });
@@ -209,7 +209,7 @@ describe('the table', () => {
     bytes: 14_700_000,
   };
 
-  test('is as narrow as its cells, figures below each other', () => {
+  test('is as narrow as its cells, figures aligned to the right', () => {
     const others: ListedRun[] = [
       { ...finished, name: 'a-longer-name', state: 'running', host: 'far', step: 5, testAccuracy: undefined },
       { name: 'torn', path: '/runs/torn', state: 'unreadable', changed: now, bytes: 512 },
@@ -226,7 +226,7 @@ describe('the table', () => {
     );
   });
 
-  test('says where digits were drawn', () => {
+  test('names runs on synthetic digits', () => {
     const lines = tableOf([finished, { ...finished, dataset: 'synthetic' }], now).split('\n');
     assert.match(lines[0] ?? '', / size {2}data$/);
     assert.match(lines[1] ?? '', / MB {2}mnist$/);
@@ -270,7 +270,7 @@ describe('lockstep runs', () => {
     assert.deepEqual([typeof bytes, new Date(changed).toISOString()], ['number', changed]);
   });
 
-  test('says where there are none, and what is no folder', () => {
+  test('reports an empty folder, and what is no folder', () => {
     const folder = newFolder();
     assert.deepEqual(lockstep(folder, 'runs'), { status: 0, stdout: '', stderr: 'No runs below runs.\n' });
     assert.equal(lockstep(folder, 'runs', '--json').stdout, '[]\n');
@@ -284,7 +284,7 @@ describe('lockstep runs', () => {
 });
 
 describe('lockstep runs --remove', () => {
-  test('deletes the runs that it is given, by name and by path, and nothing that they link to', () => {
+  test('deletes the given runs, by name and by path, and nothing that they link to', () => {
     const folder = newFolder();
     const runs = join(folder, 'runs');
     const first = makeRun(runs, 'first', { lock: {} });
@@ -305,7 +305,7 @@ describe('lockstep runs --remove', () => {
     assert.deepEqual(readdirSync(runs), []);
   });
 
-  test('deletes nothing at all where one of them must stay', async () => {
+  test('deletes nothing at all if one of them must stay', async () => {
     const folder = newFolder();
     const runs = join(folder, 'runs');
     makeRun(runs, 'good');
@@ -325,8 +325,8 @@ describe('lockstep runs --remove', () => {
       ['file', /isn't a run directory/],
       ['link', /runs\/link is a link/],
       ['live', new RegExp(`held by process ${process.pid} on host .* End that process first`)],
-      ['foreign', /held by process 7 on host far\. Nobody here can tell .* remove runs\/foreign\/run\.lock/],
-      ['torn-lock', /held by a lock that nobody can read/],
+      ['foreign', /held by process 7 on host far\. This host can't check .* remove runs\/foreign\/run\.lock/],
+      ['torn-lock', /held by an unreadable lock/],
       ['../elsewhere/run', /expected a run directly below/],
       ['elsewhere/run', /expected a run directly below/],
       [elsewhere, /expected a run directly below/],

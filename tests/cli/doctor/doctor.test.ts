@@ -44,7 +44,7 @@ describe('doctor looks at', () => {
     assertHelps(checkMemory(2 ** 27), 'note', /memory/);
   });
 
-  // Another hash means other numerics: where that is intended, put in what the failed comparison shows.
+  // Another hash means other numerics: if that is intended, insert the value that the failed comparison shows.
   test("the kernel's bits", () => {
     assert.deepEqual(checkKernel(), {
       name: 'kernel',
@@ -65,7 +65,7 @@ describe('doctor looks at', () => {
     assert.deepEqual({ status, found }, { status: 'ok', found: '3 threads started and computed gradients' });
   });
 
-  test('folders, leaving nothing behind', async (t) => {
+  test('folders, and leaves no files', async (t) => {
     const path = await folder(t);
     const purpose = { name: 'cache', status: 'note', advice: 'Set XDG_CACHE_HOME.' } as const;
     const written = await checkFolder(path, purpose);
@@ -104,7 +104,7 @@ describe('doctor looks at', () => {
     assert.match(wrong.found, /LOCKSTEP_MNIST_MIRRORS .*"nonsense"/);
   });
 
-  test('data that are drawn', async () => {
+  test('data that are synthetic', async () => {
     const { status, found } = await checkData(configOf({ data: 'synthetic' }), {});
     assert.deepEqual({ status, found }, { status: 'ok', found: 'SYNTHETIC digits, by --data' });
   });
@@ -122,7 +122,7 @@ describe('lockstep doctor', () => {
     return { status, stdout };
   }
 
-  test('says what is wrong and fails', async (t) => {
+  test('prints what is wrong and fails', async (t) => {
     const { status, stdout } = await doctor(t, ['--metrics-port', 'off', '--workers', '1']);
     assert.match(stdout, /^ok {7}Node {13}\d+\.\d+\.\d+/);
     assert.match(stdout, /^ok {7}kernel /m);

@@ -149,7 +149,7 @@ describe('the bar', () => {
     assert.deepEqual(screen.lines, [...kept, 'Done', '']);
   });
 
-  test('is drawn anew, in one row, wherever the terminal is resized to', (t) => {
+  test('is drawn again, in one row, for every size of the terminal', (t) => {
     const { stream, screen, terminal, step } = watched(t, { columns: 120 });
     terminal.print('Training');
     step(1);
@@ -164,7 +164,7 @@ describe('the bar', () => {
     assert.equal(stream.listenerCount('resize'), 0);
   });
 
-  test('may be a text, cut to the width, that goes without a trace', (t) => {
+  test('may be a text, cut to the width, that is removed without a trace', (t) => {
     const { stream, screen, terminal } = watched(t, { columns: 20 });
     terminal.showText('Fetching train-images-idx3-ubyte: 12 %');
     assert.deepEqual(screen.lines, ['Fetching train-imag']);
@@ -176,7 +176,7 @@ describe('the bar', () => {
     assert.equal(stream.listenerCount('resize'), 0);
   });
 
-  test('is cut, not wrapped, by a terminal that is narrower than it last said', (t) => {
+  test('is cut, not wrapped, by a terminal that is narrower than it last reported', (t) => {
     const { screen, terminal, step } = watched(t, { columns: 120 });
     screen.resize(40);
     terminal.print('Training');
@@ -185,7 +185,7 @@ describe('the bar', () => {
     assert.deepEqual(screen.lines.slice(0, -1), ['Training']);
   });
 
-  test('assumes 80 columns where the terminal does not know', (t) => {
+  test('assumes 80 columns if the terminal does not know', (t) => {
     const { stream, step } = watched(t, { columns: 0, env: { NO_COLOR: '1' } });
     stream.screen.resize(80);
     step(1);

@@ -58,7 +58,7 @@ describe('in a pseudo-terminal', { skip }, () => {
     );
   });
 
-  test('Ctrl-C ends a run behind its step, and leaves clean text', async (t) => {
+  test('Ctrl-C ends a run after its step, and leaves clean text', async (t) => {
     const { exitCode, screen } = await trained(t, ['--iterations', '1000000'], {
       columns: 90,
       cues: [['step     100/1000000', { type: '\x03' }]],
@@ -66,7 +66,7 @@ describe('in a pseudo-terminal', { skip }, () => {
     assert.equal(exitCode, 130);
     assert.match(
       screen.lines.join('\n'),
-      /\nstep +100\/1000000 .*\nSIGINT: .*\nStopped after \d+ of .*\nWeights .*\nTo go on: .*\n$/,
+      /\nstep +100\/1000000 .*\nSIGINT: .*\nStopped after \d+ of .*\nWeights .*\nTo resume: .*\n$/,
     );
   });
 });

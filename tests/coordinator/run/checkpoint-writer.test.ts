@@ -35,7 +35,10 @@ class Bench {
   private constructor(folder: string, keep: number) {
     this.folder = folder;
     const context: CheckpointContext = {
-      ...{ folder, layout, from: 0, ends: [100_000] },
+      folder,
+      layout,
+      from: 0,
+      ends: [100_000],
       config: resolveTrainConfig({ flags: { keep, workers: 1 }, env: {} }).config,
       digests: { dataset: 'd', numerics: 'n' },
       files: {
@@ -77,7 +80,7 @@ test('a checkpoint holds the state of its step, and is written after the log has
   const bench = await Bench.open();
   bench.take(7);
   await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual(bench.calls, [], 'the log had not been told of step 7');
+  assert.deepEqual(bench.calls, [], 'the log did not have step 7 yet');
   bench.writer.onStep({ step: 7 });
   await bench.writer.finish(never);
   assert.deepEqual(bench.calls, ['sync log', 'write']);
@@ -96,7 +99,7 @@ test('the oldest beyond those to keep are removed, snapshots never', async () =>
   assert.deepEqual(await bench.files(), ['note.txt', ...[0, 100, 200, 250].map(checkpointName)]);
 });
 
-test('where the disk is slower than the steps, the oldest that wait give way, but snapshots are all written', async () => {
+test('if the disk is slower than the steps, the oldest waiting ones are dropped, but all snapshots are written', async () => {
   const bench = await Bench.open();
   let open = (): void => {};
   bench.gate = new Promise((resolve) => {
@@ -111,7 +114,7 @@ test('where the disk is slower than the steps, the oldest that wait give way, bu
   assert.deepEqual(bench.written, [90, 100, ...Array.from({ length: 8 }, (_, i) => 113 + i)]);
 });
 
-test('a disk that fails is told, tried again, and told when it works; what was there stays', async (t) => {
+test('a failing disk is reported and retried, its recovery is reported, and existing files stay', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const bench = await Bench.open();
   bench.take(10);
@@ -121,7 +124,7 @@ test('a disk that fails is told, tried again, and told when it works; what was t
   bench.take(20);
   bench.writer.onStep({ step: 20 });
   await settled(() => bench.notices.length === 1);
-  assert.match(bench.notices[0] ?? '', /^CHECKPOINT 20 FAILED: .*no space left.*It is tried again/);
+  assert.match(bench.notices[0] ?? '', /^CHECKPOINT 20 FAILED: .*no space left.*It is retried/);
   assert.deepEqual(await bench.files(), [checkpointName(10)]);
   bench.failure = undefined;
   t.mock.timers.tick(1000);
@@ -130,7 +133,7 @@ test('a disk that fails is told, tried again, and told when it works; what was t
   assert.deepEqual(await bench.files(), [10, 20].map(checkpointName));
 });
 
-test('at the end it is tried on until it works', async (t) => {
+test('at the end, writing is retried until it succeeds', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const bench = await Bench.open();
   bench.failure = FULL;
@@ -154,7 +157,7 @@ test('at the end it is tried on until it works', async (t) => {
   assert.deepEqual(bench.written, [10]);
 });
 
-test('after a stop it is tried once more, and fails with what was wrong', async () => {
+test('after a stop, writing is retried once, and fails with the reason', async () => {
   const bench = await Bench.open();
   bench.failure = FULL;
   bench.take(10);
@@ -167,7 +170,7 @@ test('after a stop it is tried once more, and fails with what was wrong', async 
   });
 });
 
-test('a lost lock is told once, and nothing is written any more', async () => {
+test('a lost lock is reported once, and nothing is written after that', async () => {
   const bench = await Bench.open();
   bench.failure = new RunLockError('another has it', { lost: true });
   for (const step of [10, 20]) {

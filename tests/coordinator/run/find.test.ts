@@ -40,7 +40,7 @@ describe('findCheckpoint', () => {
     assert.equal(await findCheckpoint('nowhere', runs), 'nowhere');
   });
 
-  test('says where it looked in vain', async () => {
+  test('names the place without a checkpoint', async () => {
     const none = join(folder, 'none');
     for (const [path, place] of [
       [undefined, none],

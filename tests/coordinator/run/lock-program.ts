@@ -1,4 +1,4 @@
-// Acquires the lock of a folder whenever a line comes on stdin, goes by a title from then on, and stays until stdin ends.
+// Acquires the lock of a folder whenever a line comes on stdin, sets its process title then, and stays until stdin ends.
 import { createInterface } from 'node:readline';
 import { RunLock } from '#src/coordinator/run/run-lock.js';
 import { RunLockError } from '#src/shared/util/errors.js';

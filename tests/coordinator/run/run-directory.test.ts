@@ -55,11 +55,11 @@ test('runs that start at once get different folders', async () => {
   await Promise.all(runs.map((run) => run.close()));
 });
 
-test('a name sorts by the start and tells the seed', () => {
+test('a name sorts by the start and contains the seed', () => {
   assert.equal(runName(new Date('2026-05-04T10:20:30.999Z'), 7), '2026-05-04T10-20-30Z-seed-7');
 });
 
-test('--out may be new or empty, and is refused where it holds anything', async () => {
+test('--out may be new or empty, and is refused if it holds anything', async () => {
   const fresh = join(root, 'deep', 'below');
   const run = await RunDirectory.create(fresh, options);
   await run.writeManifest(await manifest(1));
@@ -103,7 +103,7 @@ test('the manifest is readable JSON, replaced as a whole', async () => {
   await run.close();
 });
 
-test('what a run left that was killed before it began is no run', async () => {
+test('the files of a run that was killed before it began are no run', async () => {
   const out = await mkdtemp(join(root, 'unborn-'));
   await (await RunDirectory.create(out, options)).close();
   await writeFile(join(out, 'run.json.tmp'), '{');
@@ -118,7 +118,7 @@ test('what a run left that was killed before it began is no run', async () => {
   await assertRefused(RunDirectory.create(out, options), 'steps.jsonl');
 });
 
-test('a run that goes on: its log is cut, half-written files are removed', async () => {
+test('a resumed run: its log is cut, incomplete files are removed', async () => {
   const run = await RunDirectory.create(undefined, options);
   for (const step of [1, 2, 3]) run.appendStep(record(step));
   await run.close();
@@ -138,7 +138,7 @@ test('a run that goes on: its log is cut, half-written files are removed', async
   await assert.rejects(RunDirectory.open(join(root, 'nowhere'), options), /nowhere.*folder exists/);
 });
 
-test('a directory that another process took over is written no more', async () => {
+test('a directory that another process took over is not written any more', async () => {
   const run = await RunDirectory.create(undefined, options);
   await run.writeManifest(await manifest(1));
   const lock = JSON.parse(await readFile(join(run.path, 'run.lock'), 'utf8'));

@@ -21,8 +21,8 @@ const lockOf = (folder: string) => join(folder, 'run.lock');
 const textOf = (folder: string) => readFile(lockOf(folder), 'utf8');
 const ownerOf = async (folder: string) => JSON.parse(await textOf(folder));
 
-function acquire(folder: string, { force = false, said = [] as string[] } = {}): Promise<RunLock> {
-  return RunLock.acquire(folder, { force, print: (line) => said.push(line) });
+function acquire(folder: string, { force = false, printed = [] as string[] } = {}): Promise<RunLock> {
+  return RunLock.acquire(folder, { force, print: (line) => printed.push(line) });
 }
 
 /** A folder with the lock of another owner, by default of a living process of this host. */
@@ -51,7 +51,7 @@ async function assertLost(lock: RunLock, ...parts: readonly string[]): Promise<v
   });
 }
 
-/** Acquires, has its file replaced by another's and finds out. */
+/** Acquires a lock, replaces its file by another owner's, and checks it. */
 async function lostLock(folder: string): Promise<RunLock> {
   const lock = await acquire(folder);
   await rename(lockOf(await folderWith({ host: 'elsewhere', pid: 42 })), lockOf(folder));
@@ -59,7 +59,7 @@ async function lostLock(folder: string): Promise<RunLock> {
   return lock;
 }
 
-/** A process that acquires the folder's lock when it is told to. */
+/** A process that acquires the folder's lock on request. */
 async function coordinator(
   t: TestContext,
   folder: string,
@@ -96,14 +96,14 @@ async function staleFolder(t: TestContext): Promise<{ folder: string; pid: numbe
 describe('acquire', () => {
   test('takes a free folder, leaving one line of JSON and nothing else', async () => {
     const folder = await newFolder();
-    const said: string[] = [];
-    const lock = await acquire(folder, { said });
+    const printed: string[] = [];
+    const lock = await acquire(folder, { printed });
     const { host, pid, token } = await ownerOf(folder);
     assert.deepEqual([host, pid], [hostname(), process.pid]);
     assert.match(token, /^[0-9a-f-]{36}$/);
     assert.match(await textOf(folder), /^\{.*\}\n$/);
     assert.deepEqual(await readdir(folder), ['run.lock']);
-    assert.deepEqual(said, []);
+    assert.deepEqual(printed, []);
     await lock.check();
   });
 
@@ -141,19 +141,19 @@ describe('acquire', () => {
     await assertRefused(acquire(await folderWith({})), `process ${process.ppid}`);
   });
 
-  test("another user's process lives", async (t) => {
+  test("another user's process is alive", async (t) => {
     t.mock.method(process, 'kill', () => {
       throw Object.assign(new Error('not permitted'), { code: 'EPERM' });
     });
     await assertRefused(acquire(await folderWith({})), `process ${process.ppid}`);
   });
 
-  test("a killed process's lock is taken over and said so", async (t) => {
+  test("a killed process's lock is taken over, and that is printed", async (t) => {
     const { folder, pid } = await staleFolder(t);
-    const said: string[] = [];
-    const lock = await acquire(folder, { said });
-    assert.equal(said.length, 1);
-    assert.ok(said[0]?.includes(`process ${pid} on host ${hostname()}`), said[0]);
+    const printed: string[] = [];
+    const lock = await acquire(folder, { printed });
+    assert.equal(printed.length, 1);
+    assert.ok(printed[0]?.includes(`process ${pid} on host ${hostname()}`), printed[0]);
     assert.equal((await ownerOf(folder)).pid, process.pid);
     assert.deepEqual(await readdir(folder), ['run.lock']);
     await lock.check();
@@ -161,7 +161,7 @@ describe('acquire', () => {
 
   test('a process that ended but was never waited for is dead', { skip: process.platform !== 'linux' }, async (t) => {
     const folder = await newFolder();
-    // The shell becomes a process that knows nothing of its child, so that the child stays a zombie.
+    // The shell becomes a process that never waits for its child, so that the child stays a zombie.
     const command = 'exec 3<&0; "$@" <&3 & exec sleep 1000 >&-';
     const child = await coordinator(t, folder, { through: ['sh', '-c', command, 'sh'] });
     assert.equal(await child.acquire(), 'held');
@@ -183,7 +183,7 @@ describe('acquire', () => {
     await acquire(folder);
   });
 
-  test('nor does our own pid where we do not hold it', async () => {
+  test('nor does the pid of this process if it does not hold the lock', async () => {
     const folder = await newFolder();
     await acquire(folder);
     const owner = await ownerOf(folder);
@@ -198,13 +198,13 @@ describe('acquire', () => {
     const before = await textOf(folder);
     await assertRefused(acquire(folder), 'process 42 on host elsewhere', '--force-unlock');
     assert.equal(await textOf(folder), before);
-    const said: string[] = [];
-    const lock = await acquire(folder, { force: true, said });
-    assert.match(said.join(), /process 42 on host elsewhere/);
+    const printed: string[] = [];
+    const lock = await acquire(folder, { force: true, printed });
+    assert.match(printed.join(), /process 42 on host elsewhere/);
     await lock.check();
   });
 
-  // The last one's pid would stand for a process group.
+  // kill(2) would take the last one's pid for a process group.
   for (const garbage of ['', '{"host":"a","pi', '[]', `{"host":"a","pid":0,"token":"${randomUUID()}"}`]) {
     test(`a lock that holds ${garbage.slice(0, 22) || 'nothing'} is refused, and taken over by force`, async () => {
       const folder = await folderWith(garbage);
@@ -233,7 +233,7 @@ describe('acquire', () => {
     }
   });
 
-  test('one takeover at a time: its guard keeps others away and, left by a dead process, is taken over', async (t) => {
+  test('one takeover at a time: its guard excludes others and, left by a dead process, is taken over', async (t) => {
     const { folder } = await staleFolder(t);
     const stale = await textOf(folder);
     const guard = `${lockOf(folder)}.${createHash('sha256').update(stale).digest('hex').slice(0, 16)}`;
@@ -255,7 +255,7 @@ describe('check', () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
-  test('a missing file is put back', async () => {
+  test('a missing file is restored', async () => {
     const folder = await newFolder();
     const lock = await acquire(folder);
     const before = await textOf(folder);
@@ -294,7 +294,7 @@ describe('release', () => {
     assert.equal((await ownerOf(folder)).pid, 42);
   });
 
-  test('a missing file or folder is none of its failures', async () => {
+  test('a missing file or folder is no failure', async () => {
     const folder = await newFolder();
     const lock = await acquire(folder);
     await rm(lockOf(folder));
@@ -327,7 +327,7 @@ describe('create', () => {
   });
 });
 
-test('lockState tells who holds a folder', async (t) => {
+test('lockState gives the holder of a folder', async (t) => {
   const folder = await newFolder();
   assert.deepEqual(await lockState(join(folder, 'missing')), { state: 'free' });
   assert.deepEqual(await lockState(folder), { state: 'free' });

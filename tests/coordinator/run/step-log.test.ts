@@ -65,7 +65,7 @@ function turn(): Promise<void> {
 
 type Operation = 'open' | 'truncate' | 'write' | 'sync' | 'close';
 
-/** A disk of one file in memory, which counts what is done to it, and fails or holds it as the test says. */
+/** A disk of one file in memory, which counts operations, and makes them fail or wait as the test requires. */
 class FakeDisk {
   content = '';
   readonly readFrom: number[] = [];
@@ -133,7 +133,7 @@ class FakeDisk {
   }
 }
 
-/** A new log on a fake disk, whose operations so far are forgotten, and what it tells. */
+/** A new log on a fake disk, whose operations so far are forgotten, and its notices. */
 async function logOn(disk: FakeDisk): Promise<{ log: StepLog; notices: string[] }> {
   const notices: string[] = [];
   const path = join(root, 'steps.jsonl');
@@ -166,7 +166,7 @@ test('a test loss that overflowed is read back', () => {
   assert.deepEqual(parseStepLine(line), { ...record(1), testLoss: Number.NaN });
 });
 
-test('what is no line of ours is not read', () => {
+test('a line that is not a step is not read', () => {
   const line = stepLine(record(5));
   assert.ok(parseStepLine(line));
   const wrong = ['', zeros, 'null', '[]', '5', '{}', line.slice(0, 40), line.slice(3), line + line];
@@ -185,7 +185,7 @@ test('what is no line of ours is not read', () => {
   }
 });
 
-test('steps are read in order, whatever they are cut into, without a half-written last line', async () => {
+test('steps are read in order, whatever they are cut into, without an incomplete last line', async () => {
   const phases = { ['é'.repeat(501)]: 0.5 };
   const text = Array.from({ length: 500 }, (_, i) =>
     stepLine({ ...record(i + 1), timings: { total: 1, phases } }),
@@ -199,7 +199,7 @@ test('steps are read in order, whatever they are cut into, without a half-writte
   assert.deepEqual(await stepsIn(await fileOf('')), []);
 });
 
-test('a line in the middle that is not ours is named', async () => {
+test('a line in the middle that is not a step is named', async () => {
   const path = await fileOf(`${lines(1, 2)}${'y'.repeat(500)}\n${lines(4, 4)}`);
   await assertRefused(stepsIn(path), new RegExp(`${path}, line 3: .*"yyyy[y]*…"`));
   await assertRefused(stepsIn(await fileOf(`\n${lines(1, 2)}`)), /line 1: /);
@@ -239,7 +239,7 @@ test('the folder of a new log is synced', async () => {
   await assert.rejects(created, { code: 'ENOENT' });
 });
 
-test('lines are gathered for a second', async (t) => {
+test('lines are collected for a second', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const disk = new FakeDisk();
   const { log } = await logOn(disk);
@@ -300,7 +300,7 @@ test('a flush covers lines that came while another was being written', async () 
   assert.equal(disk.content, lines(1, 3));
 });
 
-test('a sync brings to the disk what was flushed before, once', async () => {
+test('a sync syncs what was flushed before, once', async () => {
   const disk = new FakeDisk();
   const { log } = await logOn(disk);
   log.append(record(1));
@@ -318,7 +318,7 @@ test('a sync brings to the disk what was flushed before, once', async () => {
   assert.equal(disk.content, lines(1, 3));
 });
 
-test('a long log is brought to the disk without being asked', async () => {
+test('a long log is synced without a request', async () => {
   const disk = new FakeDisk();
   const { log } = await logOn(disk);
   log.append(hugeRecord(1));
@@ -327,7 +327,7 @@ test('a long log is brought to the disk without being asked', async () => {
 });
 
 for (const operation of ['open', 'write', 'sync', 'close'] as const) {
-  test(`while ${operation} fails, lines wait, and then none is missing or double`, async (t) => {
+  test(`while ${operation} fails, lines wait, and then none is missing or duplicated`, async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const disk = new FakeDisk();
     const { log, notices } = await logOn(disk);
@@ -341,7 +341,10 @@ for (const operation of ['open', 'write', 'sync', 'close'] as const) {
     await log.flush();
     await assertRefused(log.sync(), /ENOSPC/);
     assert.equal(notices.length, 1);
-    assert.match(notices[0] ?? '', /^steps\.jsonl can't be written: ENOSPC.*training goes on, and it is tried again$/);
+    assert.match(
+      notices[0] ?? '',
+      /^steps\.jsonl can't be written: ENOSPC.*training continues, and writing is retried$/,
+    );
     disk.failing.clear();
     appendSteps(log, 8, 8);
     await log.sync();
@@ -354,7 +357,7 @@ for (const operation of ['open', 'write', 'sync', 'close'] as const) {
   });
 }
 
-test('what a failed write left is cut even where cutting fails at first', async () => {
+test('what a failed write left is cut even if cutting fails at first', async () => {
   const disk = new FakeDisk();
   const { log } = await logOn(disk);
   disk.failing.set('write', noSpace);
@@ -372,7 +375,7 @@ test('what a failed write left is cut even where cutting fails at first', async 
   assert.equal(disk.content, lines(1, 2));
 });
 
-test('a failed write is tried again every five seconds, however many lines come', async (t) => {
+test('a failed write is retried every five seconds, however many lines come', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const disk = new FakeDisk();
   const { log, notices } = await logOn(disk);
@@ -401,10 +404,10 @@ test('a failed write is tried again every five seconds, however many lines come'
   disk.failing.set('write', noSpace);
   log.append(record(2002));
   await log.flush();
-  assert.equal(notices.length, 3, 'a later failure is told anew');
+  assert.equal(notices.length, 3, 'a later failure is reported again');
 });
 
-test('a close that fails tells where the log ends', async () => {
+test('a close that fails reports where the log ends', async () => {
   const disk = new FakeDisk();
   const { log, notices } = await logOn(disk);
   appendSteps(log, 1, 6);
@@ -412,13 +415,13 @@ test('a close that fails tells where the log ends', async () => {
   disk.failing.set('write', noSpace);
   appendSteps(log, 7, 9);
   await log.close();
-  assert.deepEqual(notices, [`steps.jsonl ends before step 7: ${noSpace.message}; the run goes on without it`]);
+  assert.deepEqual(notices, [`steps.jsonl ends before step 7: ${noSpace.message}; the run continues without it`]);
   await log.close();
   await log.sync();
   assert.equal(notices.length, 1);
 });
 
-test('a close that cannot bring given lines to the disk tells so', async () => {
+test('a close that cannot sync written lines reports it', async () => {
   const disk = new FakeDisk();
   const { log, notices } = await logOn(disk);
   appendSteps(log, 1, 2);
@@ -427,10 +430,10 @@ test('a close that cannot bring given lines to the disk tells so', async () => {
   await log.flush();
   disk.failing.set('open', new Error('ENOENT'));
   await log.close();
-  assert.deepEqual(notices, ['steps.jsonl ends before step 3: ENOENT; the run goes on without it']);
+  assert.deepEqual(notices, ['steps.jsonl ends before step 3: ENOENT; the run continues without it']);
 });
 
-test('a disk that never answers cannot take all memory', async () => {
+test('a disk that never responds cannot use up all memory', async () => {
   const disk = new FakeDisk();
   const { log, notices } = await logOn(disk);
   disk.holds = true;
@@ -438,7 +441,7 @@ test('a disk that never answers cannot take all memory', async () => {
   await turn();
   assert.deepEqual(notices, []);
   for (let step = 63; step <= 70; step++) log.append(hugeRecord(step));
-  assert.deepEqual(notices, ['steps.jsonl ends before step 1: the disk is too slow; the run goes on without it']);
+  assert.deepEqual(notices, ['steps.jsonl ends before step 1: the disk is too slow; the run continues without it']);
   await log.sync();
   disk.holds = false;
   disk.release();
@@ -462,7 +465,7 @@ test('a sync that waits while the log ends is not refused', async () => {
   assert.equal(notices.length, 1);
 });
 
-test('a disk that fails for too long ends the log, and checkpoints go on', async () => {
+test('a disk that fails for too long ends the log, and checkpoints continue', async () => {
   const disk = new FakeDisk();
   const { log, notices } = await logOn(disk);
   log.append(record(1));
@@ -471,7 +474,7 @@ test('a disk that fails for too long ends the log, and checkpoints go on', async
   log.append(hugeRecord(2));
   await assertRefused(log.sync(), /ENOSPC/);
   for (let step = 3; step <= 70; step++) log.append(hugeRecord(step));
-  assert.equal(notices[1], `steps.jsonl ends before step 2: ${noSpace.message}; the run goes on without it`);
+  assert.equal(notices[1], `steps.jsonl ends before step 2: ${noSpace.message}; the run continues without it`);
   disk.failing.clear();
   await log.sync();
   log.append(record(71));
@@ -480,7 +483,7 @@ test('a disk that fails for too long ends the log, and checkpoints go on', async
   assert.equal(notices.length, 2);
 });
 
-test('a folder that vanishes and comes back has every line', async () => {
+test('a folder that disappears and returns has every line', async () => {
   const path = await newPath();
   const notices: string[] = [];
   const log = await StepLog.create(path, { onNotice: (notice) => notices.push(notice) });
@@ -498,7 +501,7 @@ test('a folder that vanishes and comes back has every line', async () => {
   await log.close();
 });
 
-test('what somebody added is cut, and the log goes on', async () => {
+test('lines of another program are cut, and the log continues', async () => {
   const path = await newPath();
   const log = await StepLog.create(path, quiet);
   appendSteps(log, 1, 2);
@@ -510,7 +513,7 @@ test('what somebody added is cut, and the log goes on', async () => {
   await log.close();
 });
 
-test('where somebody cut lines the log ends, and says so, but checkpoints go on', async () => {
+test('if another program cut lines, the log ends and reports it, but checkpoints continue', async () => {
   const path = await newPath();
   const notices: string[] = [];
   const log = await StepLog.create(path, { onNotice: (notice) => notices.push(notice) });
@@ -520,11 +523,11 @@ test('where somebody cut lines the log ends, and says so, but checkpoints go on'
   log.append(record(3));
   await log.sync();
   assert.equal(notices.length, 1);
-  assert.match(notices[0] ?? '', /ends before step 3: it has 10 bytes where this run left \d+; the run goes on/);
+  assert.match(notices[0] ?? '', /ends before step 3: it has 10 bytes, but this run wrote \d+; the run continues/);
   await log.close();
 });
 
-test('a process that lost the run directory writes no line any more', async () => {
+test('a process that lost the run directory writes no more lines', async () => {
   const path = await newPath();
   let lost = false;
   const notices: string[] = [];
@@ -541,7 +544,7 @@ test('a process that lost the run directory writes no line any more', async () =
   assert.match(notices[0] ?? '', /another has it/);
 });
 
-test('a resumed log goes on after its step', async () => {
+test('a resumed log continues after its step', async () => {
   const path = await fileOf(lines(1, 9));
   const { log, last } = await StepLog.resume(path, 6, quiet);
   assert.deepEqual(last, record(6));
@@ -567,7 +570,7 @@ test('a log resumed at step 0 is empty', async () => {
   assert.equal(disk.content, '');
 });
 
-test('a resumed log knows the latest timestamp of what it cuts, also where older lines have none', async () => {
+test('a resumed log knows the latest timestamp of what it cuts, also if older lines have none', async () => {
   const timed = (step: number): string => stepLine({ ...record(step), timings: { at: 1000 + step, total: 0.25 } });
   for (const step of [0, 1, 2, 3]) {
     const path = await fileOf(`${lines(1, 1)}${timed(2)}${timed(3)}${timed(4).slice(0, 70)}`);
@@ -590,7 +593,7 @@ test('what a crash left at the end is cut', async () => {
   }
 });
 
-test('a resumed log tells once which steps it lacks', async () => {
+test('a resumed log reports once which steps it lacks', async () => {
   const notices: string[] = [];
   const onNotice = (notice: string) => notices.push(notice);
   const path = await fileOf(lines(1, 6) + zeros);
@@ -602,18 +605,18 @@ test('a resumed log tells once which steps it lacks', async () => {
   await StepLog.resume(await fileOf(lines(1, 8)), 9, { onNotice });
   await StepLog.resume(await fileOf(zeros), 9, { onNotice });
   assert.deepEqual(notices, [
-    'steps.jsonl lacks the steps 7 to 9; training goes on',
-    'steps.jsonl lacks step 9; training goes on',
-    'steps.jsonl lacks the steps 1 to 9; training goes on',
+    'steps.jsonl lacks the steps 7 to 9; training continues',
+    'steps.jsonl lacks step 9; training continues',
+    'steps.jsonl lacks the steps 1 to 9; training continues',
   ]);
 });
 
-test('a missing file is made anew', async () => {
+test('a missing file is made again', async () => {
   const path = await newPath();
   const notices: string[] = [];
   const { log, last } = await StepLog.resume(path, 4, { onNotice: (notice) => notices.push(notice) });
   assert.equal(last, undefined);
-  assert.deepEqual(notices, ['steps.jsonl lacks the steps 1 to 4; training goes on']);
+  assert.deepEqual(notices, ['steps.jsonl lacks the steps 1 to 4; training continues']);
   log.append(record(5));
   await log.close();
   assert.equal(await readFile(path, 'utf8'), lines(5, 5));
@@ -644,7 +647,7 @@ test('wherever chunks begin, the cut is after the line of the step', async () =>
   }
 });
 
-test('of a big file the end alone is read', async () => {
+test('only the end of a big file is read', async () => {
   const path = await fileOf(lines(1, 200_000) + zeros);
   let read = 0;
   const openFile: typeof openLogFile = async (...file) => {

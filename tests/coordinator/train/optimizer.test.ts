@@ -7,10 +7,10 @@ import { at } from '../../support/reference/arrays.ts';
 import { uniformStream } from '../../support/reference/random.ts';
 import { BATCH, benchOf, randomize, referenceUpdate, update, vectorsOf } from '../../support/updates.ts';
 
-/** Two whole blocks of the norm and a part of one; no whole number of registers. */
+/** Two complete blocks of the norm and a part of one, and not a multiple of a register. */
 const PARAMETERS = 2 * 4096 + 1801;
 const BLOCK = 4096;
-/** Of the largest magnitude: ten updates of a few float32 roundings each. */
+/** Tolerance relative to the largest magnitude: ten updates of a few float32 roundings each. */
 const TOLERANCE = 1e-6;
 /** The smallest normal float32. */
 const SMALLEST = 2 ** -126;
@@ -29,7 +29,7 @@ function bits(values: Float32Array): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length).slice();
 }
 
-/** A vector with what lies behind it up to a whole register. */
+/** A vector with the padding after it, up to a complete register. */
 function withPadding(values: Float32Array): Float32Array {
   return new Float32Array(values.buffer, values.byteOffset, padded(values.length));
 }
@@ -193,7 +193,7 @@ describe('tiny moments', () => {
   ] as const) {
     it(`become zero and are never denormal (${optimizer})`, () => {
       const bench = benchOf({ optimizer, ...flags, iterations: 1000, learningRate: 1e-6 }, PARAMETERS);
-      // Gradients from 1 down to denormals, once; then the moments fade away.
+      // Gradients from 1 down to denormals, once; then the moments decay towards zero.
       for (let i = 0; i < PARAMETERS; i++) bench.gradient[i] = BATCH * 2 ** -(i % 150);
       const moments = (): Float32Array[] => vectorsOf(bench.state).slice(1);
       update(bench, 0);
@@ -211,7 +211,7 @@ describe('tiny moments', () => {
 
 describe('vectors in memory', () => {
   for (const optimizer of ['sgd', 'adam', 'adamw']) {
-    it(`keep zeros behind them (${optimizer})`, () => {
+    it(`keep the zeros after them (${optimizer})`, () => {
       for (const parameters of [1, 5, PARAMETERS]) {
         const bench = benchOf({ optimizer, clipNorm: 0.1, weightDecay: 0.1 }, parameters);
         for (let t = 0; t < 3; t++) {
@@ -246,7 +246,7 @@ describe('vectors in memory', () => {
     });
   }
 
-  it('may be applied again where a worker died in the middle', () => {
+  it('may be applied again if a worker died in the middle', () => {
     const results = [1, 2].map((times) => {
       const bench = benchOf({ optimizer: 'adam' }, PARAMETERS);
       randomize(bench, 5);

@@ -1,4 +1,4 @@
-// What a step's time is said to have been spent on adds up to it.
+// The phases of a step add up to its time.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { startClusterEngine, startEngine } from '#src/coordinator/engine.js';
@@ -26,7 +26,13 @@ async function stepsOf(flags: Record<string, unknown>): Promise<StepRecord[]> {
   const records: StepRecord[] = [];
   try {
     await train({
-      ...{ config, executor, state, optimizer, testLabels, from: { step: 0 }, chain: new HashChain() },
+      config,
+      executor,
+      state,
+      optimizer,
+      testLabels,
+      from: { step: 0 },
+      chain: new HashChain(),
       observer: { onStep: (record) => records.push(record), onEvaluation: () => {} },
       checkpoint: () => {},
       stop: new AbortController().signal,
@@ -43,7 +49,7 @@ function phasesOf({ timings }: StepRecord): Record<string, number> {
 }
 
 const CASES: readonly (readonly [string, Record<string, unknown>, readonly string[]])[] = [
-  // The pool deals beside the steps before.
+  // The pool dispatches while the steps before are computed.
   ['a pool', {}, ['sample', 'compute', 'reduce', 'update', 'wait']],
   ['a cluster', { listen: '127.0.0.1:0' }, PHASES],
   ['a step that is clipped', { clipNorm: 1e-3 }, ['sample', 'compute', 'reduce', 'update', 'wait']],
@@ -51,20 +57,20 @@ const CASES: readonly (readonly [string, Record<string, unknown>, readonly strin
 
 for (const [name, flags, parts] of CASES) {
   describe(`the phases of ${name}`, () => {
-    it('are all there, and add up to the step where one worker does it all', async () => {
+    it('are complete, and add up to the step with one worker', async () => {
       for (const record of await stepsOf({ ...flags, workers: 1 })) {
         const { evaluate: _, checkpoint: __, ...phases } = phasesOf(record);
         assert.deepEqual(Object.keys(phases), PHASES);
         const sum = parts.reduce((before, part) => before + (phases[part] as number), 0);
         const { total } = record.timings;
         assert.ok(sum > total - ROUNDING, `${sum} of ${total} s`);
-        // Where nothing is left to wait for, a worker has begun before all was told.
+        // A worker that has nothing to wait for may begin before dispatching ends.
         assert.ok(sum < total + ROUNDING || phases.wait === 0, `${sum} of ${total} s`);
         for (const part of ['sample', 'compute', 'reduce', 'update']) assert.ok((phases[part] as number) > 0, part);
       }
     });
 
-    it('are none below zero, and none longer than the step, where several do it', async () => {
+    it('are neither negative nor longer than the step, with several workers', async () => {
       for (const record of await stepsOf({ ...flags, workers: 3 })) {
         const phases = phasesOf(record);
         for (const part of PHASES) assert.ok((phases[part] as number) >= 0, part);
@@ -74,7 +80,7 @@ for (const [name, flags, parts] of CASES) {
   });
 }
 
-it('evaluation and checkpoint are told with the step that they follow', async () => {
+it('evaluation and checkpoint are in the record of the step that they follow', async () => {
   const records = await stepsOf({ workers: 1 });
   const with_ = (phase: string): number[] =>
     records.filter((record) => phase in phasesOf(record)).map(({ step }) => step);

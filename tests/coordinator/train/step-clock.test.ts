@@ -6,7 +6,7 @@ import { train } from '#src/coordinator/train/train.js';
 import { madeDataset } from '../../support/made-images.ts';
 import { Session } from '../../support/session.ts';
 
-/** A clock that says these in turn. */
+/** A clock that returns these times in turn. */
 function clockOf(times: readonly number[]): () => number {
   let calls = 0;
   return () => times[calls++] ?? assert.fail('the clock was asked too often');
@@ -15,9 +15,9 @@ function clockOf(times: readonly number[]): () => number {
 describe('the timestamps of steps', () => {
   const cases: readonly (readonly [string, readonly number[], number | undefined, readonly number[]])[] = [
     ['are whole milliseconds', [5000.9, 5002.2], undefined, [5000, 5002]],
-    ['rise where steps are faster than the clock', [5000, 5000, 5000.4, 5003], undefined, [5000, 5001, 5002, 5003]],
+    ['rise if steps are faster than the clock', [5000, 5000, 5000.4, 5003], undefined, [5000, 5001, 5002, 5003]],
     [
-      'go on where the clock is set back, until it is past them',
+      'continue if the clock is set back, until it is past them',
       [9000, 100, 9001, 9500],
       undefined,
       [9000, 9001, 9002, 9500],
@@ -35,14 +35,22 @@ describe('the timestamps of steps', () => {
     });
   }
 
-  it('come from the training clock, one a step, and a resumed run goes on from the latest', async () => {
+  it('come from the training clock, one a step, and a resumed run continues from the latest', async () => {
     const session = new Session({ flags: { batch: 32, workers: 1, iterations: 6 }, dataset: madeDataset(256, 210) });
     const { state, optimizer, testLabels, pool } = session.engine;
     const seen: (number | undefined)[] = [];
     const part = (until: number, at: number | undefined, now: () => number) =>
       train({
-        ...{ config: session.config, executor: pool, state, optimizer, testLabels, until, now },
-        ...{ from: { step: until - 3, at }, chain: new HashChain(), checkpoint: () => {} },
+        config: session.config,
+        executor: pool,
+        state,
+        optimizer,
+        testLabels,
+        until,
+        now,
+        from: { step: until - 3, at },
+        chain: new HashChain(),
+        checkpoint: () => {},
         observer: { onStep: ({ timings }) => seen.push(timings.at), onEvaluation: () => {} },
         stop: new AbortController().signal,
       });

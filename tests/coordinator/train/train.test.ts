@@ -14,7 +14,7 @@ const dataset = madeDataset(256, 210);
 const FLAGS = { batch: 32, shardSize: 8, workers: 2 };
 
 interface Trained {
-  /** Undefined where it failed. */
+  /** Undefined if it failed. */
   readonly steps: number | undefined;
   readonly error: unknown;
   readonly saved: readonly number[];
@@ -25,7 +25,7 @@ type Watch = Partial<Pick<Training['observer'], 'onStep'> & Pick<Training, 'chec
   onEvaluate?: () => void;
 };
 
-/** Trains with a stop signal in the hands of whoever watches. */
+/** Trains with a stop signal that observers may abort. */
 async function trainWith(
   { faults = [], ...flags }: Readonly<Record<string, unknown>> & { readonly faults?: readonly Fault[] },
   watch: (stop: AbortController) => Watch,
@@ -45,7 +45,12 @@ async function trainWith(
   });
   try {
     const training: Training = {
-      ...{ config: session.config, state, optimizer, testLabels, executor, stop: stop.signal },
+      config: session.config,
+      state,
+      optimizer,
+      testLabels,
+      executor,
+      stop: stop.signal,
       observer: {
         onStep: (record) => {
           observed.push(record);
@@ -70,7 +75,7 @@ async function trainWith(
 }
 
 describe('the step loop', () => {
-  it('tells of every step once, in order, however far it looks ahead', async () => {
+  it('reports every step once, in order, however far it looks ahead', async () => {
     const { steps, saved, observed } = await trainWith(
       { iterations: 130, checkpointEvery: 7, evaluateEvery: 0 },
       () => ({}),
@@ -97,14 +102,14 @@ describe('the step loop', () => {
     assert.equal(observed.at(-1)?.step, steps);
   });
 
-  it('saves where the stop comes during an evaluation that no checkpoint was due at', async () => {
+  it('saves if the stop comes during an evaluation at which no checkpoint was due', async () => {
     const flags = { iterations: 1000, evaluateEvery: 30, checkpointEvery: 0 };
     const { steps, saved } = await trainWith(flags, (stop) => ({ onEvaluate: () => stop.abort() }));
     assert.equal(steps, 30);
     assert.deepEqual(saved, [30]);
   });
 
-  it('saves when it is asked, and goes on', async () => {
+  it('saves when it is asked, and continues', async () => {
     let asked = false;
     const { steps, saved } = await trainWith({ iterations: 60, checkpointEvery: 0 }, () => ({
       onStep: ({ step }) => {
@@ -121,7 +126,7 @@ describe('the step loop', () => {
     assert.ok((saved[0] as number) >= 20 && (saved[0] as number) <= 22, `it saved after ${saved[0]}`);
   });
 
-  it('ends where every worker dies of the same shard: names it, its samples and the cause, and saves what was before', async () => {
+  it('ends if every worker dies of the same shard: names it, its samples and the cause, and saves the steps before', async () => {
     const faults = [0, 1].flatMap((worker) =>
       Array.from({ length: 6 }, () => ({ worker, t: 7, kind: 'throw', phase: 'compute' }) as const),
     );

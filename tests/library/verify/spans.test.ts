@@ -22,7 +22,7 @@ describe('spans', () => {
     assert.deepEqual(spansOf([], { initialized: true, last: 0 }), []);
   });
 
-  test('are drawn without repetition and put in order', () => {
+  test('are chosen without repetition and put in order', () => {
     const spans = spansOf([], { initialized: true, last: 1 }).flatMap((span) =>
       [0, 1, 2, 3, 4].map((from) => ({ ...span, from, to: from + 1 })),
     );

@@ -33,7 +33,7 @@ export const INTERVALS = ['--checkpoint-every', '20', '--evaluate-every', '25', 
 export const folder = mkdtempSync(join(tmpdir(), 'lockstep-verify-'));
 after(() => rmSync(folder, { recursive: true }));
 /** A run of 60 steps, trained before the tests. */
-export const intact = join(folder, 'sound');
+export const intact = join(folder, 'intact');
 export const dataset = syntheticDataset({ allocate: (length) => new Uint8Array(length) });
 export const layout = layoutOf(lenet5('softmax', 0));
 
@@ -60,7 +60,7 @@ export async function trainUntilStopped(...args: string[]): Promise<void> {
 
 let copies = 0;
 
-/** A copy of a run, to be tampered with. */
+/** A copy of a run, which tests alter. */
 export function copyOf(run: string): string {
   const copy = join(folder, `copy-${++copies}`);
   cpSync(run, copy, { recursive: true });
@@ -75,7 +75,7 @@ export function writeLines(run: string, lines: readonly string[]): void {
   writeFileSync(join(run, 'steps.jsonl'), lines.map((line) => `${line}\n`).join(''));
 }
 
-/** Changes one step's line; gives what it was. */
+/** Changes one step's line. @returns the original line */
 export function changeLine(run: string, step: number, change: (line: Line) => Line): Line {
   const lines = linesOf(run);
   const line = JSON.parse(lines[step - 1] as string) as Line;
@@ -92,7 +92,7 @@ export function checkpointOf(run: string, step: number): string {
   return join(run, 'checkpoints', checkpointName(step));
 }
 
-/** Replaces a checkpoint by another state with a digest of its own: nothing about the file alone is wrong. */
+/** Replaces a checkpoint by another state with a correct digest: the file by itself is valid. */
 export function forge(run: string, step: number, change: (state: State) => Partial<State>): void {
   const file = checkpointOf(run, step);
   const checkpoint: Checkpoint = decodeCheckpoint(readFileSync(file), file);

@@ -21,12 +21,12 @@ import {
   verify,
 } from './tampered.ts';
 
-describe('a sound run', () => {
+describe('an intact run', () => {
   test('is the same with another number of workers', () => {
     const { status, stdout, stderr } = lockstep('verify', intact, '--all', '--workers', '3');
     assert.equal(status, 0, stderr);
     assert.deepEqual(stdout.split('\n'), [
-      'run         sound',
+      'run         intact',
       'log         60 steps, none missing',
       'hash chain  6 links, the same',
       'recomputed  3 of 3 spans, 60 of 60 steps (100 %), with 3 workers',
@@ -39,7 +39,7 @@ describe('a sound run', () => {
     assert.equal(stderr, 'Data: SYNTHETIC digits, not MNIST: the checkpoint was trained on them.\n');
   });
 
-  test('--spans computes that many, and the share is said', () => {
+  test('--spans computes that many, and the share is printed', () => {
     const { status, stdout, stderr } = lockstep('verify', intact, '--spans', '2', '--json');
     assert.equal(status, 0, stderr);
     const { recomputed, same } = JSON.parse(stdout) as Verification;
@@ -74,7 +74,7 @@ describe('a sound run', () => {
       found.recomputed.spans.slice(0, 3).map(({ to }) => to),
       [20, 30, 35],
     );
-    // No interval of the last attempt says that step 30 was evaluated.
+    // The last attempt's intervals don't include the evaluation of step 30.
     changeLine(run, 30, (line) => ({ ...line, testAccuracy: 0.99 }));
     const first = firstOf(await verify(run), 30);
     assert.deepEqual([first?.step, first?.field, first?.logged], [30, 'testAccuracy', 0.99]);
@@ -82,7 +82,7 @@ describe('a sound run', () => {
 });
 
 describe('a changed log', () => {
-  test('exits with 1 and says where, and what both have', () => {
+  test('exits with 1, and prints the step and both values', () => {
     const run = copyOf(intact);
     const changed = (loss: unknown) => Number(String(loss).replace(/\d$/, (digit) => String((Number(digit) + 5) % 10)));
     const { loss } = changeLine(run, 33, (line) => ({ ...line, loss: changed(line.loss) }));
@@ -95,7 +95,7 @@ describe('a changed log', () => {
 });
 
 describe('a checkpoint', () => {
-  test('that was forged, its own digest right, is found from both sides', async () => {
+  test('that was forged with a correct digest of its own is found from both sides', async () => {
     const run = copyOf(intact);
     forge(run, 40, ({ weights }) => ({ weights: weights.with(5, 0.25) }));
     const found = await verify(run);
@@ -107,7 +107,7 @@ describe('a checkpoint', () => {
     assert.equal(lockstep('verify', run, '--all').status, 1);
   });
 
-  test('that is damaged is named and counts, and the span goes on to the next', async () => {
+  test('that is damaged is named and counts, and the span extends to the next one', async () => {
     const run = copyOf(intact);
     const file = checkpointOf(run, 20);
     flipBit(file);

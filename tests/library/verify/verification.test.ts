@@ -15,8 +15,8 @@ import {
   writeLines,
 } from './tampered.ts';
 
-describe('a sound run', () => {
-  test('may lack checkpoints: a span goes on to the next, the last one to the last line', async () => {
+describe('an intact run', () => {
+  test('may lack checkpoints: a span extends to the next one, the last span to the last line', async () => {
     const run = copyOf(intact);
     for (const step of [20, 60]) rmSync(checkpointOf(run, step));
     writeLines(run, linesOf(run).slice(0, 55));
@@ -35,7 +35,7 @@ describe('a sound run', () => {
     assert.equal(firstOf(await verify(run), 55)?.step, 52);
   });
 
-  test('may go on: a span whose checkpoint is removed meanwhile is left out', async () => {
+  test('may be running: a span whose checkpoint is removed meanwhile is left out', async () => {
     const run = copyOf(intact);
     const [said, shown]: [string[], string[]] = [[], []];
     const found = await verify(run, {
@@ -72,7 +72,7 @@ describe('a changed log', () => {
     });
   }
 
-  test('says which steps are missing, twice there or unreadable', async () => {
+  test('names the steps that are missing, duplicated or unreadable', async () => {
     const lines = linesOf(intact);
     const cases: readonly (readonly [string[], RegExp])[] = [
       [lines.toSpliced(32, 1), /^step 33 is missing$/],
@@ -91,7 +91,7 @@ describe('a changed log', () => {
     }
     writeLines(run, lines.toSpliced(32, 1));
     assert.equal(firstOf(await verify(run), 40), undefined);
-    // A log is on the disk before its checkpoints are, so this holds while the run goes on too.
+    // A log is on the disk before its checkpoints are, so this holds for a running run too.
     writeLines(run, lines.slice(0, 57));
     changeManifest(run, (manifest) => ({ ...manifest, state: 'running' }));
     assert.equal((await verify(run, { spans: 0 })).log.problem, 'steps 58 to 60 are missing at its end');
@@ -110,7 +110,7 @@ describe('the hash chain', () => {
     }
   });
 
-  test("ends with run.json's value, unless the run goes on", async () => {
+  test("ends with run.json's value, unless the run is running", async () => {
     const run = copyOf(intact);
     changeManifest(run, (manifest) => ({ ...manifest, chain: 'f'.repeat(64) }));
     const { chain } = await verify(run, { spans: 0 });
@@ -121,7 +121,7 @@ describe('the hash chain', () => {
 });
 
 describe('a checkpoint', () => {
-  test("has the optimizer's moments and the chain's value that come out", async () => {
+  test('has the computed moments and chain value', async () => {
     const cases: readonly (readonly [string, (state: State) => Partial<State>])[] = [
       ['optimizer.m', ({ optimizer }) => ({ optimizer: { ...optimizer, m: optimizer.m.with(5, 1) } })],
       ['optimizer.v', ({ optimizer }) => ({ optimizer: { ...optimizer, v: optimizer.v?.with(5, 1) } })],

@@ -5,7 +5,7 @@ import { presetNames, readPreset } from '#src/shared/config/presets.js';
 
 describe('presets', () => {
   for (const name of presetNames()) {
-    it(`${name} is a config, with what comes of it`, () => {
+    it(`${name} is a config with an expected result`, () => {
       const { options, expected } = readPreset(name);
       const { config } = resolveTrainConfig({ flags: { preset: name }, env: {} });
       for (const [key, value] of Object.entries(options)) assert.equal(config[key as keyof typeof config], value, key);

@@ -90,7 +90,7 @@ describe('lockstep metrics --openmetrics', () => {
     assert.equal(readFileSync(join(home, 'first.om'), 'utf8'), lockstep(['metrics', from, '--openmetrics']).stdout);
     refused(['--openmetrics', makeRun([line(1), '{}\n']), '--out', join(home, 'second.om')], /line 2: expected a step/);
     refused([from, '--openmetrics', '--out', join(home, 'none', 'x')], /^--out .*can't be written: ENOENT/);
-    refused([from, '--openmetrics', '--out', '/dev/null'], /^--out .*expected a file, new or to be replaced/);
+    refused([from, '--openmetrics', '--out', '/dev/null'], /^--out .*expected a new or existing file/);
     assert.deepEqual(readdirSync(home).sort(), ['first.om', 'runs']);
   });
 
