@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { reportFailure } from '#src/cli/terminal/failure.js';
@@ -22,44 +19,6 @@ function lockstep(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   });
   return { status, stdout, stderr };
 }
-
-// /dev/full is a device of Linux that is always full.
-describe('a full disk', { skip: existsSync('/dev/full') ? false : 'there is no /dev/full here' }, () => {
-  for (const [stream, index] of [
-    ['stdout', 1],
-    ['stderr', 2],
-  ] as const) {
-    test(`under ${stream}`, (t) => {
-      const full = openSync('/dev/full', 'w');
-      t.after(() => closeSync(full));
-      const args = [
-        main,
-        'train',
-        '--data',
-        'synthetic',
-        '--iterations',
-        '2',
-        '--workers',
-        '1',
-        '--metrics-port',
-        'off',
-        '--json',
-      ];
-      const out = mkdtempSync(join(tmpdir(), 'lockstep-full-'));
-      t.after(() => rmSync(out, { recursive: true }));
-      const stdio = (['ignore', 'pipe', 'pipe'] as (number | 'ignore' | 'pipe')[]).with(index, full);
-      const { status, stdout, stderr } = spawnSync(process.execPath, [...args, '--out', join(out, 'run')], {
-        encoding: 'utf8',
-        env: cleanEnv,
-        stdio,
-      });
-      assert.ok(existsSync(join(out, 'run', 'checkpoints', 'step-00000002.safetensors')), stderr);
-      assert.equal(status, stream === 'stdout' ? 1 : 0);
-      if (stream === 'stderr') assert.equal(JSON.parse(stdout).steps, 2);
-      else assert.match(stderr, /\nStandard output can't be written: ENOSPC[^\n]*\n$/);
-    });
-  }
-});
 
 describe('help', () => {
   for (const args of [
