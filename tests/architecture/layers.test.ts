@@ -4,18 +4,6 @@ import { describe, it } from 'node:test';
 import { circles, climbs, importsOutside, tooLong } from './rules.ts';
 import { readSource, sourcesBelow } from './sources.ts';
 
-/** Violations that are still there. Remove an entry with its violation; the list ends empty. */
-const KNOWN: readonly RegExp[] = [
-  /^src\/library\/observers\.ts:\d+: openObservers has /,
-  /^src\/worker\/pool\/backend\.ts → /,
-  /^src\/cli\/progress\/progress\.ts → /,
-  /^src\/cli\/program\.ts(:\d+: lockstep)? has /,
-  /^src\/kernel\/(conv|dense)\.ts has /,
-  /^src\/shared\/config\/schema\.ts has /,
-  /^src\/shared\/engine\/wasm\/plan\.ts has /,
-  /^src\/worker\/pool\/pool\.ts has /,
-];
-
 /** The one file that knows what carries the frames between coordinator and node. */
 const ADAPTER = 'src/shared/wire/ws-transport.ts';
 const CARRIERS = ['ws', 'node:tls', 'node:https'];
@@ -23,10 +11,7 @@ const CARRIERS = ['ws', 'node:tls', 'node:https'];
 const sources = sourcesBelow('src');
 
 function assertNone(violations: readonly string[]): void {
-  assert.deepEqual(
-    violations.filter((violation) => !KNOWN.some((known) => known.test(violation))),
-    [],
-  );
+  assert.deepEqual(violations, []);
 }
 
 describe('the sources', () => {
