@@ -180,7 +180,7 @@ function repeatedWork() {
     ),
     graph(
       {
-        title: 'Shards dealt again',
+        title: 'Shards dispatched again',
         description:
           'Shards a second that were given to a node once more: retry, since someone failed at them; duplicate, since someone slow still has them ' +
           'or to check on a node.',

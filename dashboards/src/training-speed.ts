@@ -35,7 +35,7 @@ function throughput() {
       {
         title: 'Where a step spends its time',
         description:
-          'Mean seconds of a step by phase, over the runs chosen: sample (drawing the images), dispatch (dealing the work), compute (gradients), ' +
+          'Mean seconds of a step by phase, over the runs chosen: sample (drawing the images), dispatch (assigning the work), compute (gradients), ' +
           'wait (for whoever is last), reduce (adding them up), update (the optimizer), and its share of evaluations and checkpoints.',
         unit: 's',
         columns: 8,

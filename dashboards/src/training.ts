@@ -38,7 +38,8 @@ function progress() {
     stat(
       {
         title: 'Progress',
-        description: 'Share of the steps that the run is to do which are done. A resumed run goes on where it was.',
+        description:
+          'Share of the steps that the run is to do which are done. A resumed run continues from where it was.',
         unit: 'percentunit',
         columns: 4,
         decimals: 1,

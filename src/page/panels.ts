@@ -32,9 +32,12 @@ export function showHeading(runs: readonly Run[]): void {
   const title = runs.length === 1 && run !== undefined ? run.view.name : `${runs.length} runs`;
   show('title', title);
   document.title = `${title} · Lockstep`;
-  const drawn = runs.filter(({ view }) => view.dataset === 'synthetic').map(({ view }) => view.name);
-  element('warning').hidden = drawn.length === 0;
-  show('warning', `${drawn.join(', ')}: trained on drawn digits, not on MNIST. Its accuracy says nothing about MNIST.`);
+  const synthetic = runs.filter(({ view }) => view.dataset === 'synthetic').map(({ view }) => view.name);
+  element('warning').hidden = synthetic.length === 0;
+  show(
+    'warning',
+    `${synthetic.join(', ')}: trained on synthetic digits, not on MNIST. Its accuracy says nothing about MNIST.`,
+  );
   element('config').hidden = runs.length !== 1;
   if (runs.length === 1 && run !== undefined) showConfig(run);
 }

@@ -103,7 +103,7 @@ describe('the proxy', () => {
     assert.deepEqual(await received({ kind: 'truncate', ...calm, cuts: true }), ['one', 1006]);
   });
 
-  it('truncates a frame, and goes on with the next one', async () => {
+  it('truncates a frame, and continues with the next one', async () => {
     const [first, second] = await received({ kind: 'truncate', ...calm });
     assert.equal(first, 'one');
     assert.notEqual(second, 'two');

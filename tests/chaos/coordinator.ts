@@ -103,7 +103,7 @@ interface Attempt {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** Starts a run, or goes on with it, and waits for its end. @throws AssertionError where it fails or hangs */
+/** Starts a run or resumes it, and waits for its end. @throws AssertionError if it fails or hangs */
 async function attempt(
   run: string,
   { workers, kill, env }: Attempt,

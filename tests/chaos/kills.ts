@@ -39,7 +39,7 @@ export async function killNodes(folder: string, kills: number): Promise<number> 
   let runs = 0;
   for (let done = 0; done < kills; runs++) {
     const out = join(folder, String(runs));
-    // Every other run has a worker of its own, which goes on whatever happens to nodes.
+    // Every other run has a worker of its own, which continues whatever happens to nodes.
     const args = [...flags, '--workers', String(runs % 2), '--listen', '127.0.0.1:0', '--out', out];
     const run = new Shooting(startLockstep(args), Math.min(kills - done, MAX_KILLS));
     try {

@@ -71,7 +71,7 @@ function trainingFlags(name: string, server: Prometheus): readonly string[] {
   return ['--out', join(folder, name), '--remote-write', server.writeUrl, ...DATA];
 }
 
-/** A run that goes on for as long as anyone wants to watch it, with nodes that come and go and a stranger at its door. */
+/** A run that continues for as long as it is watched, with nodes that join and leave and an unauthenticated peer. */
 async function disturbedRun(server: Prometheus): Promise<Program> {
   const [own, other] = ['own', 'other'].map((name) => {
     const file = join(folder, `${name}.token`);
@@ -131,7 +131,7 @@ describe('over a real run with two nodes, one of which is killed', { skip }, () 
     });
   }
 
-  test('what is told of each node is told of all three', async () => {
+  test('what is reported of each node is reported of all three', async () => {
     for (const name of OF_NODES)
       await untilData(watched.prometheus, `count(count by (node) (last_over_time(${name}[5m]))) == 3`);
   });

@@ -84,15 +84,15 @@ describe('a run with remote nodes has the bits of one worker', () => {
   });
 
   it('and if it is stopped while it waits for nodes: it saves, and can be resumed', async () => {
-    const run = coordinator('lonely', '--workers', '0');
+    const run = coordinator('no-members', '--workers', '0');
     const first = node(await urlOf(run));
     await run.said(/^Node .* joined/);
     first.signal('SIGKILL');
     await run.said(/^Node .* is gone/);
     run.signal('SIGTERM');
     assert.equal((await run.ended).status, 143);
-    const again = start(['train', '--resume', join(folder, 'lonely'), '--workers', '1', '--json']);
-    await assertSame(again, 'lonely');
+    const again = start(['train', '--resume', join(folder, 'no-members'), '--workers', '1', '--json']);
+    await assertSame(again, 'no-members');
   });
 
   it('if nodes join, leave, are killed and stopped for a while', async () => {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs `train` in a root file system as compose.yaml's engine would, and stops it: tools/container/hardened.sh ROOT ENTRYPOINT…
 # Its own mounts, network and process ids; the root file system read-only but for runs, cache and /tmp; the image's user; no capability.
-# Succeeds where it is process 1, heeds SIGTERM and exits with 143 behind a checkpoint that can be resumed.
+# Succeeds if it is process 1, handles SIGTERM and exits with 143 after a checkpoint that can be resumed.
 set -euo pipefail
 
 root=$1

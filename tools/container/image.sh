@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds docker/Dockerfile without a container engine and trains in it: tools/container/image.sh [TARGET]    (default: runtime)
-# Root on x86-64 Linux, with Debian's buildah and debootstrap. MNIST_DIR names the folder of the MNIST files (default: drawn digits).
+# Root on x86-64 Linux, with Debian's buildah and debootstrap. MNIST_DIR names the folder of the MNIST files (default: synthetic digits).
 # All that it makes lies in one temporary folder, some GB for a while; in memory where 10 GB of it are free, which takes a third of the time.
 set -euo pipefail
 

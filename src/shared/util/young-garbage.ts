@@ -6,7 +6,7 @@ const MAX_BYTES = 2e6;
 
 /**
  * Has the engine free buffers that messages came in, or pieces of a file, while they are young, in half a millisecond. Left alone, it takes some 32 MB
- * of them for a reason to mark its whole heap: 20 ms, twice a second, in which a coordinator deals no work. What a file leaves stays with the
+ * of them for a reason to mark its whole heap: 20 ms, twice a second, in which a coordinator dispatches no work. What a file leaves stays with the
  * process: 46 MB after reading MNIST.
  */
 export class YoungGarbage {

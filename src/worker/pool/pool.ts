@@ -163,7 +163,7 @@ export class LocalPool implements Executor {
     }
     this.#steps.removeFirst();
     const { total, ...phases } = step.seconds;
-    // Dispatching goes on beside the steps before.
+    // Dispatching runs while earlier steps are computed.
     const wait = Math.max(0, total - phases.sample - phases.compute - phases.reduce - phases.update);
     return { ...addLosses(partials), squares: record.squares(), seconds: total, phases: { ...phases, wait } };
   }

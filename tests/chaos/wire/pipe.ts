@@ -123,7 +123,7 @@ export class Pipe {
     else if (!this.#sink.write(bytes)) this.#isFull = true;
   }
 
-  /** What goes on instead of a frame. */
+  /** What is forwarded instead of a frame. */
   #disturbed(frame: Buffer): Buffer[] {
     const held = this.#held;
     if (held !== undefined) {

@@ -105,7 +105,7 @@ for (const depth of [8, 16]) {
     const wide = (value: number): number => (depth === 16 ? 257 * value : value);
     const pixels = INK.map((ink) => (ink > 0 ? [90, 40, 201] : key).map(wide));
     const colour = key.flatMap((value) => (depth === 16 ? [value, value] : [0, value]));
-    // One level apart in one channel: nothing is drawn where the key isn't heeded.
+    // One level apart in one channel: nothing is drawn if the key isn't used.
     assert.deepEqual(await read(png({ depth, colour: 2, pixels })), { problem: 'nothing is drawn on it' });
     const plain = png({ depth: 8, colour: 0, pixels: INK.map((ink) => [ink > 0 ? 0 : 255]) });
     assert.deepEqual(

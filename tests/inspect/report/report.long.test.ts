@@ -349,7 +349,7 @@ describe('the report of a run that was stopped', () => {
     );
   });
 
-  test('goes on where lines of its log are strange, and says which', () => {
+  test('continues if lines of its log are strange, and says which', () => {
     const copy = join(folder, 'strange');
     cpSync(run, copy, { recursive: true });
     const log = join(copy, 'steps.jsonl');

@@ -102,7 +102,7 @@ test('a cover has as few nodes as can be', () => {
   );
 });
 
-test('any dealing of the shards sums to the same bits', () => {
+test('any assignment of the shards sums to the same bits', () => {
   const cases = fc
     .array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -1024, max: 1024 }), { minLength: 1, maxLength: 150 })
     .chain((leaves) => fc.record({ leaves: fc.constant(leaves), cuts: fc.array(fc.nat({ max: leaves.length })) }));

@@ -99,7 +99,7 @@ describe('StepSeries', () => {
     );
   });
 
-  test('goes on as before when it has travelled', () => {
+  test('continues as before after it was transferred', () => {
     const losses = Array.from({ length: 100 }, (_, i) => (i * 37) % 11);
     const here = seriesOf(losses, 32);
     const there = StepSeries.from(JSON.parse(JSON.stringify(here.data)) as SeriesData, 32);

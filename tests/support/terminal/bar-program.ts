@@ -1,4 +1,4 @@
-// Shows a bar on the terminal that it runs in, waits to be resized, goes on, and leaves with the bar still up.
+// Shows a bar on the terminal that it runs in, waits to be resized, continues, and exits with the bar still shown.
 import { once } from 'node:events';
 import { progressOf } from '#src/cli/progress/progress.js';
 import { Terminal } from '#src/cli/terminal/terminal.js';

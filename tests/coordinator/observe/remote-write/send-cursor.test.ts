@@ -8,10 +8,10 @@ import { SendCursor } from '#src/coordinator/observe/remote-write/send-cursor.js
 const RECEIVER = 'http://127.0.0.1:9090/api/v1/write';
 const POSITION = { attempt: 2, answered: 500, asked: 1000 };
 
-const folder = mkdtempSync(join(tmpdir(), 'lockstep-bookmark-'));
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-cursor-'));
 after(() => rmSync(folder, { recursive: true }));
 
-describe('a bookmark', () => {
+describe('a send cursor', () => {
   const file = join(folder, 'remote-write.json');
   const cursor = new SendCursor(file, RECEIVER);
 
