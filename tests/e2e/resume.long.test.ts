@@ -75,7 +75,7 @@ describe('--resume', () => {
     const killed = killedAfter(60);
     assertSame(killed, trained([...command, killed]));
     assert.equal((manifestOf(killed).attempts as unknown[]).length, 2);
-    assertRefused([...command, killedAfter(60), '--seed', '2'], /--seed: the run has 1, but this says 2/);
+    assertRefused([...command, killedAfter(60), '--seed', '2'], /--seed: the run has 1, but this is 2/);
   });
 
   it('auto: requires --out', () => assertRefused(['train', '--resume', 'auto'], /Name its directory by --out/));
@@ -117,7 +117,7 @@ describe('--resume', () => {
     const expected = trained([...flags, '--iterations', '90', '--out', long]);
     const outcome = trained(['train', '--resume', short, '--iterations', '90', ...QUIET]);
     assert.deepEqual([outcome.weightsSha256, outcome.chain], [expected.weightsSha256, expected.chain]);
-    assertRefused(['train', '--resume', short, '--iterations', '80'], /--iterations: the run has 90, but this says 80/);
+    assertRefused(['train', '--resume', short, '--iterations', '80'], /--iterations: the run has 90, but this is 80/);
   });
 
   it('refuses what would change the bits, lists it, and offers --init', () => {
@@ -125,9 +125,9 @@ describe('--resume', () => {
     assertRefused(
       ['train', '--resume', run, '--seed', '2', '--iterations', '200', '--hash-every', '7'],
       /its bits would change/,
-      /^ {2}--seed: the run has 1, but this says 2$/m,
-      /^ {2}--iterations: the run has 130, but this says 200$/m,
-      /^ {2}--hash-every: the run has 100, but this says 7$/m,
+      /^ {2}--seed: the run has 1, but this is 2$/m,
+      /^ {2}--iterations: the run has 130, but this is 200$/m,
+      /^ {2}--hash-every: the run has 100, but this is 7$/m,
       /lockstep train --init \S*copy-\d+ …/,
     );
     assertRefused(['train', '--resume', run, '--preset', 'quick'], /--preset: a resumed run has its options already/);
