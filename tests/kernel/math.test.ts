@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { compileKernel, instantiateKernel } from '#src/shared/engine/wasm/exports.js';
 import { LANES } from '#src/shared/engine/wasm/layer-plans.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
-import { TANH_AMPLITUDE, TANH_SLOPE } from '#src/shared/model/spec.js';
+import { TANH_AMPLITUDE, TANH_SLOPE } from '#src/shared/model/layers/activation.js';
 import { at } from '../support/reference/arrays.ts';
 
 const CLASSES = 10;

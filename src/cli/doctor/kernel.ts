@@ -4,8 +4,8 @@ import { compileKernel, instantiateKernel } from '../../shared/engine/wasm/expor
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
-import { shapeSize } from '../../shared/model/layout.ts';
 import { modelOf } from '../../shared/model/registry.ts';
+import { shapeSize } from '../../shared/model/shape.ts';
 import { type Check, reasonOf } from './check.ts';
 
 /** SHA-256 of the gradient below. It changes with the numerics, as the hashes of the golden test do: copy it from the test. */

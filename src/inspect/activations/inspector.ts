@@ -3,7 +3,8 @@ import type { InspectorExports } from '../../shared/engine/wasm/inspector-export
 import { type ConvPlan, LANES } from '../../shared/engine/wasm/layer-plans.ts';
 import { PrivateMemory } from '../../shared/engine/wasm/memory.ts';
 import { type KernelPlan, planKernel } from '../../shared/engine/wasm/plan.ts';
-import { type ModelLayout, type Shape, shapeSize } from '../../shared/model/layout.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import { type Shape, shapeSize } from '../../shared/model/shape.ts';
 
 /** What a layer made of an image. */
 export interface LayerActivation {

@@ -1,4 +1,4 @@
-import { type Shape, shapeSize } from '../../shared/model/layout.ts';
+import { type Shape, shapeSize } from '../../shared/model/shape.ts';
 
 /** RGB and alpha, bytes [height][width][4]. */
 export interface Picture {

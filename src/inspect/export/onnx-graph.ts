@@ -1,16 +1,13 @@
+import type { OnnxAttributes, OnnxEmitter } from '../../shared/model/formats/onnx.ts';
 import { littleEndianBytes } from '../../shared/util/safetensors.ts';
 import { ATTRIBUTE_TYPE, DATA_TYPE } from './onnx-schema.ts';
 
-/** Whole numbers by name: all that the operators here need. */
-type Attributes = Readonly<Record<string, number | readonly number[]>>;
-
 /** The nodes and constants of an ONNX graph, in the order in which they are added. */
-export class OnnxGraph {
+export class OnnxGraph implements OnnxEmitter {
   readonly #nodes: object[] = [];
   readonly #initializers: object[] = [];
 
-  /** Adds an operator with one output. @returns the output's name, which is the node's */
-  add(name: string, opType: string, input: readonly string[], attributes: Attributes = {}): string {
+  add(name: string, opType: string, input: readonly string[], attributes: OnnxAttributes = {}): string {
     const attribute = Object.entries(attributes).map(([key, value]) =>
       typeof value === 'number'
         ? { name: key, type: ATTRIBUTE_TYPE.int, i: value }
@@ -20,13 +17,11 @@ export class OnnxGraph {
     return name;
   }
 
-  /** Adds an array of float32 in row-major order; a scalar has no dimensions. @returns its name */
   floats(name: string, dims: readonly number[], values: Float32Array): string {
     this.#initializers.push({ name, dims, dataType: DATA_TYPE.float32, rawData: littleEndianBytes(values) });
     return name;
   }
 
-  /** Adds a list of int64. @returns its name */
   integers(name: string, values: readonly number[]): string {
     const rawData = Buffer.alloc(8 * values.length);
     for (const [i, value] of values.entries()) rawData.writeBigInt64LE(BigInt(value), 8 * i);

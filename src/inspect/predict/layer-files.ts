@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MNIST_SHAPE } from '../../shared/data/mnist-files.ts';
-import type { Shape } from '../../shared/model/layout.ts';
+import type { Shape } from '../../shared/model/shape.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import type { ForwardTrace } from '../activations/inspector.ts';
 import { mapsPicture, scaleOf, zoomFor } from '../activations/map-picture.ts';

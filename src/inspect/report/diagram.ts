@@ -1,4 +1,5 @@
-import { type ModelLayout, type Shape, shapeSize } from '../../shared/model/layout.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import { type Shape, shapeSize } from '../../shared/model/shape.ts';
 import { count, layerText } from '../../shared/util/figures.ts';
 import { type Html, html } from './html.ts';
 import { shapeText } from './text.ts';

@@ -1,4 +1,4 @@
-import type { Shape } from '../../shared/model/layout.ts';
+import type { Shape } from '../../shared/model/shape.ts';
 import { layerText, percent } from '../../shared/util/figures.ts';
 import type { LayerActivation } from '../activations/inspector.ts';
 import { type MapScale, scaleOf } from '../activations/map-picture.ts';

@@ -1,6 +1,7 @@
 import { BITMAP_HEIGHT, BITMAP_WIDTH } from '../../shared/model/bitmaps.ts';
-import type { Shape } from '../../shared/model/layout.ts';
-import type { RbfHeadSpec } from '../../shared/model/spec.ts';
+import { headOf, kindOf } from '../../shared/model/kinds.ts';
+import type { LayerLayout } from '../../shared/model/layers/layer.ts';
+import type { Shape } from '../../shared/model/shape.ts';
 import { layerText } from '../../shared/util/figures.ts';
 import type { LayerActivation } from '../activations/inspector.ts';
 import { columnsOf, type MapScale, scaleOf } from '../activations/map-picture.ts';
@@ -29,8 +30,8 @@ export function layerOf({ trace }: Column, index: number): LayerActivation {
 function layerPanel(columns: readonly Column[], index: number, truth: number): Html {
   const shown = columns.map((column) => layerOf(column, index));
   const { name, shape } = shown[0] as LayerActivation;
-  const kind = columns[0]?.layout.layers[index]?.spec.kind;
-  const what = { conv: 'feature maps, before subsampling', subsample: 'feature maps' }[kind as string] ?? 'units';
+  const { spec } = (columns[0] as Column).layout.layers[index] as LayerLayout;
+  const what = kindOf(spec).outputText ?? (shape.height * shape.width > 1 ? 'feature maps' : 'units');
   const title = `${layerText(name)}: ${shapeText(shape)} ${what}`;
   if (!isAlike(columns, index)) {
     return panel(
@@ -66,11 +67,10 @@ function layerPicture(column: Column, index: number, scale: MapScale, truth: num
 ${guess === truth ? target(truth, `the nearest target: ${truth}`) : [target(truth, `the truth's target: ${truth}`), target(guess, `the nearest target: ${guess}`)]}</div>`;
 }
 
-/** The bitmaps with which an RBF head compares its last layer; undefined for other layers. */
+/** The bitmaps with which an RBF head compares the layer before it; undefined for other layers. */
 function targetsOf({ layout }: Column, name: string): readonly (readonly number[])[] | undefined {
   const { head, layers } = layout.spec;
-  if (head.kind !== 'rbf' || layers.at(-1)?.name !== name) return undefined;
-  return (head as RbfHeadSpec).targets;
+  return layers.at(-1)?.name === name ? headOf(head).targets?.(head) : undefined;
 }
 
 function widthOf(shape: Shape): number {

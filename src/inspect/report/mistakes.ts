@@ -1,4 +1,4 @@
-import type { ModelLayout } from '../../shared/model/layout.ts';
+import { headOf } from '../../shared/model/kinds.ts';
 import { count, percent } from '../../shared/util/figures.ts';
 import { imageOf, marginOf } from './columns.ts';
 import type { Column, Mistake, ReportData, TestSet } from './data.ts';
@@ -15,12 +15,11 @@ const COMPARED = 20;
 /** CSS pixels. */
 const WIDTH = 56;
 
-type HeadKind = ModelLayout['spec']['head']['kind'];
-
 /** What stands below a mistake, by which they are in order. */
-const ORDERS: Readonly<Record<HeadKind, string>> = {
-  softmax: 'Below each: the probability of the guess, and by how much its logit is above that of the truth.',
-  rbf: 'Below each: the squared distance from the target of the guess, against that from the target of the truth.',
+const ORDERS = {
+  logits: 'Below each: the probability of the guess, and by how much its logit is above that of the truth.',
+  distances:
+    'Below each: the squared distance from the target of the guess, against that from the target of the truth.',
 };
 
 /** What the snapshots get right and wrong on the test set. */
@@ -56,19 +55,19 @@ function levelOf(images: number): number {
 function mistakesList({ mistakes, title, layout }: Column, test: TestSet): Html {
   const shown = mistakes.slice(0, MAX_MISTAKES);
   const cut = shown.length < mistakes.length ? `; the ${shown.length} worst are shown` : '';
-  const { kind } = layout.spec.head;
-  return html`<p class="note" data-mistakes="${mistakes.length}">${count(mistakes.length)} wrong of ${count(test.labels.length)}${cut}. ${ORDERS[kind]}</p>
+  const { isDistance } = headOf(layout.spec.head);
+  return html`<p class="note" data-mistakes="${mistakes.length}">${count(mistakes.length)} wrong of ${count(test.labels.length)}${cut}. ${ORDERS[isDistance ? 'distances' : 'logits']}</p>
 <ul class="mistakes" aria-label="Mistakes after ${title}">${shown.map(
     (
       mistake,
-    ) => html`<li>${thumbnail(test, mistake.index)}<span>is ${mistake.truth}, said ${mistake.guess}</span><span class="note">${certainty(mistake, kind)}</span></li>
+    ) => html`<li>${thumbnail(test, mistake.index)}<span>is ${mistake.truth}, said ${mistake.guess}</span><span class="note">${certainty(mistake, isDistance)}</span></li>
 `,
   )}</ul>`;
 }
 
-/** How sure a guess is; with the RBF head almost every probability is 1. */
-function certainty(mistake: Mistake, head: HeadKind): string {
-  if (head === 'softmax') return `${percent(mistake.confidence, 1)}, by ${figure(marginOf(mistake))}`;
+/** How sure a guess is; with distances almost every probability is 1. */
+function certainty(mistake: Mistake, isDistance: boolean): string {
+  if (!isDistance) return `${percent(mistake.confidence, 1)}, by ${figure(marginOf(mistake))}`;
   const [guess, truth] = mistake.outputs.map(figure);
   return `${guess} against ${truth}`;
 }

@@ -1,5 +1,7 @@
 import { BITMAP_HEIGHT, BITMAP_WIDTH, DIGIT_BITMAPS } from '../../shared/model/bitmaps.ts';
-import type { LayerLayout, ModelLayout } from '../../shared/model/layout.ts';
+import { headOf, kindOf } from '../../shared/model/kinds.ts';
+import type { LayerLayout } from '../../shared/model/layers/layer.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
 import { count, layerText } from '../../shared/util/figures.ts';
 import type { MapScale } from '../activations/map-picture.ts';
 import { networkDiagram } from './diagram.ts';
@@ -8,13 +10,6 @@ import { chapter, note, panel } from './parts.ts';
 import { colourBar, img, mapsOf } from './pictures.ts';
 import { shapeText } from './text.ts';
 
-const KINDS: Readonly<Record<LayerLayout['spec']['kind'], string>> = {
-  conv: 'convolution',
-  subsample: 'subsampling',
-  dense: 'fully connected',
-  softmax: 'softmax',
-  rbf: 'radial basis functions',
-};
 const BITMAP_SCALE: MapScale = { kind: 'diverging', max: 1 };
 /** SVG units of a cell of the connection table, and of the numbers beside it. */
 const CELL = 22;
@@ -24,9 +19,9 @@ const MARGIN = 22;
 export function networkChapter(layouts: readonly ModelLayout[]): Html {
   const heads = [...new Map(layouts.map((layout) => [layout.spec.head.kind, layout])).values()];
   const titled = (title: string, part: (layout: ModelLayout) => Html): Html[] =>
-    heads.map((layout) => panel(heads.length > 1 ? `${title}, ${KINDS[layout.spec.head.kind]}` : title, part(layout)));
+    heads.map((layout) => panel(heads.length > 1 ? `${title}, ${kindOf(layout.spec.head).text}` : title, part(layout)));
   // The heads differ in nothing before them.
-  const sparse = heads[0]?.layers.filter(({ spec }) => spec.kind === 'conv' && spec.table !== undefined);
+  const sparse = heads[0]?.layers.filter(({ input, inputsOf }) => inputsOf.some(({ length }) => length < input.maps));
   return chapter(
     'network',
     'The network',
@@ -43,7 +38,7 @@ function layerTable({ layers, parameters }: ModelLayout): Html {
 <tr><th scope="col">layer</th><th scope="col">kind</th><th scope="col">output</th><th scope="col" class="number">trainable parameters</th><th scope="col" class="number">connections</th></tr>
 ${layers.map(
   ({ spec, output, parameters: own, connections }) =>
-    html`<tr><th scope="row">${layerText(spec.name)}</th><td>${KINDS[spec.kind]}</td><td>${shapeText(output)}</td><td class="number">${count(own)}</td><td class="number">${count(connections)}</td></tr>
+    html`<tr><th scope="row">${layerText(spec.name)}</th><td>${kindOf(spec).text}</td><td>${shapeText(output)}</td><td class="number">${count(own)}</td><td class="number">${count(connections)}</td></tr>
 `,
 )}<tr class="total"><th scope="row">all</th><td></td><td></td><td class="number">${count(parameters)}</td><td class="number">${count(total)}</td></tr></table></div>`;
 }
@@ -71,7 +66,7 @@ function connectionPanel({ spec, input, inputsOf }: LayerLayout): Html {
 }
 
 function bitmapsPanel(heads: readonly ModelLayout[]): Html {
-  const used = heads.some(({ spec: { head } }) => head.kind === 'rbf')
+  const used = heads.some(({ spec: { head } }) => headOf(head).targets !== undefined)
     ? 'The RBF head measures how far the last layer is from each of them.'
     : 'They are for networks with --head rbf; this one ends in softmax.';
   const shape = { maps: DIGIT_BITMAPS.length, height: BITMAP_HEIGHT, width: BITMAP_WIDTH };

@@ -1,4 +1,4 @@
-import type { Shape } from '../../shared/model/layout.ts';
+import type { Shape } from '../../shared/model/shape.ts';
 import { colourOf, type MapScale, mapsPicture, type Picture, scaleOf } from '../activations/map-picture.ts';
 import { type Html, html } from './html.ts';
 import { pngOf } from './png.ts';

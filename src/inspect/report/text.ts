@@ -1,4 +1,4 @@
-import type { Shape } from '../../shared/model/layout.ts';
+import type { Shape } from '../../shared/model/shape.ts';
 
 /** Three digits that count, with a true minus. */
 export function figure(value: number): string {

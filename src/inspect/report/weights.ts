@@ -1,4 +1,4 @@
-import type { LayerLayout } from '../../shared/model/layout.ts';
+import type { LayerLayout } from '../../shared/model/layers/layer.ts';
 import { layerText } from '../../shared/util/figures.ts';
 import type { MapScale, Picture } from '../activations/map-picture.ts';
 import type { Column } from './data.ts';
@@ -12,7 +12,7 @@ const MARGIN = 24;
 
 /** The kernels of each convolution, a panel each. */
 export function weightsChapter(columns: readonly Column[]): Html {
-  const convs = (columns[0]?.layout.layers ?? []).filter(({ spec }) => spec.kind === 'conv');
+  const convs = (columns[0]?.layout.layers ?? []).filter(({ inputsOf }) => inputsOf.length > 0);
   return chapter('weights', 'Weights', ...convs.map((conv) => kernelsPanel(columns, conv)));
 }
 

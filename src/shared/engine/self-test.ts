@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { initialWeights } from '../model/initialize.ts';
-import { shapeSize } from '../model/layout.ts';
 import { modelOf } from '../model/registry.ts';
+import { shapeSize } from '../model/shape.ts';
 import { PhiloxStream, PURPOSE } from '../util/philox.ts';
 import { littleEndianBytes } from '../util/safetensors.ts';
 import { Sampler } from './sampler.ts';

@@ -1,8 +1,6 @@
 import { PhiloxStream, PURPOSE } from '../util/philox.ts';
-import type { ModelLayout, TensorLayout } from './layout.ts';
-
-/** The coefficient of subsampling layers: the mean of the four inputs. */
-const COEFFICIENT = 0.25;
+import type { TensorLayout } from './layers/layer.ts';
+import type { ModelLayout } from './layout.ts';
 
 /**
  * The weights before the first step, [parameters] in flat order: kernels and dense weights uniform in [-a, a) with
@@ -14,12 +12,12 @@ export function initialWeights(layout: ModelLayout, seed: number, squareRoot: (x
   const weights = new Float32Array(layout.parameters);
   const stream = new PhiloxStream(seed, PURPOSE.initialWeights);
   for (const tensor of layout.tensors) {
-    const { name, offset, size } = tensor;
+    const { offset, size, fanIn, fill } = tensor;
     const values = weights.subarray(offset, offset + size);
     // Every parameter has a random word, used or not: a weight depends on its own offset alone.
     const words = Uint32Array.from(values, () => stream.next());
-    if (tensor.fanIn.length > 0) scaleUniform(words, tensor, squareRoot, values);
-    else if (name.endsWith('.coefficient')) values.fill(COEFFICIENT);
+    if (fanIn.length > 0) scaleUniform(words, tensor, squareRoot, values);
+    else values.fill(fill);
   }
   return weights;
 }

@@ -1,5 +1,6 @@
 import { DIGIT_BITMAPS } from './bitmaps.ts';
-import type { Activation, ModelSpec } from './spec.ts';
+import type { Activation } from './layers/activation.ts';
+import type { ModelSpec } from './spec.ts';
 
 /** LeCun et al. 1998, table I: per map of S2, the maps of C3 that it feeds. */
 const C3_TABLE: readonly (readonly number[])[] = [

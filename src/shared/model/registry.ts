@@ -2,6 +2,7 @@ import type { SampleShape } from '../data/dataset.ts';
 import { ModelError } from '../util/errors.ts';
 import { layoutOf, type ModelLayout } from './layout.ts';
 import { type Head, lenet5 } from './lenet5.ts';
+import { shapeText } from './shape.ts';
 import type { ModelSpec } from './spec.ts';
 
 /** The options of a run that decide its model; a run's config has them. */
@@ -31,14 +32,14 @@ export function modelOf(options: ModelOptions, dataset?: SampleShape & { readonl
 }
 
 function checkFits({ spec, input }: ModelLayout, dataset: SampleShape & { readonly name: string }): void {
-  const expected = shapeText({ ...input, classes: spec.head.classes });
-  const actual = shapeText(dataset);
+  const expected = sampleText({ ...input, classes: spec.head.classes });
+  const actual = sampleText(dataset);
   if (actual === expected) return;
   throw new ModelError(
     `The model ${spec.name} expects ${expected}, but the data set ${dataset.name} has ${actual}. Use a data set of that shape.`,
   );
 }
 
-function shapeText({ maps, height, width, classes }: SampleShape): string {
-  return `images of ${maps}@${height}x${width} in ${classes} classes`;
+function sampleText(shape: SampleShape): string {
+  return `images of ${shapeText(shape)} in ${shape.classes} classes`;
 }

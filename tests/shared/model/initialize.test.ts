@@ -4,7 +4,8 @@ import { endianness } from 'node:os';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { initialWeights } from '#src/shared/model/initialize.js';
-import { layoutOf, type ModelLayout, type TensorLayout } from '#src/shared/model/layout.js';
+import type { TensorLayout } from '#src/shared/model/layers/layer.js';
+import { layoutOf, type ModelLayout } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
 import { PURPOSE, philox } from '#src/shared/util/philox.js';
 

@@ -1,7 +1,9 @@
-import type { LayerLayout } from '#src/shared/model/layout.js';
-import { shapeSize } from '#src/shared/model/layout.js';
-import { type Activation, TANH_AMPLITUDE, TANH_SLOPE } from '#src/shared/model/spec.js';
+import { type Activation, TANH_AMPLITUDE, TANH_SLOPE } from '#src/shared/model/layers/activation.js';
+import type { ModelLayout } from '#src/shared/model/layout.js';
+import { shapeSize } from '#src/shared/model/shape.js';
 import { addAt, at } from './arrays.ts';
+
+type LayerLayout = ModelLayout['layers'][number];
 
 /** What a layer's backward pass starts from; `output` is what its forward pass gave for `input`. */
 export interface LayerPass {

@@ -1,4 +1,5 @@
-import type { ModelLayout, TensorLayout } from '#src/shared/model/layout.js';
+import type { TensorLayout } from '#src/shared/model/layers/layer.js';
+import type { ModelLayout } from '#src/shared/model/layout.js';
 import type { ReferenceSample } from './reference.ts';
 
 /** A stream of uniform numbers in [-1, 1): a 32-bit Weyl sequence mixed by MurmurHash3's finalizer. */

@@ -1,29 +1,17 @@
+import type { GraphValue } from '../../../shared/model/formats/graph.ts';
 import type { AttrValue, GraphDef, NodeDef, TensorShape } from './messages.ts';
 
 /** TensorFlow's type numbers. */
 export const DTYPE = { float: 1, int32: 3, uint8: 4, int64: 9, bool: 10 } as const;
 export type Dtype = keyof typeof DTYPE;
 
-/** The size of the batch, which a graph leaves open. */
-export const ANY = -1;
-
 /** The version of GraphDefs in the last TensorFlow 1.x, which all later ones read. */
 const PRODUCER = 134;
 
-/** A node's output, which is an input of later nodes. */
-export interface Output {
-  /** The name with its scopes: C1/Conv2D. */
-  readonly name: string;
-  readonly dtype: Dtype;
-  readonly shape: readonly number[];
-}
-
 export interface Operation {
   readonly op: string;
-  readonly inputs?: readonly Output[];
+  readonly inputs?: readonly GraphValue[];
   readonly shape: readonly number[];
-  /** The type of the output; float if undefined. */
-  readonly dtype?: Dtype;
   /** Shapes of further outputs, which no node uses. */
   readonly others?: readonly (readonly number[])[];
   readonly attr?: Readonly<Record<string, AttrValue>>;
@@ -33,31 +21,32 @@ export interface Operation {
 export class GraphBuilder {
   readonly #nodes: NodeDef[] = [];
 
-  add(name: string, { op, inputs = [], shape, dtype = 'float', others = [], attr = {} }: Operation): Output {
+  /** @param name with its scopes: C1/Conv2D */
+  add(name: string, { op, inputs = [], shape, others = [], attr = {} }: Operation): GraphValue {
     const shapes = { list: { shape: [shape, ...others].map(shapeOf) } };
     const input = inputs.map((each) => each.name);
     this.#nodes.push({ name, op, input, attr: { ...attr, _output_shapes: shapes } });
-    return { name, dtype, shape };
+    return { name, shape };
   }
 
   /** An input of the graph. */
-  placeholder(name: string, dtype: Dtype, shape: readonly number[]): Output {
+  placeholder(name: string, dtype: Dtype, shape: readonly number[]): GraphValue {
     const attr = { dtype: typeAttr(dtype), shape: { shape: shapeOf(shape) } };
-    return this.add(name, { op: 'Placeholder', shape, dtype, attr });
+    return this.add(name, { op: 'Placeholder', shape, attr });
   }
 
-  variable(name: string, shape: readonly number[]): Output {
+  variable(name: string, shape: readonly number[]): GraphValue {
     const attr = { dtype: typeAttr('float'), shape: { shape: shapeOf(shape) } };
     return this.add(name, { op: 'VariableV2', shape, attr });
   }
 
   /** `values` in row-major order; shape [] for a single one. */
-  constant(name: string, values: Float32Array | Int32Array, shape: readonly number[]): Output {
+  constant(name: string, values: Float32Array | Int32Array, shape: readonly number[]): GraphValue {
     const dtype = values instanceof Float32Array ? 'float' : 'int32';
     // Little-endian, as all supported machines are.
     const tensorContent = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const tensor = { dtype: DTYPE[dtype], tensorShape: shapeOf(shape), tensorContent };
-    return this.add(name, { op: 'Const', shape, dtype, attr: { dtype: typeAttr(dtype), value: { tensor } } });
+    return this.add(name, { op: 'Const', shape, attr: { dtype: typeAttr(dtype), value: { tensor } } });
   }
 
   build(): GraphDef {

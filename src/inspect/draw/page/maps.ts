@@ -1,5 +1,9 @@
-import type { LayerLayout, ModelLayout, Shape } from '../../../shared/model/layout.ts';
-import type { HeadSpec, RbfHeadSpec } from '../../../shared/model/spec.ts';
+import type { Head } from '../../../shared/model/heads/head.ts';
+import { headOf } from '../../../shared/model/kinds.ts';
+import type { LayerLayout } from '../../../shared/model/layers/layer.ts';
+import type { ModelLayout } from '../../../shared/model/layout.ts';
+import type { Shape } from '../../../shared/model/shape.ts';
+import type { HeadSpec } from '../../../shared/model/spec.ts';
 import { layerText } from '../../../shared/util/figures.ts';
 import type { ForwardTrace, LayerActivation } from '../../activations/inspector.ts';
 import { columnsOf, type MapScale, scaleOf } from '../../activations/map-picture.ts';
@@ -11,10 +15,11 @@ export class LayerPanels {
 
   constructor(parent: HTMLElement, { layers, spec }: ModelLayout) {
     const { head } = spec;
+    const targets = headOf(head).targets?.(head);
     this.#panels = layers.map((layer) => {
       if (layer.spec.name === head.name) return new OutputPanel(layer, head);
-      const isCompared = head.kind === 'rbf' && layer.spec.name === spec.layers.at(-1)?.name;
-      return isCompared ? new TargetPanel(layer, head as RbfHeadSpec) : new LayerPanel(layer);
+      const isCompared = layer.spec === spec.layers.at(-1);
+      return targets && isCompared ? new TargetPanel(layer, targets) : new LayerPanel(layer);
     });
     parent.append(...this.#panels.map(({ element }) => element));
   }
@@ -57,13 +62,15 @@ class LayerPanel {
   }
 }
 
+type Targets = ReturnType<NonNullable<Head['targets']>>;
+
 /** The layer that an RBF head compares with its targets, and the nearest of these beside it. */
 class TargetPanel extends LayerPanel {
-  readonly #targets: RbfHeadSpec['targets'];
+  readonly #targets: Targets;
   readonly #target: MapPicture;
   readonly #caption: HTMLElement;
 
-  constructor(layer: LayerLayout, { targets }: RbfHeadSpec) {
+  constructor(layer: LayerLayout, targets: Targets) {
     super(layer);
     this.#targets = targets;
     const canvas = canvasOf('target', 'The nearest target', this.canvas.className);
@@ -96,10 +103,10 @@ class OutputPanel extends LayerPanel {
   readonly #isDistance: boolean;
   readonly #digits: readonly HTMLElement[];
 
-  constructor(layer: LayerLayout, { kind, classes }: HeadSpec) {
+  constructor(layer: LayerLayout, head: HeadSpec) {
     super(layer);
-    this.#isDistance = kind === 'rbf';
-    this.#digits = Array.from({ length: classes }, (_, digit) => {
+    this.#isDistance = headOf(head).isDistance;
+    this.#digits = Array.from({ length: head.classes }, (_, digit) => {
       const item = document.createElement('li');
       item.textContent = String(digit);
       return item;

@@ -1,5 +1,5 @@
 import { figure } from '../../../page/format.ts';
-import { type Shape, shapeSize } from '../../../shared/model/layout.ts';
+import { type Shape, shapeSize } from '../../../shared/model/shape.ts';
 import { type MapScale, mapsPicture } from '../../activations/map-picture.ts';
 import { context } from './element.ts';
 

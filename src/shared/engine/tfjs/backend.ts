@@ -1,7 +1,8 @@
+import type { Tensor } from '../../model/formats/tensorflow.ts';
 import type { ModelLayout } from '../../model/layout.ts';
 import { Stopwatch } from '../../util/stopwatch.ts';
 import type { Backend, LossSum, SampleBatch } from '../backend.ts';
-import type { Tensor, Tfjs } from './api.ts';
+import type { Tfjs } from './api.ts';
 import { decode, oneHot } from './images.ts';
 import { columnsOf, lossesOf, scoresOf } from './model.ts';
 import { putGradient, type TfjsParameter, tfjsParameters, valuesOf } from './weights.ts';

@@ -2,8 +2,8 @@
 // its own, since a broken addon ends the process that loads it. Prints one line; the exit code is 1 if it doesn't work.
 
 import { initialWeights } from '../../model/initialize.ts';
-import { shapeSize } from '../../model/layout.ts';
 import { modelOf } from '../../model/registry.ts';
+import { shapeSize } from '../../model/shape.ts';
 import type { Backend } from '../backend.ts';
 import { KernelBackend } from '../wasm/backend.ts';
 import { compileKernel, instantiateKernel } from '../wasm/exports.ts';

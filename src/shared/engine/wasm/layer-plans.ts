@@ -1,5 +1,11 @@
-import { type LayerLayout, type ModelLayout, shapeSize } from '../../model/layout.ts';
-import type { Activation, ConvSpec, DenseSpec, RbfHeadSpec, SoftmaxHeadSpec } from '../../model/spec.ts';
+import type { RbfHeadSpec } from '../../model/heads/rbf.ts';
+import type { SoftmaxHeadSpec } from '../../model/heads/softmax.ts';
+import type { Activation } from '../../model/layers/activation.ts';
+import type { ConvSpec } from '../../model/layers/conv.ts';
+import type { DenseSpec } from '../../model/layers/dense.ts';
+import type { LayerLayout } from '../../model/layers/layer.ts';
+import type { ModelLayout } from '../../model/layout.ts';
+import { shapeSize } from '../../model/shape.ts';
 import { ModelError } from '../../util/errors.ts';
 import type { KernelMemory } from './memory.ts';
 

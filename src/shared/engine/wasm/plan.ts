@@ -1,5 +1,5 @@
+import type { Activation } from '../../model/layers/activation.ts';
 import type { ModelLayout } from '../../model/layout.ts';
-import type { Activation } from '../../model/spec.ts';
 import { ModelError } from '../../util/errors.ts';
 import { depthOf } from '../tree.ts';
 import {
@@ -77,8 +77,10 @@ export function planKernel(layout: ModelLayout, shardSize: number, memory: Kerne
       denses.push(plan);
       ({ out: x, delta } = plan);
       if (spec.kind === 'dense') activation = spec.activation;
-    } else if (spec.kind === 'subsample') {
-      throw new ModelError(`${spec.name}: the kernel computes a subsample layer only after a conv.`);
+    } else if (spec !== layout.spec.head) {
+      throw new ModelError(
+        `${spec.name}: the kernel computes conv and subsample in pairs, then dense layers, but no ${spec.kind} layer here.`,
+      );
     }
   }
   if (convs.length === 0) throw new ModelError(`${layout.spec.name}: the kernel expects a conv layer first.`);
