@@ -1,72 +1,93 @@
-import type { GraphValue } from '../../../shared/model/formats/graph.ts';
+import type { GraphAttribute, GraphEmitter, GraphType, GraphValue } from '../../../shared/model/formats/graph.ts';
 import type { AttrValue, GraphDef, NodeDef, TensorShape } from './messages.ts';
 
 /** TensorFlow's type numbers. */
-export const DTYPE = { float: 1, int32: 3, uint8: 4, int64: 9, bool: 10 } as const;
-export type Dtype = keyof typeof DTYPE;
+const TYPES: Readonly<Record<GraphType, number>> = { float: 1, int32: 3, uint8: 4, bool: 10 };
 
 /** The version of GraphDefs in the last TensorFlow 1.x, which all later ones read. */
 const PRODUCER = 134;
 
-export interface Operation {
-  readonly op: string;
-  readonly inputs?: readonly GraphValue[];
-  readonly shape: readonly number[];
-  /** Shapes of further outputs, which no node uses. */
-  readonly others?: readonly (readonly number[])[];
-  readonly attr?: Readonly<Record<string, AttrValue>>;
-}
+type Attributes = Readonly<Record<string, GraphAttribute>>;
 
 /** Nodes of a graph in the order in which they are added. The parts of a name before a slash are the scopes that TensorBoard folds. */
-export class GraphBuilder {
-  readonly #nodes: NodeDef[] = [];
+export class GraphBuilder implements GraphEmitter {
+  readonly #nodes: NodeDef[];
+  readonly #scope: string;
 
-  /** @param name with its scopes: C1/Conv2D */
-  add(name: string, { op, inputs = [], shape, others = [], attr = {} }: Operation): GraphValue {
-    const shapes = { list: { shape: [shape, ...others].map(shapeOf) } };
-    const input = inputs.map((each) => each.name);
-    this.#nodes.push({ name, op, input, attr: { ...attr, _output_shapes: shapes } });
-    return { name, shape };
+  constructor(scope = '', nodes: NodeDef[] = []) {
+    this.#nodes = nodes;
+    this.#scope = scope;
+  }
+
+  /** Adds to the same graph, below a scope. */
+  within(scope: string): GraphBuilder {
+    return new GraphBuilder(`${this.#scope}${scope}/`, this.#nodes);
+  }
+
+  /** @param others shapes of further outputs, which no node uses */
+  add(
+    name: string,
+    inputs: readonly GraphValue[],
+    shape: readonly number[],
+    attributes: Attributes = {},
+    { op = name.slice(name.lastIndexOf('/') + 1), others = [] as readonly (readonly number[])[] } = {},
+  ): GraphValue {
+    return this.#add(name, op, inputs, [shape, ...others], attrsOf({ T: { type: 'float' }, ...attributes }));
+  }
+
+  cast(name: string, x: GraphValue, from: GraphType, to: GraphType): GraphValue {
+    return this.#add(name, 'Cast', [x], [x.shape], attrsOf({ SrcT: { type: from }, DstT: { type: to } }));
   }
 
   /** An input of the graph. */
-  placeholder(name: string, dtype: Dtype, shape: readonly number[]): GraphValue {
-    const attr = { dtype: typeAttr(dtype), shape: { shape: shapeOf(shape) } };
-    return this.add(name, { op: 'Placeholder', shape, attr });
+  placeholder(name: string, type: GraphType, shape: readonly number[]): GraphValue {
+    return this.#add(name, 'Placeholder', [], [shape], {
+      ...attrsOf({ dtype: { type } }),
+      shape: { shape: shapeOf(shape) },
+    });
   }
 
   variable(name: string, shape: readonly number[]): GraphValue {
-    const attr = { dtype: typeAttr('float'), shape: { shape: shapeOf(shape) } };
-    return this.add(name, { op: 'VariableV2', shape, attr });
+    return this.#add(name, 'VariableV2', [], [shape], {
+      ...attrsOf({ dtype: { type: 'float' } }),
+      shape: { shape: shapeOf(shape) },
+    });
   }
 
-  /** `values` in row-major order; shape [] for a single one. */
   constant(name: string, values: Float32Array | Int32Array, shape: readonly number[]): GraphValue {
-    const dtype = values instanceof Float32Array ? 'float' : 'int32';
+    const type = values instanceof Float32Array ? 'float' : 'int32';
     // Little-endian, as all supported machines are.
     const tensorContent = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    const tensor = { dtype: DTYPE[dtype], tensorShape: shapeOf(shape), tensorContent };
-    return this.add(name, { op: 'Const', shape, attr: { dtype: typeAttr(dtype), value: { tensor } } });
+    const tensor = { dtype: TYPES[type], tensorShape: shapeOf(shape), tensorContent };
+    return this.#add(name, 'Const', [], [shape], { ...attrsOf({ dtype: { type } }), value: { tensor } });
   }
 
   build(): GraphDef {
     return { node: this.#nodes, versions: { producer: PRODUCER } };
   }
+
+  #add(
+    below: string,
+    op: string,
+    inputs: readonly GraphValue[],
+    shapes: readonly (readonly number[])[],
+    attr: Readonly<Record<string, AttrValue>>,
+  ): GraphValue {
+    const name = `${this.#scope}${below}`;
+    const input = inputs.map((each) => each.name);
+    this.#nodes.push({ name, op, input, attr: { ...attr, _output_shapes: { list: { shape: shapes.map(shapeOf) } } } });
+    return { name, shape: shapes[0] as readonly number[] };
+  }
 }
 
-export function typeAttr(dtype: Dtype): AttrValue {
-  return { type: DTYPE[dtype] };
+function attrsOf(attributes: Attributes): Record<string, AttrValue> {
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, attrOf(value)]));
 }
 
-/** The attribute of operations on floats. */
-export const FLOAT = { T: typeAttr('float') };
-
-export function textAttr(text: string): AttrValue {
-  return { s: Buffer.from(text) };
-}
-
-export function numbersAttr(i: readonly number[]): AttrValue {
-  return { list: { i } };
+function attrOf(value: GraphAttribute): AttrValue {
+  if (typeof value === 'boolean') return { b: value };
+  if (typeof value === 'string') return { s: Buffer.from(value) };
+  return 'type' in value ? { type: TYPES[value.type] } : { list: { i: value } };
 }
 
 function shapeOf(sizes: readonly number[]): TensorShape {

@@ -6,7 +6,9 @@ export interface GraphValue {
   readonly shape: readonly number[];
 }
 
-export type GraphAttribute = boolean | string | readonly number[] | { readonly type: 'int32' };
+export type GraphType = 'float' | 'int32' | 'uint8' | 'bool';
+
+export type GraphAttribute = boolean | string | readonly number[] | { readonly type: GraphType };
 
 /** Takes the nodes of one layer: TensorFlow's operations on floats. */
 export interface GraphEmitter {
