@@ -64,6 +64,7 @@ export async function withRun<T>(
       const begun = await (resumed === undefined ? start(initial, starting) : continueRun(resumed, starting));
       // The directory has another name if another run took that one in the same second.
       registry.setDefaultLabels({ run: begun.manifest.name });
+      feed?.rename(begun.manifest.name);
       return await use({ ...inputs, job, directory, start: begun, registry, metrics, feed, http, observer, print });
     } finally {
       await directory.close();

@@ -32,6 +32,9 @@ export interface VerifyOptions {
  */
 export async function verify(options: VerifyOptions): Promise<Verification & { readonly workers: number }> {
   const { run, spans, data, env, print, show } = options;
+  if (options.workers !== undefined && options.workers < 1) {
+    throw new UsageError(`--workers: expected at least 1 to compute steps again, but got ${options.workers}.`);
+  }
   const manifest = await readManifest(run);
   refuseOtherNumerics(run, manifest);
   const memory = new SharedMemory();

@@ -39,7 +39,7 @@ export type RunHeading = Pick<
 /** A run's history for pages, which receive what is new as it comes; in bounded memory. */
 export class LiveFeed implements StepObserver {
   readonly clients = new EventStreamClients();
-  readonly #heading: RunHeading;
+  #heading: RunHeading;
   readonly #history = new History();
   readonly #nodes = new Map<string, Node>();
   readonly #timers: readonly NodeJS.Timeout[];
@@ -54,6 +54,11 @@ export class LiveFeed implements StepObserver {
     this.#heading = heading;
     this.#timers = [setInterval(() => this.#sendSteps(), STEPS_MS), setInterval(() => this.#sendStatus(), STATUS_MS)];
     for (const timer of this.#timers) timer.unref();
+  }
+
+  /** Changes the run's name, which is final once its directory is made. */
+  rename(name: string): void {
+    this.#heading = { ...this.#heading, name };
   }
 
   /** Adds the steps of earlier attempts. Connected pages start anew with them. */
