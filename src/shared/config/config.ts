@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
+import { optimizerOf } from '../engine/optimizers/registry.ts';
 import { UsageError } from '../util/errors.ts';
 import { callerPath } from '../util/paths.ts';
 import { flagOf, notesOf, OPTION_KEYS, type OptionKey, trainSchema } from './schema.ts';
@@ -122,7 +123,7 @@ function decide(options: Options, env: Sources['env']): TrainConfig {
     // More workers than shards would have nothing to do.
     workers: options.workers === 'auto' ? Math.min(availableParallelism(), shards) : options.workers,
     warmup: options.warmup ?? Math.min(200, Math.floor(options.iterations / 5)),
-    weightDecay: options.weightDecay ?? (options.optimizer === 'adamw' ? 0.01 : 0),
+    weightDecay: options.weightDecay ?? optimizerOf(options.optimizer).defaultWeightDecay,
     ...(out === undefined ? {} : { out: callerPath(out, env) }),
     ...(data === undefined ? {} : { data: data === SYNTHETIC ? data : callerPath(data, env) }),
     ...(init === undefined ? {} : { init: callerPath(init, env) }),
