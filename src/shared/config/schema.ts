@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { namedSetsText } from '../data/registry.ts';
 import type { NumberOption } from '../engine/optimizers/kind.ts';
 import {
   defaultWeightDecayText,
@@ -13,6 +14,7 @@ import { type OptionNotes, optionNotes } from './option-notes.ts';
 // The kernel counts steps in 32 bits, and a sample's position (step times batch) must stay below 2^53.
 const MAX_STEPS = 2 ** 32 - 1;
 const MAX_BATCH = 65_536;
+const DATA_HELP = `folder with the four MNIST files, or ${namedSetsText()}`;
 // Far beyond any use; it keeps values representable in float32, where the kernel uses them.
 const MAX_RATE = 1e6;
 
@@ -185,7 +187,7 @@ export const trainSchema = z.strictObject({
   }),
   data: z.string().min(1).optional().register(optionNotes, {
     group: 'data',
-    help: 'folder with the four MNIST files, or synthetic for synthetic digits',
+    help: DATA_HELP,
     value: 'dir',
     fallback: "$MNIST_DIR, then the user's cache",
   }),
