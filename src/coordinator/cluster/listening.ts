@@ -5,9 +5,13 @@ import type { Dataset } from '../../shared/data/dataset.ts';
 import { partsOf } from '../../shared/data/parts.ts';
 import { selfTest } from '../../shared/engine/self-test.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
-import { UsageError } from '../../shared/util/errors.ts';
+import { ListenError, UsageError } from '../../shared/util/errors.ts';
 import { isLoopback } from '../../shared/util/loopback.ts';
 import { readToken, type Token } from '../../shared/util/token.ts';
+import { maxBytesFromNode } from '../../shared/wire/frames.ts';
+import { SEAL_BYTES } from '../../shared/wire/seal.ts';
+import type { TransportServer } from '../../shared/wire/transport.ts';
+import { listenForWebSockets } from '../../shared/wire/ws-transport.ts';
 import { CHUNK_SIZE } from '../../worker/pool/setup.ts';
 import type { RunEvent } from '../train/observer.ts';
 import type { Cluster } from './cluster.ts';
@@ -76,18 +80,8 @@ export interface HubOptions {
 }
 
 /** Begins to listen for nodes. @throws ListenError if the address can't be bound */
-export function openHub({
-  listening,
-  cluster,
-  config,
-  dataset,
-  parameters,
-  run,
-  onEvent,
-  onReady,
-  onForget,
-}: HubOptions): Promise<Hub> {
-  const { head, rbfJ, batch, shardSize, seed, augment } = config;
+export async function openHub(options: HubOptions): Promise<Hub> {
+  const { listening, cluster, dataset, onEvent, onReady, onForget } = options;
   // One copy of the whole set for all nodes, made when the first node needs it.
   let parts: readonly Uint8Array[] | undefined;
   const dataParts = (): readonly Uint8Array[] => {
@@ -96,24 +90,13 @@ export function openHub({
   };
   const notice = (node: string, message: string, level: 'info' | 'warn' = 'info'): void =>
     onEvent({ kind: 'notice', level, node, message });
-  return Hub.listen({
-    ...listening,
+  const welcome = welcomeOf(options);
+  return new Hub({
+    server: await listen(listening, maxBytesFromNode(welcome) + SEAL_BYTES),
+    token: listening.token,
     cluster,
     onForget,
-    run: {
-      welcome: {
-        run,
-        config: { head, rbfJ, batch, shardSize, seed, augment },
-        dataset: dataset.sha256,
-        samples: dataset.train.count,
-        testSamples: dataset.test.count,
-        chunkSize: CHUNK_SIZE,
-        parameters,
-      },
-      numerics: numericsDigest(),
-      selfTest: selfTest().sha256,
-      dataParts,
-    },
+    run: { welcome, numerics: numericsDigest(), selfTest: selfTest().sha256, dataParts },
     onJoin: (info) => {
       const { name, threads } = info;
       onReady(info);
@@ -135,6 +118,32 @@ export function openHub({
         message: `An internal error ended the connection of a node: ${stack}`,
       }),
   });
+}
+
+/** What every node is told of the run. */
+function welcomeOf({ config, dataset, parameters, run }: HubOptions) {
+  const { head, rbfJ, batch, shardSize, seed, augment } = config;
+  return {
+    run,
+    config: { head, rbfJ, batch, shardSize, seed, augment },
+    dataset: dataset.sha256,
+    samples: dataset.train.count,
+    testSamples: dataset.test.count,
+    chunkSize: CHUNK_SIZE,
+    parameters,
+  };
+}
+
+/** @param maxFrameBytes the longest frame of a peer that has proved itself. @throws ListenError if the address can't be bound */
+async function listen({ host, port, tls }: Listening, maxFrameBytes: number): Promise<TransportServer> {
+  try {
+    return await listenForWebSockets({ host, port, tls, maxFrameBytes });
+  } catch (error) {
+    throw new ListenError(
+      `--listen: ${host}:${port} can't be bound: ${(error as Error).message}. Name another address, or port 0 for any free one.`,
+      { cause: error },
+    );
+  }
 }
 
 function addressOf(listen: string): { host: string; port: number } {

@@ -7,7 +7,7 @@ import { decodeFromNode, encode } from '#src/shared/wire/frames.js';
 import { Link } from '#src/shared/wire/link.js';
 import type { CoordinatorMessage, FromCoordinator, FromNode } from '#src/shared/wire/messages.js';
 import { handshakeAsCoordinator } from '#src/shared/wire/perform-handshake.js';
-import { listenForWebSockets } from '#src/shared/wire/ws-transport.js';
+import { connectWebSocket, listenForWebSockets } from '#src/shared/wire/ws-transport.js';
 import type { Compute } from '#src/worker/node/compute.js';
 import { type SessionOptions, takePart } from '#src/worker/node/session.js';
 
@@ -53,8 +53,9 @@ async function coordinator(t: TestContext, answer: Answer): Promise<string> {
 
 function optionsOf(url: string, prepare: SessionOptions['prepare']): SessionOptions {
   const { signal: leave } = new AbortController();
-  const node = { token: undefined, ca: undefined, identity: randomUUID(), name: 'host', threads: 1 };
-  return { ...node, url, prepare, onReady: () => {}, leave };
+  const node = { token: undefined, identity: randomUUID(), name: 'host', threads: 1 };
+  const connect = (maxFrameBytes: number) => connectWebSocket(url, { ca: undefined, maxFrameBytes });
+  return { ...node, connect, prepare, onReady: () => {}, leave };
 }
 
 /** What computes with version 3 of the weights, and tells for which steps. */
