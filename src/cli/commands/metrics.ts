@@ -1,7 +1,6 @@
 // lockstep metrics runs/first --openmetrics --out first.om       every single step of a run, for Prometheus
 // promtool tsdb create-blocks-from openmetrics first.om data/
-import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { openMetricsOf } from '../../coordinator/observe/prometheus/openmetrics.ts';
@@ -10,6 +9,7 @@ import { readManifest } from '../../coordinator/run/manifest.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
 import { RunDirectoryError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
+import { replaceFile } from '../../shared/util/replace-file.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 
 /**
@@ -49,12 +49,9 @@ async function write(text: AsyncIterable<string>, file: string): Promise<void> {
       `--out ${shownPath(file)}: expected a new or existing file. To print the text, leave out --out.`,
     );
   }
-  const part = `${file}.tmp`;
   try {
-    await pipeline(Readable.from(text), createWriteStream(part));
-    await rename(part, file);
+    await replaceFile(file, text);
   } catch (error) {
-    await rm(part, { force: true });
     if (error instanceof RunDirectoryError) throw error;
     throw new UsageError(`--out ${shownPath(file)}: it can't be written: ${(error as Error).message}.`, {
       cause: error,

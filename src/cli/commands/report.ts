@@ -1,7 +1,6 @@
 // lockstep report                                   the newest run's first and last snapshots
 // lockstep report runs/first --steps 100,10000 --image 7
 // lockstep report runs/short runs/long --out comparison.html
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { recordedData } from '../../coordinator/run/list.ts';
 import type { Column, ReportRun } from '../../inspect/report/data.ts';
@@ -15,6 +14,7 @@ import { SYNTHETIC_SHA256 } from '../../shared/data/synthetic.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { count } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
+import { readPlainFile } from '../../shared/util/plain-file.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { version } from '../../shared/util/version.ts';
@@ -27,6 +27,8 @@ interface Flags {
 }
 
 const REPORT = 'report.html';
+/** The reports of several runs have some ten megabytes. */
+const MAX_REPORT_BYTES = 1 << 28;
 /** The first test image of this digit is shown if none is chosen. */
 const DEFAULT_DIGIT = 7;
 
@@ -112,7 +114,7 @@ function imageIndex(text: string | undefined, { test }: Dataset): number {
 
 /** @throws UsageError if another file than a report would be overwritten */
 async function refuseOthers(file: string): Promise<void> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readPlainFile(file, MAX_REPORT_BYTES).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw new UsageError(`--out: ${file} can't be used (${error.message}). Name another file.`, { cause: error });
   });

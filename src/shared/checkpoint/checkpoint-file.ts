@@ -43,7 +43,7 @@ export async function writeCheckpoint(
 ): Promise<string> {
   const path = join(folder, checkpointName(step));
   try {
-    await replaceFile(path, bytes, files);
+    await replaceFile(path, bytes, { files });
   } catch (error) {
     const { message } = error as Error;
     throw new CheckpointError(
