@@ -255,6 +255,14 @@ describe('lockstep train --metrics-host', () => {
     assert.equal(existsSync(out), false);
   });
 
+  test('refuses to send the token unencrypted, unless that is wanted', () => {
+    for (const command of [flags, ['dashboard']]) {
+      const { status, stderr } = lockstep([...command, '--metrics-host', '0.0.0.0', '--metrics-token-file', file]);
+      assert.match(stderr, /has no TLS, so anybody on the network path can read the token.*--plaintext/);
+      assert.deepEqual([status, existsSync(out)], [2, false]);
+    }
+  });
+
   for (const [name, args, env] of [
     ['a file', ['--metrics-token-file', file], {}],
     ['the environment', [], { LOCKSTEP_METRICS_TOKEN: text }],
@@ -262,7 +270,18 @@ describe('lockstep train --metrics-host', () => {
     test(`takes the token from ${name}, and leaves it nowhere`, async (t) => {
       const run = `${out}-${name.replace(' ', '-')}`;
       const program = startLockstep(
-        [...flags, '--iterations', '100000', '--json', '--metrics-host', '0.0.0.0', ...args, '--out', run],
+        [
+          ...flags,
+          '--iterations',
+          '100000',
+          '--json',
+          '--metrics-host',
+          '0.0.0.0',
+          '--plaintext',
+          ...args,
+          '--out',
+          run,
+        ],
         env,
       );
       t.after(() => program.signal('SIGKILL'));
