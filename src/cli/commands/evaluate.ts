@@ -4,12 +4,17 @@ import { datasetText } from '../../shared/data/dataset-text.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { print } from '../print.ts';
 
-/** `lockstep evaluate [CHECKPOINT]`: classifies the test set by a checkpoint's weights. @returns the exit code */
+/** `lockstep evaluate [CHECKPOINT]`: classifies the test set by a checkpoint's weights. @returns the exit code: 1 if they aren't finite */
 export async function evaluate(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { backend, data, json } = resolveReadConfig({ flags, env: process.env });
   const report = await evaluateCheckpoint({ checkpoint: path, data, backend, env: process.env, print });
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
-  return 0;
+  if (report.notFinite === undefined) return 0;
+  print(
+    `The weights of ${shownPath(report.checkpoint)}, or their loss, aren't finite: these figures mean nothing. ` +
+      'Use a checkpoint from before they overflowed.',
+  );
+  return 1;
 }
 
 function reportText(report: EvaluationReport): string {
