@@ -13,7 +13,7 @@ import { sha256 } from '../../shared/data/digest.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { version } from '../../shared/util/version.ts';
-import { print } from '../print.ts';
+import { print, printJson, printLines } from '../print.ts';
 
 export interface ExportFlags {
   readonly format: 'onnx' | 'tfjs' | 'safetensors';
@@ -58,7 +58,8 @@ export async function exportNetwork(path: string | undefined, flags: ExportFlags
     weightsSha256: weightsSha256(weights),
     trainedOn: metadata.trainedOn,
   };
-  process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
+  if (json) printJson(report);
+  else printLines(reportText(report));
   return 0;
 }
 
@@ -76,13 +77,12 @@ function filesOf(format: ExportFlags['format'], network: Network, out: string): 
   }
 }
 
-function reportText({ files, checkpoint, step, head, weightsSha256, trainedOn }: Report): string {
+function reportText({ files, checkpoint, step, head, weightsSha256, trainedOn }: Report): string[] {
   return [
     `checkpoint  ${shownPath(checkpoint)}`,
     `step        ${step}, head ${head}`,
     ...(trainedOn === undefined ? [] : [`data        ${trainedOn}`]),
     `weights     sha256 ${weightsSha256}`,
     ...files.map(({ file, bytes }) => `wrote       ${shownPath(file)} (${(bytes / 1000).toFixed(0)} KB)`),
-    '',
-  ].join('\n');
+  ];
 }

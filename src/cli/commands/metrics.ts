@@ -11,6 +11,7 @@ import { RunDirectoryError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
+import { print } from '../print.ts';
 
 /**
  * `lockstep metrics [RUN] --openmetrics`: writes every step as time series. It only reads the run, which may be running.
@@ -26,12 +27,12 @@ export async function metrics(path: string | undefined, flags: Readonly<Record<s
   const named = path === undefined ? undefined : callerPath(path, process.env);
   const run = await findRun(named, callerPath('runs', process.env));
   const text = openMetricsOf(run, await readManifest(run));
-  if (out === undefined) await print(text);
+  if (out === undefined) await printAll(text);
   else await write(text, callerPath(String(out), process.env));
   return 0;
 }
 
-async function print(text: AsyncIterable<string>): Promise<void> {
+async function printAll(text: AsyncIterable<string>): Promise<void> {
   try {
     await pipeline(Readable.from(text), process.stdout, { end: false });
   } catch (error) {
@@ -57,5 +58,5 @@ async function write(text: AsyncIterable<string>, file: string): Promise<void> {
       cause: error,
     });
   }
-  process.stderr.write(`Wrote ${shownPath(file)}.\n`);
+  print(`Wrote ${shownPath(file)}.`);
 }

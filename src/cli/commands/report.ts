@@ -18,7 +18,7 @@ import { readPlainFile } from '../../shared/util/plain-file.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { version } from '../../shared/util/version.ts';
-import { print } from '../print.ts';
+import { print, printJson, printLines } from '../print.ts';
 
 interface Flags {
   readonly steps?: string;
@@ -67,9 +67,8 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
     image: imageIndex(image, dataset),
   });
   await write(file, page);
-  process.stdout.write(
-    json ? `${JSON.stringify(resultOf(file, page, dataset.name, columns))}\n` : `${shownPath(file)}\n`,
-  );
+  if (json) printJson(resultOf(file, page, dataset.name, columns));
+  else printLines([shownPath(file)]);
   return 0;
 }
 

@@ -5,6 +5,7 @@ import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config/confi
 import { OPTION_KEYS, type OptionKey, trainSchema } from '../../shared/config/schema.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { readPlainFile } from '../../shared/util/plain-file.ts';
+import { printable } from '../../shared/util/printable.ts';
 import { version } from '../../shared/util/version.ts';
 import { commit } from './commit.ts';
 import { MANIFEST, manifestFile } from './files.ts';
@@ -113,10 +114,11 @@ export interface Ending {
 }
 
 /** The manifest of a run at the end of an attempt. */
-export function ended(manifest: Manifest, { steps, ...ending }: Ending): Manifest {
+export function ended(manifest: Manifest, { steps, failure, ...ending }: Ending): Manifest {
   const at = new Date().toISOString();
   const attempts = manifest.attempts.with(-1, { ...(manifest.attempts.at(-1) as Attempt), ended: at, steps });
-  return { ...manifest, ...ending, ended: at, attempts };
+  const told = failure === undefined ? {} : { failure: printable(failure) };
+  return { ...manifest, ...ending, ...told, ended: at, attempts };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { SYNTHETIC } from '../config/config.ts';
 import { DatasetError } from '../util/errors.ts';
+import { printable } from '../util/printable.ts';
 import { shownPath } from '../util/shown-path.ts';
 import { enterCache } from './cache.ts';
 import { cacheFolder, resolveDataFolder } from './data-folder.ts';
@@ -151,5 +152,5 @@ function showOnTerminal(text: string): void {
   // A pseudo-terminal without a size has 0 columns.
   const width = columns || USUAL_COLUMNS;
   // A line as wide as the terminal would wrap, and its first half would stay.
-  if (isTTY) process.stderr.write(`\r\u001b[K${text.slice(0, width - 1)}`);
+  if (isTTY) process.stderr.write(`\r\u001b[K${printable(text).slice(0, width - 1)}`);
 }
