@@ -28,7 +28,7 @@ export async function metricsAddressOf(
   const token = await readToken({ file, env, variable: TOKEN_VARIABLE });
   if (token === undefined && !isLoopback(host)) {
     throw new UsageError(
-      `${flagOf('metricsHost')} ${host}: anybody who reaches it could read the metrics. Make a token by \`lockstep token > token\` ` +
+      `${flagOf('metricsHost')} ${host}: anybody who reaches it could read the metrics. Make a token by \`lockstep token --out token\` ` +
         `and give it by ${flagOf('metricsTokenFile')} or $${TOKEN_VARIABLE}, or stay on 127.0.0.1.`,
     );
   }
