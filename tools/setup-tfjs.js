@@ -1,14 +1,15 @@
 // npm run setup:tfjs       makes the tfjs backend work: native TensorFlow for @tensorflow/tfjs-node
 //
-// Does nothing but its self-test where all is in place. Otherwise: the package's own installer; where that fails, libtensorflow
-// from the Python wheel and an addon compiled here. An interrupted call leaves nothing that a later one, or a run, would take
-// for a whole one.
+// If everything is in place, it runs the self-test only. Otherwise it takes libtensorflow from the Python wheel, whose digest is
+// pinned, and compiles the addon here; if that fails, it runs the package's own installer. An interrupted call leaves nothing that
+// a later one, or a run, would take for complete.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from './build.js';
 import { run, stopAll } from './tfjs/run.js';
+import { firstThatWorks, waysFor } from './tfjs/ways.js';
 import { placeLibraries, wheelOf } from './tfjs/wheel.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -28,10 +29,12 @@ async function setup() {
   const original = readFileSync(manifest);
   clean(folder);
   try {
-    if (!(await installed(folder))) await fromWheel(folder);
-  } catch (error) {
-    clean(folder);
-    throw error;
+    const wheel = wheelOf();
+    const steps = { wheel: () => fromWheel(folder, wheel), vendor: fromVendor };
+    await firstThatWorks(waysFor(wheel), steps, (way, { message }) => {
+      say(`${way}: ${message}`);
+      clean(folder);
+    });
   } finally {
     for (const name of scratchFolders(folder)) rmSync(join(folder, name), { recursive: true, force: true });
     // The installer writes into it, and where it fails doesn't put it back.
@@ -39,40 +42,31 @@ async function setup() {
   }
 }
 
-/** The package's own way. */
-async function installed(folder) {
-  say(`1. the package's own installer: libtensorflow and a prebuilt addon from its vendor`);
-  try {
-    await rebuild({ seconds: INSTALLER_SECONDS });
-    if (await passesSelfTest()) return true;
-    say("the installer's files don't work here");
-  } catch (error) {
-    say(`it failed (${error.message})`);
-  }
-  clean(folder);
-  return false;
-}
-
-async function fromWheel(folder) {
-  const wheel = wheelOf();
-  if (wheel === undefined) {
-    throw new Error(`There is no wheel to take libtensorflow from on ${process.platform} ${process.arch}.`);
-  }
-  say('2. libtensorflow from its Python wheel; it takes python3 with pip, make and a C++ compiler');
+/** Libraries whose bytes are checked, and an addon that is compiled here. */
+async function fromWheel(folder, wheel) {
+  say('libtensorflow from its Python wheel; it takes python3 with pip, make and a C++ compiler');
   const scratch = mkdtempSync(join(folder, SCRATCH));
   await placeLibraries({ wheel, scratch, deps: join(folder, 'deps'), say });
   say('compiling the addon');
-  await rebuild({ seconds: INSTALLER_SECONDS });
+  // Otherwise the install script would fetch a prebuilt addon, which nothing checks.
+  await rebuild({ npm_config_build_from_source: 'true' });
   if (!(await passesSelfTest())) throw new Error('The self-test failed; what it says is above.');
 }
 
+/** The package's own way. */
+async function fromVendor() {
+  say("the package's own installer: libtensorflow and a prebuilt addon from its vendor, whose bytes nothing checks");
+  await rebuild();
+  if (!(await passesSelfTest())) throw new Error("The installer's files don't work here.");
+}
+
 /** Runs the package's install script, which .npmrc forbids otherwise. */
-async function rebuild({ seconds }) {
+async function rebuild(more = {}) {
   const nodedir = headersFolder();
   await run('npm', ['rebuild', PACKAGE, '--ignore-scripts=false', '--foreground-scripts'], {
     cwd: root,
-    env: { ...process.env, ...(nodedir === undefined ? {} : { npm_config_nodedir: nodedir }) },
-    seconds,
+    env: { ...process.env, ...(nodedir === undefined ? {} : { npm_config_nodedir: nodedir }), ...more },
+    seconds: INSTALLER_SECONDS,
   });
 }
 

@@ -6,6 +6,7 @@ import { type Done, examples } from './definitions/options.ts';
 import { addRunCommands } from './definitions/runs.ts';
 import { addTrainingCommands } from './definitions/training.ts';
 import { refuseSwallowedFlags } from './npm-flags.ts';
+import { print } from './print.ts';
 import { reportFailure } from './terminal/failure.ts';
 
 const BAD_USAGE = 2;
@@ -46,17 +47,14 @@ function lockstep(done: Done): Command {
 }
 
 function exitCodeOf(error: unknown, args: readonly string[]): number {
-  const write = (line: string): void => {
-    process.stderr.write(`${line}\n`);
-  };
   if (!(error instanceof CommanderError)) {
-    return reportFailure(error, { debug: process.env.LOCKSTEP_DEBUG === '1', write });
+    return reportFailure(error, { debug: process.env.LOCKSTEP_DEBUG === '1', write: print });
   }
   // Help and the version come this way too, with 0; commander has already written its message.
   if (error.exitCode === 0) return 0;
   if (error.code === 'commander.excessArguments') {
     const meant = args[0] === 'train' ? 'npm start -- --iterations 5' : `npm run lockstep -- ${args[0]} --json`;
-    write(`npm passes on only the flags behind \`--\`: ${meant}`);
+    print(`npm passes on only the flags behind \`--\`: ${meant}`);
   }
   return BAD_USAGE;
 }

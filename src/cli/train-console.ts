@@ -2,6 +2,7 @@ import type { Summary } from '../coordinator/run/summary.ts';
 import type { EvaluationRecord, RunEvent, StepObserver, StepRecord } from '../coordinator/train/observer.ts';
 import type { RunObserver, RunStarted } from '../library/observer.ts';
 import type { TrainConfig } from '../shared/config/config.ts';
+import { printJson } from './print.ts';
 import { progressOf } from './progress/progress.ts';
 import { announcement, summaryText } from './run-texts.ts';
 import type { Terminal } from './terminal/terminal.ts';
@@ -51,7 +52,7 @@ export class TrainConsole implements RunObserver {
     const { run: path, ...figures } = result;
     this.#terminal.print(first, { ...figures, path });
     for (const line of others) this.#terminal.print(line);
-    if (config.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    if (config.json) printJson(result);
   }
 
   async close(): Promise<void> {

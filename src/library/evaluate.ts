@@ -37,6 +37,8 @@ export interface EvaluationReport {
   readonly testLoss: number;
   /** [true class][predicted class]: number of test images. */
   readonly confusion: readonly (readonly number[])[];
+  /** Only there if a weight or the loss isn't finite: the figures mean nothing then. */
+  readonly notFinite?: true;
 }
 
 /**
@@ -60,6 +62,7 @@ export async function evaluate({
   const { lossSum, predictions } = await classify(dataset.test, { backend, layout }, weights);
   const confusion = confusionOf(dataset.test.labels, predictions, dataset.classes);
   const correct = confusion.reduce((sum, row, truth) => sum + (row[truth] as number), 0);
+  const areFinite = Number.isFinite(lossSum) && weights.every(Number.isFinite);
   return {
     checkpoint: checkpoint.file,
     step: checkpoint.step,
@@ -68,6 +71,7 @@ export async function evaluate({
     testAccuracy: correct / dataset.test.count,
     testLoss: lossSum / dataset.test.count,
     confusion,
+    ...(areFinite ? {} : { notFinite: true as const }),
   };
 }
 

@@ -11,6 +11,7 @@ import type { Dataset } from '../shared/data/dataset.ts';
 import { openDataset } from '../shared/data/open.ts';
 import { prepareTfjs } from '../shared/engine/tfjs/load.ts';
 import { SharedMemory } from '../shared/engine/wasm/memory.ts';
+import { warnOfReaders } from '../shared/util/token.ts';
 import { printer, type RunObserver } from './observer.ts';
 
 /** A training to carry out: a resolved configuration and, if it continues a run, that run. */
@@ -57,6 +58,8 @@ export async function readInputs(job: TrainingJob, observer: Required<RunObserve
   const print = printer(observer);
   const lacking = resumed && notTakenText(resumed);
   if (lacking !== undefined) print(lacking);
+  const { tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile } = config;
+  await warnOfReaders([tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile], print);
   const listening = await listeningOf(config, env);
   const remoteWrite = await remoteWriteOf(config, env);
   const address = await metricsAddressOf(job, env);

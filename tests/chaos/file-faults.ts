@@ -40,6 +40,11 @@ function observe(owner: object, name: string, describe: (args: readonly unknown[
   };
 }
 
+/** Temporary files have random names. */
+function shownName(path: unknown): string {
+  return basename(String(path)).replace(/\.[0-9a-f]{16}\.tmp$/, '.tmp');
+}
+
 const names = new WeakMap<object, string>();
 
 function nameOf(handle: unknown): string {
@@ -70,11 +75,11 @@ if (isMainThread) {
   const open = files.open;
   files.open = async (path, ...rest) => {
     const handle = await open(path, ...rest);
-    names.set(handle, basename(String(path)));
+    names.set(handle, shownName(path));
     return handle;
   };
   for (const name of ['rename', 'link', 'rm', 'unlink', 'mkdir', 'writeFile']) {
-    observe(files, name, ([path]) => basename(String(path)));
+    observe(files, name, ([path]) => shownName(path));
   }
   syncBuiltinESMExports();
 }

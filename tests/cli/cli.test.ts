@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { reportFailure } from '#src/cli/terminal/failure.js';
 import { OPTION_GROUPS } from '#src/shared/config/option-notes.js';
 import { flagOf, notesOf, OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
-import { DatasetError } from '#src/shared/util/errors.js';
+import { DatasetError, UsageError } from '#src/shared/util/errors.js';
 
 const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 // The environment without the variables that npm and the caller's shell set for the tests themselves.
@@ -187,8 +187,12 @@ describe('reportFailure', () => {
     });
     assert.deepEqual(report(error, true), {
       exitCode: 1,
-      lines: ['Unexpected failure: x is not a function', error.stack],
+      lines: ['Unexpected failure: x is not a function', ...(error.stack as string).split('\n')],
     });
+    assert.deepEqual(report(new UsageError(['Two lines:', '  a\nforged one']), false).lines, [
+      'Two lines:',
+      '  a\nforged one',
+    ]);
     assert.deepEqual(report('a text', true).lines, ['Unexpected failure: a text']);
   });
 });

@@ -1,4 +1,4 @@
-// libtensorflow from TensorFlow's Python wheel, for machines that reach a Python package index but not TensorFlow's own storage.
+// libtensorflow from TensorFlow's Python wheel, whose digest is pinned here.
 import { createHash } from 'node:crypto';
 import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';

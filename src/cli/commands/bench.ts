@@ -7,6 +7,7 @@ import { percent } from '../../shared/util/figures.ts';
 import { type BackendFigures, benchBackends } from '../bench/backends.ts';
 import { benchCoordination, type CoordinationFigures } from '../bench/coordination.ts';
 import { benchKernel, type KernelFigures } from '../bench/kernel.ts';
+import { print, printJson, printLines } from '../print.ts';
 
 const ROUNDS = 7;
 
@@ -14,21 +15,21 @@ const ROUNDS = 7;
 export async function bench({ backends, ...flags }: Record<string, unknown>): Promise<number> {
   const { json } = resolveReadConfig({ flags, env: process.env });
   const machine = `${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${availableParallelism()} processors, Node ${process.versions.node}`;
-  process.stderr.write(`${machine}; medians of ${ROUNDS} interleaved rounds\n`);
+  print(`${machine}; medians of ${ROUNDS} interleaved rounds`);
   if (backends === true) {
     const figures = await benchBackends(ROUNDS, ({ batch, workers }) =>
-      process.stderr.write(`batch ${batch}, ${workers} worker${workers === 1 ? '' : 's'}: done\n`),
+      print(`batch ${batch}, ${workers} worker${workers === 1 ? '' : 's'}: done`),
     );
-    const lines = json ? JSON.stringify({ machine, backends: figures }) : backendsText(figures).join('\n');
-    process.stdout.write(`${lines}\n`);
+    if (json) printJson({ machine, backends: figures });
+    else printLines(backendsText(figures));
     return 0;
   }
   const kernel = benchKernel(ROUNDS);
   const coordination: CoordinationFigures[] = [];
   for (const workers of new Set([1, availableParallelism()]))
     coordination.push(await benchCoordination(workers, ROUNDS));
-  if (json) process.stdout.write(`${JSON.stringify({ machine, kernel, coordination })}\n`);
-  else process.stdout.write(`${text(kernel, coordination).join('\n')}\n`);
+  if (json) printJson({ machine, kernel, coordination });
+  else printLines(text(kernel, coordination));
   return 0;
 }
 

@@ -6,6 +6,8 @@ import { SavedFeed } from '../../coordinator/observe/web/saved-feed.ts';
 import { findRuns } from '../../coordinator/run/find.ts';
 import { resolvePageConfig } from '../../shared/config/config.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
+import { warnOfReaders } from '../../shared/util/token.ts';
+import { print } from '../print.ts';
 import { serveUntilStopped } from '../serving.ts';
 
 /**
@@ -14,7 +16,9 @@ import { serveUntilStopped } from '../serving.ts';
  * @throws UsageError if one isn't a run, RunDirectoryError if one can't be read, ListenError if the port is taken
  */
 export async function dashboard(named: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const address = await metricsAddressOf(resolvePageConfig({ flags, env: process.env }), process.env);
+  const page = resolvePageConfig({ flags, env: process.env });
+  await warnOfReaders([page.config.metricsTokenFile], print);
+  const address = await metricsAddressOf(page, process.env);
   const paths = await findRuns(named, process.env);
   const feed = new SavedFeed(paths);
   // Read once before serving, so that a run that can't be read is an error here.

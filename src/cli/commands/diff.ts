@@ -17,6 +17,7 @@ import { commandLine } from '../../shared/util/command-line.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath, typedPath } from '../../shared/util/shown-path.ts';
+import { printJson, printLines } from '../print.ts';
 
 const DIFFERENT = 1;
 /** Digits of a digest that are printed. */
@@ -38,10 +39,10 @@ export async function diff(named: Both<string>, flags: Readonly<Record<string, u
     throw new UsageError(`${paths.map(shownPath).join(' and ')} have no step in common, so nothing can be compared.`);
   }
   const causes = causesOf(manifests);
-  if (json) process.stdout.write(`${JSON.stringify({ same: first === undefined, ...comparison, causes })}\n`);
+  if (json) printJson({ same: first === undefined, ...comparison, causes });
   else {
     const isExplained = explains(causes, manifests);
-    process.stdout.write(`${report({ paths, causes, isExplained, ...comparison, lacking }).join('\n')}\n`);
+    printLines(report({ paths, causes, isExplained, ...comparison, lacking }));
   }
   return first === undefined ? 0 : DIFFERENT;
 }

@@ -9,6 +9,7 @@ import { checkMemory, checkNode, checkProcessor } from '../doctor/machine.ts';
 import { checkData, checkFolder, checkPort } from '../doctor/surroundings.ts';
 import { checkTfjs } from '../doctor/tfjs.ts';
 import { checkWorkers } from '../doctor/workers.ts';
+import { printJson, printLines } from '../print.ts';
 
 /** @returns the exit code: 1 if training would not work */
 export async function doctor(flags: Record<string, unknown>): Promise<number> {
@@ -35,13 +36,13 @@ export async function doctor(flags: Record<string, unknown>): Promise<number> {
     await checkPort(config.metricsPort, explicit.has('metricsPort')),
   ];
   const ok = checks.every(({ status }) => status !== 'problem');
-  const text = config.json ? JSON.stringify({ ok, checks }) : report(checks, process.stdout.columns);
-  process.stdout.write(`${text}\n`);
+  if (config.json) printJson({ ok, checks });
+  else printLines(report(checks, process.stdout.columns));
   return ok ? 0 : 1;
 }
 
 /** @param columns the terminal's width; undefined if lines need not be broken */
-function report(checks: readonly Check[], columns = Number.POSITIVE_INFINITY): string {
+function report(checks: readonly Check[], columns = Number.POSITIVE_INFINITY): string[] {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const margin = 'problem'.length + width + 4;
   const lines = checks.flatMap(({ name, status, found, advice = '' }) => {
@@ -54,7 +55,7 @@ function report(checks: readonly Check[], columns = Number.POSITIVE_INFINITY): s
     problems === 0
       ? `Training works here. Next: ${commandLine('train', process.env)}`
       : `Training doesn't work here yet: ${problems === 1 ? 'one problem' : `${problems} problems`} to fix, see above.`;
-  return [...lines, '', end].join('\n');
+  return [...lines, '', end];
 }
 
 /**

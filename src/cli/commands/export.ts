@@ -11,7 +11,7 @@ import { sha256 } from '../../shared/data/digest.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { version } from '../../shared/util/version.ts';
-import { print } from '../print.ts';
+import { print, printJson, printLines } from '../print.ts';
 
 export interface ExportFlags {
   readonly format: FormatName;
@@ -56,17 +56,17 @@ export async function exportNetwork(path: string | undefined, flags: ExportFlags
     weightsSha256: weightsSha256(weights),
     trainedOn: metadata.trainedOn,
   };
-  process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
+  if (json) printJson(report);
+  else printLines(reportText(report));
   return 0;
 }
 
-function reportText({ files, checkpoint, step, head, weightsSha256, trainedOn }: Report): string {
+function reportText({ files, checkpoint, step, head, weightsSha256, trainedOn }: Report): string[] {
   return [
     `checkpoint  ${shownPath(checkpoint)}`,
     `step        ${step}, head ${head}`,
     ...(trainedOn === undefined ? [] : [`data        ${trainedOn}`]),
     `weights     sha256 ${weightsSha256}`,
     ...files.map(({ file, bytes }) => `wrote       ${shownPath(file)} (${(bytes / 1000).toFixed(0)} KB)`),
-    '',
-  ].join('\n');
+  ];
 }

@@ -15,6 +15,7 @@ import { datasetText } from '../../shared/data/registry.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath, typedPath } from '../../shared/util/shown-path.ts';
+import { printJson, printLines } from '../print.ts';
 
 export interface ImportFlags {
   readonly out?: string;
@@ -57,11 +58,12 @@ export async function importWeights(path: string, flags: ImportFlags): Promise<n
     origin: imported.origin,
     dataset: trainedOn(imported.digests),
   };
-  process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
+  if (json) printJson(report);
+  else printLines(reportText(report));
   return 0;
 }
 
-function reportText({ checkpoint, step, head, weightsSha256, origin, dataset }: Report): string {
+function reportText({ checkpoint, step, head, weightsSha256, origin, dataset }: Report): string[] {
   return [
     `origin      ${ORIGINS[origin]}`,
     `step        ${step}, head ${head}`,
@@ -69,6 +71,5 @@ function reportText({ checkpoint, step, head, weightsSha256, origin, dataset }: 
     `weights     sha256 ${weightsSha256}`,
     `wrote       ${shownPath(checkpoint)}`,
     `Next: ${commandLine(`evaluate ${typedPath(checkpoint)}`, process.env)}`,
-    '',
-  ].join('\n');
+  ];
 }

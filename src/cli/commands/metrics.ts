@@ -1,7 +1,6 @@
 // lockstep metrics runs/first --openmetrics --out first.om       every single step of a run, for Prometheus
 // promtool tsdb create-blocks-from openmetrics first.om data/
-import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { openMetricsOf } from '../../coordinator/observe/prometheus/openmetrics.ts';
@@ -10,7 +9,9 @@ import { readManifest } from '../../coordinator/run/manifest.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
 import { RunDirectoryError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
+import { replaceFile } from '../../shared/util/replace-file.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
+import { print } from '../print.ts';
 
 /**
  * `lockstep metrics [RUN] --openmetrics`: writes every step as time series. It only reads the run, which may be running.
@@ -26,12 +27,12 @@ export async function metrics(path: string | undefined, flags: Readonly<Record<s
   const named = path === undefined ? undefined : callerPath(path, process.env);
   const run = await findRun(named, callerPath('runs', process.env));
   const text = openMetricsOf(run, await readManifest(run));
-  if (out === undefined) await print(text);
+  if (out === undefined) await printAll(text);
   else await write(text, callerPath(String(out), process.env));
   return 0;
 }
 
-async function print(text: AsyncIterable<string>): Promise<void> {
+async function printAll(text: AsyncIterable<string>): Promise<void> {
   try {
     await pipeline(Readable.from(text), process.stdout, { end: false });
   } catch (error) {
@@ -49,16 +50,13 @@ async function write(text: AsyncIterable<string>, file: string): Promise<void> {
       `--out ${shownPath(file)}: expected a new or existing file. To print the text, leave out --out.`,
     );
   }
-  const part = `${file}.tmp`;
   try {
-    await pipeline(Readable.from(text), createWriteStream(part));
-    await rename(part, file);
+    await replaceFile(file, text);
   } catch (error) {
-    await rm(part, { force: true });
     if (error instanceof RunDirectoryError) throw error;
     throw new UsageError(`--out ${shownPath(file)}: it can't be written: ${(error as Error).message}.`, {
       cause: error,
     });
   }
-  process.stderr.write(`Wrote ${shownPath(file)}.\n`);
+  print(`Wrote ${shownPath(file)}.`);
 }

@@ -1,7 +1,6 @@
 // lockstep report                                   the newest run's first and last snapshots
 // lockstep report runs/first --steps 100,10000 --image 7
 // lockstep report runs/short runs/long --out comparison.html
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { recordedData } from '../../coordinator/run/list.ts';
 import type { Column, ReportRun } from '../../inspect/report/data.ts';
@@ -15,10 +14,11 @@ import { DEFAULT_SET, NAMED_SETS, namedSet, namedSetOf } from '../../shared/data
 import { UsageError } from '../../shared/util/errors.ts';
 import { count } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
+import { readPlainFile } from '../../shared/util/plain-file.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { version } from '../../shared/util/version.ts';
-import { print } from '../print.ts';
+import { print, printJson, printLines } from '../print.ts';
 
 interface Flags {
   readonly steps?: string;
@@ -27,6 +27,8 @@ interface Flags {
 }
 
 const REPORT = 'report.html';
+/** The reports of several runs have some ten megabytes. */
+const MAX_REPORT_BYTES = 1 << 28;
 /** The first test image of this digit is shown if none is chosen. */
 const DEFAULT_DIGIT = 7;
 
@@ -65,9 +67,8 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
     image: imageIndex(image, dataset),
   });
   await write(file, page);
-  process.stdout.write(
-    json ? `${JSON.stringify(resultOf(file, page, dataset.name, columns))}\n` : `${shownPath(file)}\n`,
-  );
+  if (json) printJson(resultOf(file, page, dataset.name, columns));
+  else printLines([shownPath(file)]);
   return 0;
 }
 
@@ -116,7 +117,7 @@ function imageIndex(text: string | undefined, { test }: Dataset): number {
 
 /** @throws UsageError if another file than a report would be overwritten */
 async function refuseOthers(file: string): Promise<void> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readPlainFile(file, MAX_REPORT_BYTES).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw new UsageError(`--out: ${file} can't be used (${error.message}). Name another file.`, { cause: error });
   });

@@ -12,6 +12,7 @@ import { RunDirectoryError, RunLockError, UsageError } from '../../shared/util/e
 import { percent } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
+import { print, printJson, printLines } from '../print.ts';
 
 const AGES = [
   [86_400, 'd'],
@@ -35,13 +36,14 @@ export async function runs(path: string | undefined, flags: Readonly<Record<stri
   if (path !== undefined) await refuseOtherThanFolder(folder);
   if (remove !== undefined) {
     const removed = await removeRuns(remove as readonly string[], folder);
-    process.stdout.write(json ? `${JSON.stringify(removed)}\n` : removedText(removed));
+    if (json) printJson(removed);
+    else printLines(removedText(removed));
     return 0;
   }
   const found = await listRuns(folder);
-  if (json) process.stdout.write(`${JSON.stringify(found)}\n`);
-  else if (found.length > 0) process.stdout.write(tableOf(found, new Date()));
-  else process.stderr.write(`No runs below ${shownPath(folder)}.\n`);
+  if (json) printJson(found);
+  else if (found.length > 0) printLines(tableOf(found, new Date()));
+  else print(`No runs below ${shownPath(folder)}.`);
   return 0;
 }
 
@@ -53,7 +55,7 @@ async function refuseOtherThanFolder(path: string): Promise<void> {
 }
 
 /** The runs as a table for people, a line each. */
-export function tableOf(listed: readonly ListedRun[], now: Date): string {
+export function tableOf(listed: readonly ListedRun[], now: Date): string[] {
   // The column of data sets is shown if needed, so that figures for another set aren't taken for the default one's.
   const hasOther = listed.some(({ dataset }) => namedSet(dataset) !== undefined);
   const header = ['name', 'state', 'step', 'test', 'age', 'size', ...(hasOther ? ['data'] : [])];
@@ -71,7 +73,7 @@ export function tableOf(listed: readonly ListedRun[], now: Date): string {
     const width = Math.max(...lines.map((line) => line[column]?.length ?? 0));
     return FIGURES.has(header[column] ?? '') ? text.padStart(width) : text.padEnd(width);
   };
-  return lines.map((line) => `${line.map(cell).join('  ').trimEnd()}\n`).join('');
+  return lines.map((line) => line.map(cell).join('  ').trimEnd());
 }
 
 /** A time in its largest whole unit, such as 45 s, 3 min, 2 h or 5 d. */
@@ -162,7 +164,7 @@ async function removeRun(path: string): Promise<void> {
   }
 }
 
-function removedText(removed: readonly Removed[]): string {
+function removedText(removed: readonly Removed[]): string[] {
   const freed = removed.reduce((sum, { bytes }) => sum + bytes, 0);
-  return [...removed.map(({ name }) => `Removed ${name}.`), `Freed ${bytesText(freed)}.`, ''].join('\n');
+  return [...removed.map(({ name }) => `Removed ${name}.`), `Freed ${bytesText(freed)}.`];
 }

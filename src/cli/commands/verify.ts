@@ -8,6 +8,7 @@ import { readSources } from '../../shared/config/sources.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
+import { printJson, printLines } from '../print.ts';
 import { Terminal } from '../terminal/terminal.ts';
 
 const DEFAULT_SPANS = 3;
@@ -35,7 +36,8 @@ export async function verify(path: string | undefined, options: Readonly<Record<
     print: (line) => terminal.print(line),
     show: (text) => terminal.showText(text),
   });
-  process.stdout.write(json ? `${JSON.stringify(verification)}\n` : verificationText(verification, workers));
+  if (json) printJson(verification);
+  else printLines(verificationText(verification, workers));
   return verification.same ? 0 : 1;
 }
 
@@ -46,11 +48,11 @@ function spanCount(given: unknown): number {
   throw new UsageError(`--spans: expected a whole number from 1, but got "${given}". For every span: --all.`);
 }
 
-function verificationText(verification: Verification, workers: number): string {
+function verificationText(verification: Verification, workers: number): string[] {
   const { run, same, steps, recomputed, chain, log, damaged } = verification;
   const { spans } = recomputed;
   const percent = Math.floor(100 * recomputed.share);
-  const lines = [
+  return [
     `run         ${shownPath(run)}`,
     `log         ${log.problem === undefined ? `${counted(log.last, 'step')}, none missing` : `DIFFERS: ${log.problem}`}`,
     `hash chain  ${chainText(chain)}`,
@@ -60,7 +62,6 @@ function verificationText(verification: Verification, workers: number): string {
     ...spans.map((span) => `  ${spanText(span)}`),
     same ? 'All that was compared is the same, bit for bit.' : 'The run is NOT what was computed here.',
   ];
-  return `${lines.join('\n')}\n`;
 }
 
 function chainText({ links, first }: Verification['chain']): string {

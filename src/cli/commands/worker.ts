@@ -5,7 +5,7 @@ import { availableParallelism, hostname } from 'node:os';
 import { runNode } from '../../library/node.ts';
 import { resolveConsoleConfig } from '../../shared/config/config.ts';
 import { UsageError } from '../../shared/util/errors.ts';
-import { readToken } from '../../shared/util/token.ts';
+import { readToken, warnOfReaders } from '../../shared/util/token.ts';
 import { StopSignals } from '../signals.ts';
 import { openConsole } from '../terminal/console.ts';
 import type { Terminal } from '../terminal/terminal.ts';
@@ -28,7 +28,9 @@ export async function worker(flags: Readonly<Record<string, unknown>>): Promise<
 async function compute(flags: Readonly<Record<string, unknown>>, terminal: Terminal): Promise<number> {
   const url = urlOf(String(flags.connect));
   const threads = threadsOf(flags.threads);
-  const token = await readToken({ file: textOf(flags.tokenFile), env: process.env });
+  const file = textOf(flags.tokenFile);
+  await warnOfReaders([file], (line) => terminal.print(line, { level: 'warn' }));
+  const token = await readToken({ file, env: process.env });
   const ca = await authorityOf(textOf(flags.tlsCa));
   const signals = new StopSignals('leaving');
   signals.handle((line) => terminal.print(line));

@@ -27,7 +27,7 @@ function addRuns(program: Command, done: Done): void {
 function addDashboard(program: Command, done: Done): void {
   const dashboard = program.command('dashboard').description('serve the live page of runs, from their files');
   dashboard.argument('[runs...]', 'run directories, drawn over each other (default: the newest under runs/)');
-  addOptions(dashboard, ['metricsPort', 'metricsHost', 'metricsTokenFile']);
+  addOptions(dashboard, ['metricsPort', 'metricsHost', 'metricsTokenFile', 'plaintext']);
   dashboard
     .addHelpText(
       'after',

@@ -15,7 +15,7 @@ export function addTrainingCommands(program: Command, done: Done): void {
   addEvaluate(program, done);
   addVerify(program, done);
   addWorker(program, done);
-  addToken(program);
+  addToken(program, done);
 }
 
 function addTrain(program: Command, done: Done): void {
@@ -118,9 +118,12 @@ function addWorker(program: Command, done: Done): void {
     });
 }
 
-function addToken(program: Command): void {
+function addToken(program: Command, done: Done): void {
   const token = program.command('token').description('print a new token for a coordinator and its nodes');
-  token.addHelpText('after', examples(['lockstep token > token'])).action(async () => {
-    process.stdout.write(`${(await import('../../shared/util/token.ts')).newToken()}\n`);
-  });
+  token
+    .option('--out <file>', 'new file for it, which only its owner can read (default: stdout)')
+    .addHelpText('after', examples(['lockstep token --out token', 'lockstep token > token']))
+    .action(async (flags: { readonly out?: string }) => {
+      done(await (await import('../commands/token.ts')).token(flags));
+    });
 }

@@ -1,5 +1,6 @@
 import type { ForwardTrace } from '../../inspect/activations/inspector.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
+import { jsonOf, printLines } from '../print.ts';
 import { showsUnicode } from '../terminal/terminal.ts';
 import { digitText } from './digit-text.ts';
 
@@ -48,7 +49,7 @@ export class JsonOutput implements Output {
             best: bestOf(predicted),
             probabilities: [...predicted.probabilities],
           };
-    process.stdout.write(`${this.#before}${JSON.stringify({ ...name, ...found })}`);
+    process.stdout.write(`${this.#before}${jsonOf({ ...name, ...found })}`);
     this.#before = ',';
   }
 
@@ -70,7 +71,7 @@ export class TextOutput implements Output {
     const best = bestOf(predicted).map(
       ({ digit, probability }) => `${digit} ${(100 * probability).toFixed(2).padStart(6)} %`,
     );
-    process.stdout.write(`${nameOf(predicted)}  ${best.join('   ')}\n`);
+    printLines([`${nameOf(predicted)}  ${best.join('   ')}`]);
     if (this.#pictures) process.stdout.write(digitText(predicted.digit, styleOf(process.stdout)));
   }
 

@@ -14,12 +14,12 @@ export interface FailureOptions {
  */
 export function reportFailure(error: unknown, { debug, write }: FailureOptions): number {
   const stack = error instanceof Error ? error.stack : undefined;
-  if (error instanceof LockstepError) write(error.message);
+  if (error instanceof LockstepError) for (const line of error.lines) write(line);
   else {
     const message = error instanceof Error ? error.message : String(error);
     write(`Unexpected failure: ${message || 'no reason given'}`);
     if (!debug) write('Set LOCKSTEP_DEBUG=1 to see where it happened.');
   }
-  if (debug && stack !== undefined) write(stack);
+  if (debug && stack !== undefined) for (const line of stack.split('\n')) write(line);
   return error instanceof LockstepError ? error.exitCode : FAILED;
 }

@@ -1,5 +1,6 @@
 import { type DestinationStream, destination, type Logger, multistream, pino, stdSerializers } from 'pino';
 import { UsageError } from '../../shared/util/errors.ts';
+import { printable } from '../../shared/util/printable.ts';
 import { version } from '../../shared/util/version.ts';
 
 /** The severity of a line. */
@@ -32,8 +33,8 @@ export class Log {
 
   /** @throws UsageError if the file can't be opened */
   constructor({ level, file, stream, onTrouble }: LogOptions) {
-    const streams = stream === undefined ? [] : [{ stream, level }];
-    if (file !== undefined) streams.push({ stream: fileStream(file, onTrouble), level });
+    const streams = stream === undefined ? [] : [{ stream: plain(stream), level }];
+    if (file !== undefined) streams.push({ stream: plain(fileStream(file, onTrouble)), level });
     this.#logger = pino(
       {
         level,
@@ -54,8 +55,13 @@ export class Log {
   }
 
   write(message: string, { level = 'info', ...fields }: Entry = {}): void {
-    this.#logger[level](fields, message);
+    this.#logger[level](fields, printable(message));
   }
+}
+
+/** JSON escapes some control characters; this replaces the others, which terminals obey too. */
+function plain(stream: DestinationStream): DestinationStream {
+  return { write: (line) => stream.write(`${printable(line.trimEnd())}\n`) };
 }
 
 /** Each line is written synchronously: a process that is killed has lost none. */

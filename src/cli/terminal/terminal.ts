@@ -1,3 +1,4 @@
+import { printable } from '../../shared/util/printable.ts';
 import { reportFailure } from './failure.ts';
 import type { Entry, Log } from './log.ts';
 
@@ -74,8 +75,9 @@ export class Terminal {
     Object.assign(this.#log?.context ?? {}, context);
   }
 
-  /** Writes a line that stays. `entry`: the log's other fields. */
-  print(line: string, entry: Entry = {}): void {
+  /** Writes a line that stays, without what would steer the terminal or begin another line. `entry`: the log's other fields. */
+  print(text: string, entry: Entry = {}): void {
+    const line = printable(text);
     this.#log?.write(line, entry);
     if (this.#isLogged || this.#log?.takes(entry.level ?? 'info') === false) return;
     if (this.#painter === undefined) this.#stream.write(`${line}\n`);
@@ -103,7 +105,7 @@ export class Terminal {
   /** Makes this text, cut if it is too long, the status line; an empty one removes it. */
   showText(text: string): void {
     if (text === '') this.clear();
-    else this.show((columns) => text.slice(0, columns));
+    else this.show((columns) => printable(text).slice(0, columns));
   }
 
   /** Removes the status line. */

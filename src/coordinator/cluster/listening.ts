@@ -52,7 +52,7 @@ export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): 
   if (token === undefined) {
     throw new UsageError(
       `--listen ${listen}: anybody on the network could join without a token. Make one by ` +
-        '`lockstep token > token` and give it to both sides by --token-file, or listen on 127.0.0.1.',
+        '`lockstep token --out token` and give it to both sides by --token-file, or listen on 127.0.0.1.',
     );
   }
   if (tls === undefined && !plaintext) {

@@ -1,6 +1,7 @@
-import { type FileHandle, lstat, open, readdir, stat } from 'node:fs/promises';
+import { type FileHandle, lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
+import { openPlainFile } from '../../shared/util/plain-file.ts';
 import type { StepRecord } from '../train/observer.ts';
 import { manifestFile, stepsFile } from './files.ts';
 import { runsIn } from './find.ts';
@@ -125,7 +126,7 @@ interface LogEnd {
 
 /** The last records of a steps.jsonl; empty if there is no such file. */
 async function endOf(file: string): Promise<LogEnd> {
-  const log = await open(file).catch(() => undefined);
+  const log = await openPlainFile(file, 'read').catch(() => undefined);
   if (log === undefined) return {};
   try {
     const { size } = await log.stat();

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { arch, cpus, hostname, platform } from 'node:os';
 import { z } from 'zod';
 import type { Digests } from '../../shared/checkpoint/checkpoint.ts';
 import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config/config.ts';
 import { OPTION_KEYS, type OptionKey, trainSchema } from '../../shared/config/schema.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
+import { readPlainFile } from '../../shared/util/plain-file.ts';
+import { printable } from '../../shared/util/printable.ts';
 import { version } from '../../shared/util/version.ts';
 import { commit } from './commit.ts';
 import { MANIFEST, manifestFile } from './files.ts';
@@ -13,6 +14,9 @@ import { type Summary, SummarySchema } from './summary.ts';
 /** A run whose process was killed stays `running`, with a stale lock. */
 const STATES = ['running', 'stopped', 'failed', 'finished'] as const;
 export type RunState = (typeof STATES)[number];
+
+/** A run.json has a few kilobytes, and some hundred bytes more for each attempt. */
+const MAX_BYTES = 1 << 24;
 
 const Time = z.iso.datetime();
 const Count = z.int().nonnegative();
@@ -110,10 +114,11 @@ export interface Ending {
 }
 
 /** The manifest of a run at the end of an attempt. */
-export function ended(manifest: Manifest, { steps, ...ending }: Ending): Manifest {
+export function ended(manifest: Manifest, { steps, failure, ...ending }: Ending): Manifest {
   const at = new Date().toISOString();
   const attempts = manifest.attempts.with(-1, { ...(manifest.attempts.at(-1) as Attempt), ended: at, steps });
-  return { ...manifest, ...ending, ended: at, attempts };
+  const told = failure === undefined ? {} : { failure: printable(failure) };
+  return { ...manifest, ...ending, ...told, ended: at, attempts };
 }
 
 /**
@@ -143,7 +148,7 @@ export async function readManifest(run: string): Promise<Manifest> {
   const file = manifestFile(run);
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(file, 'utf8'));
+    json = JSON.parse(String(await readPlainFile(file, MAX_BYTES)));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const problem =

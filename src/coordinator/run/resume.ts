@@ -91,13 +91,11 @@ export function refuseOtherData(resumed: Resumed, dataset: Digests['dataset']): 
 function refuse({ path }: Resumed, differences: readonly string[]): void {
   if (differences.length === 0) return;
   const init = commandLine(`train --init ${typedPath(path)} …`, process.env);
-  throw new UsageError(
-    [
-      `The run ${shownPath(path)} can't be resumed, because its bits would change:`,
-      ...differences.map((line) => `  ${line}`),
-      `Use the run's own values, or start a new run from its weights: ${init}`,
-    ].join('\n'),
-  );
+  throw new UsageError([
+    `The run ${shownPath(path)} can't be resumed, because its bits would change:`,
+    ...differences.map((line) => `  ${line}`),
+    `Use the run's own values, or start a new run from its weights: ${init}`,
+  ]);
 }
 
 /**

@@ -2,9 +2,10 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { stepOfCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { LockstepError, RunDirectoryError } from '../../shared/util/errors.ts';
-import { type FileOperations, fileOperations, replaceFile } from '../../shared/util/replace-file.ts';
+import { makePlainFolder } from '../../shared/util/plain-file.ts';
+import { type FileOperations, fileOperations, replacedBy, replaceFile } from '../../shared/util/replace-file.ts';
 import type { StepRecord } from '../train/observer.ts';
-import { CHECKPOINTS, checkpointsFolder, manifestFile, STEPS, stepsFile } from './files.ts';
+import { CHECKPOINTS, checkpointsFolder, MANIFEST, manifestFile, SEND_CURSOR, STEPS, stepsFile } from './files.ts';
 import { type Manifest, manifestJson } from './manifest.ts';
 import { RunLock } from './run-lock.ts';
 import { writeFailure } from './step-file.ts';
@@ -22,7 +23,7 @@ export interface RunDirectoryOptions {
 }
 
 /** Files that remain if a run is killed before run.json was written. They hold no results. */
-const LEFTOVER = /^(run\.lock.*|run\.json\.tmp|steps\.jsonl|checkpoints)$/;
+const LEFTOVER = /^(run\.lock.*|run\.json(\..*)?\.tmp|steps\.jsonl|checkpoints)$/;
 
 /** The files of one run. The process that holds its lock writes them. */
 export class RunDirectory {
@@ -46,9 +47,9 @@ export class RunDirectory {
     this.#print = print;
     this.files = {
       ...fileOperations,
-      write: async (path, bytes) => {
+      write: async (path, contents, mode) => {
         await lock.check();
-        await fileOperations.write(path, bytes);
+        await fileOperations.write(path, contents, mode);
       },
       rename: async (from, to) => {
         await lock.check();
@@ -103,8 +104,8 @@ export class RunDirectory {
   async resume(step: number): Promise<{ record: StepRecord | undefined; at: number | undefined }> {
     const path = stepsFile(this.path);
     try {
-      await mkdir(this.checkpoints, { recursive: true });
-      await clear(this.checkpoints, step);
+      await makePlainFolder(this.checkpoints);
+      await clear(this.path, this.checkpoints, step);
       const { log, last: record, at } = await StepLog.resume(path, step, this.#logOptions);
       this.#steps = log;
       return { record, at };
@@ -129,7 +130,8 @@ export class RunDirectory {
   async writeManifest(manifest: Manifest): Promise<void> {
     const path = manifestFile(this.path);
     try {
-      await replaceFile(path, Buffer.from(`${JSON.stringify(manifestJson(manifest), undefined, 2)}\n`), this.files);
+      const json = JSON.stringify(manifestJson(manifest), undefined, 2);
+      await replaceFile(path, Buffer.from(`${json}\n`), { files: this.files });
     } catch (error) {
       throw error instanceof LockstepError ? error : writeFailure(path, error as Error);
     }
@@ -159,9 +161,13 @@ export class RunDirectory {
 }
 
 /** Removes the temporary files of a killed process, and renames the checkpoints after `step`. */
-async function clear(folder: string, step: number): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const file = join(folder, name);
+async function clear(run: string, checkpoints: string, step: number): Promise<void> {
+  for (const name of await readdir(run)) {
+    // Another program may be replacing another file, such as a report.
+    if ([MANIFEST, SEND_CURSOR].includes(replacedBy(name) ?? '')) await rm(join(run, name), { force: true });
+  }
+  for (const name of await readdir(checkpoints)) {
+    const file = join(checkpoints, name);
     if (name.endsWith('.tmp')) await rm(file, { force: true });
     else if ((stepOfCheckpoint(name) ?? 0) > step) await rename(file, `${file}.damaged`);
   }

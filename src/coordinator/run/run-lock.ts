@@ -1,13 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RunLockError } from '../../shared/util/errors.ts';
+import { readPlainFile } from '../../shared/util/plain-file.ts';
 import { processStart } from './process-start.ts';
 
 const FILE = 'run.lock';
 const ATTEMPTS = 10;
+const MAX_BYTES = 1 << 16;
 
 // Positive, because kill(2) takes a pid of 0 or below for a whole process group.
 const Owner = z.object({ host: z.string(), pid: z.int32().positive(), start: z.string().optional(), token: z.uuid() });
@@ -191,7 +193,7 @@ async function withTemporary(path: string, text: string, use: (temporary: string
 
 async function textOf(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return String(await readPlainFile(path, MAX_BYTES));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
+import { openPlainFile } from '../../shared/util/plain-file.ts';
 import { fileOperations } from '../../shared/util/replace-file.ts';
 import type { StepRecord } from '../train/observer.ts';
 import { MAX_LINE_BYTES as CHUNK_BYTES, parseStepLine } from './step-lines.ts';
@@ -77,9 +77,12 @@ function lastUpTo(bytes: Buffer, first: number, step: number): { end: number; re
   return found;
 }
 
-/** @throws the file system's error */
-export async function openLogFile(path: string, flags: 'a+' | 'r+'): Promise<LogFile> {
-  const file = await open(path, flags);
+/**
+ * Opens the file for reading and writing; with `make`, a missing one is made.
+ * @throws the file system's error, or one that says that the path is a link or no plain file
+ */
+export async function openLogFile(path: string, way: 'make' | 'update'): Promise<LogFile> {
+  const file = await openPlainFile(path, way);
   return {
     size: async () => (await file.stat()).size,
     read: async (position, length) => {
@@ -107,7 +110,7 @@ export async function withLogFile<T>(
   use: (file: LogFile) => Promise<T>,
   openFile = openLogFile,
 ): Promise<T> {
-  const file = await openFile(path, 'a+');
+  const file = await openFile(path, 'make');
   try {
     await fileOperations.syncDirectory(dirname(path));
     return await use(file);

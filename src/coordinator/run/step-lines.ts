@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { z } from 'zod';
 import { EVALUATION_FIELDS, type StepRecord, UPDATE_FIELDS } from '../../shared/live/step-scalars.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
+import { openPlainFile } from '../../shared/util/plain-file.ts';
 
 /** The fields that every step has, and those that are only there if they were taken; none depends on the number of workers. */
 export const FIELDS_ALWAYS = UPDATE_FIELDS;
@@ -69,7 +69,8 @@ export async function* readSteps(
   let number = 0;
   let rest = '';
   try {
-    for await (const text of createReadStream(path, 'utf8')) {
+    const file = await openPlainFile(path, 'read');
+    for await (const text of file.createReadStream({ encoding: 'utf8' })) {
       const lines = `${rest}${text}`.split('\n');
       // Cut, because a damaged file may have gigabytes of zeros without a line feed.
       rest = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);

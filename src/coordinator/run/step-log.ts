@@ -148,7 +148,7 @@ export class StepLog {
     const bytes = Buffer.from(this.#lines.slice(this.#given));
     const reach = this.#size + bytes.length;
     await this.#mayWrite();
-    const file = await this.#openFile(this.#path, 'r+');
+    const file = await this.#openFile(this.#path, 'update');
     try {
       await cutPast(file, this.#size);
       await file.write(bytes, this.#size);

@@ -1,7 +1,7 @@
 import { inflateSync } from 'node:zlib';
 import { convertIndexedToRgb, type DecodedPng, decode } from 'fast-png';
 import type { Pixels } from './grey.ts';
-import { checkSize, ImageFormatError } from './limits.ts';
+import { checkBytes, checkSize, ImageFormatError } from './limits.ts';
 
 const SIGNATURE_BYTES = 8;
 /** Bytes of a chunk's length and type before its data, and of its checksum after them. */
@@ -45,6 +45,7 @@ export function decodePng(file: Buffer): Pixels {
   const header = headerOf(chunks[0]);
   checkSize(header.width, header.height);
   const bytes = rawBytes(header);
+  checkBytes(bytes);
   const packed = Buffer.concat(chunks.filter(({ type }) => type === 'IDAT').map(({ data }) => data));
   // The library inflates whatever comes: a few kilobytes could fill the memory.
   if (inflateSync(packed, { maxOutputLength: bytes }).length !== bytes) {

@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MNIST_SHAPE } from '../../shared/data/mnist-files.ts';
 import type { Shape } from '../../shared/model/shape.ts';
 import { UsageError } from '../../shared/util/errors.ts';
+import { replaceFile } from '../../shared/util/replace-file.ts';
 import type { ForwardTrace } from '../activations/inspector.ts';
 import { mapsPicture, scaleOf, zoomFor } from '../activations/map-picture.ts';
 import { pngOf } from '../report/png.ts';
@@ -31,7 +32,7 @@ export async function writeLayers(folder: string, digit: Uint8Array, { layers }:
   const input = { name: 'input', shape: MNIST_SHAPE, values: Float32Array.from(digit, (byte) => byte / 255) };
   await makeFolder(folder);
   try {
-    for (const maps of [input, ...layers]) await writeFile(join(folder, `${maps.name}.png`), layerPng(maps));
+    for (const maps of [input, ...layers]) await replaceFile(join(folder, `${maps.name}.png`), layerPng(maps));
   } catch (error) {
     throw unwritable(folder, error as Error);
   }

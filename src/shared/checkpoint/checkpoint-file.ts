@@ -1,7 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { maxParameters } from '../model/registry.ts';
 import { CheckpointError } from '../util/errors.ts';
 import { type FileOperations, fileOperations, replaceFile } from '../util/replace-file.ts';
+import { MAX_HEADER_BYTES } from '../util/safetensors.ts';
 import { type Checkpoint, decodeCheckpoint } from './checkpoint.ts';
 
 /** The name of the checkpoint that stands after `step` updates. */
@@ -43,7 +45,7 @@ export async function writeCheckpoint(
 ): Promise<string> {
   const path = join(folder, checkpointName(step));
   try {
-    await replaceFile(path, bytes, files);
+    await replaceFile(path, bytes, { files });
   } catch (error) {
     const { message } = error as Error;
     throw new CheckpointError(
@@ -54,10 +56,13 @@ export async function writeCheckpoint(
   return path;
 }
 
-/** @throws CheckpointError where the file is missing, unreadable or damaged */
+/** A checkpoint has a header, and for each parameter a weight and two moments. */
+const MAX_BYTES = 2 * MAX_HEADER_BYTES + 3 * Float32Array.BYTES_PER_ELEMENT * maxParameters();
+
+/** @throws CheckpointError where the file is missing, unreadable, larger than any checkpoint, or damaged */
 export async function readCheckpoint(file: string): Promise<Checkpoint> {
   const advice = "Name a file from a run's checkpoints folder.";
-  return decodeCheckpoint(await readBytes(file, { what: 'checkpoint', advice }), file);
+  return decodeCheckpoint(await readBytes(file, { what: 'checkpoint', advice, maxBytes: MAX_BYTES }), file);
 }
 
 export interface ReadOptions {

@@ -167,7 +167,7 @@ export function resolveConsoleConfig(sources: Sources): ConsoleConfig {
   return { ...console, ...filePaths({ logFile }, sources.env) };
 }
 
-const PAGE = { metricsPort: true, metricsHost: true, metricsTokenFile: true } as const;
+const PAGE = { metricsPort: true, metricsHost: true, metricsTokenFile: true, plaintext: true } as const;
 
 /** Where the page and the metrics are served, and to whom. */
 export interface ResolvedPageConfig {

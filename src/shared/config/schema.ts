@@ -177,7 +177,7 @@ export const trainSchema = z.strictObject({
   }),
   plaintext: z.boolean().default(false).register(optionNotes, {
     group: 'cluster',
-    help: 'listen beyond loopback without TLS: frames are authenticated, but not encrypted',
+    help: 'listen beyond loopback without TLS, for nodes (frames are authenticated, but not encrypted) and for --metrics-host',
   }),
   out: z.string().min(1).optional().register(optionNotes, {
     group: 'output',
@@ -201,7 +201,7 @@ export const trainSchema = z.strictObject({
     }),
   metricsHost: z.string().min(1).default('127.0.0.1').register(optionNotes, {
     group: 'monitoring',
-    help: 'address on which the live page and /metrics listen; beyond loopback they require a token',
+    help: 'address on which the live page and /metrics listen; beyond loopback they require a token and --plaintext',
     value: 'host',
   }),
   metricsTokenFile: z.string().min(1).optional().register(optionNotes, {

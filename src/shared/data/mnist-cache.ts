@@ -1,3 +1,4 @@
+import { printable } from '../util/printable.ts';
 import { shownPath } from '../util/shown-path.ts';
 import { enterCache } from './cache.ts';
 import { cacheFolder } from './data-folder.ts';
@@ -56,5 +57,5 @@ function showOnTerminal(text: string): void {
   // A pseudo-terminal without a size has 0 columns.
   const width = columns || USUAL_COLUMNS;
   // A line as wide as the terminal would wrap, and its first half would stay.
-  if (isTTY) process.stderr.write(`\r\u001b[K${text.slice(0, width - 1)}`);
+  if (isTTY) process.stderr.write(`\r\u001b[K${printable(text).slice(0, width - 1)}`);
 }

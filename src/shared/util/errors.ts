@@ -7,9 +7,18 @@ export abstract class LockstepError extends Error {
   /** 1: the work failed. 2: the command, its input or its environment was wrong. */
   readonly exitCode: 1 | 2 = 1;
 
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+  readonly #lines: readonly string[];
+
+  constructor(message: string | readonly string[], options?: ErrorOptions) {
+    const lines = typeof message === 'string' ? [message] : message;
+    super(lines.join('\n'), options);
+    this.#lines = lines;
     this.name = new.target.name;
+  }
+
+  /** The message's lines. A line may quote a line feed from elsewhere, such as a file's name, which isn't its end. */
+  get lines(): readonly string[] {
+    return this.#lines;
   }
 }
 

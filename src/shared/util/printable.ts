@@ -1,4 +1,4 @@
-/** A peer's words for terminal, log and metrics, in which they could otherwise steer or forge lines. */
+/** A text as one line: control characters from peers, files and names would otherwise steer a terminal, or forge lines. */
 export function printable(text: string): string {
   return text.replaceAll(/\p{C}/gu, '?');
 }

@@ -18,7 +18,7 @@ export interface TensorFile {
 
 const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
-const MAX_HEADER_BYTES = 1 << 20;
+export const MAX_HEADER_BYTES = 1 << 20;
 
 const Count = z.int().nonnegative();
 const TensorEntry = z.strictObject({

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { UsageError } from './errors.ts';
 
@@ -10,8 +11,13 @@ const TOKEN_BYTES = 32;
 const MIN_HEX_DIGITS = 32;
 const MIN_CHARACTERS = 22;
 
+/** Docker and its like put secrets there, readable for every user of the container. */
+const CONTAINER_SECRETS = '/run/secrets/';
+/** Permissions of the group and of all others to read. */
+const READABLE = 0o044;
+
 const HIDDEN = '[token]';
-const ADVICE = '`lockstep token` prints a new one.';
+const ADVICE = '`lockstep token --out FILE` makes a new one.';
 
 /** A secret, such as the one that coordinator and nodes of a run share. It can be neither printed nor logged. */
 export class Token {
@@ -65,6 +71,23 @@ export interface TokenSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Its name in `env`. */
   readonly variable?: string;
+}
+
+/** Warns about each of these files of secrets that other users of this machine can read. Undefined: there is no such file. */
+export async function warnOfReaders(
+  files: readonly (string | undefined)[],
+  warn: (line: string) => void,
+): Promise<void> {
+  // Windows has no such permissions.
+  if (process.platform === 'win32') return;
+  for (const file of new Set(files)) {
+    if (file === undefined || resolve(file).startsWith(CONTAINER_SECRETS)) continue;
+    const mode = await stat(file).then(
+      (found) => found.mode,
+      () => 0,
+    );
+    if ((mode & READABLE) !== 0) warn(`Other users can read ${file}, which holds a secret. Use chmod 600.`);
+  }
 }
 
 async function textOf(file: string): Promise<string> {

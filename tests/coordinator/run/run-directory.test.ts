@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -108,6 +108,7 @@ test('the files of a run that was killed before it began are no run', async () =
   const out = await mkdtemp(join(root, 'unborn-'));
   await (await RunDirectory.create(out, options)).close();
   await writeFile(join(out, 'run.json.tmp'), '{');
+  await writeFile(join(out, 'run.json.0123456789abcdef.tmp'), '{');
   await writeFile(join(out, 'checkpoints', 'step-00000000.safetensors'), '');
   const run = await RunDirectory.create(out, options);
   assert.deepEqual(await readdir(run.checkpoints), []);
@@ -124,6 +125,8 @@ test('a resumed run: its log is cut, incomplete files are removed', async () => 
   for (const step of [1, 2, 3]) run.appendStep(record(step));
   await run.close();
   await writeFile(join(run.checkpoints, 'step-00000003.safetensors.tmp'), 'half');
+  const mine = ['run.json.0123456789abcdef.tmp', 'remote-write.json.0123456789abcdef.tmp'];
+  for (const name of [...mine, 'report.html.0123456789abcdef.tmp']) await writeFile(join(run.path, name), 'half');
   const again = await RunDirectory.open(run.path, options);
   assert.deepEqual(await again.resume(2), { record: record(2), at: undefined });
   again.appendStep(record(3));
@@ -134,9 +137,43 @@ test('a resumed run: its log is cut, incomplete files are removed', async () => 
     [1, 2, 3],
   );
   assert.deepEqual(await readdir(run.checkpoints), []);
+  const left = ['checkpoints', 'report.html.0123456789abcdef.tmp', 'run.lock', 'steps.jsonl'];
+  assert.deepEqual((await readdir(run.path)).sort(), left);
   await assert.rejects(RunDirectory.open(run.path, options), RunLockError);
   await again.close();
   await assert.rejects(RunDirectory.open(join(root, 'nowhere'), options), /nowhere.*folder exists/);
+});
+
+test('a link in a run directory is neither followed nor written through', async () => {
+  const run = await RunDirectory.create(undefined, options);
+  await run.close();
+  const [target, folder] = [join(root, 'target'), join(root, 'target-folder')];
+  await writeFile(target, '{}\n');
+  await mkdir(folder);
+  await writeFile(join(folder, 'half.tmp'), 'not ours');
+  for (const [name, to] of [
+    ['steps.jsonl', target],
+    ['checkpoints', folder],
+  ] as const) {
+    await rm(join(run.path, name), { recursive: true });
+    await symlink(to, join(run.path, name));
+    const again = await RunDirectory.open(run.path, options);
+    await assertRefused(again.resume(0), 'steps.jsonl could not be written', 'it is a symbolic link');
+    await again.close();
+  }
+  const again = await RunDirectory.open(run.path, options);
+  await symlink(target, join(run.path, 'run.json'));
+  await symlink(target, join(run.path, 'run.json.tmp'));
+  await again.writeManifest(await manifest(1));
+  await again.close();
+  assert.equal(await readFile(target, 'utf8'), '{}\n');
+  assert.deepEqual(await readdir(folder), ['half.tmp']);
+
+  const planted = join(root, 'planted');
+  await mkdir(planted);
+  await writeFile(target, '');
+  await symlink(target, join(planted, 'steps.jsonl'));
+  await assertRefused(RunDirectory.create(planted, options), planted, 'it is a symbolic link');
 });
 
 test('a directory that another process took over is not written any more', async () => {

@@ -145,6 +145,24 @@ test('refuses a file of more than 64 MiB', async () => {
   assert.deepEqual(await readImage(file), { problem: 'it has 67108865 bytes, more than 67108864: make it smaller' });
 });
 
+test('counts the bytes of a PNG, not its pixels alone', async () => {
+  const header = (depth: number, colour: number): Buffer =>
+    Buffer.concat([
+      Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+      chunk('IHDR', [0, 0, 0x13, 0x88, 0, 0, 0x13, 0x88, depth, colour, 0, 0, 0]),
+      chunk('IDAT', deflateSync(Buffer.alloc(1))),
+      chunk('IEND', []),
+    ]);
+  const problem = 'it has 191 MB of pixels, more than 100: make it smaller, or save it with 8 bits a channel';
+  assert.deepEqual(await read(header(16, 6)), { problem });
+  for (const [depth, colour] of [
+    [8, 6],
+    [16, 0],
+  ] as const) {
+    assert.deepEqual(await read(header(depth, colour)), { problem: 'its pixels end early' });
+  }
+});
+
 test("refuses a JPEG whose header says too many pixels or none, in a PNG's words", async () => {
   const bytes = jpeg.encode({ width: 28, height: 28, data: new Uint8Array(4 * 28 * 28) }, 90).data;
   const frame = bytes.findIndex((byte, i) => byte === 0xff && at(bytes, i + 1) === 0xc0);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { cpSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, renameSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
   changeLine,
@@ -7,6 +9,7 @@ import {
   checkpointOf,
   copyOf,
   firstOf,
+  folder,
   forge,
   intact,
   linesOf,
@@ -95,6 +98,61 @@ describe('a changed log', () => {
     writeLines(run, lines.slice(0, 57));
     changeManifest(run, (manifest) => ({ ...manifest, state: 'running' }));
     assert.equal((await verify(run, { spans: 0 })).log.problem, 'steps 58 to 60 are missing at its end');
+  });
+});
+
+describe('a hostile run', () => {
+  test('has a step that is never reached: what the log lacks is not recomputed', async () => {
+    const run = copyOf(intact);
+    const last = JSON.parse(linesOf(run).at(-1) as string);
+    writeLines(run, [...linesOf(run), JSON.stringify({ ...last, step: Number.MAX_SAFE_INTEGER })]);
+    const said: string[] = [];
+    const found = await verify(run, { print: (line) => said.push(line) });
+    assert.equal(found.same, false);
+    assert.equal(found.log.problem, `steps 61 to ${Number.MAX_SAFE_INTEGER - 1} are missing`);
+    assert.deepEqual(
+      found.recomputed.spans.map(({ to, same }) => [to, same]),
+      [
+        [20, true],
+        [40, true],
+        [60, true],
+      ],
+    );
+    assert.deepEqual(said, [`Left out steps 61 to ${Number.MAX_SAFE_INTEGER}: the log lacks most of them.`]);
+  });
+
+  test('has a checkpoint of a step that is never reached', async () => {
+    const run = copyOf(intact);
+    const step = 999_999_999_999_999;
+    forge(run, 60, () => ({ step }));
+    renameSync(checkpointOf(run, 60), checkpointOf(run, step));
+    const found = await verify(run);
+    assert.deepEqual([found.same, found.log.problem], [false, `steps 61 to ${step} are missing at its end`]);
+    assert.deepEqual(
+      found.recomputed.spans.map(({ to }) => to),
+      [20, 40],
+    );
+  });
+
+  test('has a device, a pipe or a folder for a log', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const target of ['/dev/zero', pipe, folder]) {
+      const run = copyOf(intact);
+      const log = join(run, 'steps.jsonl');
+      rmSync(log);
+      symlinkSync(target, log);
+      const { log: found, same } = await verify(run);
+      assert.equal(same, false);
+      assert.match(found.problem ?? '', /expected a plain file, but it is a pipe, a device or a folder/);
+    }
+  });
+
+  test('has a checkpoint that is larger than any, which is not read', async () => {
+    const run = copyOf(intact);
+    truncateSync(checkpointOf(run, 40), 2 ** 31);
+    const { damaged } = await verify(run, { spans: 0 });
+    assert.match(damaged[0]?.problem ?? '', /holds 2147483648 bytes, where at most \d{6,7} were expected/);
   });
 });
 

@@ -253,12 +253,22 @@ test('a written checkpoint reads back, under a name that sorts by step', async (
 function recording(failing?: keyof FileOperations): { calls: string[]; files: FileOperations } {
   const calls: string[] = [];
   const noted = (name: keyof FileOperations, paths: readonly string[], run: () => Promise<void>): Promise<void> => {
-    calls.push([name, ...paths.map((path) => path.split('/').at(-1))].join(' '));
+    calls.push(
+      [
+        name,
+        ...paths.map((path) =>
+          path
+            .split('/')
+            .at(-1)
+            ?.replace(/\.[0-9a-f]{16}\.tmp$/, '.tmp'),
+        ),
+      ].join(' '),
+    );
     return name === failing ? Promise.reject(new Error('ENOSPC: no space left on device')) : run();
   };
   const { write, sync, rename, syncDirectory, remove } = fileOperations;
   const files: FileOperations = {
-    write: (path, bytes) => noted('write', [path], () => write(path, bytes)),
+    write: (path, ...contents) => noted('write', [path], () => write(path, ...contents)),
     sync: (path) => noted('sync', [path], () => sync(path)),
     rename: (from, to) => noted('rename', [from, to], () => rename(from, to)),
     syncDirectory: (folder) => noted('syncDirectory', [folder], () => syncDirectory(folder)),

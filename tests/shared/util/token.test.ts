@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { inspect } from 'node:util';
 import { UsageError } from '#src/shared/util/errors.js';
-import { newToken, readToken, Token } from '#src/shared/util/token.js';
+import { newToken, readToken, Token, warnOfReaders } from '#src/shared/util/token.js';
 
 const root = await mkdtemp(join(tmpdir(), 'lockstep-token-'));
 after(() => rm(root, { recursive: true }));
@@ -95,4 +95,18 @@ test('a token shows itself nowhere', () => {
     assert.ok(!text_.includes(Buffer.from(text).toString('hex').slice(0, 8)));
   }
   assert.deepEqual(token.key, Buffer.from(text));
+});
+
+test('a file that others can read draws a warning', async () => {
+  const file = await fileWith(newToken());
+  const warned = async (mode: number): Promise<string[]> => {
+    const lines: string[] = [];
+    await chmod(file, mode);
+    await warnOfReaders([undefined, join(root, 'gone'), file, file], (line) => lines.push(line));
+    return lines;
+  };
+  for (const mode of [0o644, 0o604, 0o640]) {
+    assert.deepEqual(await warned(mode), [`Other users can read ${file}, which holds a secret. Use chmod 600.`]);
+  }
+  for (const mode of [0o600, 0o400, 0o622]) assert.deepEqual(await warned(mode), []);
 });

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { readPlainFile } from '../../../shared/util/plain-file.ts';
 import { type FileOperations, fileOperations, replaceFile } from '../../../shared/util/replace-file.ts';
 
 const Step = z.int().nonnegative();
@@ -17,6 +17,8 @@ export type Position = z.output<typeof PositionSchema>;
 
 const SendCursorSchema = PositionSchema.extend({ receiver: z.string() });
 
+const MAX_BYTES = 1 << 16;
+
 /** After a power cut the file may be missing, as for a run that never had one. */
 const UNSYNCED: FileOperations = { ...fileOperations, sync: async () => {}, syncDirectory: async () => {} };
 
@@ -33,7 +35,7 @@ export class SendCursor {
 
   async read(): Promise<Position | undefined> {
     try {
-      const found = SendCursorSchema.parse(JSON.parse(await readFile(this.#file, 'utf8')));
+      const found = SendCursorSchema.parse(JSON.parse(String(await readPlainFile(this.#file, MAX_BYTES))));
       return found.receiver === this.#receiver ? found : undefined;
     } catch {
       return undefined;
@@ -43,6 +45,6 @@ export class SendCursor {
   /** Never throws: without the file, a resumed run begins with its own steps. */
   async write(position: Position): Promise<void> {
     const text = `${JSON.stringify({ receiver: this.#receiver, ...position })}\n`;
-    await replaceFile(this.#file, Buffer.from(text), UNSYNCED).catch(() => {});
+    await replaceFile(this.#file, Buffer.from(text), { files: UNSYNCED }).catch(() => {});
   }
 }

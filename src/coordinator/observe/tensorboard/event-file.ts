@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RunLockError } from '../../../shared/util/errors.ts';
+import { makePlainFolder } from '../../../shared/util/plain-file.ts';
 import { cutPast, LogCutError, openLogFile } from '../../run/step-file.ts';
 import { frame } from './records.ts';
 
@@ -86,8 +86,8 @@ export class EventFile {
     if (count === 0) return;
     const bytes = Buffer.concat(this.#pending);
     await this.#options.mayWrite?.();
-    if (this.#size === 0) await mkdir(dirname(this.#path), { recursive: true });
-    const file = await (this.#options.openFile ?? openLogFile)(this.#path, this.#size === 0 ? 'a+' : 'r+');
+    if (this.#size === 0) await makePlainFolder(dirname(this.#path));
+    const file = await (this.#options.openFile ?? openLogFile)(this.#path, this.#size === 0 ? 'make' : 'update');
     try {
       await cutPast(file, this.#size);
       await file.write(bytes, this.#size);

@@ -8,6 +8,9 @@ const LAST_MESSAGE_MS = 1000;
 /** The wait of a page before it connects again. */
 const RETRY_MS = 1000;
 
+/** The headers of a stream, besides those of every answer. A proxy must not buffer it. */
+export const STREAM_HEADERS = { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' };
+
 /** Pages that are connected by a stream of server-sent events. */
 export class EventStreamClients {
   readonly #pages = new Set<ServerResponse>();
@@ -16,14 +19,11 @@ export class EventStreamClients {
     return this.#pages.size;
   }
 
-  /** @param first the message that is sent at once */
+  /**
+   * @param page its headers are sent
+   * @param first the message that is sent at once
+   */
   join(page: ServerResponse, first: FeedMessage): void {
-    page.writeHead(200, {
-      'Content-Type': 'text/event-stream; charset=utf-8',
-      'Cache-Control': 'no-store',
-      // A proxy must not buffer it.
-      'X-Accel-Buffering': 'no',
-    });
     page.write(`retry: ${RETRY_MS}\n\n${textOf(first)}`);
     this.#pages.add(page);
     page.on('close', () => this.#pages.delete(page));

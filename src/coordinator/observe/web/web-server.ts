@@ -3,8 +3,11 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import { ListenError } from '../../../shared/util/errors.ts';
 import { isLoopback } from '../../../shared/util/loopback.ts';
 import type { Token } from '../../../shared/util/token.ts';
+import { ConnectionSlots } from './connection-slots.ts';
 
-const MAX_CONNECTIONS = 64;
+/** Milliseconds until all headers of a request must have come, and between two checks of that. */
+const HEADERS_MS = 5000;
+const CHECK_MS = 1000;
 const METHODS = ['GET', 'HEAD'];
 /** Headers of every answer: no caching, no guessing of types, no framing, no reading by other sites. */
 const HEADERS = {
@@ -69,9 +72,9 @@ function build(addRoutes: (app: FastifyInstance) => void): FastifyInstance {
     keepAliveTimeout: 5_000,
     // A scraper's idle connection would delay close() until it times out.
     forceCloseConnections: true,
-    http: { maxHeaderSize: 8192 },
+    http: { maxHeaderSize: 8192, headersTimeout: HEADERS_MS, connectionsCheckingInterval: CHECK_MS },
   });
-  app.server.maxConnections = MAX_CONNECTIONS;
+  new ConnectionSlots(app.server);
   // Also called for paths that don't exist.
   app.addHook('onRequest', async ({ method }, reply) => {
     reply.headers(HEADERS);

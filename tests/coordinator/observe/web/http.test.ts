@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
+import { EventStreamClients } from '#src/coordinator/observe/web/event-stream-clients.js';
 import { startHttp } from '#src/coordinator/observe/web/http.js';
 import { ListenError } from '#src/shared/util/errors.js';
 import { newToken, Token } from '#src/shared/util/token.js';
@@ -97,6 +98,85 @@ describe('startHttp', () => {
   });
 });
 
+describe('the event stream', () => {
+  const feed = () => ({
+    clients: new EventStreamClients(),
+    snapshot: () => ({ type: 'runs', live: false, runs: [] }) as const,
+  });
+
+  test('has the headers of the other answers', async (t) => {
+    const server = await startHttp({ port: 0, explicit: true, feed: feed() });
+    t.after(() => server.close());
+    const stream = await fetch(`${server.url}/feed`);
+    t.after(() => stream.body?.cancel());
+    const other = await fetch(`${server.url}/healthz`);
+    const own = ['content-type', 'content-length', 'date', 'connection', 'keep-alive'];
+    const names = [...other.headers.keys()].filter((name) => !own.includes(name));
+    assert.ok(names.length >= 5);
+    for (const name of names) assert.equal(stream.headers.get(name), other.headers.get(name), name);
+    assert.equal(stream.headers.get('content-type'), 'text/event-stream; charset=utf-8');
+  });
+
+  test('answers HEAD without becoming a stream', async (t) => {
+    const data = feed();
+    const server = await startHttp({ port: 0, explicit: true, feed: data });
+    t.after(() => server.close());
+    const head = await fetch(`${server.url}/feed`, { method: 'HEAD' });
+    assert.deepEqual([head.status, await head.text(), data.clients.size], [200, '', 0]);
+    assert.equal(head.headers.get('content-type'), 'text/event-stream; charset=utf-8');
+  });
+});
+
+describe('connections that ask for nothing', () => {
+  /** Connections from an address of this machine, accepted in order. */
+  async function idle(url: string, count: number, localAddress: string): Promise<Socket[]> {
+    const sockets: Socket[] = [];
+    for (let i = 0; i < count; i++) {
+      const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', localAddress });
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      socket.write('GET /healthz HT');
+      sockets.push(socket);
+    }
+    return sockets;
+  }
+
+  test('keep nobody out, from their own address neither', async (t) => {
+    const server = await startHttp({ port: 0, explicit: true });
+    t.after(() => server.close());
+    const sockets = await idle(server.url, 200, '127.0.0.1');
+    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  test('displace those of their own address, and no answer that is under way', async (t) => {
+    const data = {
+      clients: new EventStreamClients(),
+      snapshot: () => ({ type: 'runs', live: true, runs: [] }) as const,
+    };
+    const server = await startHttp({ port: 0, explicit: true, feed: data });
+    t.after(() => server.close());
+    const stream = await fetch(`${server.url}/feed`);
+    t.after(() => stream.body?.cancel());
+    const [other] = (await idle(server.url, 1, '127.0.0.2')) as [Socket];
+    const sockets = await idle(server.url, 200, '127.0.0.1');
+    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+    assert.equal(data.clients.size, 1);
+    other.write('TP/1.1\r\nHost: localhost\r\n\r\n');
+    assert.match(String((await once(other, 'data'))[0]), /200 OK/);
+    for (const socket of [other, ...sockets]) socket.destroy();
+  });
+
+  test('are no more from many addresses than from one', async (t) => {
+    const server = await startHttp({ port: 0, explicit: true });
+    t.after(() => server.close());
+    const sockets: Socket[] = [];
+    for (let last = 2; last < 12; last++) sockets.push(...(await idle(server.url, 20, `127.0.0.${last}`)));
+    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+    for (const socket of sockets) socket.destroy();
+  });
+});
+
 describe('a bearer token', () => {
   const text = newToken();
   const start = async (t: TestContext, token = new Token(text)): Promise<string> => {
@@ -175,6 +255,14 @@ describe('lockstep train --metrics-host', () => {
     assert.equal(existsSync(out), false);
   });
 
+  test('refuses to send the token unencrypted, unless that is wanted', () => {
+    for (const command of [flags, ['dashboard']]) {
+      const { status, stderr } = lockstep([...command, '--metrics-host', '0.0.0.0', '--metrics-token-file', file]);
+      assert.match(stderr, /has no TLS, so anybody on the network path can read the token.*--plaintext/);
+      assert.deepEqual([status, existsSync(out)], [2, false]);
+    }
+  });
+
   for (const [name, args, env] of [
     ['a file', ['--metrics-token-file', file], {}],
     ['the environment', [], { LOCKSTEP_METRICS_TOKEN: text }],
@@ -182,7 +270,18 @@ describe('lockstep train --metrics-host', () => {
     test(`takes the token from ${name}, and leaves it nowhere`, async (t) => {
       const run = `${out}-${name.replace(' ', '-')}`;
       const program = startLockstep(
-        [...flags, '--iterations', '100000', '--json', '--metrics-host', '0.0.0.0', ...args, '--out', run],
+        [
+          ...flags,
+          '--iterations',
+          '100000',
+          '--json',
+          '--metrics-host',
+          '0.0.0.0',
+          '--plaintext',
+          ...args,
+          '--out',
+          run,
+        ],
         env,
       );
       t.after(() => program.signal('SIGKILL'));
