@@ -7,7 +7,7 @@ import { handshakeAsCoordinator } from '../../shared/wire/perform-handshake.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { SEAL_BYTES } from '../../shared/wire/seal.ts';
 import type { Peer, Transport, TransportServer } from '../../shared/wire/transport.ts';
-import { listenForWebSockets } from '../../shared/wire/ws-transport.ts';
+import { listenForWebSockets } from '../../shared/wire/ws-server.ts';
 import { ConnectionLimiter } from './connection-limiter.ts';
 import { NodeRegistry, type NodeRegistryOptions, type WireCounts } from './node-registry.ts';
 
@@ -47,9 +47,11 @@ export class Hub {
 
   /** @throws ListenError if the address can't be bound */
   static async listen(options: HubOptions): Promise<Hub> {
-    const { host, port, tls, run } = options;
+    const { host, port, token, tls, run } = options;
     const maxFrameBytes = maxBytesFromNode(run.welcome) + SEAL_BYTES;
-    const server = await listenForWebSockets({ host, port, tls, maxFrameBytes }).catch((error: Error) => {
+    const requiresLoopbackHost = token === undefined;
+    const listening = listenForWebSockets({ host, port, tls, requiresLoopbackHost, maxFrameBytes });
+    const server = await listening.catch((error: Error) => {
       throw new ListenError(
         `--listen: ${host}:${port} can't be bound: ${error.message}. Name another address, or port 0 for any free one.`,
         { cause: error },

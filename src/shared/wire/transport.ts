@@ -8,7 +8,7 @@ export const UNAUTHENTICATED_BYTES = 1024;
 export const BINDING_BYTES = 32;
 
 /**
- * What the protocol needs of a connection: whole frames of bytes in both directions, in order. ws-transport.ts implements it over WebSocket;
+ * What the protocol needs of a connection: whole frames of bytes in both directions, in order. ws-transport.ts and ws-server.ts implement it over WebSocket;
  * another transport is another such file.
  */
 export interface Transport {

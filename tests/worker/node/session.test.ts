@@ -7,7 +7,7 @@ import { decodeFromNode, encode } from '#src/shared/wire/frames.js';
 import { Link } from '#src/shared/wire/link.js';
 import type { CoordinatorMessage, FromCoordinator, FromNode } from '#src/shared/wire/messages.js';
 import { handshakeAsCoordinator } from '#src/shared/wire/perform-handshake.js';
-import { listenForWebSockets } from '#src/shared/wire/ws-transport.js';
+import { listenForWebSockets } from '#src/shared/wire/ws-server.js';
 import type { Compute } from '#src/worker/node/compute.js';
 import { type SessionOptions, takePart } from '#src/worker/node/session.js';
 
@@ -27,7 +27,13 @@ type Answer = (message: FromNode, send: (message: FromCoordinator) => void) => v
 
 /** A coordinator without a token, which answers as the test says. @returns its URL */
 async function coordinator(t: TestContext, answer: Answer): Promise<string> {
-  const server = await listenForWebSockets({ host: '127.0.0.1', port: 0, tls: undefined, maxFrameBytes: 1 << 20 });
+  const server = await listenForWebSockets({
+    host: '127.0.0.1',
+    port: 0,
+    tls: undefined,
+    requiresLoopbackHost: true,
+    maxFrameBytes: 1 << 20,
+  });
   t.after(() => {
     server.stop();
     return server.end(0);
