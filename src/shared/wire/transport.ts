@@ -41,6 +41,8 @@ export interface Receiver {
 /** The other end of a connection that a server has accepted, from its first packet on. */
 export interface Peer {
   readonly address: string;
+  /** Whether anything has come from it. */
+  readonly hasSpoken: boolean;
   /** Ends the connection at once, whatever is spoken over it. */
   drop(): void;
 }

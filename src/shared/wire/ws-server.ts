@@ -84,7 +84,13 @@ class WsServer implements TransportServer {
 
   #connect(socket: Socket, handlers: ServerHandlers): void {
     const key = keyOf(socket);
-    const peer: Peer = { address: socket.remoteAddress ?? '', drop: () => socket.destroy() };
+    const peer: Peer = {
+      address: socket.remoteAddress ?? '',
+      get hasSpoken() {
+        return socket.bytesRead > 0;
+      },
+      drop: () => socket.destroy(),
+    };
     socket.on('error', () => {});
     this.#peers.set(key, peer);
     socket.once('close', () => {

@@ -238,6 +238,7 @@ describe('a server of transports', { timeout: 30_000 }, () => {
       const [client] = await Promise.all([open(server), transports.take(), once(idle, 'connect')]);
       assert.equal(peers.size, 2);
       for (const { address } of peers) assert.match(address, /127\.0\.0\.1$/);
+      assert.deepEqual([...peers].map(({ hasSpoken }) => hasSpoken).sort(), [false, true]);
       const { events, receiver } = recorder();
       client.receive(receiver);
       for (const peer of peers) peer.drop();
