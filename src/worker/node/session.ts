@@ -1,7 +1,7 @@
 import { selfTest } from '../../shared/engine/self-test.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import type { Token } from '../../shared/util/token.ts';
-import { closeCodes, NORMAL } from '../../shared/wire/close-codes.ts';
+import { type CloseCode, closeCodes, NORMAL, retriesAfter } from '../../shared/wire/close-codes.ts';
 import { bytesOf, floatsOf } from '../../shared/wire/floats.ts';
 import { FrameBuffers } from '../../shared/wire/frame-buffers.ts';
 import { decodeFromCoordinator, encode, maxBytesFromCoordinator } from '../../shared/wire/frames.ts';
@@ -51,6 +51,11 @@ export interface Ending {
   readonly reason: string;
   /** The coordinator said that the run is over. */
   readonly finished: boolean;
+  /**
+   * A retry can't change it: the node found it out itself, or the coordinator said it, in a message or over TLS. What anybody on the
+   * network path may have said (a close frame or a text without TLS, all before the handshake is over) is never final.
+   */
+  readonly isFinal: boolean;
 }
 
 /**
@@ -61,13 +66,15 @@ export async function takePart(options: SessionOptions): Promise<Ending> {
   const { url, token, ca } = options;
   const maxFrameBytes = maxBytesFromCoordinator(LARGEST_RUN) + SEAL_BYTES;
   const transport = await connectWebSocket(url, { ca, maxFrameBytes });
+  const isEncrypted = transport.channelBinding !== undefined;
   try {
     const seal = await handshakeAsNode(transport, { token });
     return await new Session(transport, seal, options).run();
   } catch (error) {
     transport.terminate();
     if (!(error instanceof ProtocolError)) throw error;
-    return { code: closeCodes[error.closeCode].code, reason: error.message, finished: false };
+    const { code, retry } = closeCodes[error.closeCode];
+    return { code, reason: error.message, finished: false, isFinal: isEncrypted && !retry };
   }
 }
 
@@ -82,7 +89,8 @@ class Session {
   readonly #parts: Uint8Array[] = [];
   readonly #buffers = new FrameBuffers();
   readonly #vitals: Vitals;
-  #finished = false;
+  /** Why the coordinator ends the connection, by its own message. */
+  #end: CloseCode | undefined;
   #watchdog: NodeJS.Timeout;
   /** The orders, one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -101,7 +109,7 @@ class Session {
       encode,
       decode: (frame) => decodeFromCoordinator(frame, this.#limits),
       onMessage: (message) => this.#receive(message),
-      onClose: (code, reason) => end({ code, reason, finished: this.#finished }),
+      onClose: (code, reason, rule) => end(this.#endingOf(code, reason, rule)),
     });
     this.#watchdog = this.#watch(HEARTBEAT_SECONDS);
   }
@@ -154,8 +162,19 @@ class Session {
         this.#send({ type: 'pong', ...this.#vitals.report() });
         break;
       case 'end':
-        this.#finished = message.reason === 'runOver';
+        this.#end = message.reason;
     }
+  }
+
+  /** @param rule the one by which this side closed, if it did */
+  #endingOf(code: number, reason: string, rule: CloseCode | undefined): Ending {
+    const isEncrypted = this.#transport.channelBinding !== undefined;
+    if (this.#end !== undefined && rule === undefined) {
+      const { code, reason, retry } = closeCodes[this.#end];
+      return { code, reason, finished: this.#end === 'runOver', isFinal: !retry };
+    }
+    const isOwnFinding = rule !== undefined && !this.#link.isViolated;
+    return { code, reason, finished: false, isFinal: (isOwnFinding || isEncrypted) && !retriesAfter(code) };
   }
 
   #takeWelcome(welcome: Welcome): void {

@@ -1,15 +1,20 @@
 // A node against a coordinator that says what a test has it say, over a real connection.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { closeCodes } from '#src/shared/wire/close-codes.js';
 import { decodeFromNode, encode } from '#src/shared/wire/frames.js';
 import { Link } from '#src/shared/wire/link.js';
 import type { CoordinatorMessage, FromCoordinator, FromNode } from '#src/shared/wire/messages.js';
 import { handshakeAsCoordinator } from '#src/shared/wire/perform-handshake.js';
-import { listenForWebSockets } from '#src/shared/wire/ws-server.js';
+import { ProtocolError } from '#src/shared/wire/protocol-error.js';
+import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-server.js';
 import type { Compute } from '#src/worker/node/compute.js';
 import { type SessionOptions, takePart } from '#src/worker/node/session.js';
+import { CERTIFICATE, PRIVATE_KEY } from '../../support/certificate.ts';
 
 const WELCOME: CoordinatorMessage<'welcome'> = {
   type: 'welcome',
@@ -26,11 +31,11 @@ const WELCOME: CoordinatorMessage<'welcome'> = {
 type Answer = (message: FromNode, send: (message: FromCoordinator) => void) => void;
 
 /** A coordinator without a token, which answers as the test says. @returns its URL */
-async function coordinator(t: TestContext, answer: Answer): Promise<string> {
+async function coordinator(t: TestContext, answer: Answer, tls?: WsListenOptions['tls']): Promise<string> {
   const server = await listenForWebSockets({
     host: '127.0.0.1',
     port: 0,
-    tls: undefined,
+    tls,
     requiresLoopbackHost: true,
     maxFrameBytes: 1 << 20,
   });
@@ -49,6 +54,7 @@ async function coordinator(t: TestContext, answer: Answer): Promise<string> {
         encode,
         decode: (frame) => decodeFromNode(frame, WELCOME),
         onMessage: (message) => answer(message, (reply) => link.send(reply)),
+        farewell: (reason) => ({ type: 'end', reason }),
         onClose: () => {},
       });
     },
@@ -119,5 +125,75 @@ describe('a node', () => {
     const { code, reason, finished } = await takePart(optionsOf(url, prepare));
     assert.deepEqual([code, finished], [1011, false]);
     assert.match(reason, /a report that fails/);
+  });
+});
+
+/** Something on the network path that answers in the coordinator's place. @returns its URL */
+async function stranger(t: TestContext, answer: (socket: WebSocket) => void): Promise<string> {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  t.after(() => server.close());
+  await once(server, 'listening');
+  server.on('connection', answer);
+  return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe('the end of a connection', () => {
+  const never = async (): Promise<undefined> => undefined;
+
+  it('is not final if a stranger on the network path may have caused it', async (t) => {
+    const answers: Record<string, (socket: WebSocket) => void> = {
+      text: (socket) => socket.send('text'),
+      'a frame that is too long': (socket) => socket.send(Buffer.alloc(2000)),
+      'a frame that is no challenge': (socket) => socket.send(Buffer.alloc(59)),
+      'a challenge of another version': (socket) => socket.send(Buffer.from('LOCKSTEP\0\x09\x01'.padEnd(59), 'latin1')),
+    };
+    for (const code of [1000, 1009, ...Object.values(closeCodes).map((rule) => rule.code)]) {
+      answers[`a close with ${code}`] = (socket) => socket.close(code, 'no');
+    }
+    for (const [what, answer] of Object.entries(answers)) {
+      const { isFinal, finished } = await takePart(optionsOf(await stranger(t, answer), never));
+      assert.deepEqual([isFinal, finished], [false, false], what);
+    }
+  });
+
+  it('is final if the coordinator says so, in a message or over TLS', async (t) => {
+    const tls = { cert: Buffer.from(CERTIFICATE), key: Buffer.from(PRIVATE_KEY) };
+    for (const options of [undefined, tls]) {
+      const refuse = (): never => {
+        throw new ProtocolError('', { closeCode: 'unreliable' });
+      };
+      const url = await coordinator(t, refuse, options);
+      const { code, isFinal } = await takePart({ ...optionsOf(url, never), ca: Buffer.from(CERTIFICATE) });
+      assert.deepEqual([code, isFinal], [closeCodes.unreliable.code, true]);
+    }
+  });
+
+  it('is final if the node finds out by itself that it is of no use', async (t) => {
+    const url = await coordinator(t, (message, send) => {
+      if (message.type === 'hello') send(WELCOME);
+    });
+    const prepare = async (): Promise<never> => {
+      throw new ProtocolError('another model', { closeCode: 'numerics' });
+    };
+    const { code, isFinal } = await takePart(optionsOf(url, prepare));
+    assert.deepEqual([code, isFinal], [closeCodes.numerics.code, true]);
+  });
+
+  it('is final if it is a close code over TLS', async (t) => {
+    const tls = { cert: Buffer.from(CERTIFICATE), key: Buffer.from(PRIVATE_KEY) };
+    const options = { host: '127.0.0.1', port: 0, tls, requiresLoopbackHost: true, maxFrameBytes: 1 };
+    const server = await listenForWebSockets(options);
+    t.after(() => {
+      server.stop();
+      return server.end(0);
+    });
+    server.serve({
+      onConnect: () => {},
+      onDisconnect: () => {},
+      onTransport: (transport) => transport.close(closeCodes.unauthorized.code, ''),
+      onFault: (error) => assert.fail(error),
+    });
+    const { code, isFinal } = await takePart({ ...optionsOf(server.url, never), ca: Buffer.from(CERTIFICATE) });
+    assert.deepEqual([code, isFinal], [closeCodes.unauthorized.code, true]);
   });
 });
