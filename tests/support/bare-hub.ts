@@ -27,6 +27,8 @@ export async function bareHub(t: TestContext, { tls }: { readonly tls?: HubOptio
     now: () => clock.now,
     run: {
       welcome: { run: 'run', config: {}, dataset: DIGEST, ...limits },
+      shardSize: 4,
+      classes: 10,
       numerics: DIGEST,
       selfTest: DIGEST,
       dataParts: () => [],

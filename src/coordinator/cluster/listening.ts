@@ -110,6 +110,8 @@ export function openHub({
         chunkSize: CHUNK_SIZE,
         parameters,
       },
+      shardSize,
+      classes: dataset.classes,
       numerics: numericsDigest(),
       selfTest: selfTest().sha256,
       dataParts,

@@ -145,6 +145,8 @@ export class NodeConnection {
       parameters,
       testSamples,
       chunkSize,
+      shardSize: run.shardSize,
+      classes: run.classes,
       link: this.#link,
       weightsFrame,
     });
