@@ -1,6 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NodeError } from '../shared/util/errors.ts';
+import { NodeError, UsageError } from '../shared/util/errors.ts';
+import { isLoopback } from '../shared/util/loopback.ts';
 import { printable } from '../shared/util/printable.ts';
 import type { Token } from '../shared/util/token.ts';
 import { TOKEN_VARIABLE } from '../shared/util/token.ts';
@@ -42,10 +43,13 @@ export type NodeEvent =
 /**
  * Computes for a coordinator until its run is over, and connects again whenever the connection is lost.
  * @returns `finished` if the run is over, `stopped` if the node was asked to leave
- * @throws NodeError if the connection ended for a reason that a retry can't change, and that no stranger can have given
+ * @throws UsageError without a token for a coordinator beyond loopback, NodeError if the connection ended for a reason that a retry can't change, and that no stranger can have given
  */
 export async function runNode(options: NodeOptions): Promise<'finished' | 'stopped'> {
   const { url, token, ca, threads, name, env, keep, stop, onEvent } = options;
+  if (token === undefined && !isLoopback(new URL(url).hostname)) {
+    throw new UsageError(`--connect ${url}: anybody on the network could answer without a token. ${TOKEN_HINT}`);
+  }
   const print = (message: string, level: 'info' | 'warn' = 'info'): void => onEvent({ kind: 'notice', message, level });
   const data = new NodeData({ flag: options.data, env, threads, print });
   const node = { url, token, ca, threads, identity: randomUUID(), name, leave: stop };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { runNode } from '#src/library/node.js';
-import { NodeError } from '#src/shared/util/errors.js';
+import { NodeError, UsageError } from '#src/shared/util/errors.js';
 import { closeCodes } from '#src/shared/wire/close-codes.js';
 import type { Transport } from '#src/shared/wire/transport.js';
 import { listenForWebSockets } from '#src/shared/wire/ws-server.js';
@@ -71,4 +71,15 @@ it('a node ends if the coordinator itself says that its build is another one', a
     return true;
   });
   assert.deepEqual(notices, []);
+});
+
+it('a node needs a token for a coordinator beyond loopback', async () => {
+  for (const url of [
+    'ws://10.0.0.1:9465',
+    'wss://trainer.example:9465',
+    'ws://localhost.example:1',
+    'ws://[2001:db8::1]:1',
+  ]) {
+    await assert.rejects(runNode(optionsOf(url, [])), UsageError, url);
+  }
 });

@@ -8,7 +8,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { closeCodes } from '#src/shared/wire/close-codes.js';
 import { decodeFromNode, encode } from '#src/shared/wire/frames.js';
 import { Link } from '#src/shared/wire/link.js';
-import type { CoordinatorMessage, FromCoordinator, FromNode } from '#src/shared/wire/messages.js';
+import { type CoordinatorMessage, type FromCoordinator, type FromNode, PART_BYTES } from '#src/shared/wire/messages.js';
 import { handshakeAsCoordinator } from '#src/shared/wire/perform-handshake.js';
 import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-server.js';
@@ -195,5 +195,71 @@ describe('the end of a connection', () => {
     });
     const { code, isFinal } = await takePart({ ...optionsOf(server.url, never), ca: Buffer.from(CERTIFICATE) });
     assert.deepEqual([code, isFinal], [closeCodes.unauthorized.code, true]);
+  });
+});
+
+describe('a node that is sent what has no place', () => {
+  const [samples, testSamples] = [1500, 8];
+  const announced = (samples + testSamples) * 785;
+  const sized = { ...WELCOME, samples, testSamples };
+  const whole = Buffer.alloc(PART_BYTES);
+  const rest = announced - PART_BYTES;
+  const part = (part: number, of: number, length: number): FromCoordinator => ({
+    type: 'data',
+    part,
+    of,
+    body: whole.subarray(0, length),
+  });
+
+  for (const [what, answers] of [
+    ['a second welcome', { hello: [sized, sized] }],
+    ['data before a welcome', { hello: [part(0, 2, PART_BYTES)] }],
+    ['more parts than were announced', { hello: [sized], needData: [part(0, 3, PART_BYTES)] }],
+    ['a last part that is too long', { hello: [sized], needData: [part(0, 2, PART_BYTES), part(1, 2, rest + 1)] }],
+    ['a last part that is too short', { hello: [sized], needData: [part(0, 2, PART_BYTES), part(1, 2, rest - 1)] }],
+    ['a part twice', { hello: [sized], needData: [part(0, 2, PART_BYTES), part(0, 2, PART_BYTES)] }],
+  ] as const) {
+    it(`ends the connection: ${what}`, async (t) => {
+      const url = await coordinator(t, ({ type }, send) => {
+        const messages: Partial<Record<FromNode['type'], readonly FromCoordinator[]>> = answers;
+        for (const message of messages[type] ?? []) send(message);
+      });
+      const prepared: unknown[] = [];
+      const prepare = async (_: unknown, received: Uint8Array | undefined): Promise<undefined> => {
+        prepared.push(received);
+        return undefined;
+      };
+      const { code, isFinal } = await takePart(optionsOf(url, prepare));
+      assert.deepEqual([code, isFinal], [closeCodes.unexpected.code, true]);
+      assert.ok(prepared.every((received) => received === undefined));
+    });
+  }
+
+  it('ends the connection: data that it has not asked for', async (t) => {
+    const url = await coordinator(t, ({ type }, send) => {
+      if (type === 'hello') send(sized);
+      if (type === 'ready') send(part(0, 2, PART_BYTES));
+    });
+    assert.equal((await takePart(optionsOf(url, async () => computeOfVersion3([])))).code, closeCodes.unexpected.code);
+  });
+
+  it('ends the connection: a second order before the answer to the first', async (t) => {
+    const steps: number[] = [];
+    const work = { type: 'work', version: 3, ranges: [{ begin: 0, end: 1 }] } as const;
+    const url = await coordinator(t, ({ type }, send) => {
+      if (type === 'hello') send(WELCOME);
+      if (type !== 'ready') return;
+      send({ ...work, step: 1 });
+      send({ ...work, step: 2 });
+    });
+    const { gradient, ...rest } = computeOfVersion3(steps);
+    const slow = {
+      ...rest,
+      gradient: async (...args: Parameters<Compute['gradient']>) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        return gradient(...args);
+      },
+    } as unknown as Compute;
+    assert.equal((await takePart(optionsOf(url, async () => slow))).code, closeCodes.unexpected.code);
   });
 });
