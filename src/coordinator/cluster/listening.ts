@@ -13,6 +13,7 @@ import type { RunEvent } from '../train/observer.ts';
 import type { Cluster } from './cluster.ts';
 import { Hub } from './hub.ts';
 import type { NodeInfo } from './node-info.ts';
+import { MAX_THREADS_SHOWN } from './self-report.ts';
 
 /** Where and how a coordinator listens for nodes. */
 export interface Listening {
@@ -120,7 +121,9 @@ export function openHub({
       const { name, threads } = info;
       onReady(info);
       onEvent({ kind: 'joined', node: name });
-      notice(name, `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.`);
+      const rest =
+        threads > MAX_THREADS_SHOWN ? ` The metrics count those from ${MAX_THREADS_SHOWN - 1} on as one.` : '';
+      notice(name, `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.${rest}`);
       onEvent({ kind: 'workers', node: name, counts: { ready: threads, starting: 0 } });
     },
     onWorkers: ({ name, threads }, ready) =>
