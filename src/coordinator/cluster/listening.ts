@@ -12,7 +12,7 @@ import { CHUNK_SIZE } from '../../worker/pool/setup.ts';
 import type { RunEvent } from '../train/observer.ts';
 import type { Cluster } from './cluster.ts';
 import { Hub } from './hub.ts';
-import type { NodeInfo } from './node-info.ts';
+import type { NodeInfo, RunDescription } from './node-info.ts';
 import { MAX_THREADS_SHOWN } from './self-report.ts';
 
 /** Where and how a coordinator listens for nodes. */
@@ -77,53 +77,20 @@ export interface HubOptions {
 }
 
 /** Begins to listen for nodes. @throws ListenError if the address can't be bound */
-export function openHub({
-  listening,
-  cluster,
-  config,
-  dataset,
-  parameters,
-  run,
-  onEvent,
-  onReady,
-  onForget,
-}: HubOptions): Promise<Hub> {
-  const { head, rbfJ, batch, shardSize, seed, augment } = config;
-  // One copy of the whole set for all nodes, made when the first node needs it.
-  let parts: readonly Uint8Array[] | undefined;
-  const dataParts = (): readonly Uint8Array[] => {
-    parts ??= partsOf(dataset);
-    return parts;
-  };
+export function openHub(options: HubOptions): Promise<Hub> {
+  const { listening, cluster, onEvent, onReady, onForget } = options;
   const notice = (node: string, message: string, level: 'info' | 'warn' = 'info'): void =>
     onEvent({ kind: 'notice', level, node, message });
   return Hub.listen({
     ...listening,
     cluster,
     onForget,
-    run: {
-      welcome: {
-        run,
-        config: { head, rbfJ, batch, shardSize, seed, augment },
-        dataset: dataset.sha256,
-        samples: dataset.train.count,
-        testSamples: dataset.test.count,
-        chunkSize: CHUNK_SIZE,
-        parameters,
-      },
-      shardSize,
-      classes: dataset.classes,
-      numerics: numericsDigest(),
-      selfTest: selfTest().sha256,
-      dataParts,
-    },
+    run: describeRun(options),
     onJoin: (info) => {
       const { name, threads } = info;
       onReady(info);
       onEvent({ kind: 'joined', node: name });
-      const rest =
-        threads > MAX_THREADS_SHOWN ? ` The metrics count those from ${MAX_THREADS_SHOWN - 1} on as one.` : '';
-      notice(name, `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.${rest}`);
+      notice(name, joinedText(info));
       onEvent({ kind: 'workers', node: name, counts: { ready: threads, starting: 0 } });
     },
     onWorkers: ({ name, threads }, ready) =>
@@ -140,6 +107,37 @@ export function openHub({
         message: `An internal error ended the connection of a node: ${stack}`,
       }),
   });
+}
+
+/** What every node of the run is told, and what bounds its answers. */
+function describeRun({ config, dataset, parameters, run }: HubOptions): RunDescription {
+  const { head, rbfJ, batch, shardSize, seed, augment } = config;
+  // One copy of the whole set for all nodes, made when the first node needs it.
+  let parts: readonly Uint8Array[] | undefined;
+  return {
+    welcome: {
+      run,
+      config: { head, rbfJ, batch, shardSize, seed, augment },
+      dataset: dataset.sha256,
+      samples: dataset.train.count,
+      testSamples: dataset.test.count,
+      chunkSize: CHUNK_SIZE,
+      parameters,
+    },
+    shardSize,
+    classes: dataset.classes,
+    numerics: numericsDigest(),
+    selfTest: selfTest().sha256,
+    dataParts: () => {
+      parts ??= partsOf(dataset);
+      return parts;
+    },
+  };
+}
+
+function joinedText({ name, threads }: NodeInfo): string {
+  const rest = threads > MAX_THREADS_SHOWN ? ` The metrics count those from ${MAX_THREADS_SHOWN - 1} on as one.` : '';
+  return `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.${rest}`;
 }
 
 function addressOf(listen: string): { host: string; port: number } {
