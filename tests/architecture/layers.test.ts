@@ -77,7 +77,9 @@ describe('the rules', () => {
   });
 
   it('find a package outside its adapter', () => {
-    assert.deepEqual(importsOutside([below, above], ['ws'], 'src/shared/wire/low.ts'), ['src/cli/high.ts imports ws']);
-    assert.deepEqual(importsOutside([below, above], ['ws'], 'src/cli/high.ts'), []);
+    assert.deepEqual(importsOutside([below, above], ['ws'], ['src/shared/wire/low.ts']), [
+      'src/cli/high.ts imports ws',
+    ]);
+    assert.deepEqual(importsOutside([below, above], ['ws'], ['src/cli/high.ts']), []);
   });
 });

@@ -59,7 +59,7 @@ export function tooLong(sources: readonly SourceFile[]): string[] {
   ]);
 }
 
-/** Imports of `packages` by any file but `adapter`. */
+/** Imports of `packages` by any file but `adapters`. */
 export function importsOutside(
   sources: readonly SourceFile[],
   packages: readonly string[],
