@@ -6,6 +6,7 @@ import { RemoteWriter } from '#src/coordinator/observe/remote-write/remote-write
 import { BATCH_STEPS, Batch } from '#src/coordinator/observe/remote-write/step-queue.js';
 import { encodeBatch } from '#src/coordinator/observe/remote-write/write-request.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
+import { stepRecord } from '../tests/support/step-record.ts';
 
 const STEPS = 100_000;
 const ENCODINGS = 200;
@@ -21,7 +22,7 @@ function record(step: number): StepRecord {
   // Digits as those of a run: they don't compress.
   const noise = Math.random();
   const timings = { at: 1_764_000_000_000 + 2 * step, total: 0.001 * noise };
-  return { step, loss: noise, accuracy: 0.875, learningRate: 0.003 * noise, gradientNorm: 2 * noise, timings };
+  return stepRecord(step, { loss: noise, learningRate: 0.003 * noise, gradientNorm: 2 * noise, timings });
 }
 
 /** Milliseconds: the median and the 95th percentile of encoding one full batch. */

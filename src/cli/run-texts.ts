@@ -4,7 +4,7 @@ import { type Summary, samplesText } from '../coordinator/run/summary.ts';
 import type { RunStarted } from '../library/observer.ts';
 import { checkpointName } from '../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../shared/config/config.ts';
-import { datasetText } from '../shared/data/dataset-text.ts';
+import { datasetText, namedSet } from '../shared/data/registry.ts';
 import { commandLine } from '../shared/util/command-line.ts';
 import { shownPath, typedPath } from '../shared/util/shown-path.ts';
 import { expectationText } from './expectation.ts';
@@ -29,7 +29,8 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
   const { run, steps, testedAt, testAccuracy, trainLoss, weightsSha256, samplesPerSecond, seconds } = summary;
   const place = testedAt === steps ? '' : ` (after step ${testedAt})`;
   const measured = testAccuracy === undefined ? 'not evaluated' : `${(100 * testAccuracy).toFixed(2)} %${place}`;
-  const accuracy = summary.dataset === 'synthetic' ? `${measured} on ${datasetText(summary.dataset)}` : measured;
+  const accuracy =
+    namedSet(summary.dataset) !== undefined ? `${measured} on ${datasetText(summary.dataset)}` : measured;
   const isDone = steps === config.iterations;
   const title = isDone ? 'Done' : `Stopped after ${steps} of ${config.iterations} steps`;
   const lines = [

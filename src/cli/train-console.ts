@@ -45,6 +45,7 @@ export class TrainConsole implements RunObserver {
   }
 
   onResult(result: Summary, config: TrainConfig): void {
+    this.#terminal.clear();
     const [first = '', ...others] = summaryText(result, config);
     // In the log, the field `run` is the run's name on every line, so its path has another name.
     const { run: path, ...figures } = result;

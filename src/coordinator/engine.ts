@@ -1,5 +1,6 @@
 import type { TrainConfig } from '../shared/config/config.ts';
 import type { Dataset } from '../shared/data/dataset.ts';
+import { optimizerOf } from '../shared/engine/optimizers/registry.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/engine/wasm/exports.ts';
 import type { SharedMemory } from '../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
@@ -88,7 +89,7 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }
   const test = placeInMemory(memory, dataset.test);
   const state = new StateStore(memory, {
     parameters: layout.parameters,
-    second: config.optimizer !== 'sgd',
+    hasSecondMoments: optimizerOf(config.optimizer).hasSecondMoments,
     versions: config.workers + DEPTH + 1,
   });
   const { backend, workers, batch, shardSize, seed, augment } = config;

@@ -21,8 +21,8 @@ export interface Computing {
   acceptNodes(): Promise<void>;
   /** Bytes exchanged with remote nodes; undefined if the run doesn't listen. */
   readonly networkBytes: Hub['counts']['bytes'] | undefined;
-  /** @param end if `stopped`, nodes wait for the run to be resumed */
-  close(end: { readonly stopped: boolean }): Promise<void>;
+  /** @param end unless `finished`, nodes wait for the run to be resumed */
+  close(end: { readonly finished: boolean }): Promise<void>;
 }
 
 type Watchers = Required<Pick<StepObserver, 'onEvent'>>;
@@ -58,8 +58,8 @@ export function startComputing(context: RunContext, watchers: Watchers, stop: Ab
     get networkBytes() {
       return hub?.counts.bytes;
     },
-    close: async ({ stopped }) => {
-      await hub?.close(stopped ? 'stopping' : 'runOver');
+    close: async ({ finished }) => {
+      await hub?.close(finished ? 'runOver' : 'stopping');
       await cluster?.close();
       await pool?.close();
       lag.close();

@@ -14,7 +14,7 @@ export interface TrainOutcome {
   readonly result: Summary;
 }
 
-interface Run {
+export interface Run {
   readonly context: RunContext;
   readonly observers: Observers;
   readonly chain: HashChain;
@@ -39,7 +39,7 @@ export async function conclude(
   const started = new Date(startedAt);
   const summary = summaryOf({ run: directory.path, config, dataset, result, started, network, samples });
   const { steps } = observers;
-  const state = steps === config.iterations ? 'finished' : 'stopped';
+  const state = result.complete && steps === config.iterations ? 'finished' : 'stopped';
   observer.onResult(summary, config);
   await feed?.end(state);
   await writeLastManifest(directory, ended(start.manifest, { state, steps, chain: chain.value, result: summary }));
@@ -47,14 +47,18 @@ export async function conclude(
 }
 
 /** Writes the reason for a failure to run.json, if that can be written. */
-export async function recordFailure({ context, observers, chain }: Run, error: unknown): Promise<void> {
+export async function recordFailure(
+  { context, observers, chain }: Omit<Run, 'observers'> & Partial<Run>,
+  error: unknown,
+): Promise<void> {
   const { directory, start, feed, print } = context;
+  const steps = observers?.steps ?? start.from.step;
   const failure = error instanceof Error ? error.message : String(error);
   await feed?.end('failed');
-  const manifest = ended(start.manifest, { state: 'failed', steps: observers.steps, chain: chain.value, failure });
+  const manifest = ended(start.manifest, { state: 'failed', steps, chain: chain.value, failure });
   // If the directory caused the failure, this fails too, and the first error is the one to report.
   await directory.writeManifest(manifest).catch(() => {});
-  const samples = await observers.remoteWriter?.finish(AbortSignal.abort());
+  const samples = await observers?.remoteWriter?.finish(AbortSignal.abort());
   if (samples !== undefined && samples.dropped > 0) print(samplesText(samples));
 }
 

@@ -16,7 +16,7 @@ import { placeInMemory } from '../worker/pool/sample-set.ts';
 export interface EvaluateOptions {
   /** A checkpoint file or a run directory (default: the newest run below runs/). */
   readonly checkpoint?: string | undefined;
-  /** A folder of MNIST's files, or `synthetic` (default: the set that the weights were trained on). */
+  /** A folder of MNIST's files, or the name of a set such as `synthetic` (default: the set that the weights were trained on). */
   readonly data?: string | undefined;
   readonly backend: BackendName;
   readonly env: NodeJS.ProcessEnv;
@@ -29,7 +29,7 @@ export interface EvaluationReport {
   readonly checkpoint: string;
   readonly step: number;
   readonly weightsSha256: string;
-  /** `mnist` or `synthetic`. */
+  /** The data set's name, such as `mnist`. */
   readonly dataset: string;
   /** Share of the test set that was classified correctly, 0..1. */
   readonly testAccuracy: number;

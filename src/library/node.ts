@@ -6,6 +6,7 @@ import { printable } from '../shared/util/printable.ts';
 import type { Token } from '../shared/util/token.ts';
 import { TOKEN_VARIABLE } from '../shared/util/token.ts';
 import { closeCodes, closeNamed, retriesAfter } from '../shared/wire/close-codes.ts';
+import { connectWebSocket } from '../shared/wire/ws-transport.ts';
 import { NodeData } from '../worker/node/data.ts';
 import { type Ending, takePart } from '../worker/node/session.ts';
 
@@ -52,7 +53,8 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
   }
   const print = (message: string, level: 'info' | 'warn' = 'info'): void => onEvent({ kind: 'notice', message, level });
   const data = new NodeData({ flag: options.data, env, threads, print });
-  const node = { url, token, ca, threads, identity: randomUUID(), name, leave: stop };
+  const connect = (maxFrameBytes: number) => connectWebSocket(url, { ca, maxFrameBytes });
+  const node = { connect, token, threads, identity: randomUUID(), name, leave: stop };
   let pause = FIRST_PAUSE_MS;
   let printed: string | undefined;
   try {

@@ -49,24 +49,24 @@ export async function openObservers(context: RunContext): Promise<Observers> {
       steps = record.step;
     },
   };
-  let state: StateStore | undefined;
+  let store: StateStore | undefined;
   const histograms: StepObserver = {
     onEvaluation({ step }) {
-      if (state !== undefined) events?.weights(step, state.current.values);
+      if (store !== undefined) events?.weights(step, store.current.values);
     },
   };
-  const all = together([metrics, feed ?? {}, observer, log, remoteWriter ?? {}, events ?? {}, checkpoints, histograms]);
+  const all = together([log, checkpoints, metrics, feed ?? {}, remoteWriter ?? {}, events ?? {}, histograms, observer]);
   return {
     all,
     checkpoints,
     remoteWriter,
-    checkpoint: (state) => {
-      events?.weights(state.step, state.weights);
-      checkpoints.take(state);
+    checkpoint: (taken) => {
+      events?.weights(taken.step, taken.weights);
+      checkpoints.take(taken);
     },
     begin: (initial) => {
-      state = initial;
-      if (from.step === 0) events?.weights(0, state.current.values);
+      store = initial;
+      if (from.step === 0) events?.weights(0, store.current.values);
     },
     lockLost: lockLost.signal,
     get steps() {
@@ -74,7 +74,6 @@ export async function openObservers(context: RunContext): Promise<Observers> {
     },
     close: async () => {
       await events?.close();
-      await observer.close();
     },
   };
 }

@@ -10,6 +10,7 @@ import { manifestJson, readManifest } from '../coordinator/run/manifest.ts';
 import type { Resumed } from '../coordinator/run/resume.ts';
 import { RunDirectory, type RunDirectoryOptions, runName } from '../coordinator/run/run-directory.ts';
 import { continueRun, type RunStart, start } from '../coordinator/run/start.ts';
+import { dataNote } from '../shared/data/registry.ts';
 import { numericsDigest } from '../shared/engine/wasm/exports.ts';
 import { RunDirectoryError } from '../shared/util/errors.ts';
 import { callerPath } from '../shared/util/paths.ts';
@@ -64,6 +65,7 @@ export async function withRun<T>(
       const begun = await (resumed === undefined ? start(initial, starting) : continueRun(resumed, starting));
       // The directory has another name if another run took that one in the same second.
       registry.setDefaultLabels({ run: begun.manifest.name });
+      feed?.rename(begun.manifest.name);
       return await use({ ...inputs, job, directory, start: begun, registry, metrics, feed, http, observer, print });
     } finally {
       await directory.close();
@@ -114,7 +116,7 @@ function servedOf(
     shardSize,
     config: configShown(config),
     digests: { dataset: dataset.sha256, numerics: numericsDigest() },
-    dataset: dataset.name,
+    dataNote: dataNote(dataset.name),
   });
   return { registry, metrics, feed };
 }

@@ -8,7 +8,7 @@ import type { TrainingResult } from '../coordinator/train/training.ts';
 import { initialWeights } from '../shared/model/initialize.ts';
 import { keepYoungSmall } from '../shared/util/young-garbage.ts';
 import { startComputing } from './computing.ts';
-import { conclude, recordFailure, type TrainOutcome } from './conclusion.ts';
+import { conclude, type Run, recordFailure, type TrainOutcome } from './conclusion.ts';
 import { readInputs, type TrainingJob } from './inputs.ts';
 import { allOf, type RunObserver } from './observer.ts';
 import { type Observers, openObservers } from './observers.ts';
@@ -33,19 +33,24 @@ export interface TrainOptions extends TrainControl {
  */
 export async function train(job: TrainingJob, options: TrainOptions = {}): Promise<TrainOutcome> {
   const observer = allOf(options.observers ?? []);
-  const finished = resultOf(job);
-  if (finished !== undefined) {
-    observer.onResult(finished, job.config);
-    return { state: 'finished', result: finished };
+  try {
+    const finished = resultOf(job);
+    if (finished !== undefined) {
+      observer.onResult(finished, job.config);
+      return { state: 'finished', result: finished };
+    }
+    const inputs = await readInputs(job, observer);
+    return await withRun(job, inputs, observer, (context) => carryOut(context, options));
+  } finally {
+    await observer.close();
   }
-  const inputs = await readInputs(job, observer);
-  return withRun(job, inputs, observer, (context) => carryOut(context, options));
 }
 
 /** The result of the job's run if that is finished, with the run's present path. */
 function resultOf({ config, resumed }: TrainingJob): Summary | undefined {
   const result = resumed?.manifest.result;
-  return resumed === undefined || result?.steps !== config.iterations ? undefined : { ...result, run: resumed.path };
+  const isFinished = resumed?.manifest.state === 'finished' && result?.steps === config.iterations;
+  return isFinished ? { ...result, run: resumed.path } : undefined;
 }
 
 async function carryOut(context: RunContext, { stop, failure, checkpointAsked }: TrainControl): Promise<TrainOutcome> {
@@ -57,22 +62,19 @@ async function carryOut(context: RunContext, { stop, failure, checkpointAsked }:
   metrics.begin({ attempt: attempts.length, startedAt, step: from.step, iterations: config.iterations });
   observer.onStart({ run: directory.path, config, dataset, http, from: from.step });
 
-  const observers = await openObservers(context);
-  const run = { context, observers, chain: new HashChain(start.chain) };
-  const ends = [stop, failure, observers.lockLost].filter((signal) => signal !== undefined);
+  const chain = new HashChain(start.chain);
+  let observers: Observers | undefined;
+  let trained: Trained;
   try {
-    const trained = await runSteps(run, { stop: AbortSignal.any(ends), failure, checkpointAsked });
-    return await conclude(run, { ...trained, startedAt, stop: stop ?? new AbortController().signal });
+    observers = await openObservers(context);
+    const ends = [stop, failure, observers.lockLost].filter((signal) => signal !== undefined);
+    trained = await runSteps({ context, observers, chain }, { stop: AbortSignal.any(ends), failure, checkpointAsked });
   } catch (error) {
-    await recordFailure(run, error);
+    await recordFailure({ context, chain, ...(observers && { observers }) }, error);
     throw error;
   }
-}
-
-interface Run {
-  readonly context: RunContext;
-  readonly observers: Observers;
-  readonly chain: HashChain;
+  const ending = { ...trained, startedAt, stop: stop ?? new AbortController().signal };
+  return conclude({ context, observers, chain }, ending);
 }
 
 interface RunControl {
@@ -96,6 +98,7 @@ async function runSteps(
   const computing = startComputing(context, observers.all, stop);
   const { layout, kernel, state, optimizer, testLabels } = computing.engine;
   const { executor } = computing;
+  let finished = false;
   try {
     await computing.acceptNodes();
     state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
@@ -106,6 +109,7 @@ async function runSteps(
     const result = await trainSteps({ ...loop, stop });
     await observers.checkpoints.finish(stop);
     failure?.throwIfAborted();
+    finished = result.complete && result.steps === config.iterations;
     return { result, network: computing.networkBytes };
   } catch (error) {
     // The first error is the one to report.
@@ -113,6 +117,6 @@ async function runSteps(
     throw error;
   } finally {
     await observers.close();
-    await computing.close({ stopped: stop.aborted });
+    await computing.close({ finished });
   }
 }

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type Manifest, readManifest } from '../coordinator/run/manifest.ts';
 import type { TrainConfig } from '../shared/config/config.ts';
 import { openDataset } from '../shared/data/open.ts';
-import { SYNTHETIC_SHA256 } from '../shared/data/synthetic.ts';
+import { namedSetOf } from '../shared/data/registry.ts';
 import { numericsDigest } from '../shared/engine/wasm/exports.ts';
 import { SharedMemory } from '../shared/engine/wasm/memory.ts';
 import { UsageError } from '../shared/util/errors.ts';
@@ -16,7 +16,7 @@ export interface VerifyOptions {
   readonly spans: number;
   /** Number of worker threads, which may differ from the run's (default: as many as the machine and the batch allow). */
   readonly workers?: number | undefined;
-  /** A folder of MNIST's files, or `synthetic` (default: the set that the run was trained on). */
+  /** A folder of MNIST's files, or the name of a set such as `synthetic` (default: the set that the run was trained on). */
   readonly data?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly print: (line: string) => void;
@@ -32,6 +32,9 @@ export interface VerifyOptions {
  */
 export async function verify(options: VerifyOptions): Promise<Verification & { readonly workers: number }> {
   const { run, spans, data, env, print, show } = options;
+  if (options.workers !== undefined && options.workers < 1) {
+    throw new UsageError(`--workers: expected at least 1 to compute steps again, but got ${options.workers}.`);
+  }
   const manifest = await readManifest(run);
   refuseOtherNumerics(run, manifest);
   const memory = new SharedMemory();
@@ -59,7 +62,8 @@ function refuseOtherNumerics(run: string, { digests, versions }: Manifest): void
 
 function refuseOtherData(run: string, { digests, dataset }: Manifest, sha256: string): void {
   if (digests.dataset === sha256) return;
-  const advice = digests.dataset === SYNTHETIC_SHA256 ? 'Add --data synthetic.' : `Name its folder by --data.`;
+  const set = namedSetOf(digests.dataset);
+  const advice = set === undefined ? 'Name its folder by --data.' : `Add --data ${set.name}.`;
   throw new UsageError(
     `${shownPath(run)} can't be verified with this data set: the run has ${dataset}, ${shortDigest(digests.dataset)}, ` +
       `but this is ${shortDigest(sha256)}. ${advice}`,

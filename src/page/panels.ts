@@ -32,12 +32,11 @@ export function showHeading(runs: readonly Run[]): void {
   const title = runs.length === 1 && run !== undefined ? run.view.name : `${runs.length} runs`;
   show('title', title);
   document.title = `${title} · Lockstep`;
-  const synthetic = runs.filter(({ view }) => view.dataset === 'synthetic').map(({ view }) => view.name);
-  element('warning').hidden = synthetic.length === 0;
-  show(
-    'warning',
-    `${synthetic.join(', ')}: trained on synthetic digits, not on MNIST. Its accuracy says nothing about MNIST.`,
-  );
+  const notes = [...new Set(runs.flatMap(({ view }) => view.dataNote ?? []))];
+  const namesOf = (note: string): string[] =>
+    runs.filter(({ view }) => view.dataNote === note).map(({ view }) => view.name);
+  element('warning').hidden = notes.length === 0;
+  show('warning', notes.map((note) => `${namesOf(note).join(', ')}: ${note}`).join(' '));
   element('config').hidden = runs.length !== 1;
   if (runs.length === 1 && run !== undefined) showConfig(run);
 }

@@ -47,7 +47,7 @@ function saved(): ReportCurves[] {
 }
 
 function runOf({ series, ...curves }: ReportCurves): Run {
-  const rest = { state: 'finished', started: 0, dataset: '', config: {}, digests: {} } as const;
+  const rest = { state: 'finished', started: 0, config: {}, digests: {} } as const;
   return new Run({ ...rest, ...curves, series: unpackSeries(series), checkpoints: [], happenings: [] });
 }
 

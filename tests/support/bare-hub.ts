@@ -2,13 +2,25 @@
 import { EventEmitter } from 'node:events';
 import type { TestContext } from 'node:test';
 import type { Cluster } from '#src/coordinator/cluster/cluster.js';
-import { Hub, type HubOptions } from '#src/coordinator/cluster/hub.js';
+import { Hub } from '#src/coordinator/cluster/hub.js';
+import { maxBytesFromNode } from '#src/shared/wire/frames.js';
 import type { NodeMessage } from '#src/shared/wire/messages.js';
+import { SEAL_BYTES } from '#src/shared/wire/seal.js';
+import type { TransportServer } from '#src/shared/wire/transport.js';
+import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-server.js';
 
 const DIGEST = 'a'.repeat(64);
 
-/** A hub on a free port of loopback, without a token. Events: join, leave, workers, forget, fault. */
-export async function bareHub(t: TestContext, { tls }: { readonly tls?: HubOptions['tls'] } = {}) {
+interface BareHubOptions {
+  readonly tls?: WsListenOptions['tls'];
+  /** What listens (default: WebSocket on a free port of loopback). */
+  readonly server?: TransportServer;
+  /** What a node must compute (default: what `helloTo` says). */
+  readonly digests?: { readonly numerics: string; readonly selfTest: string };
+}
+
+/** A hub without a token. Events: join, leave, workers, forget, fault. */
+export async function bareHub(t: TestContext, options: BareHubOptions = {}) {
   const events = new EventEmitter();
   const clock = { now: 0 };
   const shardCounts = new Map<string, unknown>();
@@ -18,21 +30,17 @@ export async function bareHub(t: TestContext, { tls }: { readonly tls?: HubOptio
     shardCounts,
   } as unknown as Cluster;
   const limits = { samples: 8, testSamples: 8, chunkSize: 4, parameters: 2 };
-  const hub = await Hub.listen({
-    host: '127.0.0.1',
-    port: 0,
+  const welcome = { run: 'run', config: {}, dataset: DIGEST, ...limits };
+  const { tls, digests = { numerics: DIGEST, selfTest: DIGEST } } = options;
+  const maxFrameBytes = maxBytesFromNode(welcome) + SEAL_BYTES;
+  const hub = new Hub({
+    server:
+      options.server ??
+      (await listenForWebSockets({ host: '127.0.0.1', port: 0, tls, requiresLoopbackHost: true, maxFrameBytes })),
     token: undefined,
-    tls,
     cluster,
     now: () => clock.now,
-    run: {
-      welcome: { run: 'run', config: {}, dataset: DIGEST, ...limits },
-      shardSize: 4,
-      classes: 10,
-      numerics: DIGEST,
-      selfTest: DIGEST,
-      dataParts: () => [],
-    },
+    run: { welcome, shardSize: 4, classes: 10, ...digests, dataParts: () => [] },
     onJoin: (info) => events.emit('join', info),
     onLeave: ({ name }, reason) => events.emit('leave', name, reason),
     onWorkers: ({ name }, ready) => events.emit('workers', name, ready),

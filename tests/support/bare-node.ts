@@ -10,6 +10,7 @@ import {
   type NodeMessage,
 } from '#src/shared/wire/messages.js';
 import { handshakeAsNode } from '#src/shared/wire/perform-handshake.js';
+import type { Transport } from '#src/shared/wire/transport.js';
 import { connectWebSocket } from '#src/shared/wire/ws-transport.js';
 
 export interface BareNode {
@@ -27,9 +28,12 @@ export interface BareNodeOptions {
   readonly ca?: string;
 }
 
-/** Connects without a token, and answers nothing by itself. */
-export async function bareNode(url: string, { onMessage = () => {}, ca }: BareNodeOptions = {}): Promise<BareNode> {
-  const transport = await connectWebSocket(url, { ca, maxFrameBytes: 1 << 24 });
+/** Connects to a URL without a token, or takes a connection; answers nothing by itself. */
+export async function bareNode(
+  to: string | Transport,
+  { onMessage = () => {}, ca }: BareNodeOptions = {},
+): Promise<BareNode> {
+  const transport = typeof to === 'string' ? await connectWebSocket(to, { ca, maxFrameBytes: 1 << 24 }) : to;
   const seal = await handshakeAsNode(transport, { token: undefined });
   let limits: Limits = BEFORE_WELCOME;
   let close: (code: string) => void = () => {};

@@ -1,5 +1,6 @@
 import { Optimizer } from '#src/coordinator/train/optimizer.js';
 import { resolveTrainConfig, type TrainConfig } from '#src/shared/config/config.js';
+import { optimizerOf } from '#src/shared/engine/optimizers/registry.js';
 import { BlockUpdater, type StateVectors, UpdateRecord } from '#src/shared/engine/update.js';
 import { compileKernel, instantiateKernel, type KernelExports } from '#src/shared/engine/wasm/exports.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
@@ -35,7 +36,7 @@ export function benchOf(flags: Readonly<Record<string, unknown>>, parameters: nu
   const states = [0, 1].map(() => ({
     values: vector(),
     m: vector(),
-    v: config.optimizer === 'sgd' ? undefined : vector(),
+    v: optimizerOf(config.optimizer).hasSecondMoments ? vector() : undefined,
   }));
   const gradient = vector();
   const record = UpdateRecord.allocate(memory, parameters, 1);

@@ -1,6 +1,6 @@
 import { type EvaluationReport, evaluate as evaluateCheckpoint } from '../../library/evaluate.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
-import { datasetText } from '../../shared/data/dataset-text.ts';
+import { datasetText } from '../../shared/data/registry.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { print } from '../print.ts';
 

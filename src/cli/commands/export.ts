@@ -1,12 +1,10 @@
 // lockstep export runs/first --format onnx --out lenet5.onnx
 
 import { findModel, runOf } from '../../coordinator/run/saved-model.ts';
-import { inFolder, type NewFile, newFile, newFolder, writeFiles } from '../../inspect/export/files.ts';
+import { writeFiles } from '../../inspect/export/files.ts';
+import { checkOut, type FormatName, formatOf } from '../../inspect/export/formats.ts';
 import { metadataOf } from '../../inspect/export/metadata.ts';
-import { type Network, refuseNotFinite } from '../../inspect/export/network.ts';
-import { encodeOnnx } from '../../inspect/export/onnx.ts';
-import { encodeWeights } from '../../inspect/export/safetensors.ts';
-import { encodeTfjs, MODEL_FILE, WEIGHTS_FILE } from '../../inspect/export/tfjs.ts';
+import { refuseNotFinite } from '../../inspect/export/network.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
 import { sha256 } from '../../shared/data/digest.ts';
@@ -16,14 +14,14 @@ import { version } from '../../shared/util/version.ts';
 import { print } from '../print.ts';
 
 export interface ExportFlags {
-  readonly format: 'onnx' | 'tfjs' | 'safetensors';
+  readonly format: FormatName;
   readonly out: string;
   readonly json?: boolean;
 }
 
 /** What the command prints with --json. */
 interface Report {
-  readonly format: ExportFlags['format'];
+  readonly format: FormatName;
   readonly files: readonly { readonly file: string; readonly bytes: number; readonly sha256: string }[];
   readonly checkpoint: string;
   /** The run's name; undefined if the checkpoint isn't in a run directory. */
@@ -31,7 +29,7 @@ interface Report {
   readonly step: number;
   readonly head: string;
   readonly weightsSha256: string;
-  /** The metadata's text on the data set, which only weights trained on synthetic digits have. */
+  /** The data set that the network was trained on, if it isn't the default one. */
   readonly trainedOn: string | undefined;
 }
 
@@ -40,13 +38,13 @@ export async function exportNetwork(path: string | undefined, flags: ExportFlags
   const { format } = flags;
   const { json } = resolveReadConfig({ flags: { json: flags.json }, env: process.env });
   const out = callerPath(flags.out, process.env);
-  await (format === 'tfjs' ? newFolder(out) : newFile(out));
+  await checkOut(format, out);
   const { checkpoint, layout, weights } = await findModel(path, { env: process.env, print });
   refuseNotFinite(layout, weights, checkpoint.file);
   const run = runOf(checkpoint);
   const source = { layout, weights, version: version() };
   const metadata = metadataOf(source, checkpoint, run);
-  const files = filesOf(format, { ...source, metadata }, out);
+  const files = await formatOf(format).encode({ ...source, metadata }, out);
   await writeFiles(files);
   const report: Report = {
     format,
@@ -60,20 +58,6 @@ export async function exportNetwork(path: string | undefined, flags: ExportFlags
   };
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
   return 0;
-}
-
-function filesOf(format: ExportFlags['format'], network: Network, out: string): NewFile[] {
-  switch (format) {
-    case 'onnx':
-      return [{ path: out, bytes: encodeOnnx(network) }];
-    case 'safetensors':
-      return [{ path: out, bytes: encodeWeights(network) }];
-    case 'tfjs': {
-      const { model, weights } = encodeTfjs(network);
-      // The model is written last, so that its weights exist whenever it does.
-      return inFolder(out, { [WEIGHTS_FILE]: weights, [MODEL_FILE]: model });
-    }
-  }
 }
 
 function reportText({ files, checkpoint, step, head, weightsSha256, trainedOn }: Report): string {

@@ -1,6 +1,6 @@
 // lockstep import weights.safetensors --out imported.safetensors
 import { basename } from 'node:path';
-import { type TrainedOn, trainedOn } from '../../coordinator/run/saved-model.ts';
+import { trainedOn } from '../../coordinator/run/saved-model.ts';
 import { newFile, writeFiles } from '../../inspect/export/files.ts';
 import {
   decodeWeights,
@@ -11,7 +11,7 @@ import {
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { readBytes } from '../../shared/checkpoint/checkpoint-file.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
-import { datasetText } from '../../shared/data/dataset-text.ts';
+import { datasetText } from '../../shared/data/registry.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath, typedPath } from '../../shared/util/shown-path.ts';
@@ -30,7 +30,7 @@ interface Report {
   readonly weightsSha256: string;
   readonly origin: ImportedWeights['origin'];
   /** The data set that the weights were trained on. */
-  readonly dataset: TrainedOn;
+  readonly dataset: string;
 }
 
 const ORIGINS: Readonly<Record<ImportedWeights['origin'], string>> = {

@@ -8,10 +8,10 @@ import type { Column, ReportRun } from '../../inspect/report/data.ts';
 import { isReport, reportOf } from '../../inspect/report/page.ts';
 import { runData } from '../../inspect/report/run-data.ts';
 import { findReported, type OpenedSnapshot, openSnapshots, stepsOf } from '../../inspect/report/snapshots.ts';
-import { resolveReadConfig, SYNTHETIC } from '../../shared/config/config.ts';
+import { resolveReadConfig } from '../../shared/config/config.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { openDataset } from '../../shared/data/open.ts';
-import { SYNTHETIC_SHA256 } from '../../shared/data/synthetic.ts';
+import { DEFAULT_SET, NAMED_SETS, namedSet, namedSetOf } from '../../shared/data/registry.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { count } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
@@ -71,9 +71,9 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
   return 0;
 }
 
-/** The data set of the first run that wasn't trained on synthetic digits, if there is one. */
+/** The data set of the first run that wasn't trained on a named set, if there is one. */
 async function openTestData(opened: readonly OpenedSnapshot[], paths: readonly string[], flag: string | undefined) {
-  const { trainedOn, snapshot } = (opened.find((each) => each.trainedOn !== SYNTHETIC_SHA256) ??
+  const { trainedOn, snapshot } = (opened.find((each) => namedSetOf(each.trainedOn) === undefined) ??
     opened[0]) as OpenedSnapshot;
   const recorded = await recordedData(paths[snapshot.run] as string);
   return openDataset({ flag, env: process.env, print, trainedOn, recorded });
@@ -81,13 +81,17 @@ async function openTestData(opened: readonly OpenedSnapshot[], paths: readonly s
 
 /** Warnings about the data, which precede all figures. */
 function warningsOf(dataset: Dataset, runs: readonly ReportRun[], opened: readonly OpenedSnapshot[]): string[] {
-  const synthetic = runs.filter((run) => run.dataset === SYNTHETIC).map(({ name }) => name);
+  const { title } = DEFAULT_SET;
+  const other = namedSet(dataset.name);
   const isOther = opened.some(({ trainedOn }) => trainedOn !== dataset.sha256);
   return [
-    ...(synthetic.length > 0 ? [`Trained on SYNTHETIC digits, not MNIST: ${synthetic.join(', ')}.`] : []),
-    ...(dataset.name === SYNTHETIC
-      ? ['The test images are SYNTHETIC digits, not MNIST: these figures say nothing about MNIST.']
-      : []),
+    ...NAMED_SETS.flatMap((set) => {
+      const names = runs.filter((run) => run.dataset === set.name).map(({ name }) => name);
+      return names.length > 0 ? [`Trained on ${set.title}, not ${title}: ${names.join(', ')}.`] : [];
+    }),
+    ...(other === undefined
+      ? []
+      : [`The test images are ${other.title}, not ${title}: these figures say nothing about ${title}.`]),
     ...(isOther ? ['Some of these weights were trained on another data set than this test set.'] : []),
     ...runs.flatMap(({ name, strangeLines }) => (strangeLines.length > 0 ? [foreignText(name, strangeLines)] : [])),
   ];

@@ -7,7 +7,7 @@ import { CHECKPOINTS, MANIFEST, manifestFile, STEPS } from '../../coordinator/ru
 import { type ListedRun, listRuns, sizeOf } from '../../coordinator/run/list.ts';
 import { lockState, RunLock } from '../../coordinator/run/run-lock.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
-import { datasetText } from '../../shared/data/dataset-text.ts';
+import { datasetText, namedSet } from '../../shared/data/registry.ts';
 import { RunDirectoryError, RunLockError, UsageError } from '../../shared/util/errors.ts';
 import { percent } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
@@ -54,9 +54,9 @@ async function refuseOtherThanFolder(path: string): Promise<void> {
 
 /** The runs as a table for people, a line each. */
 export function tableOf(listed: readonly ListedRun[], now: Date): string {
-  // The column of data sets is shown if needed, so that figures for synthetic digits aren't taken for MNIST's.
-  const hasSynthetic = listed.some(({ dataset }) => dataset === 'synthetic');
-  const header = ['name', 'state', 'step', 'test', 'age', 'size', ...(hasSynthetic ? ['data'] : [])];
+  // The column of data sets is shown if needed, so that figures for another set aren't taken for the default one's.
+  const hasOther = listed.some(({ dataset }) => namedSet(dataset) !== undefined);
+  const header = ['name', 'state', 'step', 'test', 'age', 'size', ...(hasOther ? ['data'] : [])];
   const rows = listed.map(({ name, state, host, step, iterations, testAccuracy, changed, bytes, dataset = '-' }) => [
     name,
     host === undefined ? state : `${state} on ${host}`,
@@ -64,7 +64,7 @@ export function tableOf(listed: readonly ListedRun[], now: Date): string {
     testAccuracy === undefined ? '-' : percent(testAccuracy, 2),
     ageText(changed, now),
     bytesText(bytes),
-    ...(hasSynthetic ? [datasetText(dataset)] : []),
+    ...(hasOther ? [datasetText(dataset)] : []),
   ]);
   const lines = [header, ...rows];
   const cell = (text: string, column: number): string => {

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { FORMAT_NAMES, folderFormatsText, formatsText } from '../../inspect/export/formats.ts';
 import type { ExportFlags } from '../commands/export.ts';
 import type { ImportFlags } from '../commands/import.ts';
 import { addOptions, type Done, examples, type Flags } from './options.ts';
@@ -55,12 +56,8 @@ function addExport(program: Command, done: Done): void {
   const command = program.command('export').description("write a checkpoint's network for other programs");
   command
     .argument('[checkpoint]', 'a .safetensors file or a run (default: the last one of the newest run under runs/)')
-    .addOption(
-      new Option('--format <format>', 'ONNX, a tfjs layers model, or the weights alone')
-        .choices(['onnx', 'tfjs', 'safetensors'])
-        .makeOptionMandatory(),
-    )
-    .requiredOption('--out <path>', 'the new file; with tfjs, a new or empty folder');
+    .addOption(new Option('--format <format>', formatsText()).choices(FORMAT_NAMES).makeOptionMandatory())
+    .requiredOption('--out <path>', `the new file; with ${folderFormatsText()}, a new or empty folder`);
   addOptions(command, ['json']);
   command
     .addHelpText(

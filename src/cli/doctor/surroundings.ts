@@ -2,10 +2,10 @@ import { mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { TrainConfig } from '../../shared/config/config.ts';
-import { SYNTHETIC } from '../../shared/config/config.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
 import { mirrorsOf } from '../../shared/data/mirrors.ts';
 import { loadMnist } from '../../shared/data/mnist.ts';
+import { FALLBACK_SET, namedSet } from '../../shared/data/registry.ts';
 import { DatasetError, LockstepError } from '../../shared/util/errors.ts';
 import { type Check, reasonOf, size } from './check.ts';
 
@@ -16,7 +16,8 @@ const COMFORTABLE_DISK_BYTES = 100 * 2 ** 20;
 /** Looks for the data set in the places of a run, and checks its files' digests; fetches nothing. */
 export async function checkData({ data }: TrainConfig, env: NodeJS.ProcessEnv): Promise<Check> {
   const name = 'data';
-  if (data === SYNTHETIC) return { name, status: 'ok', found: 'SYNTHETIC digits, by --data' };
+  const set = namedSet(data);
+  if (set !== undefined) return { name, status: 'ok', found: `${set.title}, by --data` };
   const origin = data !== undefined ? 'given by --data' : env.MNIST_DIR ? 'from $MNIST_DIR' : undefined;
   try {
     if (origin === undefined) return await checkCache(env);
@@ -44,7 +45,7 @@ async function checkCache(env: NodeJS.ProcessEnv): Promise<Check> {
       status: 'note',
       found: `MNIST isn't, or isn't whole, in ${folder} (the user's cache)`,
       advice:
-        `The next run fetches it (12 MB) from ${hosts.join(', ')}; if none delivers, it trains on SYNTHETIC digits. ` +
+        `The next run fetches it (12 MB) from ${hosts.join(', ')}; if none delivers, it trains on ${FALLBACK_SET.title}. ` +
         'To do without a download, put the four files into a folder and name it by --data or $MNIST_DIR.',
     };
   }

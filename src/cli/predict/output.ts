@@ -1,4 +1,3 @@
-import type { TrainedOn } from '../../coordinator/run/saved-model.ts';
 import type { ForwardTrace } from '../../inspect/activations/inspector.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { showsUnicode } from '../terminal/terminal.ts';
@@ -16,7 +15,7 @@ export interface Source {
   readonly step: number;
   readonly weightsSha256: string;
   /** What they were trained on. */
-  readonly dataset: TrainedOn;
+  readonly dataset: string;
 }
 
 /** Receives the images in order, as they come. */

@@ -1,13 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { ListenError } from '../../shared/util/errors.ts';
 import type { Token } from '../../shared/util/token.ts';
 import { closeCodes, INTERNAL_ERROR } from '../../shared/wire/close-codes.ts';
-import { maxBytesFromNode } from '../../shared/wire/frames.ts';
 import { handshakeAsCoordinator } from '../../shared/wire/perform-handshake.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
-import { SEAL_BYTES } from '../../shared/wire/seal.ts';
 import type { Peer, Transport, TransportServer } from '../../shared/wire/transport.ts';
-import { listenForWebSockets } from '../../shared/wire/ws-server.ts';
 import { ConnectionLimiter } from './connection-limiter.ts';
 import { NodeRegistry, type NodeRegistryOptions, type WireCounts } from './node-registry.ts';
 
@@ -15,12 +11,9 @@ import { NodeRegistry, type NodeRegistryOptions, type WireCounts } from './node-
 const END_MS = 500;
 
 export interface HubOptions extends NodeRegistryOptions {
-  readonly host: string;
-  /** 0: any free one. */
-  readonly port: number;
+  /** What listens already, by whatever transport. */
+  readonly server: TransportServer;
   readonly token: Token | undefined;
-  /** PEM; undefined: without TLS. */
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
 }
 
 /** Where remote nodes connect. Nothing that a connection sends is read before it has proved that it holds the token. */
@@ -32,7 +25,8 @@ export class Hub {
   readonly #options: HubOptions;
   readonly #runId = randomBytes(16);
 
-  private constructor(server: TransportServer, options: HubOptions) {
+  constructor(options: HubOptions) {
+    const { server } = options;
     this.#server = server;
     this.url = server.url;
     this.#options = options;
@@ -43,21 +37,6 @@ export class Hub {
       onTransport: (transport, peer) => void this.#admit(transport, peer),
       onFault: options.onFault,
     });
-  }
-
-  /** @throws ListenError if the address can't be bound */
-  static async listen(options: HubOptions): Promise<Hub> {
-    const { host, port, token, tls, run } = options;
-    const maxFrameBytes = maxBytesFromNode(run.welcome) + SEAL_BYTES;
-    const requiresLoopbackHost = token === undefined;
-    const listening = listenForWebSockets({ host, port, tls, requiresLoopbackHost, maxFrameBytes });
-    const server = await listening.catch((error: Error) => {
-      throw new ListenError(
-        `--listen: ${host}:${port} can't be bound: ${error.message}. Name another address, or port 0 for any free one.`,
-        { cause: error },
-      );
-    });
-    return new Hub(server, options);
   }
 
   get counts(): WireCounts {

@@ -5,9 +5,13 @@ import type { Dataset } from '../../shared/data/dataset.ts';
 import { partsOf } from '../../shared/data/parts.ts';
 import { selfTest } from '../../shared/engine/self-test.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
-import { UsageError } from '../../shared/util/errors.ts';
+import { ListenError, UsageError } from '../../shared/util/errors.ts';
 import { isLoopback } from '../../shared/util/loopback.ts';
 import { readToken, type Token } from '../../shared/util/token.ts';
+import { maxBytesFromNode } from '../../shared/wire/frames.ts';
+import { SEAL_BYTES } from '../../shared/wire/seal.ts';
+import type { TransportServer } from '../../shared/wire/transport.ts';
+import { listenForWebSockets } from '../../shared/wire/ws-server.ts';
 import { CHUNK_SIZE } from '../../worker/pool/setup.ts';
 import type { RunEvent } from '../train/observer.ts';
 import type { Cluster } from './cluster.ts';
@@ -77,15 +81,17 @@ export interface HubOptions {
 }
 
 /** Begins to listen for nodes. @throws ListenError if the address can't be bound */
-export function openHub(options: HubOptions): Promise<Hub> {
+export async function openHub(options: HubOptions): Promise<Hub> {
   const { listening, cluster, onEvent, onReady, onForget } = options;
   const notice = (node: string, message: string, level: 'info' | 'warn' = 'info'): void =>
     onEvent({ kind: 'notice', level, node, message });
-  return Hub.listen({
-    ...listening,
+  const run = describeRun(options);
+  return new Hub({
+    server: await listen(listening, maxBytesFromNode(run.welcome) + SEAL_BYTES),
+    token: listening.token,
     cluster,
     onForget,
-    run: describeRun(options),
+    run,
     onJoin: (info) => {
       const { name, threads } = info;
       onReady(info);
@@ -138,6 +144,18 @@ function describeRun({ config, dataset, parameters, run }: HubOptions): RunDescr
 function joinedText({ name, threads }: NodeInfo): string {
   const rest = threads > MAX_THREADS_SHOWN ? ` The metrics count those from ${MAX_THREADS_SHOWN - 1} on as one.` : '';
   return `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.${rest}`;
+}
+
+/** @param maxFrameBytes the longest frame of a peer that has proved itself. @throws ListenError if the address can't be bound */
+async function listen({ host, port, token, tls }: Listening, maxFrameBytes: number): Promise<TransportServer> {
+  try {
+    return await listenForWebSockets({ host, port, tls, requiresLoopbackHost: token === undefined, maxFrameBytes });
+  } catch (error) {
+    throw new ListenError(
+      `--listen: ${host}:${port} can't be bound: ${(error as Error).message}. Name another address, or port 0 for any free one.`,
+      { cause: error },
+    );
+  }
 }
 
 function addressOf(listen: string): { host: string; port: number } {

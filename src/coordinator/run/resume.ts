@@ -5,6 +5,7 @@ import { checkpointName, checkpointsIn, readCheckpoint } from '../../shared/chec
 import { AUTO, type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
+import { optimizerOf } from '../../shared/engine/optimizers/registry.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
@@ -140,7 +141,7 @@ export async function ownCheckpoint(file: string, manifest: Manifest, layout: Mo
     [digests.numerics === numerics, 'was written by other numerics than the run has'],
     [step > 0 || weightsSha256(weights) === init, 'holds other weights than the run began with'],
     [
-      (optimizer.v === undefined) === (manifest.config.optimizer === 'sgd'),
+      (optimizer.v !== undefined) === optimizerOf(manifest.config.optimizer).hasSecondMoments,
       "doesn't have the moments of the run's optimizer",
     ],
   ];

@@ -3,11 +3,7 @@ import { z } from 'zod';
 import { type Checkpoint, type Digests, trainingStateOf, UNKNOWN } from '../../shared/checkpoint/checkpoint.ts';
 import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
-import type { Dataset } from '../../shared/data/dataset.ts';
-import { datasetText } from '../../shared/data/dataset-text.ts';
-import { digestOf } from '../../shared/data/digest.ts';
-import { MNIST_FILES } from '../../shared/data/mnist-files.ts';
-import { SYNTHETIC_SHA256 } from '../../shared/data/synthetic.ts';
+import { DEFAULT_SET, datasetText, namedSet, nameOf } from '../../shared/data/registry.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { type ModelOptions, modelOf } from '../../shared/model/registry.ts';
 import { CheckpointError } from '../../shared/util/errors.ts';
@@ -64,25 +60,19 @@ export async function flaggedModel({ run, checkpoint }: ModelFlags, options: Fin
   return findModel(path, options);
 }
 
-/** The data set that weights were trained on: `other` if it is none of the named ones, `unknown` for imported weights. */
-export type TrainedOn = Dataset['name'] | 'other' | 'unknown';
-
-/** The name of the data set of these digests. */
-export function trainedOn({ dataset }: Digests): TrainedOn {
-  if (dataset === digestOf(MNIST_FILES)) return 'mnist';
-  if (dataset === SYNTHETIC_SHA256) return 'synthetic';
-  return dataset === UNKNOWN ? 'unknown' : 'other';
+/** The name of the data set of these digests; `other` if it isn't in the registry, `unknown` for imported weights. */
+export function trainedOn({ dataset }: Digests): string {
+  return nameOf(dataset) ?? (dataset === UNKNOWN ? 'unknown' : 'other');
 }
 
-const NOTES: Readonly<Partial<Record<TrainedOn, string>>> = {
-  synthetic: `These weights were trained on ${datasetText('synthetic')}.`,
-  other: 'These weights were trained on another set than MNIST.',
+const NOTES: Readonly<Record<string, string>> = {
+  other: `These weights were trained on another set than ${DEFAULT_SET.title}.`,
   unknown: 'These weights were imported; what they were trained on is not known.',
 };
 
-/** A note for users about weights that weren't trained on MNIST; undefined for those that were. */
-export function noteOn(dataset: TrainedOn): string | undefined {
-  return NOTES[dataset];
+/** A note for users about weights that weren't trained on the default set. @param dataset the name by `trainedOn` */
+export function noteOn(dataset: string): string | undefined {
+  return namedSet(dataset) === undefined ? NOTES[dataset] : `These weights were trained on ${datasetText(dataset)}.`;
 }
 
 /** The name of the run in whose directory a checkpoint is; undefined if it is somewhere else. */

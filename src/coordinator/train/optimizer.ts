@@ -1,11 +1,12 @@
 import type { TrainConfig } from '../../shared/config/config.ts';
 import type { LossSum } from '../../shared/engine/backend.ts';
+import { optimizerOf } from '../../shared/engine/optimizers/registry.ts';
 import type { Update } from '../../shared/engine/update.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
 import { NotFiniteError } from '../../shared/util/errors.ts';
 
 /**
- * Computes the scalars of each update. Workers apply it (src/shared/engine/update.ts): mean, norm, clip, weight decay, update, in
+ * Computes the scalars of each update, by the optimizer's kind (src/shared/engine/optimizers). Workers apply it (src/shared/engine/update.ts): mean, norm, clip, weight decay, update, in
  * the order of docs/determinism.md. All arithmetic that reaches the weights is done by the kernel, which rounds every float64 that
  * it is given to float32 once.
  */
@@ -27,7 +28,7 @@ export class Optimizer {
   /** Update t, counted from 0. If gradients may be clipped, it only computes the norm, and `clipped` gives the update. */
   update(t: number): Update {
     const update = this.#complete(t, 1);
-    return this.#config.clipNorm > 0 ? { ...update, rule: 'norm' } : update;
+    return this.#config.clipNorm > 0 ? { ...update, optimizer: undefined } : update;
   }
 
   /** Update t with its gradient clipped; undefined if gradients are never clipped, so that `update` was complete. */
@@ -54,24 +55,9 @@ export class Optimizer {
   }
 
   #complete(t: number, clip: number): Update {
-    const { batch, optimizer, momentum, beta1, beta2, epsilon, weightDecay } = this.#config;
-    const learningRate = this.learningRate(t);
-    const decoupled = optimizer === 'adamw';
-    const adaptive = optimizer !== 'sgd';
-    return {
-      rule: adaptive ? 'adam' : 'sgd',
-      scalars: {
-        scale: 1 / batch,
-        clip,
-        momentum,
-        beta1,
-        beta2,
-        epsilon,
-        rate: adaptive ? learningRate / this.#kernel.biasCorrection(beta1, t + 1) : learningRate,
-        correction: 1 / this.#kernel.biasCorrection(beta2, t + 1),
-        decay: decoupled ? 0 : weightDecay,
-        shrink: decoupled ? learningRate * weightDecay : 0,
-      },
-    };
+    const { batch, optimizer } = this.#config;
+    const biasCorrection = (beta: number, steps: number): number => this.#kernel.biasCorrection(beta, steps);
+    const step = { t, learningRate: this.learningRate(t), clip, biasCorrection };
+    return { optimizer, scale: 1 / batch, scalars: optimizerOf(optimizer).scalars(this.#config, step) };
   }
 }

@@ -89,10 +89,22 @@ export class TrainingProgress {
     if (record !== undefined) this.#training.observer.onStep(record);
   }
 
-  result(): TrainingResult {
+  /**
+   * Evaluates the last step if that was due and was abandoned by an earlier attempt. Its line is in the log already, so that the
+   * observer isn't notified of the step again.
+   */
+  async evaluateAbandoned(): Promise<void> {
+    if (this.#record === undefined || this.#evaluated?.step === this.#steps) return;
+    await this.evaluate();
+    this.#pending = undefined;
+  }
+
+  /** @param complete whether nothing was abandoned */
+  result(complete: boolean): TrainingResult {
     const { from, state, chain } = this.#training;
     return {
       steps: this.#steps,
+      complete,
       trainLoss: this.#record?.loss,
       testedAt: this.#evaluated?.step,
       testAccuracy: this.#evaluated?.testAccuracy,

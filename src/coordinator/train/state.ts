@@ -3,8 +3,8 @@ import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 
 export interface StateStoreOptions {
   readonly parameters: number;
-  /** Whether Adam's second moments are kept too. */
-  readonly second: boolean;
+  /** Whether the optimizer keeps second moments. */
+  readonly hasSecondMoments: boolean;
   /** Number of versions: the current one, one for each step under way, and one for each slow reader. */
   readonly versions: number;
 }
@@ -18,11 +18,11 @@ export class StateStore {
   readonly #taken: Set<StateVersion>;
   #current: StateVersion;
 
-  constructor(memory: SharedMemory, { parameters, second, versions }: StateStoreOptions) {
+  constructor(memory: SharedMemory, { parameters, hasSecondMoments, versions }: StateStoreOptions) {
     this.#versions = Array.from({ length: versions }, () => ({
       values: memory.parameters(parameters),
       m: memory.parameters(parameters),
-      v: second ? memory.parameters(parameters) : undefined,
+      v: hasSecondMoments ? memory.parameters(parameters) : undefined,
       readers: 0,
     }));
     this.#current = this.#versions[0] as StateVersion;

@@ -16,7 +16,9 @@ export async function train(training: Training): Promise<TrainingResult> {
     lastSeconds: from.record?.timings.total,
     whileComputing: () => progress.notify(),
   });
+  let complete = true;
   try {
+    if (from.step === until && dueAt(config, until).evaluation) await progress.evaluateAbandoned();
     for await (const step of pipeline.steps(from.step, until)) {
       const gradient = await step.reduce();
       const norm = optimizer.gradientNorm(step.t, gradient); // throws NotFiniteError: the step is not applied
@@ -30,9 +32,13 @@ export async function train(training: Training): Promise<TrainingResult> {
     }
   } catch (error) {
     if (!(error instanceof AbandonedError)) throw error;
+    complete = false;
   } finally {
-    progress.notify();
-    progress.saveLast();
+    try {
+      progress.notify();
+    } finally {
+      progress.saveLast();
+    }
   }
-  return progress.result();
+  return progress.result(complete);
 }

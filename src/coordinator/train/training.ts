@@ -52,6 +52,8 @@ export interface CheckpointState {
 export interface TrainingResult {
   /** Updates done, those before the starting point included. */
   readonly steps: number;
+  /** False if an evaluation or a step was abandoned, because nobody was left to compute it when the run was stopped. */
+  readonly complete: boolean;
   /** Mean loss of the last step. */
   readonly trainLoss: number | undefined;
   /** The step of the last evaluation. */

@@ -1,5 +1,5 @@
 import { type CheckpointInfo, CheckpointMetadata, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
-import { SYNTHETIC_SHA256 } from '../../shared/data/synthetic.ts';
+import { datasetText, namedSetOf } from '../../shared/data/registry.ts';
 import { canonicalJson } from '../../shared/util/canonical-json.ts';
 import { type Network, PRODUCER } from './network.ts';
 
@@ -14,13 +14,14 @@ export function metadataOf(
   { step, config, digests }: Origin,
   run: string | undefined,
 ): Record<string, string> {
+  const set = namedSetOf(digests.dataset);
   return {
     producer: `${PRODUCER} ${version}`,
     ...(run === undefined ? {} : { run }),
     step: String(step),
     model: layout.spec.name,
     head: layout.spec.head.kind,
-    ...(digests.dataset === SYNTHETIC_SHA256 ? { trainedOn: 'SYNTHETIC digits (not MNIST)' } : {}),
+    ...(set === undefined ? {} : { trainedOn: datasetText(set.name) }),
     weightsSha256: weightsSha256(weights),
     config: canonicalJson(config),
     digests: canonicalJson(digests),

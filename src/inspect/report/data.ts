@@ -24,7 +24,7 @@ export interface FactGroup {
 export interface ReportRun {
   readonly name: string;
   readonly state: string;
-  /** What it was trained on: `mnist` or `synthetic`. */
+  /** The name of the set that it was trained on, such as `mnist`. */
   readonly dataset: string;
   readonly curves: ReportCurves;
   /** The lines of its log that aren't a step's, from 1 on; the curves lack them. */
@@ -34,7 +34,7 @@ export interface ReportRun {
 
 /** The images that the snapshots are tried on. */
 export interface TestSet {
-  /** `mnist` or `synthetic`. */
+  /** The data set's name, such as `mnist`. */
   readonly name: string;
   /** Bytes [count][height][width]. */
   readonly images: Uint8Array;

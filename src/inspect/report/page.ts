@@ -90,7 +90,7 @@ function tiles({ runs, test }: ReportData, columns: readonly Column[]): Html {
   return html`<div class="tiles">${columns.map(
     ({ title, accuracy, mistakes, run }) => html`<section class="tile"><h2>${title}</h2>
 <p class="figure">${percent(accuracy)}</p>
-<p class="note">of ${count(test.labels.length)} ${test.name === 'synthetic' ? 'SYNTHETIC' : 'MNIST'} test images right, ${count(mistakes.length)} wrong; run ${runs[run]?.state}</p></section>
+<p class="note">of ${count(test.labels.length)} ${test.name.toUpperCase()} test images right, ${count(mistakes.length)} wrong; run ${runs[run]?.state}</p></section>
 `,
   )}</div>`;
 }

@@ -5,7 +5,7 @@ import { stepsFile } from '../../coordinator/run/files.ts';
 import { openRun, stateOf } from '../../coordinator/run/list.ts';
 import type { Manifest } from '../../coordinator/run/manifest.ts';
 import { readSteps } from '../../coordinator/run/step-lines.ts';
-import { datasetText } from '../../shared/data/dataset-text.ts';
+import { datasetText } from '../../shared/data/registry.ts';
 import { packSeries } from '../../shared/live/packed-series.ts';
 import { REPORT_QUANTITIES, type ReportCurves } from '../../shared/live/report-curves.ts';
 import { CAPACITY } from '../../shared/live/series.ts';

@@ -1,14 +1,13 @@
 import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
+import { namedSet } from '../data/registry.ts';
+import { optimizerOf } from '../engine/optimizers/registry.ts';
 import { UsageError } from '../util/errors.ts';
 import { callerPath } from '../util/paths.ts';
 import { flagOf, notesOf, OPTION_KEYS, type OptionKey, trainSchema } from './schema.ts';
 import { type GivenOptions, readSources, type Sources } from './sources.ts';
 
 type Options = z.output<typeof trainSchema>;
-
-/** The value of --data for synthetic digits, instead of a folder. */
-export const SYNTHETIC = 'synthetic';
 
 /** The value of --resume for the run in --out if there is one, otherwise a new run there. */
 export const AUTO = 'auto';
@@ -81,7 +80,8 @@ export function resumeTrainConfig(
   { config: own, explicit }: ResolvedTrainConfig,
 ): ResumedTrainConfig {
   const given = readSources(sources, OPTION_KEYS);
-  const isTaken = (key: OptionKey): boolean => TAKEN_FROM_RUN.has(key) || (key === 'data' && own.data === SYNTHETIC);
+  const isTaken = (key: OptionKey): boolean =>
+    TAKEN_FROM_RUN.has(key) || (key === 'data' && namedSet(own.data) !== undefined);
   const taken = new Set([...BITS, ...[...explicit].filter(isTaken)]);
   const base = Object.fromEntries(Object.entries(own).filter(([key]) => taken.has(key as OptionKey)));
   const { out, resume, forceUnlock, ...values } = valuesOf(given);
@@ -122,12 +122,17 @@ function decide(options: Options, env: Sources['env']): TrainConfig {
     // More workers than shards would have nothing to do.
     workers: options.workers === 'auto' ? Math.min(availableParallelism(), shards) : options.workers,
     warmup: options.warmup ?? Math.min(200, Math.floor(options.iterations / 5)),
-    weightDecay: options.weightDecay ?? (options.optimizer === 'adamw' ? 0.01 : 0),
+    weightDecay: options.weightDecay ?? optimizerOf(options.optimizer).defaultWeightDecay,
     ...(out === undefined ? {} : { out: callerPath(out, env) }),
-    ...(data === undefined ? {} : { data: data === SYNTHETIC ? data : callerPath(data, env) }),
+    ...(data === undefined ? {} : { data: dataPath(data, env) }),
     ...(init === undefined ? {} : { init: callerPath(init, env) }),
     ...filePaths({ tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile }, env),
   };
+}
+
+/** A folder's path, absolute; the name of a set as it is. */
+function dataPath(data: string, env: Sources['env']): string {
+  return namedSet(data) === undefined ? callerPath(data, env) : data;
 }
 
 type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey' | 'metricsTokenFile' | 'remoteWriteTokenFile' | 'logFile';
@@ -149,7 +154,7 @@ export function resolveReadConfig(sources: Sources): ReadConfig {
   const { backend, data, json } = trainSchema
     .pick({ backend: true, data: true, json: true })
     .parse(valuesOf(readSources(sources, ['backend', 'data', 'json'])));
-  return { backend, data: data === undefined || data === SYNTHETIC ? data : callerPath(data, sources.env), json };
+  return { backend, data: data === undefined ? undefined : dataPath(data, sources.env), json };
 }
 
 /** The output of a long-running command. */

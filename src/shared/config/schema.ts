@@ -1,12 +1,22 @@
 import { z } from 'zod';
+import { namedSetsText } from '../data/registry.ts';
+import type { NumberOption } from '../engine/optimizers/kind.ts';
+import {
+  defaultWeightDecayText,
+  OPTIMIZER_NAMES,
+  OPTIMIZER_OPTIONS,
+  type OptimizerOption,
+  optionHelp,
+  weightDecayHelp,
+} from '../engine/optimizers/registry.ts';
 import { type OptionNotes, optionNotes } from './option-notes.ts';
 
 // The kernel counts steps in 32 bits, and a sample's position (step times batch) must stay below 2^53.
 const MAX_STEPS = 2 ** 32 - 1;
 const MAX_BATCH = 65_536;
-// Far beyond any use; they keep values representable in float32, where the kernel uses them.
+const DATA_HELP = `folder with the four MNIST files, or ${namedSetsText()}`;
+// Far beyond any use; it keeps values representable in float32, where the kernel uses them.
 const MAX_RATE = 1e6;
-const MIN_EPSILON = 1e-30;
 
 /**
  * Every option of a training run: its range, default, unit and meaning, for flags, LOCKSTEP_* variables and config files
@@ -45,7 +55,7 @@ export const trainSchema = z.strictObject({
     value: 'number',
     bits: true,
   }),
-  optimizer: z.enum(['adam', 'adamw', 'sgd']).default('adam').register(optionNotes, {
+  optimizer: z.enum(OPTIMIZER_NAMES).default('adam').register(optionNotes, {
     group: 'optimisation',
     help: 'update rule',
     bits: true,
@@ -68,35 +78,12 @@ export const trainSchema = z.strictObject({
     fallback: 'a fifth of the iterations, at most 200',
     bits: true,
   }),
-  momentum: z.number().min(0).lt(1).default(0.9).register(optionNotes, {
-    group: 'optimisation',
-    help: 'sgd: share of the previous update that is kept',
-    value: 'ratio',
-    bits: true,
-  }),
-  beta1: z.number().min(0).lt(1).default(0.9).register(optionNotes, {
-    group: 'optimisation',
-    help: 'adam, adamw: decay of the first moment per step',
-    value: 'ratio',
-    bits: true,
-  }),
-  beta2: z.number().min(0).lt(1).default(0.999).register(optionNotes, {
-    group: 'optimisation',
-    help: 'adam, adamw: decay of the second moment per step',
-    value: 'ratio',
-    bits: true,
-  }),
-  epsilon: z.number().min(MIN_EPSILON).max(1).default(1e-8).register(optionNotes, {
-    group: 'optimisation',
-    help: 'adam, adamw: constant added to the divisor',
-    value: 'number',
-    bits: true,
-  }),
+  ...optimizerOptions(),
   weightDecay: z.number().min(0).max(MAX_RATE).optional().register(optionNotes, {
     group: 'optimisation',
-    help: 'adam, sgd: L2 penalty added to the gradient; adamw: decay apart from the gradient',
+    help: weightDecayHelp(),
     value: 'rate',
-    fallback: '0.01 with adamw, else 0',
+    fallback: defaultWeightDecayText(),
     bits: true,
   }),
   clipNorm: z.number().min(0).max(1e30).default(0).register(optionNotes, {
@@ -200,7 +187,7 @@ export const trainSchema = z.strictObject({
   }),
   data: z.string().min(1).optional().register(optionNotes, {
     group: 'data',
-    help: 'folder with the four MNIST files, or synthetic for synthetic digits',
+    help: DATA_HELP,
     value: 'dir',
     fallback: "$MNIST_DIR, then the user's cache",
   }),
@@ -263,6 +250,20 @@ export const trainSchema = z.strictObject({
 export type OptionKey = keyof typeof trainSchema.shape;
 
 export const OPTION_KEYS = Object.keys(trainSchema.shape) as readonly OptionKey[];
+
+/** The options that only some optimizers use. */
+function optimizerOptions() {
+  const entries = Object.entries<NumberOption>(OPTIMIZER_OPTIONS).map(
+    ([key, { min, max, below, value, ...option }]) => {
+      const least = z.number().min(min);
+      const range = below === undefined ? least.max(max ?? MAX_RATE) : least.lt(below);
+      const help = optionHelp(key as OptimizerOption);
+      const notes: OptionNotes = { group: 'optimisation', help, value, bits: true };
+      return [key, range.default(option.default).register(optionNotes, notes)] as const;
+    },
+  );
+  return Object.fromEntries(entries) as Record<OptimizerOption, (typeof entries)[number][1]>;
+}
 
 /** The flag of an option: shardSize is --shard-size. */
 export function flagOf(key: string): string {

@@ -8,7 +8,8 @@ export interface SampleShape {
 }
 
 export interface Dataset extends SampleShape {
-  readonly name: 'mnist' | 'synthetic';
+  /** As in registry.ts; `other` for a set that isn't there. */
+  readonly name: string;
   readonly train: Split;
   readonly test: Split;
   /** Identifies the contents: SHA-256 over the lines `<sha256>  <file>\n` of the files' own digests, in a fixed order. */

@@ -4,6 +4,7 @@ import type { Dataset } from './dataset.ts';
 import { digestOf, sha256 } from './digest.ts';
 import { elements, idxHeaderBytes, writeIdxHeader } from './idx.ts';
 import { MNIST_FILES, MNIST_SHAPE } from './mnist-files.ts';
+import { nameOf } from './registry.ts';
 
 /** A data set as one run of bytes: training images and labels, test images and labels. */
 export function partsOf({ train, test }: Dataset): Uint8Array[] {
@@ -51,7 +52,7 @@ export function datasetFrom(bytes: Uint8Array, { train, test }: SampleCounts, di
     Uint8Array,
   ];
   return {
-    name: 'mnist',
+    name: nameOf(actual) ?? 'other',
     train: { images, labels, count: train },
     test: { images: testImages, labels: testLabels, count: test },
     ...MNIST_SHAPE,

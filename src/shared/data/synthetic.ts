@@ -5,6 +5,7 @@ import { GLYPHS, type Glyph } from './glyphs.ts';
 import { elements, idxHeaderBytes, writeIdxHeader } from './idx.ts';
 import { MNIST_FILES, MNIST_SHAPE } from './mnist-files.ts';
 import { type Canvas, drawCurve, type Pen, type Point } from './pen.ts';
+import type { DataSource } from './source.ts';
 
 /** The digest of the data set in its default size, the same everywhere. */
 export const SYNTHETIC_SHA256 = 'd529a61d21784944c8a8dd11e7f90bc0b3ef3fa5f14bc5d676da1d0ea8461fdd';
@@ -57,6 +58,15 @@ export function syntheticDataset({
     sha256: digestOf(files.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) }))),
   };
 }
+
+/** Synthetic digits in their default size. */
+export const SYNTHETIC: DataSource = {
+  name: 'synthetic',
+  title: 'SYNTHETIC digits',
+  sha256: SYNTHETIC_SHA256,
+  isComputed: true,
+  open: async ({ allocate }) => syntheticDataset({ allocate }),
+};
 
 /** Fills the split; `first` is the stream of its first image. */
 function drawSplit(split: Split, first: number): Split {

@@ -1,4 +1,6 @@
 import { Stopwatch } from '../util/stopwatch.ts';
+import type { UpdateBlock } from './optimizers/kind.ts';
+import { OPTIMIZER_NAMES, type OptimizerName, optimizerOf } from './optimizers/registry.ts';
 import { reduceTree } from './reduce.ts';
 import { depthOf, type ShardRange } from './tree.ts';
 import type { KernelExports } from './wasm/exports.ts';
@@ -7,49 +9,24 @@ import { padded, type SharedMemory } from './wasm/memory.ts';
 /** Parameters that are reduced and updated together; their squares are summed apart (docs/determinism.md). */
 export const UPDATE_BLOCK = 4096;
 
-/** What an update does with the mean gradient, once it has taken its squares. */
-export type UpdateRule = 'norm' | 'sgd' | 'adam';
-const RULES: readonly UpdateRule[] = ['norm', 'sgd', 'adam'];
+/** The most scalars of an optimizer's update. */
+const MAX_SCALARS = 16;
 
-/** Weights and moments, each [parameters] in shared memory, padded to whole registers. SGD has no `v`. */
+/** Weights and moments, each [parameters] in shared memory, padded to whole registers. `v`: second moments, if the optimizer has any. */
 export interface StateVectors {
   readonly values: Float32Array;
   readonly m: Float32Array;
   readonly v: Float32Array | undefined;
 }
 
-/** The scalars of src/kernel/optimizer.ts, float64 until the kernel takes them. */
-export interface UpdateScalars {
-  /** The factor from the gradient sum to the mean. */
-  readonly scale: number;
-  readonly clip: number;
-  readonly rate: number;
-  readonly decay: number;
-  readonly shrink: number;
-  readonly correction: number;
-  readonly momentum: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-}
-
-const SCALARS = [
-  'scale',
-  'clip',
-  'rate',
-  'decay',
-  'shrink',
-  'correction',
-  'momentum',
-  'beta1',
-  'beta2',
-  'epsilon',
-] as const satisfies readonly (keyof UpdateScalars)[];
-
 /** What is done to every parameter. */
 export interface Update {
-  readonly rule: UpdateRule;
-  readonly scalars: UpdateScalars;
+  /** Undefined: nothing but the sum of squares. */
+  readonly optimizer: OptimizerName | undefined;
+  /** The factor from the gradient sum to the mean. */
+  readonly scale: number;
+  /** What the optimizer's `scalars` returned; float64 until the kernel takes them. */
+  readonly scalars: readonly number[];
 }
 
 export interface UpdatePlan extends Update {
@@ -64,11 +41,13 @@ export interface UpdateRecordPlan {
   readonly parameters: number;
   readonly shards: number;
   readonly words: Int32Array;
+  /** The scale, then the optimizer's scalars. */
   readonly scalars: Float64Array;
   readonly squares: Float64Array;
 }
 
-const RULE = 0;
+/** Index in OPTIMIZER_NAMES; -1 for none. */
+const OPTIMIZER = 0;
 const PARTIALS = 1;
 const POINTERS = 2;
 const RANGES = 8;
@@ -90,7 +69,7 @@ export class UpdateRecord {
       parameters,
       shards,
       words: memory.int32(RANGES + RANGE_WORDS * shards),
-      scalars: memory.float64(SCALARS.length),
+      scalars: memory.float64(1 + MAX_SCALARS),
       squares: memory.float64(Math.ceil(padded(parameters) / UPDATE_BLOCK)),
     });
   }
@@ -114,9 +93,9 @@ export class UpdateRecord {
   }
 
   /** Another update of the same gradient and state. */
-  rewrite({ rule, scalars }: Update): void {
-    this.plan.words[RULE] = RULES.indexOf(rule);
-    for (const [i, name] of SCALARS.entries()) this.plan.scalars[i] = scalars[name];
+  rewrite({ optimizer, scale, scalars }: Update): void {
+    this.plan.words[OPTIMIZER] = optimizer === undefined ? -1 : OPTIMIZER_NAMES.indexOf(optimizer);
+    this.plan.scalars.set([scale, ...scalars]);
   }
 
   /** The mean gradient's sum of squares: blocks in order. */
@@ -146,7 +125,10 @@ export class BlockUpdater {
 
   /** Reduces and updates blocks `begin` to `end` - 1. */
   apply({ begin, end }: ShardRange): void {
-    const scalars = this.#scalars();
+    const { words } = this.#plan;
+    const name = OPTIMIZER_NAMES[words[OPTIMIZER] as number];
+    const optimizer = name === undefined ? undefined : optimizerOf(name);
+    const [scale = 0, ...scalars] = this.#plan.scalars;
     for (let block = begin; block < end; block++) {
       const first = block * UPDATE_BLOCK;
       const count = Math.min(UPDATE_BLOCK, padded(this.#plan.parameters) - first);
@@ -154,8 +136,8 @@ export class BlockUpdater {
       const sum = this.#reduce(4 * first, count);
       this.reducing.stop();
       const mean = (this.#scratch[0] as Float32Array).byteOffset;
-      this.#plan.squares[block] = this.#kernel.meanAndSquares(mean, sum, count, scalars.scale);
-      this.#update(4 * first, mean, count, scalars);
+      this.#plan.squares[block] = this.#kernel.meanAndSquares(mean, sum, count, scale);
+      optimizer?.apply(this.#kernel, { ...this.#pointers(4 * first), gradient: mean, count }, scalars);
     }
   }
 
@@ -176,41 +158,10 @@ export class BlockUpdater {
     });
   }
 
-  #update(offset: number, gradient: number, count: number, scalars: UpdateScalars): void {
+  /** The pointers to the vectors' parts that begin `offset` bytes into each. */
+  #pointers(offset: number): Omit<UpdateBlock, 'gradient' | 'count'> {
     const { words } = this.#plan;
     const pointer = (index: number): number => (words[POINTERS + index] as number) + offset;
-    const [w, wNext, m, mNext] = [pointer(0), pointer(1), pointer(2), pointer(3)] as const;
-    const { clip, rate, decay, shrink, correction, momentum, beta1, beta2, epsilon } = scalars;
-    switch (RULES[words[RULE] as number]) {
-      case 'sgd':
-        this.#kernel.sgd(w, wNext, m, mNext, gradient, count, clip, rate, momentum, decay);
-        break;
-      case 'adam':
-        this.#kernel.adam(
-          w,
-          wNext,
-          m,
-          mNext,
-          pointer(4),
-          pointer(5),
-          gradient,
-          count,
-          clip,
-          decay,
-          shrink,
-          rate,
-          correction,
-          beta1,
-          beta2,
-          1 - beta1,
-          1 - beta2,
-          epsilon,
-        );
-    }
-  }
-
-  #scalars(): UpdateScalars {
-    const values = this.#plan.scalars;
-    return Object.fromEntries(SCALARS.map((name, i) => [name, values[i]])) as unknown as UpdateScalars;
+    return { w: pointer(0), wNext: pointer(1), m: pointer(2), mNext: pointer(3), v: pointer(4), vNext: pointer(5) };
   }
 }

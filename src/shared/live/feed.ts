@@ -37,8 +37,8 @@ export interface RunView {
   readonly started: number;
   readonly iterations: number;
   readonly batch: number;
-  /** The data set's name. */
-  readonly dataset: string;
+  /** What must be known of the data before any figure; undefined: nothing. */
+  readonly dataNote?: string | undefined;
   /** The options that the page lists, in order. */
   readonly config: Readonly<Record<string, string | number | boolean>>;
   readonly digests: Readonly<Record<string, string>>;

@@ -7,7 +7,7 @@ import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { loadMnist } from '../../shared/data/mnist.ts';
 import { bytesOfParts, datasetFrom } from '../../shared/data/parts.ts';
-import { SYNTHETIC_SHA256, syntheticDataset } from '../../shared/data/synthetic.ts';
+import { namedSetOf } from '../../shared/data/registry.ts';
 import { depthOf } from '../../shared/engine/tree.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
@@ -112,7 +112,8 @@ export class NodeData {
   ): Promise<Dataset | undefined> {
     const { env, print } = this.#options;
     const allocate = (length: number): Uint8Array => memory.bytes(length);
-    if (digest === SYNTHETIC_SHA256) return syntheticDataset({ allocate });
+    const set = namedSetOf(digest);
+    if (set?.isComputed) return set.open({ env, allocate, print });
     const own = received === undefined ? await this.#own(allocate) : undefined;
     if (own?.sha256 === digest) return own;
     const kept = join(dirname(cacheFolder(env)), 'sets', `${digest}.bin`);

@@ -24,17 +24,15 @@ import { handshakeAsNode } from '../../shared/wire/perform-handshake.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { SEAL_BYTES, type Seal } from '../../shared/wire/seal.ts';
 import type { Transport } from '../../shared/wire/transport.ts';
-import { connectWebSocket } from '../../shared/wire/ws-transport.ts';
 import type { Compute } from './compute.ts';
 import { Vitals } from './vitals.ts';
 
 export type Welcome = CoordinatorMessage<'welcome'>;
 
 export interface SessionOptions {
-  readonly url: string;
+  /** Connects to the coordinator, by whatever transport. @param maxFrameBytes the longest frame of a coordinator that has proved itself */
+  readonly connect: (maxFrameBytes: number) => Promise<Transport>;
   readonly token: Token | undefined;
-  /** PEM of the authority that signed the coordinator's certificate; undefined: the system's. */
-  readonly ca: Buffer | undefined;
   /** The node's identity: the same whenever this process connects. */
   readonly identity: string;
   readonly name: string;
@@ -65,9 +63,8 @@ export interface Ending {
  * @throws Error if nobody answers
  */
 export async function takePart(options: SessionOptions): Promise<Ending> {
-  const { url, token, ca } = options;
-  const maxFrameBytes = maxBytesFromCoordinator(LARGEST_RUN) + SEAL_BYTES;
-  const transport = await connectWebSocket(url, { ca, maxFrameBytes });
+  const { connect, token } = options;
+  const transport = await connect(maxBytesFromCoordinator(LARGEST_RUN) + SEAL_BYTES);
   const isEncrypted = transport.channelBinding !== undefined;
   try {
     const seal = await handshakeAsNode(transport, { token });

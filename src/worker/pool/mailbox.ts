@@ -25,6 +25,8 @@ const OUTCOME = 14;
 const COUNT = 15;
 const TARGETS = 16;
 const TARGET_WORDS = 3;
+/** The longest time that a word holds: about 36 minutes. */
+const MAX_MICROSECONDS = 2 ** 31 - 1;
 const ENTRY_WORDS = TARGETS + TARGET_WORDS * MAX_RANGES;
 
 /** 32-bit words of one mailbox. */
@@ -193,7 +195,9 @@ export class Mailbox {
   finish(answer: Answer): void {
     const sequence = (Atomics.load(this.words, FINISHED) + 1) | 0;
     const at = entryOf(sequence);
-    for (const [i, name] of TIMES.entries()) this.words[at + SECONDS + i] = Math.round(answer[name] * 1e6);
+    for (const [i, name] of TIMES.entries()) {
+      this.words[at + SECONDS + i] = Math.min(MAX_MICROSECONDS, Math.round(answer[name] * 1e6));
+    }
     this.words[at + OUTCOME] = (answer.computed ? 1 : 0) | (answer.updated ? 2 : 0);
     Atomics.store(this.words, FINISHED, sequence);
   }

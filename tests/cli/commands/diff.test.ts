@@ -9,6 +9,7 @@ import { manifestJson, manifestOf } from '#src/coordinator/run/manifest.js';
 import { stepLine } from '#src/coordinator/run/step-lines.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
+import { stepRecord } from '../../support/step-record.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'lockstep-diff-'));
 after(() => rmSync(root, { recursive: true }));
@@ -44,15 +45,15 @@ async function makeRun(files: RunFiles = {}): Promise<string> {
     metricsUrl: undefined,
   });
   const lineOf = (step: number): string =>
-    stepLine({
-      step,
-      loss: 2.3 / step,
-      accuracy: 0.5,
-      learningRate: 0.003,
-      gradientNorm: 1,
-      timings: { total: made / 1000 },
-      ...change(step),
-    });
+    stepLine(
+      stepRecord(step, {
+        loss: 2.3 / step,
+        accuracy: 0.5,
+        gradientNorm: 1,
+        timings: { total: made / 1000 },
+        ...change(step),
+      }),
+    );
   mkdirSync(join(root, name));
   writeFileSync(
     join(root, name, 'run.json'),

@@ -24,6 +24,7 @@ import { manifestJson, manifestOf } from '#src/coordinator/run/manifest.js';
 import { RunLock } from '#src/coordinator/run/run-lock.js';
 import { stepLine } from '#src/coordinator/run/step-lines.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
+import { stepRecord } from '../../support/step-record.ts';
 
 // A real path, as the commands print the folder that they run in.
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'lockstep-runs-')));
@@ -52,15 +53,15 @@ function resultOf(steps: number, testAccuracy?: number) {
 
 function linesOf(steps: number, evaluated: readonly number[] = []): string {
   const lineOf = (step: number): string =>
-    stepLine({
-      step,
-      loss: 2.3,
-      accuracy: 0.5,
-      learningRate: 0.003,
-      gradientNorm: 1,
-      timings: { total: 0.001 },
-      ...(evaluated.includes(step) ? { testAccuracy: step / 10_000 } : {}),
-    });
+    stepLine(
+      stepRecord(step, {
+        loss: 2.3,
+        accuracy: 0.5,
+        gradientNorm: 1,
+        timings: { total: 0.001 },
+        ...(evaluated.includes(step) ? { testAccuracy: step / 10_000 } : {}),
+      }),
+    );
   return Array.from({ length: steps }, (_, i) => lineOf(i + 1)).join('');
 }
 

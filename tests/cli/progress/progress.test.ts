@@ -5,23 +5,12 @@ import { progressOf } from '#src/cli/progress/progress.js';
 import { clock, duration } from '#src/cli/progress/texts.js';
 import { Terminal } from '#src/cli/terminal/terminal.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
+import { stepRecord } from '../../support/step-record.ts';
 import { Screen } from '../../support/terminal/screen.ts';
 
 const STEP_MS = 5;
 const BATCH = 128;
 const BAR = /[━─]/;
-
-function stepRecord(step: number, rest: Partial<StepRecord> = {}): StepRecord {
-  return {
-    step,
-    loss: 0.25,
-    accuracy: 0.875,
-    learningRate: 0.003,
-    gradientNorm: 1.5,
-    timings: { total: STEP_MS / 1000 },
-    ...rest,
-  };
-}
 
 /** A stream that ends in a screen. */
 class ScreenStream extends EventEmitter {

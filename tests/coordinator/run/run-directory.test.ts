@@ -8,6 +8,7 @@ import { RunDirectory, runName } from '#src/coordinator/run/run-directory.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
 import { RunDirectoryError, RunLockError } from '#src/shared/util/errors.js';
+import { stepRecord } from '../../support/step-record.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'lockstep-runs-'));
 after(() => rm(root, { recursive: true }));
@@ -28,7 +29,7 @@ function manifest(seed: number): Promise<Manifest> {
 }
 
 function record(step: number): StepRecord {
-  return { step, loss: 2.5, accuracy: 0.125, learningRate: 0.003, gradientNorm: 1.5, timings: { total: 0.25 } };
+  return stepRecord(step, { loss: 2.5, accuracy: 0.125, timings: { total: 0.25 } });
 }
 
 async function assertRefused(promise: Promise<unknown>, ...parts: readonly string[]): Promise<void> {

@@ -8,6 +8,7 @@ import { parseStepLine, readSteps, stepLine } from '#src/coordinator/run/step-li
 import { StepLog } from '#src/coordinator/run/step-log.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
 import { RunDirectoryError, RunLockError } from '#src/shared/util/errors.js';
+import { stepRecord } from '../../support/step-record.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'lockstep-step-log-'));
 after(() => rm(root, { recursive: true }));
@@ -17,7 +18,7 @@ const zeros = '\0'.repeat(4096);
 const noSpace = new Error('ENOSPC: no space left on device, write');
 
 function record(step: number): StepRecord {
-  return { step, loss: 2.5, accuracy: 0.125, learningRate: 0.003, gradientNorm: 1.5, timings: { total: 0.25 } };
+  return stepRecord(step, { loss: 2.5, accuracy: 0.125, timings: { total: 0.25 } });
 }
 
 /** A record whose line has about 1 MiB. */

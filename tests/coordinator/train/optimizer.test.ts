@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { OPTIMIZER_NAMES } from '#src/shared/engine/optimizers/registry.js';
 import { compileKernel, instantiateKernel } from '#src/shared/engine/wasm/exports.js';
 import { padded, SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { NotFiniteError } from '#src/shared/util/errors.js';
@@ -149,7 +150,7 @@ describe('the learning rate', () => {
 });
 
 describe('a step that is not finite', () => {
-  for (const optimizer of ['sgd', 'adam', 'adamw']) {
+  for (const optimizer of OPTIMIZER_NAMES) {
     it(`leaves weights and moments as they are (${optimizer})`, () => {
       const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
       for (const [value, lossSum] of [
@@ -210,7 +211,7 @@ describe('tiny moments', () => {
 });
 
 describe('vectors in memory', () => {
-  for (const optimizer of ['sgd', 'adam', 'adamw']) {
+  for (const optimizer of OPTIMIZER_NAMES) {
     it(`keep the zeros after them (${optimizer})`, () => {
       for (const parameters of [1, 5, PARAMETERS]) {
         const bench = benchOf({ optimizer, clipNorm: 0.1, weightDecay: 0.1 }, parameters);

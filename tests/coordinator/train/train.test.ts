@@ -4,6 +4,7 @@ import { HashChain } from '#src/coordinator/train/hash-chain.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
 import { train } from '#src/coordinator/train/train.js';
 import type { Training } from '#src/coordinator/train/training.js';
+import { AbandonedError } from '#src/shared/engine/executor.js';
 import { Sampler } from '#src/shared/engine/sampler.js';
 import { WorkerError } from '#src/shared/util/errors.js';
 import type { Fault } from '#src/worker/pool/faults.js';
@@ -144,5 +145,51 @@ describe('the step loop', () => {
     );
     assert.deepEqual(saved, [7]);
     assert.equal(observed.at(-1)?.step, 7);
+  });
+});
+
+describe('a last evaluation that was abandoned', () => {
+  it('leaves the run incomplete, and is done when the run is resumed, without another line of its step', async () => {
+    const session = new Session({ flags: { ...FLAGS, iterations: 3 }, dataset });
+    const { state, optimizer, testLabels, pool } = session.engine;
+    const records: StepRecord[] = [];
+    const training = {
+      config: session.config,
+      state,
+      optimizer,
+      testLabels,
+      chain: new HashChain(),
+      checkpoint: () => {},
+      observer: { onStep: (record: StepRecord) => records.push(record), onEvaluation: () => {} },
+      stop: new AbortController().signal,
+    };
+    const nobody = poolWith(session.engine, { evaluate: () => Promise.reject(new AbandonedError('Nobody is there.')) });
+    try {
+      const first = await train({ ...training, from: { step: 0 }, executor: nobody });
+      assert.deepEqual([first.complete, first.steps, first.testAccuracy], [false, 3, undefined]);
+      const resumed = await train({ ...training, from: { step: 3, record: records.at(-1) }, executor: pool });
+      assert.deepEqual([resumed.complete, resumed.steps, resumed.testedAt], [true, 3, 3]);
+      assert.ok(resumed.testAccuracy !== undefined && resumed.testAccuracy >= 0);
+      assert.equal(resumed.weightsSha256, first.weightsSha256);
+      assert.deepEqual(
+        records.map(({ step }) => step),
+        [1, 2, 3],
+      );
+    } finally {
+      await pool.close();
+    }
+  });
+});
+
+describe('an observer that throws', () => {
+  it('ends the run with its error, and the last step is saved', async () => {
+    const failing = (): Watch => ({
+      onStep: ({ step }) => {
+        if (step === 4) throw new Error('of an observer');
+      },
+    });
+    const { error, saved } = await trainWith({ iterations: 20 }, failing);
+    assert.match(String(error), /of an observer/);
+    assert.ok((saved.at(-1) ?? 0) >= 4, `${saved}`);
   });
 });

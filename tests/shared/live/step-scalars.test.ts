@@ -4,7 +4,8 @@ import { describe, test } from 'node:test';
 import { parseStepLine, stepLine } from '#src/coordinator/run/step-lines.js';
 import { testPointOf } from '#src/shared/live/feed.js';
 import { pointOf } from '#src/shared/live/series.js';
-import { STEP_SCALARS, type StepRecord, type StepScalar } from '#src/shared/live/step-scalars.js';
+import { STEP_SCALARS, type StepScalar } from '#src/shared/live/step-scalars.js';
+import { stepRecord } from '../../support/step-record.ts';
 
 const SCALARS: readonly StepScalar[] = STEP_SCALARS;
 
@@ -20,16 +21,11 @@ function rowOf({ key, isField, unit, when, metric, isGauge, tag, help }: StepSca
   return `| ${field} | \`${metric}\` | ${isGauge ? 'gauge' : ''} | \`${tag}\` | ${unit} | ${when} | ${help} |`;
 }
 
-const record: StepRecord = {
-  step: 7,
-  loss: 0.5,
-  accuracy: 0.75,
-  learningRate: 0.003,
-  gradientNorm: 1.5,
+const record = stepRecord(7, {
   timings: { at: 1, total: 0.25 },
   testAccuracy: 0.875,
   testLoss: 0.125,
-};
+});
 
 describe('STEP_SCALARS', () => {
   test('are the rows of the table in docs/metrics.md, in the same order', () => {

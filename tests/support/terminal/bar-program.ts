@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { progressOf } from '#src/cli/progress/progress.js';
 import { Terminal } from '#src/cli/terminal/terminal.js';
+import { stepRecord } from '../step-record.ts';
 
 const DEADLINE_MS = 300_000;
 
@@ -14,10 +15,7 @@ const now = (): number => {
 const terminal = new Terminal({ stream: process.stderr, env: process.env, now });
 const progress = progressOf({ terminal, steps: 4, batch: 128, now });
 const step = (done: number, rest: object = {}): void =>
-  progress.onStep?.({
-    ...{ step: done, loss: 0.5, accuracy: 0.75, learningRate: 0.003, gradientNorm: 1 },
-    ...{ timings: { total: 0.005 }, ...rest },
-  });
+  progress.onStep?.(stepRecord(done, { loss: 0.5, accuracy: 0.75, ...rest }));
 
 terminal.print(`columns ${process.stderr.columns}`);
 step(1);

@@ -12,6 +12,7 @@ import { type CoordinatorMessage, type FromCoordinator, type FromNode, PART_BYTE
 import { handshakeAsCoordinator } from '#src/shared/wire/perform-handshake.js';
 import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-server.js';
+import { connectWebSocket } from '#src/shared/wire/ws-transport.js';
 import type { Compute } from '#src/worker/node/compute.js';
 import { type SessionOptions, takePart } from '#src/worker/node/session.js';
 import { CERTIFICATE, PRIVATE_KEY } from '../../support/certificate.ts';
@@ -63,10 +64,11 @@ async function coordinator(t: TestContext, answer: Answer, tls?: WsListenOptions
   return server.url;
 }
 
-function optionsOf(url: string, prepare: SessionOptions['prepare']): SessionOptions {
+function optionsOf(url: string, prepare: SessionOptions['prepare'], ca?: Buffer): SessionOptions {
   const { signal: leave } = new AbortController();
-  const node = { token: undefined, ca: undefined, identity: randomUUID(), name: 'host', threads: 1 };
-  return { ...node, url, prepare, onReady: () => {}, leave };
+  const node = { token: undefined, identity: randomUUID(), name: 'host', threads: 1 };
+  const connect = (maxFrameBytes: number) => connectWebSocket(url, { ca, maxFrameBytes });
+  return { ...node, connect, prepare, onReady: () => {}, leave };
 }
 
 /** What computes with version 3 of the weights, and tells for which steps. */
@@ -163,7 +165,7 @@ describe('the end of a connection', () => {
         throw new ProtocolError('', { closeCode: 'unreliable' });
       };
       const url = await coordinator(t, refuse, options);
-      const { code, isFinal } = await takePart({ ...optionsOf(url, never), ca: Buffer.from(CERTIFICATE) });
+      const { code, isFinal } = await takePart(optionsOf(url, never, Buffer.from(CERTIFICATE)));
       assert.deepEqual([code, isFinal], [closeCodes.unreliable.code, true]);
     }
   });
@@ -193,7 +195,7 @@ describe('the end of a connection', () => {
       onTransport: (transport) => transport.close(closeCodes.unauthorized.code, ''),
       onFault: (error) => assert.fail(error),
     });
-    const { code, isFinal } = await takePart({ ...optionsOf(server.url, never), ca: Buffer.from(CERTIFICATE) });
+    const { code, isFinal } = await takePart(optionsOf(server.url, never, Buffer.from(CERTIFICATE)));
     assert.deepEqual([code, isFinal], [closeCodes.unauthorized.code, true]);
   });
 });

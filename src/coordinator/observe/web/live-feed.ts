@@ -33,13 +33,13 @@ type ShardsReader = () => NodeCounts['shards'];
 /** The part of a run's view that never changes. */
 export type RunHeading = Pick<
   RunView,
-  'name' | 'started' | 'iterations' | 'batch' | 'dataset' | 'config' | 'digests'
+  'name' | 'started' | 'iterations' | 'batch' | 'dataNote' | 'config' | 'digests'
 > & { readonly shardSize: number };
 
 /** A run's history for pages, which receive what is new as it comes; in bounded memory. */
 export class LiveFeed implements StepObserver {
   readonly clients = new EventStreamClients();
-  readonly #heading: RunHeading;
+  #heading: RunHeading;
   readonly #history = new History();
   readonly #nodes = new Map<string, Node>();
   readonly #timers: readonly NodeJS.Timeout[];
@@ -54,6 +54,11 @@ export class LiveFeed implements StepObserver {
     this.#heading = heading;
     this.#timers = [setInterval(() => this.#sendSteps(), STEPS_MS), setInterval(() => this.#sendStatus(), STATUS_MS)];
     for (const timer of this.#timers) timer.unref();
+  }
+
+  /** Changes the run's name, which is final once its directory is made. */
+  rename(name: string): void {
+    this.#heading = { ...this.#heading, name };
   }
 
   /** Adds the steps of earlier attempts. Connected pages start anew with them. */

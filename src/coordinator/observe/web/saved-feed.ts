@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { checkpointsIn } from '../../../shared/checkpoint/checkpoint-file.ts';
+import { dataNote } from '../../../shared/data/registry.ts';
 import type { FeedMessage, RunView } from '../../../shared/live/feed.ts';
 import { checkpointsFolder, stepsFile } from '../../run/files.ts';
 import { openRun, stateOf } from '../../run/list.ts';
@@ -42,7 +43,7 @@ async function savedRun(path: string): Promise<RunView> {
     started: Date.parse(started),
     iterations: config.iterations,
     batch: config.batch,
-    dataset,
+    dataNote: dataNote(dataset),
     config: configShown(config),
     digests: digests as Record<string, string>,
     ...history.view,

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { resolveJob } from '#src/library/inputs.js';
+import type { RunObserver } from '#src/library/observer.js';
+import { train } from '#src/library/train.js';
+import { lockstep } from '../support/program.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-library-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const OPTIONS = { data: 'synthetic', batch: 16, shardSize: 8, workers: 1, metricsPort: 'off', evaluateEvery: 0 };
+
+/** A job whose run has this name, and what its observer is called for. */
+async function jobOf(name: string, options: Readonly<Record<string, unknown>> = {}) {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME };
+  const job = await resolveJob({ flags: { ...OPTIONS, iterations: 4, out: join(folder, name), ...options }, env });
+  const calls: string[] = [];
+  const observer: RunObserver = {
+    onOpen: () => calls.push('open'),
+    onStart: () => calls.push('start'),
+    onStep: ({ step }) => calls.push(`step ${step}`),
+    onEvaluation: () => calls.push('evaluation'),
+    onCheckpoint: () => calls.push('checkpoint'),
+    onResult: () => calls.push('result'),
+    close: async () => {
+      calls.push('close');
+    },
+  };
+  return { job, calls, observer };
+}
+
+describe('a run by the library', () => {
+  it('calls its observers in order, and closes them last', async () => {
+    const { job, calls, observer } = await jobOf('whole');
+    const { state, result } = await train(job, { observers: [observer] });
+    assert.deepEqual([state, result.steps], ['finished', 4]);
+    const order = calls.filter((call) => call !== 'checkpoint');
+    const steps = ['step 1', 'step 2', 'step 3', 'evaluation', 'step 4'];
+    assert.deepEqual(order, ['open', 'start', ...steps, 'result', 'close']);
+  });
+
+  it('that is finished passes on its result once more, and closes its observers', async () => {
+    await train((await jobOf('twice')).job);
+    const again = await jobOf('twice', { out: undefined, data: undefined, resume: join(folder, 'twice') });
+    const { state, result } = await train(again.job, { observers: [again.observer] });
+    assert.deepEqual([state, result.steps, again.calls], ['finished', 4, ['result', 'close']]);
+  });
+
+  it('that is refused closes its observers', async () => {
+    const { job, calls, observer } = await jobOf('refused', { data: join(folder, 'nowhere') });
+    await assert.rejects(train(job, { observers: [observer] }), /nowhere/);
+    assert.deepEqual(calls, ['close']);
+  });
+
+  it('whose observer throws has saved what was trained', async () => {
+    const { job } = await jobOf('throws', { iterations: 50 });
+    const onStep = ({ step }: { readonly step: number }): void => {
+      if (step === 10) throw new Error('of an observer');
+    };
+    await assert.rejects(train(job, { observers: [{ onStep }] }), /of an observer/);
+    const { state, failure, attempts } = JSON.parse(readFileSync(join(folder, 'throws', 'run.json'), 'utf8'));
+    assert.deepEqual([state, failure], ['failed', 'of an observer']);
+    const saved = readdirSync(join(folder, 'throws', 'checkpoints')).map((name) => Number.parseInt(name.slice(5), 10));
+    assert.ok(Math.max(...saved) >= 10, `${saved}`);
+    assert.ok(attempts[0].steps >= 10);
+  });
+});
+
+it('verify refuses to compute with no worker', () => {
+  const { status, stderr } = lockstep(['verify', join(folder, 'whole'), '--workers', '0']);
+  assert.equal(status, 2, stderr);
+  assert.match(stderr, /--workers: expected at least 1/);
+});
