@@ -1,9 +1,11 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NodeError } from '../shared/util/errors.ts';
+import { NodeError, UsageError } from '../shared/util/errors.ts';
+import { isLoopback } from '../shared/util/loopback.ts';
+import { printable } from '../shared/util/printable.ts';
 import type { Token } from '../shared/util/token.ts';
 import { TOKEN_VARIABLE } from '../shared/util/token.ts';
-import { closeCodes, retriesAfter } from '../shared/wire/close-codes.ts';
+import { closeCodes, closeNamed, retriesAfter } from '../shared/wire/close-codes.ts';
 import { connectWebSocket } from '../shared/wire/ws-transport.ts';
 import { NodeData } from '../worker/node/data.ts';
 import { type Ending, takePart } from '../worker/node/session.ts';
@@ -11,6 +13,8 @@ import { type Ending, takePart } from '../worker/node/session.ts';
 /** Pauses between two attempts to connect, in milliseconds: the first one is doubled each time up to the last. */
 const FIRST_PAUSE_MS = 100;
 const LAST_PAUSE_MS = 5000;
+/** The last pause if somebody, perhaps not the coordinator, said that a retry won't help. */
+const LAST_REFUSED_PAUSE_MS = 60_000;
 const TOKEN_HINT = `Pass that run's token by --token-file FILE or $${TOKEN_VARIABLE}.`;
 
 export interface NodeOptions {
@@ -40,15 +44,19 @@ export type NodeEvent =
 /**
  * Computes for a coordinator until its run is over, and connects again whenever the connection is lost.
  * @returns `finished` if the run is over, `stopped` if the node was asked to leave
- * @throws NodeError if the coordinator closed the connection for a reason that a retry can't change
+ * @throws UsageError without a token for a coordinator beyond loopback, NodeError if the connection ended for a reason that a retry can't change, and that no stranger can have given
  */
 export async function runNode(options: NodeOptions): Promise<'finished' | 'stopped'> {
   const { url, token, ca, threads, name, env, keep, stop, onEvent } = options;
+  if (token === undefined && !isLoopback(new URL(url).hostname)) {
+    throw new UsageError(`--connect ${url}: anybody on the network could answer without a token. ${TOKEN_HINT}`);
+  }
   const print = (message: string, level: 'info' | 'warn' = 'info'): void => onEvent({ kind: 'notice', message, level });
   const data = new NodeData({ flag: options.data, env, threads, print });
   const connect = (maxFrameBytes: number) => connectWebSocket(url, { ca, maxFrameBytes });
   const node = { connect, token, threads, identity: randomUUID(), name, leave: stop };
   let pause = FIRST_PAUSE_MS;
+  let printed: string | undefined;
   try {
     while (!stop.aborted) {
       const ending = await takePart({
@@ -59,20 +67,23 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
         },
         onReady: () => {
           pause = FIRST_PAUSE_MS;
+          printed = undefined;
           print(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}.`);
         },
-      }).catch((error: Error): Ending => ({ code: 1006, reason: error.message, finished: false }));
+      }).catch((error: Error): Ending => ({ code: 1006, reason: error.message, finished: false, isFinal: false }));
       if (stop.aborted) break;
       if (ending.finished && !keep) {
         print('The run is over.');
         return 'finished';
       }
-      if (!ending.finished && !retriesAfter(ending.code)) throw refusal(ending);
-      if (pause === FIRST_PAUSE_MS) {
-        print(`No connection to ${url} (${ending.reason || ending.code}); trying again.`, 'warn');
+      if (!ending.finished && ending.isFinal) {
+        throw new NodeError(`The coordinator closed the connection: ${reasonOf(ending)}.${hintOf(ending)}`);
       }
+      const line = `No connection to ${url} (${reasonOf(ending)}); trying again.${hintOf(ending)}`;
+      if (line !== printed) print(line, 'warn');
+      printed = line;
       await sleep(pause / 2 + randomInt(Math.ceil(pause / 2)), undefined, { signal: stop }).catch(() => {});
-      pause = Math.min(LAST_PAUSE_MS, 2 * pause);
+      pause = Math.min(retriesAfter(ending.code) ? LAST_PAUSE_MS : LAST_REFUSED_PAUSE_MS, 2 * pause);
     }
     return 'stopped';
   } finally {
@@ -80,7 +91,13 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
   }
 }
 
-function refusal({ code, reason }: Ending): NodeError {
-  const hint = code === closeCodes.unauthorized.code ? ` ${TOKEN_HINT}` : '';
-  return new NodeError(`The coordinator closed the connection: ${reason.replace(/\.$/, '')} (${code}).${hint}`);
+/** What a peer may have said, in one line. */
+function reasonOf({ code, reason }: Ending): string {
+  const text = printable(reason.replace(/\.$/, ''));
+  if (text === '') return String(code);
+  return closeNamed(code) === undefined ? text : `${text} (${code})`;
+}
+
+function hintOf({ code }: Ending): string {
+  return code === closeCodes.unauthorized.code ? ` ${TOKEN_HINT}` : '';
 }

@@ -59,10 +59,14 @@ export function tooLong(sources: readonly SourceFile[]): string[] {
   ]);
 }
 
-/** Imports of `packages` by any file but `adapter`. */
-export function importsOutside(sources: readonly SourceFile[], packages: readonly string[], adapter: string): string[] {
+/** Imports of `packages` by any file but `adapters`. */
+export function importsOutside(
+  sources: readonly SourceFile[],
+  packages: readonly string[],
+  adapters: readonly string[],
+): string[] {
   return sources
-    .filter(({ path }) => path !== adapter)
+    .filter(({ path }) => !adapters.includes(path))
     .flatMap(({ path, imports }) => {
       return packages.filter((name) => imports.includes(name)).map((name) => `${path} imports ${name}`);
     });

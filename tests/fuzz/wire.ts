@@ -10,7 +10,7 @@ export type Ending = string;
 /** RFC 6455, as a program writes it that may break every rule of it. */
 export const UPGRADE = [
   'GET / HTTP/1.1',
-  'Host: lockstep',
+  'Host: localhost',
   'Connection: Upgrade',
   'Upgrade: websocket',
   'Sec-WebSocket-Version: 13',

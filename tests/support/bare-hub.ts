@@ -7,7 +7,7 @@ import { maxBytesFromNode } from '#src/shared/wire/frames.js';
 import type { NodeMessage } from '#src/shared/wire/messages.js';
 import { SEAL_BYTES } from '#src/shared/wire/seal.js';
 import type { TransportServer } from '#src/shared/wire/transport.js';
-import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-transport.js';
+import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-server.js';
 
 const DIGEST = 'a'.repeat(64);
 
@@ -34,11 +34,13 @@ export async function bareHub(t: TestContext, options: BareHubOptions = {}) {
   const { tls, digests = { numerics: DIGEST, selfTest: DIGEST } } = options;
   const maxFrameBytes = maxBytesFromNode(welcome) + SEAL_BYTES;
   const hub = new Hub({
-    server: options.server ?? (await listenForWebSockets({ host: '127.0.0.1', port: 0, tls, maxFrameBytes })),
+    server:
+      options.server ??
+      (await listenForWebSockets({ host: '127.0.0.1', port: 0, tls, requiresLoopbackHost: true, maxFrameBytes })),
     token: undefined,
     cluster,
     now: () => clock.now,
-    run: { welcome, ...digests, dataParts: () => [] },
+    run: { welcome, shardSize: 4, classes: 10, ...digests, dataParts: () => [] },
     onJoin: (info) => events.emit('join', info),
     onLeave: ({ name }, reason) => events.emit('leave', name, reason),
     onWorkers: ({ name }, ready) => events.emit('workers', name, ready),

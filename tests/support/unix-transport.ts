@@ -125,7 +125,7 @@ class UnixServer implements TransportServer {
   serve({ onConnect, onDisconnect, onTransport, onFault }: ServerHandlers): void {
     this.#server.on('error', onFault);
     this.#server.on('connection', (socket: Socket) => {
-      const peer: Peer = { address: 'local', drop: () => socket.destroy() };
+      const peer: Peer = { address: 'local', hasSpoken: true, drop: () => socket.destroy() };
       this.#sockets.add(socket);
       socket.once('close', () => {
         this.#sockets.delete(socket);

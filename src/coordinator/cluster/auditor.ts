@@ -73,11 +73,12 @@ export class Auditor {
   }
 
   /**
-   * Computes again what isn't finite. Another machine's NaN may have other bits: if it isn't finite here either, it stays.
-   * @returns what is finite here
+   * Computes again what makes up a sum that isn't finite: each part may be finite, and yet so large that only their sum isn't. Another
+   * machine's NaN may have other bits: if it isn't finite here either, it stays.
+   * @returns what is finite here and was delivered with other bits
    */
   recheck(step: Step, delivered: readonly Delivered[]): Delivered[] {
-    return delivered.filter((each) => !areFinite(each)).flatMap((each) => this.#judge(step, each, 'notFinite'));
+    return delivered.flatMap((each) => this.#judge(step, each, areFinite(each) ? 'badResult' : 'notFinite'));
   }
 
   #judge({ t, weights }: Step, delivered: Delivered, closeCode: 'badResult' | 'notFinite'): Delivered[] {

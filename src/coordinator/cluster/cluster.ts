@@ -217,26 +217,14 @@ export class Cluster implements Executor {
       count('lost');
       // It would be gone the next time as well.
       if (error instanceof MemberGoneError) this.#states.delete(state);
-      else this.#failed(state, job, { ranges, cause: error as Error });
+      // This process' own threads gave up. What others fail at is no reason to end a run.
+      else if (error instanceof WorkerError) this.#fatal = error;
+      else {
+        state.failedJob = job;
+        job.ledger.fail(ranges);
+      }
     }
     this.#changed.signal();
-  }
-
-  #failed(
-    state: MemberState,
-    job: Job<unknown>,
-    { ranges, cause }: { readonly ranges: readonly ShardRange[]; readonly cause: Error },
-  ): void {
-    state.failedJob = job;
-    const unit = job.ledger.fail(ranges);
-    if (cause instanceof WorkerError) this.#fatal = cause;
-    // A member that works on, or hasn't tried yet, may still do it: members that fail at all don't end a run by themselves.
-    else if (unit !== undefined && [...this.#states].every(({ failedJob }) => failedJob === job)) {
-      const what = job.kind === 'gradient' ? `shard ${unit} of step ${job.t + 1}` : `chunk ${unit} of the test set`;
-      this.#fatal = new WorkerError(`Members failed repeatedly on ${what}; the last cause: ${cause.message}`, {
-        cause,
-      });
-    }
   }
 
   /** @returns false if it comes too late */

@@ -20,7 +20,7 @@ export interface HubOptions extends NodeRegistryOptions {
 export class Hub {
   readonly url: string;
   readonly #server: TransportServer;
-  readonly #limiter = new ConnectionLimiter();
+  readonly #limiter = new ConnectionLimiter({ onTooMany: () => this.#registry.countRejection('tooMany') });
   readonly #registry: NodeRegistry;
   readonly #options: HubOptions;
   readonly #runId = randomBytes(16);
@@ -53,11 +53,8 @@ export class Hub {
   /** Authenticates a connection and hands it to the registry. Never rejects: what fails ends this connection alone. */
   async #admit(transport: Transport, peer: Peer): Promise<void> {
     try {
-      if (!(await this.#limiter.mayBegin(peer))) {
-        throw new ProtocolError('There are too many connections.', { closeCode: 'tooMany' });
-      }
       const seal = await handshakeAsCoordinator(transport, { token: this.#options.token, runId: this.#runId });
-      this.#limiter.remove(peer);
+      this.#limiter.authenticated(peer);
       this.#registry.add(transport, seal);
     } catch (error) {
       this.#refuse(transport, error as Error);

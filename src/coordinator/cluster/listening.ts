@@ -11,12 +11,13 @@ import { readToken, type Token } from '../../shared/util/token.ts';
 import { maxBytesFromNode } from '../../shared/wire/frames.ts';
 import { SEAL_BYTES } from '../../shared/wire/seal.ts';
 import type { TransportServer } from '../../shared/wire/transport.ts';
-import { listenForWebSockets } from '../../shared/wire/ws-transport.ts';
+import { listenForWebSockets } from '../../shared/wire/ws-server.ts';
 import { CHUNK_SIZE } from '../../worker/pool/setup.ts';
 import type { RunEvent } from '../train/observer.ts';
 import type { Cluster } from './cluster.ts';
 import { Hub } from './hub.ts';
-import type { NodeInfo } from './node-info.ts';
+import type { NodeInfo, RunDescription } from './node-info.ts';
+import { MAX_THREADS_SHOWN } from './self-report.ts';
 
 /** Where and how a coordinator listens for nodes. */
 export interface Listening {
@@ -81,27 +82,21 @@ export interface HubOptions {
 
 /** Begins to listen for nodes. @throws ListenError if the address can't be bound */
 export async function openHub(options: HubOptions): Promise<Hub> {
-  const { listening, cluster, dataset, onEvent, onReady, onForget } = options;
-  // One copy of the whole set for all nodes, made when the first node needs it.
-  let parts: readonly Uint8Array[] | undefined;
-  const dataParts = (): readonly Uint8Array[] => {
-    parts ??= partsOf(dataset);
-    return parts;
-  };
+  const { listening, cluster, onEvent, onReady, onForget } = options;
   const notice = (node: string, message: string, level: 'info' | 'warn' = 'info'): void =>
     onEvent({ kind: 'notice', level, node, message });
-  const welcome = welcomeOf(options);
+  const run = describeRun(options);
   return new Hub({
-    server: await listen(listening, maxBytesFromNode(welcome) + SEAL_BYTES),
+    server: await listen(listening, maxBytesFromNode(run.welcome) + SEAL_BYTES),
     token: listening.token,
     cluster,
     onForget,
-    run: { welcome, numerics: numericsDigest(), selfTest: selfTest().sha256, dataParts },
+    run,
     onJoin: (info) => {
       const { name, threads } = info;
       onReady(info);
       onEvent({ kind: 'joined', node: name });
-      notice(name, `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.`);
+      notice(name, joinedText(info));
       onEvent({ kind: 'workers', node: name, counts: { ready: threads, starting: 0 } });
     },
     onWorkers: ({ name, threads }, ready) =>
@@ -120,24 +115,41 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   });
 }
 
-/** What every node is told of the run. */
-function welcomeOf({ config, dataset, parameters, run }: HubOptions) {
+/** What every node of the run is told, and what bounds its answers. */
+function describeRun({ config, dataset, parameters, run }: HubOptions): RunDescription {
   const { head, rbfJ, batch, shardSize, seed, augment } = config;
+  // One copy of the whole set for all nodes, made when the first node needs it.
+  let parts: readonly Uint8Array[] | undefined;
   return {
-    run,
-    config: { head, rbfJ, batch, shardSize, seed, augment },
-    dataset: dataset.sha256,
-    samples: dataset.train.count,
-    testSamples: dataset.test.count,
-    chunkSize: CHUNK_SIZE,
-    parameters,
+    welcome: {
+      run,
+      config: { head, rbfJ, batch, shardSize, seed, augment },
+      dataset: dataset.sha256,
+      samples: dataset.train.count,
+      testSamples: dataset.test.count,
+      chunkSize: CHUNK_SIZE,
+      parameters,
+    },
+    shardSize,
+    classes: dataset.classes,
+    numerics: numericsDigest(),
+    selfTest: selfTest().sha256,
+    dataParts: () => {
+      parts ??= partsOf(dataset);
+      return parts;
+    },
   };
 }
 
+function joinedText({ name, threads }: NodeInfo): string {
+  const rest = threads > MAX_THREADS_SHOWN ? ` The metrics count those from ${MAX_THREADS_SHOWN - 1} on as one.` : '';
+  return `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.${rest}`;
+}
+
 /** @param maxFrameBytes the longest frame of a peer that has proved itself. @throws ListenError if the address can't be bound */
-async function listen({ host, port, tls }: Listening, maxFrameBytes: number): Promise<TransportServer> {
+async function listen({ host, port, token, tls }: Listening, maxFrameBytes: number): Promise<TransportServer> {
   try {
-    return await listenForWebSockets({ host, port, tls, maxFrameBytes });
+    return await listenForWebSockets({ host, port, tls, requiresLoopbackHost: token === undefined, maxFrameBytes });
   } catch (error) {
     throw new ListenError(
       `--listen: ${host}:${port} can't be bound: ${(error as Error).message}. Name another address, or port 0 for any free one.`,

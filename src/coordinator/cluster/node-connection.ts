@@ -58,12 +58,13 @@ export class NodeConnection {
   constructor(options: NodeConnectionOptions) {
     this.#options = options;
     const { transport, seal, meter, onFault } = options;
-    this.#link = new Link({
+    this.#link = new Link<FromNode, FromCoordinator>({
       transport,
       seal,
       encode,
       decode: (frame) => decodeFromNode(frame, options.run.welcome),
       onMessage: (message) => this.#receive(message),
+      farewell: (reason) => ({ type: 'end', reason }),
       onClose: (code, reason, rule) => this.#closed(`${code} ${reason}`.trim(), rule),
       onFault,
       meter,
@@ -93,7 +94,6 @@ export class NodeConnection {
   end(reason: 'runOver' | 'stopping'): void {
     // Its leaving is no event.
     this.#isReady = false;
-    this.#link.run(() => this.#link.send({ type: 'end', reason }));
     this.#link.close(reason);
   }
 
@@ -145,6 +145,8 @@ export class NodeConnection {
       parameters,
       testSamples,
       chunkSize,
+      shardSize: run.shardSize,
+      classes: run.classes,
       link: this.#link,
       weightsFrame,
     });

@@ -6,6 +6,9 @@ import type { NodeFigures } from './self-report.ts';
 /** What the coordinator sends to every node of a run, and what the node's numerics must match. */
 export interface RunDescription {
   readonly welcome: Omit<CoordinatorMessage<'welcome'>, 'type' | 'heartbeatSeconds'>;
+  /** Samples of a shard, and classes of a sample, which bound what an answer may claim. */
+  readonly shardSize: number;
+  readonly classes: number;
   readonly numerics: string;
   readonly selfTest: string;
   /** The data set's files in parts, to send to nodes that lack it. */

@@ -6,6 +6,7 @@ import { FrameBuffers } from '../../shared/wire/frame-buffers.ts';
 import { encode } from '../../shared/wire/frames.ts';
 import type { Meter } from '../../shared/wire/link.ts';
 import { HEARTBEAT_SECONDS } from '../../shared/wire/messages.ts';
+import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import type { Seal } from '../../shared/wire/seal.ts';
 import type { Transport } from '../../shared/wire/transport.ts';
 import type { Cluster } from './cluster.ts';
@@ -19,7 +20,11 @@ import { newFigures } from './self-report.ts';
 /** How long a node that is gone keeps its name. */
 const FORGET_MS = 300_000;
 /** Nodes that are gone and remembered. */
-const MAX_REMEMBERED = 256;
+const MAX_REMEMBERED = 64;
+/** Connections that have authenticated themselves. */
+const MAX_NODES = 256;
+/** Characters of a node's name, to which a number may be added. */
+const MAX_NAME_SHOWN = 63;
 
 /** What went over the wire so far. */
 export interface WireCounts {
@@ -104,11 +109,15 @@ export class NodeRegistry {
       this.counts.reconnects++;
       return known;
     }
+    if (this.#connections.size > MAX_NODES) {
+      throw new ProtocolError(`there are ${MAX_NODES} nodes already`, { closeCode: 'tooMany' });
+    }
     const taken = new Set(['local', ...[...this.#known.values()].map(({ name }) => name)]);
-    const plain = printable(host);
+    const plain = printable([...host].slice(0, MAX_NAME_SHOWN).join(''));
     let name = plain;
     for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`;
     const record: NodeRecord = { name, budget: new CrashBudget(), figures: newFigures(), goneAt: this.#now() };
+    this.#forget();
     this.#known.set(identity, record);
     return record;
   }
@@ -131,7 +140,8 @@ export class NodeRegistry {
   }
 
   #forget(): void {
-    const gone = [...this.#known].filter(([, { goneAt }]) => goneAt !== undefined);
+    const here = new Set([...this.#connections].map(({ identity }) => identity));
+    const gone = [...this.#known].filter(([identity, { goneAt }]) => goneAt !== undefined && !here.has(identity));
     const surplus = gone.length - MAX_REMEMBERED;
     // Maps keep the order in which nodes were registered: the oldest go first.
     for (const [index, [identity, { name, goneAt = 0 }]] of gone.entries()) {

@@ -7,6 +7,11 @@ import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/wire/m
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { type Assignment, type AssignmentResult, type Member, MemberGoneError } from './member.ts';
 
+/** The largest loss of one sample: a difference of two float32s. */
+const MAX_LOSS = 2 * 3.5e38;
+/** A loss is never negative, but rounding may leave one of 0 a little below. */
+const MIN_LOSS = -1e-3;
+
 export interface RemoteNodeOptions {
   readonly name: string;
   /** The node's identity, which it keeps when it connects again. */
@@ -15,6 +20,8 @@ export interface RemoteNodeOptions {
   readonly parameters: number;
   readonly testSamples: number;
   readonly chunkSize: number;
+  readonly shardSize: number;
+  readonly classes: number;
   readonly link: Link<FromNode, FromCoordinator>;
   /** The encoded weights for an assignment, made once for all nodes. */
   readonly weightsFrame: (assignment: Assignment) => OutgoingFrame;
@@ -112,9 +119,15 @@ export class RemoteNode implements Member {
 
   #partials({ assignment }: Pending, message: NodeMessage<'partials'>): AssignmentResult {
     const { step, ranges, seconds, sampleSeconds: sample, reduceSeconds: reduce, body } = message;
-    const { parameters } = this.#options;
+    const { parameters, shardSize } = this.#options;
     if (step !== assignment.t || !areSame(ranges, assignment.ranges)) {
       throw badResult(`of step ${step} and the shard ranges ${JSON.stringify(ranges)}`);
+    }
+    for (const { begin, end, lossSum, correct } of ranges) {
+      const samples = (end - begin) * shardSize;
+      if (correct > samples) throw badResult(`of ${correct} correct samples among ${samples}`);
+      // One that isn't finite is computed again, with its gradient.
+      if (Number.isFinite(lossSum)) checkLoss(lossSum, samples);
     }
     const partials = ranges.map(({ begin, end, lossSum, correct }, i) => ({
       range: { begin, end },
@@ -130,10 +143,13 @@ export class RemoteNode implements Member {
     { assignment, id }: Pending,
     { id: answered, chunks, losses, seconds, body }: NodeMessage<'evaluated'>,
   ): AssignmentResult {
-    const { testSamples, chunkSize } = this.#options;
+    const { testSamples, chunkSize, classes } = this.#options;
     if (answered !== id || !areSame([chunks], [spanOf(assignment.ranges)])) {
       throw badResult(`of evaluation ${answered} and the chunks ${JSON.stringify(chunks)}`);
     }
+    for (const loss of losses) checkLoss(loss, chunkSize);
+    const stray = body.find((predicted) => predicted >= classes);
+    if (stray !== undefined) throw badResult(`of class ${stray} among ${classes}`);
     const sampleOf = (chunk: number): number => Math.min(testSamples, chunk * chunkSize) - chunks.begin * chunkSize;
     const results: EvaluatedChunks[] = assignment.ranges.map((range) => ({
       range,
@@ -154,8 +170,14 @@ function areSame(a: readonly ShardRange[], b: readonly ShardRange[]): boolean {
   return a.length === b.length && a.every(({ begin, end }, i) => begin === b[i]?.begin && end === b[i]?.end);
 }
 
+/** @throws ProtocolError if no losses of so many samples can have that sum */
+function checkLoss(lossSum: number, samples: number): void {
+  if (lossSum >= samples * MIN_LOSS && lossSum <= samples * MAX_LOSS) return;
+  throw badResult(`of a loss of ${lossSum} over ${samples} samples`);
+}
+
 function badResult(what: string): ProtocolError {
-  return new ProtocolError(`The node sent a result ${what}, which isn't what it was asked for.`, {
+  return new ProtocolError(`The node sent a result ${what}, which can't be what it was asked for.`, {
     closeCode: 'badResult',
   });
 }

@@ -1,11 +1,14 @@
 import type { NodeMessage } from '../../shared/wire/messages.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 
+/** Threads of a node whose samples are counted apart; the last count has those of all others too. */
+export const MAX_THREADS_SHOWN = 64;
+
 /** What a node has reported about itself, over all of its connections. */
 export interface NodeFigures {
   /** Threads that crashed. */
   workersLost: number;
-  /** [threads]: samples whose gradients each thread has computed. */
+  /** [threads, at most MAX_THREADS_SHOWN]: samples whose gradients each thread has computed. */
   readonly workerSamples: number[];
   /** Its latest report; undefined while it isn't connected. */
   vitals: { readonly memoryBytes: number; readonly eventLoopLagSeconds: number } | undefined;
@@ -24,7 +27,8 @@ export class SelfReport {
   constructor(figures: NodeFigures, threads: number) {
     this.#figures = figures;
     this.#samples = Array.from({ length: threads }, () => 0);
-    while (figures.workerSamples.length < threads) figures.workerSamples.push(0);
+    const shown = Math.min(threads, MAX_THREADS_SHOWN);
+    while (figures.workerSamples.length < shown) figures.workerSamples.push(0);
   }
 
   /** @throws ProtocolError if the report can't be true: other threads than the hello's, or a count that falls */
@@ -38,8 +42,9 @@ export class SelfReport {
     const falls = workerSamples.some((samples, worker) => samples < (this.#samples[worker] as number));
     if (falls || workersLost < this.#lost) throw badReport('with a count that falls');
     for (const [worker, samples] of workerSamples.entries()) {
-      const before = this.#figures.workerSamples[worker] as number;
-      this.#figures.workerSamples[worker] = before + samples - (this.#samples[worker] as number);
+      const shown = Math.min(worker, MAX_THREADS_SHOWN - 1);
+      const before = this.#figures.workerSamples[shown] as number;
+      this.#figures.workerSamples[shown] = before + samples - (this.#samples[worker] as number);
       this.#samples[worker] = samples;
     }
     this.#figures.workersLost += workersLost - this.#lost;

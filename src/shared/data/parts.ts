@@ -13,6 +13,12 @@ export function partsOf({ train, test }: Dataset): Uint8Array[] {
   return Array.from({ length: count }, (_, part) => bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES));
 }
 
+/** Bytes of the parts of a data set of MNIST's shape. */
+export function bytesOfParts({ train, test }: SampleCounts): number {
+  const { height, width } = MNIST_SHAPE;
+  return (train + test) * (height * width + 1);
+}
+
 /** Numbers of samples. */
 export interface SampleCounts {
   readonly train: number;

@@ -21,6 +21,8 @@ export interface LinkOptions<In, Out> {
    * @param code the number of the close frame, 1006 if none came @param rule its name if this side closed by a rule of the protocol
    */
   readonly onClose: (code: number, reason: string, rule?: CloseCode) => void;
+  /** The message that tells the peer by which rule this side closes; a close frame isn't sealed, and anybody could send it. */
+  readonly farewell?: (rule: CloseCode) => Out;
   /** An error that no peer should be able to cause. It has ended this connection. */
   readonly onFault?: (error: Error) => void;
   readonly meter?: Meter;
@@ -38,6 +40,8 @@ export class Link<In, Out> {
   readonly #meter: Meter;
   /** Milliseconds of `performance.now` at which the peer was last heard. */
   heardAt = performance.now();
+  /** What came was no frame of the protocol at all: nothing says that the peer sent it. */
+  isViolated = false;
   #isClosed = false;
 
   constructor(options: LinkOptions<In, Out>) {
@@ -45,7 +49,10 @@ export class Link<In, Out> {
     this.#meter = options.meter ?? { sent: 0, received: 0 };
     options.transport.receive({
       onFrame: (frame) => this.run(() => this.#receive(frame)),
-      onViolation: (rule, problem) => this.close(rule, problem),
+      onViolation: (rule, problem) => {
+        this.isViolated = true;
+        this.close(rule, problem);
+      },
       onClose: (code, reason) => this.#end(code, reason),
     });
   }
@@ -100,7 +107,9 @@ export class Link<In, Out> {
   /** The whole reason is for this side's log; the close frame has what fits. */
   #close(code: number, reason: string, rule?: CloseCode): void {
     if (this.#isClosed) return;
-    this.#options.transport.close(code, reason);
+    const { farewell, transport } = this.#options;
+    if (rule !== undefined && farewell !== undefined) this.send(farewell(rule));
+    transport.close(code, reason);
     this.#end(code, reason, rule);
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CLOSE_CODES } from './close-codes.ts';
 
 /** Bytes of the data set in one message; the last one may have fewer. */
 export const PART_BYTES = 1 << 20;
@@ -185,7 +186,8 @@ export const coordinatorMessages = {
     header: z.strictObject({ id: Uint32, version: Uint32, chunks: Chunks }),
   },
   ping: { tag: 71, headerBytes: SMALL, header: Empty },
-  end: { tag: 72, headerBytes: SMALL, header: z.strictObject({ reason: z.enum(['runOver', 'stopping']) }) },
+  /** The name of the close code that follows. */
+  end: { tag: 72, headerBytes: SMALL, header: z.strictObject({ reason: z.enum(CLOSE_CODES) }) },
 } as const satisfies Definitions;
 
 type Message<All extends Definitions> = {

@@ -8,7 +8,7 @@ export const UNAUTHENTICATED_BYTES = 1024;
 export const BINDING_BYTES = 32;
 
 /**
- * What the protocol needs of a connection: whole frames of bytes in both directions, in order. ws-transport.ts implements it over WebSocket;
+ * What the protocol needs of a connection: whole frames of bytes in both directions, in order. ws-transport.ts and ws-server.ts implement it over WebSocket;
  * another transport is another such file.
  */
 export interface Transport {
@@ -41,6 +41,8 @@ export interface Receiver {
 /** The other end of a connection that a server has accepted, from its first packet on. */
 export interface Peer {
   readonly address: string;
+  /** Whether anything has come from it. */
+  readonly hasSpoken: boolean;
   /** Ends the connection at once, whatever is spoken over it. */
   drop(): void;
 }

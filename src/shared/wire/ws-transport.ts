@@ -1,21 +1,9 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket } from 'ws';
 import { INTERNAL_ERROR } from './close-codes.ts';
-import {
-  BINDING_BYTES,
-  HANDSHAKE_MS,
-  type Peer,
-  type Receiver,
-  type ServerHandlers,
-  type Transport,
-  type TransportServer,
-  UNAUTHENTICATED_BYTES,
-} from './transport.ts';
+import { BINDING_BYTES, type Receiver, type Transport, UNAUTHENTICATED_BYTES } from './transport.ts';
 
 /** A peer that takes a close frame takes no longer to answer it. */
 const CLOSE_MS = 2000;
@@ -25,33 +13,12 @@ const BINDING_LABEL = 'EXPORTER-Lockstep';
 /** A close frame holds 123; a character that is cut becomes a longer one. */
 const MAX_REASON_BYTES = 120;
 
-const COMMON = {
+/** Options of both ends. */
+export const COMMON = {
   perMessageDeflate: false,
   // A message's promises have run their reactions before the next one comes: see Receiver.onFrame.
   allowSynchronousEvents: false,
 } as const;
-
-export interface WsListenOptions {
-  readonly host: string;
-  /** 0: any free one. */
-  readonly port: number;
-  /** PEM; undefined: without TLS. */
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
-  /** The longest frame of a peer that has proved itself. */
-  readonly maxFrameBytes: number;
-}
-
-/** Listens for WebSocket connections. @throws Error if the address can't be bound */
-export async function listenForWebSockets(options: WsListenOptions): Promise<TransportServer> {
-  const { host, port, tls } = options;
-  const server =
-    tls === undefined
-      ? createServer(requireUpgrade)
-      : createTlsServer({ ...tls, handshakeTimeout: HANDSHAKE_MS }, requireUpgrade);
-  server.listen(port, host);
-  await once(server, 'listening');
-  return new WsServer(server, options);
-}
 
 export interface WsConnectOptions {
   /** PEM of the authority that signed the server's certificate; undefined: the system's. */
@@ -89,7 +56,7 @@ export function connectWebSocket(url: string, { ca, maxFrameBytes }: WsConnectOp
 }
 
 /** One WebSocket as a transport, for either side. */
-class WsTransport implements Transport {
+export class WsTransport implements Transport {
   readonly channelBinding: Uint8Array | undefined;
   readonly #socket: WebSocket;
   readonly #onFault: (error: Error) => void;
@@ -188,102 +155,7 @@ class WsTransport implements Transport {
   }
 }
 
-class WsServer implements TransportServer {
-  readonly url: string;
-  readonly #server: Server;
-  readonly #sockets: WebSocketServer;
-  /** By both ends' address, which a TLS connection shares with the TCP connection below it. */
-  readonly #peers = new Map<string, Peer>();
-
-  constructor(server: Server, { tls, maxFrameBytes }: WsListenOptions) {
-    this.#server = server;
-    const bound = server.address() as AddressInfo;
-    const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
-    this.url = `${tls === undefined ? 'ws' : 'wss'}://${host}:${bound.port}`;
-    this.#sockets = new WebSocketServer({ ...COMMON, noServer: true, maxPayload: maxFrameBytes });
-  }
-
-  serve(handlers: ServerHandlers): void {
-    this.#server.on('error', (error) => handlers.onFault(error));
-    // The TCP connection, below TLS.
-    this.#server.on('connection', (socket: Socket) =>
-      isolated(socket, handlers, () => this.#connect(socket, handlers)),
-    );
-    this.#server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) =>
-      isolated(stream, handlers, () => this.#upgrade({ request, stream, head }, handlers)),
-    );
-  }
-
-  stop(): void {
-    this.#server.close();
-  }
-
-  async end(graceMs: number): Promise<void> {
-    const { clients } = this.#sockets;
-    const closed = [...clients].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise((resolve) => {
-      timer = setTimeout(resolve, graceMs);
-    });
-    await Promise.race([Promise.all(closed), timeout]);
-    clearTimeout(timer);
-    for (const socket of clients) socket.terminate();
-    // The server would wait for what the others have to say.
-    for (const peer of this.#peers.values()) peer.drop();
-    this.#sockets.close();
-  }
-
-  #connect(socket: Socket, handlers: ServerHandlers): void {
-    const key = keyOf(socket);
-    const peer: Peer = { address: socket.remoteAddress ?? '', drop: () => socket.destroy() };
-    socket.on('error', () => {});
-    this.#peers.set(key, peer);
-    socket.once('close', () => {
-      this.#peers.delete(key);
-      isolated(socket, handlers, () => handlers.onDisconnect(peer));
-    });
-    handlers.onConnect(peer);
-  }
-
-  #upgrade({ request, stream, head }: Upgrade, handlers: ServerHandlers): void {
-    const peer = this.#peers.get(keyOf(request.socket));
-    stream.on('error', () => {});
-    if (peer === undefined) stream.destroy();
-    else
-      this.#sockets.handleUpgrade(request, stream, head, (socket) =>
-        handlers.onTransport(new WsTransport(socket, request.socket, (error) => handlers.onFault(error)), peer),
-      );
-  }
-}
-
-interface Upgrade {
-  readonly request: IncomingMessage;
-  readonly stream: Duplex;
-  readonly head: Buffer;
-}
-
-/** Runs the handling of one connection: an error ends that connection alone. */
-function isolated(stream: Duplex, { onFault }: ServerHandlers, action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    stream.destroy();
-    onFault(error as Error);
-  }
-}
-
-function keyOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
-}
-
 function bindingOf(stream: Socket): Uint8Array | undefined {
   if (!(stream instanceof TLSSocket)) return undefined;
   return stream.exportKeyingMaterial(BINDING_BYTES, BINDING_LABEL, Buffer.alloc(0));
-}
-
-/** Answers plain HTTP. */
-function requireUpgrade(_: IncomingMessage, response: ServerResponse): void {
-  response
-    .writeHead(426, { Upgrade: 'websocket', Connection: 'close' })
-    .end('lockstep worker --connect speaks WebSocket here.\n');
 }

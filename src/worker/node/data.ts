@@ -1,19 +1,30 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { trainSchema } from '../../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { loadMnist } from '../../shared/data/mnist.ts';
-import { datasetFrom } from '../../shared/data/parts.ts';
+import { bytesOfParts, datasetFrom } from '../../shared/data/parts.ts';
 import { namedSetOf } from '../../shared/data/registry.ts';
+import { depthOf } from '../../shared/engine/tree.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { DatasetError } from '../../shared/util/errors.ts';
+import { modelOf } from '../../shared/model/registry.ts';
+import { DatasetError, NodeError } from '../../shared/util/errors.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { placeInMemory } from '../pool/sample-set.ts';
 import { Compute, type ComputeConfig } from './compute.ts';
 import type { Welcome } from './session.ts';
+
+/** Data sets that are kept on disk. */
+const MAX_KEPT = 2;
+/** Copies of a data set: the one in shared memory, and what it is copied from. */
+const SET_COPIES = 2;
+/** Vectors of parameters besides those of each thread. */
+const VECTORS = 16;
+const MEBIBYTE = 1 << 20;
 
 const ConfigSchema = z.strictObject(
   Object.fromEntries(
@@ -27,6 +38,8 @@ export interface NodeDataOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly threads: number;
   readonly print: (line: string) => void;
+  /** Memory that this machine has left; replaced by tests. */
+  readonly availableBytes?: () => number;
 }
 
 /** Finds a run's data set on this machine, and keeps the pool that computes for it as long as runs need the same. */
@@ -43,13 +56,22 @@ export class NodeData {
    * @throws ProtocolError if the config can't be used, DatasetError if what was received isn't the run's
    */
   async prepare(welcome: Welcome, received: Uint8Array | undefined): Promise<Compute | undefined> {
-    const key = JSON.stringify([welcome.config, welcome.dataset]);
+    const { config: options, dataset: digest, samples, testSamples, parameters: announced } = welcome;
+    const key = JSON.stringify([options, digest, samples, testSamples, announced]);
     if (this.#compute?.key === key) return this.#compute.compute;
     const config = configOf(welcome);
+    const { parameters } = modelOf(config);
+    if (parameters !== announced) {
+      throw new ProtocolError("The coordinator's model has another number of parameters.", { closeCode: 'numerics' });
+    }
+    this.#checkMemory(config, welcome);
     const memory = new SharedMemory();
     const dataset = await this.#dataset(welcome, received, memory);
     if (dataset === undefined) return undefined;
-    await this.#compute?.compute.close();
+    if (dataset.train.count !== samples || dataset.test.count !== testSamples) {
+      throw new ProtocolError('The data set of that digest has other numbers of samples.', { closeCode: 'malformed' });
+    }
+    await this.close();
     const { threads, print } = this.#options;
     const compute = new Compute({
       config,
@@ -59,16 +81,28 @@ export class NodeData {
       test: placeInMemory(memory, dataset.test),
       onLost: (worker, { message }) => print(`Worker ${worker} was lost (${message}); another takes its place.`),
     });
-    if (compute.layout.parameters !== welcome.parameters) {
-      throw new ProtocolError("The coordinator's model has another number of parameters.", { closeCode: 'numerics' });
-    }
     await compute.warmUp();
     this.#compute = { key, compute };
     return compute;
   }
 
   async close(): Promise<void> {
-    await this.#compute?.compute.close();
+    const before = this.#compute?.compute;
+    this.#compute = undefined;
+    await before?.close();
+  }
+
+  /** @throws NodeError if this machine doesn't have the memory that the run needs, before any of it is allocated */
+  #checkMemory({ batch, shardSize, ...model }: ComputeConfig, { samples: train, testSamples: test }: Welcome): void {
+    const { threads, availableBytes = freeBytes } = this.#options;
+    const { parameters } = modelOf(model);
+    // For each thread a version of the weights, and a vector for each level of the tree and its result.
+    const vectors = VECTORS + threads * (3 + depthOf(batch / shardSize));
+    const needed = SET_COPIES * bytesOfParts({ train, test }) + 4 * parameters * vectors;
+    const available = availableBytes();
+    if (needed <= available) return;
+    const [need, have] = [needed, available].map((bytes) => `${Math.ceil(bytes / MEBIBYTE)} MiB`);
+    throw new NodeError(`The run needs about ${need} of memory, but this machine has ${have}.`);
   }
 
   async #dataset(
@@ -88,7 +122,7 @@ export class NodeData {
     try {
       const dataset = datasetFrom(bytes, { train, test }, digest);
       if (received !== undefined)
-        await keep(kept, received).catch((error: Error) => print(`The data set can't be kept: ${error.message}`));
+        await keep(kept, received).catch((error: Error) => print(`The data set can't be kept: ${error.message}.`));
       return dataset;
     } catch (error) {
       // A kept copy that is damaged is received again.
@@ -109,6 +143,11 @@ export class NodeData {
   }
 }
 
+/** Memory that this process may still take; the container's own limit counts if this Node.js knows it. */
+function freeBytes(): number {
+  return process.availableMemory?.() ?? freemem();
+}
+
 function configOf({ config, samples }: Welcome): ComputeConfig {
   const parsed = ConfigSchema.safeParse(config);
   if (!parsed.success || parsed.data.batch % parsed.data.shardSize !== 0) {
@@ -118,7 +157,13 @@ function configOf({ config, samples }: Welcome): ComputeConfig {
   return { ...rest, sampler: { samples, batch: rest.batch, seed, augment } };
 }
 
+/** Keeps a data set, and of those kept before only the newest. */
 async function keep(file: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
+  const folder = dirname(file);
+  await mkdir(folder, { recursive: true });
   await replaceFile(file, bytes);
+  const others = (await readdir(folder)).map((name) => join(folder, name)).filter((each) => each !== file);
+  const dated = await Promise.all(others.map(async (each) => ({ each, time: (await stat(each)).mtimeMs })));
+  const surplus = dated.sort((a, b) => b.time - a.time).slice(MAX_KEPT - 1);
+  await Promise.all(surplus.map(({ each }) => rm(each, { force: true, recursive: true })));
 }

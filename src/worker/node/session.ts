@@ -1,7 +1,8 @@
+import { bytesOfParts } from '../../shared/data/parts.ts';
 import { selfTest } from '../../shared/engine/self-test.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import type { Token } from '../../shared/util/token.ts';
-import { closeCodes, NORMAL } from '../../shared/wire/close-codes.ts';
+import { type CloseCode, closeCodes, NORMAL, retriesAfter } from '../../shared/wire/close-codes.ts';
 import { bytesOf, floatsOf } from '../../shared/wire/floats.ts';
 import { FrameBuffers } from '../../shared/wire/frame-buffers.ts';
 import { decodeFromCoordinator, encode, maxBytesFromCoordinator } from '../../shared/wire/frames.ts';
@@ -16,6 +17,7 @@ import {
   type Limits,
   MAX_TEXT,
   type NodeMessage,
+  PART_BYTES,
   SILENT_HEARTBEATS,
 } from '../../shared/wire/messages.ts';
 import { handshakeAsNode } from '../../shared/wire/perform-handshake.ts';
@@ -49,6 +51,11 @@ export interface Ending {
   readonly reason: string;
   /** The coordinator said that the run is over. */
   readonly finished: boolean;
+  /**
+   * A retry can't change it: the node found it out itself, or the coordinator said it, in a message or over TLS. What anybody on the
+   * network path may have said (a close frame or a text without TLS, all before the handshake is over) is never final.
+   */
+  readonly isFinal: boolean;
 }
 
 /**
@@ -58,13 +65,15 @@ export interface Ending {
 export async function takePart(options: SessionOptions): Promise<Ending> {
   const { connect, token } = options;
   const transport = await connect(maxBytesFromCoordinator(LARGEST_RUN) + SEAL_BYTES);
+  const isEncrypted = transport.channelBinding !== undefined;
   try {
     const seal = await handshakeAsNode(transport, { token });
     return await new Session(transport, seal, options).run();
   } catch (error) {
     transport.terminate();
     if (!(error instanceof ProtocolError)) throw error;
-    return { code: closeCodes[error.closeCode].code, reason: error.message, finished: false };
+    const { code, retry } = closeCodes[error.closeCode];
+    return { code, reason: error.message, finished: false, isFinal: isEncrypted && !retry };
   }
 }
 
@@ -77,9 +86,13 @@ class Session {
   #compute: Compute | undefined;
   #limits: Limits = BEFORE_WELCOME;
   readonly #parts: Uint8Array[] = [];
+  #hasAskedForData = false;
+  /** A node has one order at a time. */
+  #hasOrder = false;
   readonly #buffers = new FrameBuffers();
   readonly #vitals: Vitals;
-  #finished = false;
+  /** Why the coordinator ends the connection, by its own message. */
+  #end: CloseCode | undefined;
   #watchdog: NodeJS.Timeout;
   /** The orders, one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -98,7 +111,7 @@ class Session {
       encode,
       decode: (frame) => decodeFromCoordinator(frame, this.#limits),
       onMessage: (message) => this.#receive(message),
-      onClose: (code, reason) => end({ code, reason, finished: this.#finished }),
+      onClose: (code, reason, rule) => end(this.#endingOf(code, reason, rule)),
     });
     this.#watchdog = this.#watch(HEARTBEAT_SECONDS);
   }
@@ -151,11 +164,23 @@ class Session {
         this.#send({ type: 'pong', ...this.#vitals.report() });
         break;
       case 'end':
-        this.#finished = message.reason === 'runOver';
+        this.#end = message.reason;
     }
   }
 
+  /** @param rule the one by which this side closed, if it did */
+  #endingOf(code: number, reason: string, rule: CloseCode | undefined): Ending {
+    const isEncrypted = this.#transport.channelBinding !== undefined;
+    if (this.#end !== undefined && rule === undefined) {
+      const { code, reason, retry } = closeCodes[this.#end];
+      return { code, reason, finished: this.#end === 'runOver', isFinal: !retry };
+    }
+    const isOwnFinding = rule !== undefined && !this.#link.isViolated;
+    return { code, reason, finished: false, isFinal: (isOwnFinding || isEncrypted) && !retriesAfter(code) };
+  }
+
   #takeWelcome(welcome: Welcome): void {
+    if (this.#welcome !== undefined) throw unexpected('a second welcome');
     this.#welcome = welcome;
     this.#limits = welcome;
     clearInterval(this.#watchdog);
@@ -165,11 +190,16 @@ class Session {
 
   /** An error ends the connection, or is reported to the coordinator as the answer to the order. */
   #queue(work: () => Promise<void>, order?: Pick<NodeMessage<'failed'>, 'kind' | 'id'>): void {
+    if (order !== undefined) {
+      if (this.#hasOrder) throw unexpected('an order before the answer to the last one');
+      this.#hasOrder = true;
+    }
     this.#work = this.#work.then(work).catch((error: Error) => {
       if (error instanceof ProtocolError) this.#link.close(error.closeCode, error.message);
       else if (order === undefined) this.#link.close('unexpected', error.message);
       else {
         const message = error.message.slice(0, MAX_TEXT).replaceAll(/\p{Cs}/gu, '?');
+        this.#hasOrder = false;
         this.#send({ type: 'failed', ...order, message });
       }
     });
@@ -178,16 +208,28 @@ class Session {
   async #prepare(received: Uint8Array | undefined): Promise<void> {
     if (this.#welcome === undefined) throw unexpected('data before a welcome');
     this.#compute = await this.#options.prepare(this.#welcome, received);
-    if (this.#compute === undefined) return this.#send({ type: 'needData' });
+    if (this.#compute === undefined) {
+      this.#hasAskedForData = true;
+      return this.#send({ type: 'needData' });
+    }
     this.#vitals.begin(this.#compute);
     this.#send({ type: 'ready' });
     this.#options.onReady();
   }
 
   #takePart({ part, of, body }: CoordinatorMessage<'data'>): void {
-    if (part !== this.#parts.length) throw unexpected(`part ${part} of the data`);
+    const { samples: train = 0, testSamples: test = 0 } = this.#welcome ?? {};
+    const announced = bytesOfParts({ train, test });
+    const isLast = part === of - 1;
+    // As many bytes as the welcome has announced, and only if they were asked for: they are kept until the last of them has come.
+    const isExpected = this.#hasAskedForData && part === this.#parts.length && of === Math.ceil(announced / PART_BYTES);
+    if (!isExpected || (isLast && part * PART_BYTES + body.length !== announced)) {
+      throw unexpected(`part ${part} of ${of} of the data, of ${body.length} bytes`);
+    }
     this.#parts.push(Uint8Array.from(body));
-    if (this.#parts.length === of) this.#queue(() => this.#prepare(Buffer.concat(this.#parts.splice(0))));
+    if (!isLast) return;
+    this.#hasAskedForData = false;
+    this.#queue(() => this.#prepare(Buffer.concat(this.#parts.splice(0))));
   }
 
   /** The weights are copied at once, since the message's bytes don't last, and in use when the orders before them are done. */
@@ -212,6 +254,7 @@ class Session {
       ranges: partials.map(({ range, lossSum, correct }) => ({ ...range, lossSum, correct })),
       body: bytesOf(...partials.map(({ gradient }) => gradient)),
     };
+    this.#hasOrder = false;
     const frame = encode(message, (bytes) => this.#buffers.take(bytes));
     this.#link.sendEncoded(frame, () => this.#buffers.give(frame));
   }
@@ -222,6 +265,7 @@ class Session {
     if (compute.age !== version)
       throw unexpected(`an evaluation of version ${version} of the weights, but didn't send it`);
     const results = await compute.evaluate([chunks]);
+    this.#hasOrder = false;
     this.#send({
       type: 'evaluated',
       id,

@@ -33,6 +33,22 @@ describe("a member's result that isn't finite", () => {
   });
 });
 
+describe("members' results whose sum isn't finite, though each of them is", () => {
+  it('are computed again, and the one that is wrong is expelled', async () => {
+    const [bad, good] = [new DirectMember('bad', 1), new DirectMember('good', 1)];
+    let isSpoilt = false;
+    bad.tamper = ({ t }, partials) => {
+      if (t < 30 || isSpoilt) return;
+      isSpoilt = true;
+      for (const { gradient } of partials) gradient.fill(3.4e38);
+    };
+    const { outcome } = await trained({ members: [bad, good] });
+    assert.deepEqual(outcome, undisturbed);
+    assert.ok(bad.expelled.length > 0);
+    assert.deepEqual([new Set(bad.expelled), good.expelled], [new Set(['badResult']), []]);
+  });
+});
+
 function spoilGradient({ gradient }: PartialGradient): void {
   gradient[7] = Number.NaN;
 }

@@ -54,6 +54,21 @@ describe('a cluster has the bits of one worker', () => {
     );
   });
 
+  it('where all members fail again and again at the same step', { timeout: 300_000 }, async () => {
+    const members = [new DirectMember('a', 1), new DirectMember('b', 1)];
+    let failures = 0;
+    for (const member of members) {
+      member.hook = ({ t, kind }) => {
+        if (kind !== 'gradient' || t !== 30 || failures >= 20) return;
+        failures++;
+        throw new Error('injected');
+      };
+    }
+    const { outcome } = await trained({ members, workers: 0 });
+    assert.deepEqual(outcome, undisturbed);
+    assert.equal(failures, 20);
+  });
+
   it('where a member leaves and never answers what it was at', { timeout: 300_000 }, async () => {
     const member = new DirectMember('gone', 1);
     let leave = (): void => {};

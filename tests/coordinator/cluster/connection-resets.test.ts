@@ -11,7 +11,7 @@ import { CERTIFICATE, PRIVATE_KEY } from '../../support/certificate.ts';
 
 const UPGRADE = [
   'GET / HTTP/1.1',
-  'Host: lockstep',
+  'Host: localhost',
   'Connection: Upgrade',
   'Upgrade: websocket',
   'Sec-WebSocket-Version: 13',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { describe, it } from 'node:test';
 import { MemberGoneError } from '#src/coordinator/cluster/member.js';
 import { RemoteNode, type RemoteNodeOptions } from '#src/coordinator/cluster/remote-node.js';
 import { ProtocolError } from '#src/shared/wire/protocol-error.js';
@@ -7,7 +7,7 @@ import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 /** Leads nowhere. */
 const link = { send: () => {}, sendEncoded: () => {} } as unknown as RemoteNodeOptions['link'];
 
-function nodeAtWork() {
+function nodeAtWork(kind: 'gradient' | 'evaluate' = 'gradient') {
   const node = new RemoteNode({
     name: 'a',
     identity: '',
@@ -15,11 +15,14 @@ function nodeAtWork() {
     parameters: 2,
     testSamples: 8,
     chunkSize: 4,
+    shardSize: 4,
+    classes: 10,
     link,
     weightsFrame: () => ({ bytes: new Uint8Array(), onSent: () => {} }),
   });
   const weights = { values: new Float32Array(2), readers: 0 };
-  return { node, result: node.work({ kind: 'gradient', t: 5, weights, ranges: [{ begin: 0, end: 4 }] }) };
+  const ranges = [{ begin: 0, end: kind === 'gradient' ? 4 : 2 }];
+  return { node, result: node.work({ kind, t: 5, weights, ranges }) };
 }
 
 const isBadResult = (error: unknown): boolean => error instanceof ProtocolError && error.closeCode === 'badResult';
@@ -51,4 +54,56 @@ it('a failure counts for the order that it names alone', async () => {
   );
   node.failed({ type: 'failed', kind: 'step', id: 5, message: 'out of memory' });
   await assert.rejects(result, /a failed at step 6: out of memory/);
+});
+
+describe('an answer is refused that claims', () => {
+  const sums = { begin: 0, end: 4, lossSum: 1, correct: 1 };
+  const partials = (changed: Partial<typeof sums>) =>
+    ({
+      type: 'partials',
+      step: 5,
+      seconds: 1,
+      sampleSeconds: 0,
+      reduceSeconds: 0,
+      ranges: [{ ...sums, ...changed }],
+      body: new Uint8Array(8),
+    }) as const;
+
+  it('more correct samples than there are, or an impossible loss', async () => {
+    for (const changed of [{ correct: 17 }, { lossSum: -1 }, { lossSum: 1e300 }, { lossSum: -Number.MAX_VALUE }]) {
+      const { node, result } = nodeAtWork();
+      assert.throws(() => node.receive(partials(changed)), isBadResult, JSON.stringify(changed));
+      node.lost();
+      await assert.rejects(result, MemberGoneError);
+    }
+    for (const changed of [{ correct: 16 }, { lossSum: 0 }, { lossSum: 5e39 }, { lossSum: Number.NaN }]) {
+      const { node, result } = nodeAtWork();
+      node.receive(partials(changed));
+      assert.equal((await result).kind, 'gradient');
+    }
+  });
+
+  it('a class that does not exist, or an impossible loss of a chunk', async () => {
+    const evaluated = { type: 'evaluated', id: 0, seconds: 1, chunks: { begin: 0, end: 2 } } as const;
+    for (const [losses, predicted, isRight] of [
+      [[1, 2], 9, true],
+      [[1, 2], 10, false],
+      [[1, 2], 255, false],
+      [[1, -3], 9, false],
+      [[Number.NaN, 1], 9, false],
+      [[Number.POSITIVE_INFINITY, 1], 9, false],
+      [[1e300, 1], 9, false],
+    ] as const) {
+      const { node, result } = nodeAtWork('evaluate');
+      const receive = () => node.receive({ ...evaluated, losses, body: Uint8Array.of(0, 1, 2, 3, 4, 5, 6, predicted) });
+      if (isRight) {
+        receive();
+        assert.equal((await result).kind, 'evaluate');
+      } else {
+        assert.throws(receive, isBadResult, JSON.stringify([losses, predicted]));
+        node.lost();
+        await assert.rejects(result, MemberGoneError);
+      }
+    }
+  });
 });

@@ -29,6 +29,14 @@ describe("a node's pongs", () => {
     });
   });
 
+  it('count the threads from the 64th on as one', () => {
+    const figures = newFigures();
+    const report = new SelfReport(figures, 1024);
+    report.take(pongOf(Array.from({ length: 1024 }, () => 2)));
+    report.take(pongOf(Array.from({ length: 1024 }, (_, worker) => (worker === 1023 ? 5 : 2))));
+    assert.deepEqual(figures.workerSamples, [...new Array(63).fill(2), 2 * (1024 - 63) + 3]);
+  });
+
   it('are refused if their threads are not those of the hello, and change nothing', () => {
     const figures = newFigures();
     const report = new SelfReport(figures, 2);

@@ -1,14 +1,19 @@
 // Connections that prove nothing: how many there may be, and for how long.
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { WebSocket } from 'ws';
 import { closeCodes } from '#src/shared/wire/close-codes.js';
+import { encode } from '#src/shared/wire/frames.js';
+import { NodeHandshake } from '#src/shared/wire/handshake.js';
+import { framed, UPGRADE, Wire } from '../../fuzz/wire.ts';
+import { bareHub, helloTo } from '../../support/bare-hub.ts';
 import { DATA, type Program, startLockstep } from '../../support/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-unauthenticated-'));
@@ -36,18 +41,39 @@ async function silent(): Promise<{ readonly socket: WebSocket; readonly code: nu
 }
 
 describe('unauthenticated peers', () => {
-  it('are told to try again later beyond 64 connections, and dropped beyond 128', async () => {
-    const unauthenticatedPeers = await Promise.all(Array.from({ length: 64 }, silent));
-    assert.deepEqual(new Set(unauthenticatedPeers.map(({ code }) => code)), new Set([undefined]));
-    assert.equal((await silent()).code, closeCodes.tooMany.code);
-    const idle: Socket[] = [];
-    for (let i = 0; i < 100; i++) idle.push(connect(Number(url.port), url.hostname).on('error', () => {}));
-    await Promise.any(idle.map((socket) => once(socket, 'close')));
-    for (const { socket } of unauthenticatedPeers) socket.terminate();
-    for (const socket of idle) socket.destroy();
-    let last = await silent();
-    while (last.code !== undefined) last = await silent();
-    last.socket.terminate();
+  it('do not keep nodes out, whatever one address opens', { timeout: 60_000 }, async (t) => {
+    const { hub, events } = await bareHub(t);
+    const { hostname: host, port: digits } = new URL(hub.url);
+    const [port, hostile] = [Number(digits), '127.0.0.2'];
+    const wires: Wire[] = [];
+    const wireFrom = (from: string): Wire => {
+      const wire = new Wire({ host, port, from });
+      wires.push(wire);
+      return wire;
+    };
+    t.after(() => {
+      for (const wire of wires) wire.finish();
+    });
+    /** A node's whole way in. */
+    const join = async (from: string): Promise<void> => {
+      const wire = wireFrom(from);
+      wire.write(Buffer.from(UPGRADE));
+      const challenge = await wire.next();
+      assert.ok(challenge, `${from} was dropped`);
+      const handshake = new NodeHandshake({ token: undefined, exporter: undefined, sealed: false });
+      wire.write(framed(handshake.prove(challenge)));
+      handshake.finish((await wire.next()) ?? assert.fail(`${from} was dropped in its handshake`));
+      const joined = once(events, 'join');
+      wire.write(framed(encode(helloTo(randomUUID(), 1))), framed(encode({ type: 'ready' })));
+      await joined;
+    };
+    const idle = Array.from({ length: 200 }, () => wireFrom(hostile));
+    await Promise.any(idle.map(({ ended }) => ended));
+    const upgrades = Array.from({ length: 400 }, () => wireFrom(hostile));
+    for (const wire of upgrades) wire.write(Buffer.from(UPGRADE));
+    await Promise.any(upgrades.map(({ ended }) => ended));
+    for (const address of ['127.0.0.3', hostile]) await join(address);
+    assert.ok((hub.counts.rejected.get('tooMany') ?? 0) > 200);
   });
 
   it('are closed after five seconds, with the code of the timeout', async () => {

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { CLOSE_CODES } from '#src/shared/wire/close-codes.js';
 import type { FromCoordinator, FromNode, Limits } from '#src/shared/wire/messages.js';
 import { MAX_CHUNKS, MAX_NAME, MAX_RANGES, MAX_TEXT, PART_BYTES } from '#src/shared/wire/messages.js';
 
@@ -110,7 +111,7 @@ export const fromCoordinator: {
   }),
   evaluate: ofType('evaluate', { id: uint32, version: uint32, chunks: few }),
   ping: fc.constant({ type: 'ping' }),
-  end: ofType('end', { reason: fc.constantFrom('runOver' as const, 'stopping' as const) }),
+  end: ofType('end', { reason: fc.constantFrom(...CLOSE_CODES) }),
 };
 
 export const fullPart: FromCoordinator = { type: 'data', part: 0, of: 2, body: new Uint8Array(PART_BYTES).fill(7) };

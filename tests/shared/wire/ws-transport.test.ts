@@ -4,15 +4,22 @@ import { connect, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { WebSocket } from 'ws';
 import type { Peer, Receiver, Transport, TransportServer } from '#src/shared/wire/transport.js';
-import { connectWebSocket, listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-transport.js';
+import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-server.js';
+import { connectWebSocket } from '#src/shared/wire/ws-transport.js';
 import { CERTIFICATE, PRIVATE_KEY } from '../../support/certificate.ts';
 
 const MAX_FRAME_BYTES = 1 << 20;
 const TLS = { cert: Buffer.from(CERTIFICATE), key: Buffer.from(PRIVATE_KEY) };
 
 /** A server whose transports and errors a test takes one after the other. */
-async function listen(t: TestContext, tls?: WsListenOptions['tls']) {
-  const server = await listenForWebSockets({ host: '127.0.0.1', port: 0, tls, maxFrameBytes: MAX_FRAME_BYTES });
+async function listen(t: TestContext, tls?: WsListenOptions['tls'], requiresLoopbackHost = false) {
+  const server = await listenForWebSockets({
+    host: '127.0.0.1',
+    port: 0,
+    tls,
+    requiresLoopbackHost,
+    maxFrameBytes: MAX_FRAME_BYTES,
+  });
   t.after(() => {
     server.stop();
     return server.end(0);
@@ -231,6 +238,7 @@ describe('a server of transports', { timeout: 30_000 }, () => {
       const [client] = await Promise.all([open(server), transports.take(), once(idle, 'connect')]);
       assert.equal(peers.size, 2);
       for (const { address } of peers) assert.match(address, /127\.0\.0\.1$/);
+      assert.deepEqual([...peers].map(({ hasSpoken }) => hasSpoken).sort(), [false, true]);
       const { events, receiver } = recorder();
       client.receive(receiver);
       for (const peer of peers) peer.drop();
@@ -242,9 +250,40 @@ describe('a server of transports', { timeout: 30_000 }, () => {
   it('is an error if its address is taken', async (t) => {
     const { server } = await listen(t);
     const port = Number(new URL(server.url).port);
-    await assert.rejects(
-      listenForWebSockets({ host: '127.0.0.1', port, tls: undefined, maxFrameBytes: 1 }),
-      /EADDRINUSE/,
-    );
+    const options = { host: '127.0.0.1', tls: undefined, requiresLoopbackHost: false, maxFrameBytes: 1 };
+    await assert.rejects(listenForWebSockets({ ...options, port }), /EADDRINUSE/);
+  });
+});
+
+describe('an upgrade', { timeout: 30_000 }, () => {
+  const answerTo = async (server: TransportServer, headers: Readonly<Record<string, string>>): Promise<number> => {
+    const socket = new WebSocket(server.url, { headers, rejectUnauthorized: false }).on('error', () => {});
+    const status = await new Promise<number>((resolve) => {
+      socket.once('unexpected-response', (_, response) => resolve(response.statusCode ?? 0));
+      socket.once('open', () => resolve(101));
+    });
+    socket.terminate();
+    return status;
+  };
+
+  it('by a web page is refused, whatever its origin', async (t) => {
+    for (const tls of [undefined, TLS]) {
+      const { server, transports } = await listen(t, tls);
+      for (const origin of ['http://evil.example', new URL(server.url).origin, 'http://127.0.0.1', 'null', '']) {
+        assert.equal(await answerTo(server, { origin }), 403, origin);
+      }
+      assert.equal(transports.items.length, 0);
+      assert.equal(await answerTo(server, { host: 'trainer.example' }), 101);
+    }
+  });
+
+  it('that names another host is refused if nobody needs a token', async (t) => {
+    const { server } = await listen(t, undefined, true);
+    for (const host of ['evil.example', 'evil.example:80', '127.0.0.1.evil.example', '10.0.0.1:9465']) {
+      assert.equal(await answerTo(server, { host }), 403, host);
+    }
+    for (const host of ['127.0.0.1:9465', 'LocalHost:1', '[::1]:9465', '127.9.9.9', 'localhost']) {
+      assert.equal(await answerTo(server, { host }), 101, host);
+    }
   });
 });
