@@ -79,8 +79,10 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
       if (!ending.finished && ending.isFinal) {
         throw new NodeError(`The coordinator closed the connection: ${reasonOf(ending)}.${hintOf(ending)}`);
       }
-      const line = `No connection to ${url} (${reasonOf(ending)}); trying again.${hintOf(ending)}`;
-      if (line !== printed) print(line, 'warn');
+      const line = ending.finished
+        ? `The run is over; waiting for the next one at ${url}.`
+        : `No connection to ${url} (${reasonOf(ending)}); trying again.${hintOf(ending)}`;
+      if (line !== printed) print(line, ending.finished ? 'info' : 'warn');
       printed = line;
       await sleep(pause / 2 + randomInt(Math.ceil(pause / 2)), undefined, { signal: stop }).catch(() => {});
       pause = Math.min(retriesAfter(ending.code) ? LAST_PAUSE_MS : LAST_REFUSED_PAUSE_MS, 2 * pause);
