@@ -9,15 +9,9 @@ import { layoutOf } from '#src/shared/model/layout.js';
 import { lenet5 } from '#src/shared/model/lenet5.js';
 import { NotFiniteError, WorkerError } from '#src/shared/util/errors.js';
 import type { Fault } from '#src/worker/pool/faults.js';
-import { DEPTH } from '#src/worker/pool/mailbox.js';
 import { LocalPool } from '#src/worker/pool/pool.js';
-import { madeDataset } from '../../support/made-images.ts';
-import { poolWith, Session } from '../../support/session.ts';
-
-/** A test that is still going by then hangs. */
-const HANGS = { timeout: 300_000 };
-/** Longer than any test waits. */
-const FOREVER_MS = 600_000;
+import type { Session } from '../../support/session.ts';
+import { dataset, FOREVER_MS, HANGS, withSession } from './with-session.ts';
 
 /** A WebAssembly module that imports a memory named `absent`, which nobody gives it. */
 const UNLINKABLE = Uint8Array.of(
@@ -27,23 +21,6 @@ const UNLINKABLE = Uint8Array.of(
   ...[6, 0x61, 0x62, 0x73, 0x65, 0x6e, 0x74], // "absent"
   ...[2, 0, 1], // a memory, no maximum, one page
 );
-
-// Many chunks of test images, the last one smaller.
-const dataset = madeDataset(600, 4050);
-const FLAGS = { batch: 112, shardSize: 8, iterations: 100 };
-
-/** Runs `body` with an engine, and closes it. */
-async function withSession<T>(
-  { workers, faults = [] }: { workers: number; faults?: readonly Fault[] },
-  body: (session: Session) => Promise<T>,
-): Promise<T> {
-  const session = new Session({ flags: { ...FLAGS, workers }, dataset, faults });
-  try {
-    return await body(session);
-  } finally {
-    await session.close();
-  }
-}
 
 function gradientOf(
   session: Session,
@@ -142,66 +119,6 @@ describe('work that fails', () => {
       await pool.close();
     }
   });
-});
-
-/** What the metrics show of the pool agrees with itself. */
-function assertCounted({ engine, config, lost: losses }: Session): void {
-  const { shardCounts, attemptCounts, workerSamples, workersLost } = engine.pool;
-  const { done, late, lost } = shardCounts;
-  assert.equal(workersLost, losses.length);
-  assert.equal(
-    workerSamples.reduce((sum, samples) => sum + samples, 0),
-    (done + late) * config.shardSize,
-  );
-  assert.ok(workerSamples.every((samples) => samples > 0));
-  const { first, retry, duplicate } = attemptCounts;
-  // Every shard of a step or rally is assigned first once, and done at least once.
-  assert.ok(first >= 100 * (config.batch / config.shardSize) && first <= done);
-  assert.ok(first + retry + duplicate >= done + late + lost);
-  assert.ok(retry >= lost, 'whatever was lost was assigned again');
-}
-
-describe('a worker that dies or stalls in its slice of an update', () => {
-  const update = { t: 20, phase: 'update' } as const;
-  const cases: readonly (readonly [string, readonly Fault[]])[] = [
-    ['one dies', [{ ...update, worker: 1, kind: 'exit' }]],
-    ['all die', [0, 1, 2].map((worker) => ({ ...update, worker, kind: 'exit' }))],
-    ['one stalls', [{ ...update, worker: 1, kind: 'stall', milliseconds: 600 }]],
-    // What the dead one computed is still read by the one that stalls.
-    [
-      'one dies while another stalls',
-      [
-        { ...update, worker: 0, kind: 'exit' },
-        { ...update, worker: 1, kind: 'stall', milliseconds: 600 },
-      ],
-    ],
-    [
-      'it hangs and is ended',
-      [
-        { ...update, worker: 2, kind: 'stall', milliseconds: FOREVER_MS },
-        // Behind the steps that were open then: those are assigned anew bit by bit, without slices of a step.
-        { ...update, worker: 0, t: 60, kind: 'throw' },
-      ],
-    ],
-  ];
-
-  const tests = cases.flatMap(([name, faults]) => [1, DEPTH].map((depth) => ({ name, faults, depth })));
-  for (const { name, faults, depth } of tests) {
-    it(`leaves the bits as they are, ${depth} under way: ${name}`, HANGS, async () => {
-      const expected = await withSession({ workers: 1 }, (session) => session.run());
-      await withSession({ workers: 3, faults }, async (session) => {
-        await session.rally();
-        assert.deepEqual(await session.run(poolWith(session.engine, { depth })), expected);
-        const deadly = faults.filter(({ kind, milliseconds }) => kind !== 'stall' || milliseconds === FOREVER_MS);
-        // On a busy machine a worker may have no part of the step at which it would die.
-        assert.ok(session.lost.length <= deadly.length && session.lost.length >= Math.min(1, deadly.length));
-        const { done, lost } = session.engine.pool.shardCounts;
-        assert.ok(done >= 100 * session.root.end, 'every shard of every step was done, and those of the rallies');
-        assert.equal(lost > 0, deadly.length > 0);
-        assertCounted(session);
-      });
-    });
-  }
 });
 
 describe('a gradient', () => {
