@@ -76,6 +76,7 @@ export class RunDirectory {
       const path = out === undefined ? await newFolder(runs, name) : await emptyFolder(out);
       return await locked(path, options, async (lock) => {
         await refuseUsed(path);
+        await removeTemporaryFiles(path);
         await rm(checkpointsFolder(path), { recursive: true, force: true });
         await mkdir(checkpointsFolder(path));
         const directory = new RunDirectory(path, lock, options.print);
@@ -105,7 +106,8 @@ export class RunDirectory {
     const path = stepsFile(this.path);
     try {
       await makePlainFolder(this.checkpoints);
-      await clear(this.path, this.checkpoints, step);
+      await removeTemporaryFiles(this.path);
+      await clear(this.checkpoints, step);
       const { log, last: record, at } = await StepLog.resume(path, step, this.#logOptions);
       this.#steps = log;
       return { record, at };
@@ -160,12 +162,15 @@ export class RunDirectory {
   }
 }
 
-/** Removes the temporary files of a killed process, and renames the checkpoints after `step`. */
-async function clear(run: string, checkpoints: string, step: number): Promise<void> {
+/** Removes what a killed process left half-written of the run's own files. Another program may be replacing others, such as a report. */
+async function removeTemporaryFiles(run: string): Promise<void> {
   for (const name of await readdir(run)) {
-    // Another program may be replacing another file, such as a report.
     if ([MANIFEST, SEND_CURSOR].includes(replacedBy(name) ?? '')) await rm(join(run, name), { force: true });
   }
+}
+
+/** Removes half-written checkpoints, and renames those after `step`. */
+async function clear(checkpoints: string, step: number): Promise<void> {
   for (const name of await readdir(checkpoints)) {
     const file = join(checkpoints, name);
     if (name.endsWith('.tmp')) await rm(file, { force: true });

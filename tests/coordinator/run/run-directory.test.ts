@@ -112,6 +112,7 @@ test('the files of a run that was killed before it began are no run', async () =
   await writeFile(join(out, 'checkpoints', 'step-00000000.safetensors'), '');
   const run = await RunDirectory.create(out, options);
   assert.deepEqual(await readdir(run.checkpoints), []);
+  assert.ok(!(await readdir(out)).includes('run.json.0123456789abcdef.tmp'));
   await run.close();
   await writeFile(join(out, 'checkpoints', 'step-00000020.safetensors'), '');
   await assertRefused(RunDirectory.create(out, options), 'step-00000020');
