@@ -87,7 +87,10 @@ async function disturbedRun(server: Prometheus): Promise<Program> {
     start('worker', '--connect', url, '--threads', '1', '--token-file', token, ...DATA_OF_NODE);
   // What happens before the first scrape is no increase afterwards.
   await untilData(server, 'lockstep_node_joins_total == 0');
-  assert.equal((await node(other).ended).status, 1);
+  const unauthenticated = node(other);
+  await unauthenticated.said(/does not hold the token of this run/);
+  unauthenticated.signal('SIGTERM');
+  assert.equal((await unauthenticated.ended).status, 143);
   const [killed, leaving] = [node(own), node(own)] as [Program, Program];
   await untilData(server, 'count(sum by (node) (lockstep_shards_total{outcome="done"}) > 0) == 3');
   killed.signal('SIGKILL');
