@@ -4,10 +4,10 @@ import type { EventLog } from '../coordinator/observe/tensorboard/event-log.ts';
 import { eventLogOf } from '../coordinator/observe/tensorboard/open.ts';
 import { recall } from '../coordinator/observe/web/recall.ts';
 import { type CheckpointContext, CheckpointWriter } from '../coordinator/run/checkpoint-writer.ts';
-import { layoutFor } from '../coordinator/run/start.ts';
 import { type RunEvent, type StepObserver, together } from '../coordinator/train/observer.ts';
 import type { StateStore } from '../coordinator/train/state.ts';
 import type { CheckpointState } from '../coordinator/train/training.ts';
+import { modelOf } from '../shared/model/registry.ts';
 import type { RunContext } from './run-context.ts';
 
 /** All observers of a run. */
@@ -88,7 +88,7 @@ function checkpointInputs(
   return {
     folder: directory.checkpoints,
     files: directory.files,
-    layout: layoutFor(config),
+    layout: modelOf(config),
     config,
     digests,
     from: from.step,

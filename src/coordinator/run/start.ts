@@ -9,7 +9,6 @@ import { readCheckpoint, writeCheckpoint } from '../../shared/checkpoint/checkpo
 import { bitsOf, type ResolvedTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
-import type { ModelLayout } from '../../shared/model/layout.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { CHAIN_START } from '../train/hash-chain.ts';
 import type { StartingPoint } from '../train/training.ts';
@@ -45,7 +44,7 @@ export interface StartOptions {
 export async function start(state: TrainingState | undefined, options: StartOptions): Promise<RunStart> {
   const { directory, resolved, dataset } = options;
   const { config } = resolved;
-  const layout = layoutFor(config);
+  const layout = modelOf(config);
   const init = state === undefined ? {} : { init: weightsSha256(state.weights) };
   const digests: Digests = { dataset: dataset.sha256, numerics: numericsDigest(), ...init };
   if (state !== undefined) {
@@ -61,7 +60,7 @@ export async function start(state: TrainingState | undefined, options: StartOpti
 /** Continues a run from its newest intact checkpoint. @throws CheckpointError if all that exist are damaged */
 export async function continueRun(resumed: Resumed, options: StartOptions): Promise<RunStart> {
   const { manifest: previous } = resumed;
-  const layout = layoutFor(resumed.config);
+  const layout = modelOf(resumed.config);
   const checkpoint = await newestIntact(resumed, layout, options.print);
   const step = checkpoint?.step ?? 0;
   const { record, at } = await options.directory.resume(step);
@@ -78,15 +77,11 @@ export async function continueRun(resumed: Resumed, options: StartOptions): Prom
  */
 export async function initialState(config: TrainConfig): Promise<TrainingState | undefined> {
   if (config.init === undefined) return undefined;
-  const layout = layoutFor(config);
+  const layout = modelOf(config);
   const file = await findCheckpoint(config.init, '');
   const { weights } = trainingStateOf(await readCheckpoint(file), layout);
   const zeros = (): Float32Array => new Float32Array(layout.parameters);
   return { weights, optimizer: { m: zeros(), v: zeros() } };
-}
-
-export function layoutFor(config: TrainConfig): ModelLayout {
-  return modelOf(config);
 }
 
 function manifestOptions({ resolved, dataset, started, metricsUrl }: StartOptions) {

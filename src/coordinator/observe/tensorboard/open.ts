@@ -1,5 +1,6 @@
+import { modelOf } from '../../../shared/model/registry.ts';
 import type { RunDirectory } from '../../run/run-directory.ts';
-import { layoutFor, type RunStart } from '../../run/start.ts';
+import type { RunStart } from '../../run/start.ts';
 import { EventLog } from './event-log.ts';
 
 /** The run's event files for TensorBoard; undefined: the run has none. */
@@ -10,6 +11,6 @@ export async function eventLogOf(
 ): Promise<EventLog | undefined> {
   if (!manifest.config.tensorboard) return undefined;
   const mayWrite = (): Promise<void> => directory.checkLock();
-  const options = { folder: directory.tensorboard, from: from.step, layout: layoutFor(manifest.config) };
+  const options = { folder: directory.tensorboard, from: from.step, layout: modelOf(manifest.config) };
   return EventLog.open({ ...options, onNotice, mayWrite, now: () => Date.now() });
 }
