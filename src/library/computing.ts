@@ -10,7 +10,7 @@ import { EventLoopLag } from '../shared/util/event-loop-lag.ts';
 import type { LocalPool } from '../worker/pool/pool.ts';
 import type { RunContext } from './run-context.ts';
 
-/** The smallest batch with which another machine saves more time than it costs (docs/scaling.md). */
+/** Below this batch no node saved time in any measurement (docs/scaling.md); above it that depends on the nodes' number and speed. */
 const MIN_BATCH_FOR_NODES = 512;
 
 /** The workers of a run: the threads of this process and, if it listens, remote nodes. */
@@ -98,7 +98,7 @@ async function openHubFor(
   if (config.batch < MIN_BATCH_FOR_NODES) {
     print(
       `A batch of ${config.batch} is too small for other machines: sending weights and gradients takes longer than the work ` +
-        `that they save. Nodes save time from a batch of about ${MIN_BATCH_FOR_NODES} (docs/scaling.md).`,
+        `that they save. Below a batch of ${MIN_BATCH_FOR_NODES} no node saved time in any measurement (docs/scaling.md).`,
     );
   }
   return hub;
