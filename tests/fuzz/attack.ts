@@ -16,7 +16,7 @@ const WORK_MS = 2000;
 /** A frame that is refused wherever it comes, so that no connection stays open. */
 const LAST_WORD = Buffer.of(0xc1);
 const OTHER_TOKEN = new Token(newToken());
-const { sha256: SELF_TEST } = selfTest();
+const SELF_TEST = selfTest();
 const RECORDED = 50;
 /** The report of a node of one thread that has done nothing. */
 const WELL = { memoryBytes: 1, eventLoopLagSeconds: 0, workersReady: 1, workersLost: 0, workerSamples: [0] };

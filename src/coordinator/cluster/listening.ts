@@ -133,7 +133,7 @@ function describeRun({ config, dataset, parameters, run }: HubOptions): RunDescr
     shardSize,
     classes: dataset.classes,
     numerics: numericsDigest(),
-    selfTest: selfTest().sha256,
+    selfTest: selfTest(),
     dataParts: () => {
       parts ??= partsOf(dataset);
       return parts;

@@ -12,8 +12,8 @@ const C3_TABLE: readonly (readonly number[])[] = [
   [3, 4, 5, 8, 9, 10, 11, 13, 14, 15],
 ];
 
-export const HEADS = ['softmax', 'rbf'] as const;
-export type Head = (typeof HEADS)[number];
+export const LENET5_HEADS = ['softmax', 'rbf'] as const;
+export type Head = (typeof LENET5_HEADS)[number];
 
 /** LeNet-5 on 28x28 digits. `rbfJ` is the constant j of the MAP loss, used by the RBF head alone. */
 export function lenet5(head: Head, rbfJ: number): ModelSpec {

@@ -1,7 +1,7 @@
 import type { SampleShape } from '../data/dataset.ts';
 import { ModelError } from '../util/errors.ts';
 import { layoutOf, type ModelLayout } from './layout.ts';
-import { HEADS, type Head, lenet5 } from './lenet5.ts';
+import { type Head, LENET5_HEADS, lenet5 } from './lenet5.ts';
 import { shapeText } from './shape.ts';
 import type { ModelSpec } from './spec.ts';
 
@@ -22,7 +22,9 @@ const DEFAULT_MODEL: ModelName = 'lenet5';
 
 /** The most parameters that any model here has. */
 export function maxParameters(): number {
-  const layouts = Object.values(MODELS).flatMap((spec) => HEADS.map((head) => layoutOf(spec({ head, rbfJ: 0 }))));
+  const layouts = Object.values(MODELS).flatMap((spec) =>
+    LENET5_HEADS.map((head) => layoutOf(spec({ head, rbfJ: 0 }))),
+  );
   return Math.max(...layouts.map(({ parameters }) => parameters));
 }
 

@@ -121,8 +121,7 @@ class Session {
     const onLeave = (): void => void this.#leave();
     leave.addEventListener('abort', onLeave);
     try {
-      const { sha256 } = selfTest();
-      this.#send({ type: 'hello', node, name, threads, numerics: numericsDigest(), selfTest: sha256 });
+      this.#send({ type: 'hello', node, name, threads, numerics: numericsDigest(), selfTest: selfTest() });
       return await this.#ending;
     } finally {
       clearInterval(this.#watchdog);
