@@ -150,7 +150,7 @@ describe('its services side by side', { skip: skipPrometheus }, () => {
     assert.deepEqual(await all.stop('prometheus'), [0]);
   }
 
-  it('work together, and SIGTERM ends each as it should; the same command goes on with the run', () =>
+  it('work together, and SIGTERM ends each as it should; the same command continues the run', () =>
     within(HANG_MS, workTogether(), 'they do'));
   it('end a run with the bits of one process, every step of it in Prometheus', () =>
     within(HANG_MS, endRun(), 'they do'));

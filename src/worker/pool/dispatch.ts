@@ -27,7 +27,7 @@ export interface DispatcherParts {
 }
 
 /** What one worker computes of a job. */
-interface Assignment {
+interface Share {
   readonly slot: WorkerSlot;
   readonly ranges: readonly ShardRange[];
 }
@@ -49,10 +49,10 @@ export class Dispatcher {
   startStep(step: StepJob, before: StepJob | undefined): void {
     if (before?.generation === 0) return;
     const team = this.#split(step, this.#parts.threads.slots.filter(isInStep));
-    const ranges = team.reduce((sum, assignment) => sum + assignment.ranges.length, 0);
-    if (ranges > this.#parts.regions.free || team.some((assignment) => assignment.ranges.length > MAX_RANGES)) return;
+    const ranges = team.reduce((sum, share) => sum + share.ranges.length, 0);
+    if (ranges > this.#parts.regions.free || team.some((share) => share.ranges.length > MAX_RANGES)) return;
     if (team.length === 0 || team.length > MAX_WAITING) return;
-    const targets = team.map((assignment) => this.#withRegions(assignment.ranges));
+    const targets = team.map((share) => this.#withRegions(share.ranges));
     this.#record(step, targets.flat());
     const slices = step.blocks.take(team.length);
     step.team = team.length;
@@ -89,21 +89,21 @@ export class Dispatcher {
     }
   }
 
-  /** Splits what is missing of a job by the workers' speeds. @returns the assignments of those that get something */
-  #split({ ledger, kind }: PoolJob, slots: readonly WorkerSlot[]): Assignment[] {
+  /** Splits what is missing of a job by the workers' speeds. @returns the shares of those that get something */
+  #split({ ledger, kind }: PoolJob, slots: readonly WorkerSlot[]): Share[] {
     const costs = costsOf(
       slots.map(({ speeds }) => ({ estimate: speeds[kind], threads: 1 })),
       FIRST_MEASUREMENTS,
     );
     const speeds = costs.map(({ shard }) => 1 / shard);
     const parts = splitBySpeed(ledger.units, ledger.missing(), speeds);
-    const assignments = slots.map((slot, i) => ({ slot, ranges: parts[i] ?? [] }));
-    for (const assignment of assignments) this.#noteUse(assignment, kind);
-    return assignments.filter(({ ranges }) => ranges.length > 0);
+    const shares = slots.map((slot, i) => ({ slot, ranges: parts[i] ?? [] }));
+    for (const share of shares) this.#noteUse(share, kind);
+    return shares.filter(({ ranges }) => ranges.length > 0);
   }
 
   /** A worker that has been too slow for any part of the work for a while counts as average the next time. */
-  #noteUse({ slot, ranges }: Assignment, kind: PoolJob['kind']): void {
+  #noteUse({ slot, ranges }: Share, kind: PoolJob['kind']): void {
     const now = this.#parts.watchdog.now();
     slot.unusedSince = ranges.length > 0 ? undefined : (slot.unusedSince ?? now);
     if (slot.unusedSince === undefined || now - slot.unusedSince < PROBE_MS) return;

@@ -38,7 +38,7 @@ class Stall {
     return this.#words.every((word) => word === STALLED);
   }
 
-  /** Whether one of them waited in vain to be released. */
+  /** Whether one of them stopped waiting to be released. */
   get hasExpired(): boolean {
     return this.#words.includes(EXPIRED);
   }

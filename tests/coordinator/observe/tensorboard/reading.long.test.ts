@@ -164,7 +164,7 @@ describe('event files, read by the tensorboard package', { skip }, () => {
   });
 
   for (const step of [0, 60]) {
-    it(`have each step once where a run that had logged more goes on from step ${step}`, () => {
+    it(`have each step once where a run that had logged more continues from step ${step}`, () => {
       const run = join(folder, `resumed-${step}`);
       killedAfter(step, whole, run);
       trained('train', '--resume', run, '--tensorboard', '--metrics-port', 'off');
