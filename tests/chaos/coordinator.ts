@@ -18,7 +18,7 @@ const FLAGS = [
 ];
 const MOMENTS = ['before', 'middle', 'after'] as const;
 /** No run of so few steps takes longer, unless it hangs. */
-const HANG_MS = 120_000;
+const HANG_MS = 600_000;
 
 /** How a coordinator is killed: at one of its file operations, or some milliseconds after its start. */
 export type Kill =

@@ -23,7 +23,7 @@ const SAVED = [
 ];
 const QUIET = ['--metrics-port', 'off', '--json'];
 /** Without a kill or the run's end; far more than a node needs to start, and a run for what is left to do. */
-const HANG_MS = 120_000;
+const HANG_MS = 600_000;
 
 /**
  * Kills so many nodes, in as many runs as that takes.

@@ -15,7 +15,7 @@ const FLAGS = ['--iterations', String(ITERATIONS), '--batch', '64', '--shard-siz
 const SAVED = ['--checkpoint-every', String(EVERY), '--evaluate-every', '80', '--keep', '2'];
 const QUIET = ['--metrics-port', 'off', '--json'];
 /** No run takes longer, unless it hangs. */
-const HANG_MS = 90_000;
+const HANG_MS = 600_000;
 /** For nodes to begin; far less than the silence after which they give a coordinator up. */
 const GATHER_MS = 4000;
 

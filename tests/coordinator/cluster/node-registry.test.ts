@@ -6,7 +6,7 @@ import { it } from 'node:test';
 import { bareHub, helloTo } from '../../support/bare-hub.ts';
 import { bareNode } from '../../support/bare-node.ts';
 
-it('at most 64 nodes that are gone are remembered, the last ones', { timeout: 60_000 }, async (t) => {
+it('at most 64 nodes that are gone are remembered, the last ones', { timeout: 300_000 }, async (t) => {
   const { hub, events, shardCounts } = await bareHub(t);
   const forgotten: string[] = [];
   events.on('forget', (name) => forgotten.push(name));
@@ -36,7 +36,7 @@ it('a long name is cut', async (t) => {
   }
 });
 
-it('a node is refused beyond 256 that are connected', { timeout: 60_000 }, async (t) => {
+it('a node is refused beyond 256 that are connected', { timeout: 300_000 }, async (t) => {
   const { hub } = await bareHub(t);
   let welcomed = 0;
   const join = async () => {

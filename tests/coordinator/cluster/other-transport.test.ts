@@ -17,7 +17,7 @@ import { connectToPath, listenOnPath } from '../../support/unix-transport.ts';
 
 const COMPUTE = { workersReady: 2, workersLost: 0, workerSamples: [0, 0] } as unknown as Compute;
 
-test('a node takes part over a Unix domain socket until the run is over', { timeout: 30_000 }, async (t) => {
+test('a node takes part over a Unix domain socket until the run is over', { timeout: 300_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-unix-'));
   t.after(() => rm(folder, { recursive: true }));
   const path = join(folder, 'hub');

@@ -28,7 +28,7 @@ function nodeAtWork(kind: 'gradient' | 'evaluate' = 'gradient') {
 const isBadResult = (error: unknown): boolean => error instanceof ProtocolError && error.closeCode === 'badResult';
 
 it('a result that is refused leaves the assignment pending until the connection ends', {
-  timeout: 10_000,
+  timeout: 300_000,
 }, async () => {
   const { node, result } = nodeAtWork();
   const partials = {

@@ -67,7 +67,7 @@ function recorder() {
 const open = (server: TransportServer): Promise<Transport> =>
   connectWebSocket(server.url, { ca: CERTIFICATE, maxFrameBytes: MAX_FRAME_BYTES });
 
-describe('a transport over WebSocket', { timeout: 30_000 }, () => {
+describe('a transport over WebSocket', { timeout: 300_000 }, () => {
   for (const tls of [undefined, TLS]) {
     it(`carries frames both ways, with ${tls ? 'one' : 'no'} binding for both ends`, async (t) => {
       const { server, transports } = await listen(t, tls);
@@ -174,7 +174,7 @@ function headOf(bytes: number): Buffer {
   return head;
 }
 
-describe('an unauthenticated peer', { timeout: 30_000 }, () => {
+describe('an unauthenticated peer', { timeout: 300_000 }, () => {
   for (const [what, writes] of [
     ['a long frame that never ends', [headOf(MAX_FRAME_BYTES), Buffer.alloc(1100)]],
     ['many short frames', Array.from({ length: 300 }, () => Buffer.from('82810000000061', 'hex'))],
@@ -229,7 +229,7 @@ describe('an unauthenticated peer', { timeout: 30_000 }, () => {
   });
 });
 
-describe('a server of transports', { timeout: 30_000 }, () => {
+describe('a server of transports', { timeout: 300_000 }, () => {
   it('tells of each peer from its first packet until it is gone', async (t) => {
     for (const tls of [undefined, TLS]) {
       const { server, peers, transports } = await listen(t, tls);
@@ -255,7 +255,7 @@ describe('a server of transports', { timeout: 30_000 }, () => {
   });
 });
 
-describe('an upgrade', { timeout: 30_000 }, () => {
+describe('an upgrade', { timeout: 300_000 }, () => {
   const answerTo = async (server: TransportServer, headers: Readonly<Record<string, string>>): Promise<number> => {
     const socket = new WebSocket(server.url, { headers, rejectUnauthorized: false }).on('error', () => {});
     const status = await new Promise<number>((resolve) => {
