@@ -3,7 +3,7 @@ import { encode } from '#src/shared/wire/frames.js';
 import type { FromNode } from '#src/shared/wire/messages.js';
 import { fromCoordinator, fromNode } from '../shared/wire/frames-of-each-type.ts';
 import { type Change, changes, mutated } from '../shared/wire/mutations.ts';
-import { framed, OPCODE, UPGRADE } from './wire.ts';
+import { clientHello, framed, OPCODE, UPGRADE } from './wire.ts';
 
 /** Frames that the fuzzer receives from the coordinator, or makes of those. */
 export type Source = 'challenge' | 'proof' | 'proof with another token' | 'proof of another connection';
@@ -41,15 +41,46 @@ export const ANSWERS = [
 ] as const;
 export type Answer = (typeof ANSWERS)[number];
 
+/** In the order of a connection's life. Without TLS, the points of its handshake are those of the TCP connection. */
+export const RESET_POINTS = [
+  'after the TCP connection',
+  'in the TLS handshake',
+  'while TLS answers',
+  'after the TLS handshake',
+  'in the request',
+  'after the request',
+  'after the response',
+  'in the proof',
+  'after the proof',
+  'after the welcome',
+  'in the hello',
+  'after the hello',
+  'after ready',
+  'in an answer',
+] as const;
+export type ResetPoint = (typeof RESET_POINTS)[number];
+/** Those that need no token. */
+const RESET_BEFORE = RESET_POINTS.slice(0, RESET_POINTS.indexOf('after the proof'));
+
 /** What is sent over one connection. */
 export type Volley =
-  /** Bytes below the protocol: on the TCP connection, after the upgrade, or after the handshake. */
+  /** Bytes below the protocol: on the TCP connection, in place of or within TLS if that is spoken, after the upgrade, or after the handshake. */
   | {
       readonly kind: string;
-      readonly at: 'TCP' | 'WebSocket' | 'authenticated WebSocket';
+      readonly at: 'TCP' | 'HTTP' | 'WebSocket' | 'authenticated WebSocket';
       readonly writes: readonly Uint8Array[];
     }
   | { readonly kind: string; readonly at: 'handshake'; readonly shots: readonly Shot[] }
+  /** The TCP connection is reset at a point of its life. */
+  | {
+      readonly kind: `reset ${ResetPoint}`;
+      readonly at: 'reset';
+      readonly point: ResetPoint;
+      /** Which share of what is being written then was written, 0 to 1. */
+      readonly share: number;
+      /** Turns of the event loop, in which the other side gets on. */
+      readonly turns: number;
+    }
   /** Messages after the handshake, and after a valid hello if `as` is 'known'. */
   | {
       readonly kind: string;
@@ -190,10 +221,26 @@ const writes = (arbitrary: fc.Arbitrary<Uint8Array>) =>
 const handshake = (kind: string, arbitrary: fc.Arbitrary<Shot>): fc.Arbitrary<Volley> =>
   fc.record({ kind: fc.constant(kind), at: fc.constant('handshake' as const), shots: shots(arbitrary) });
 
+const CLIENT_HELLO = await clientHello();
+const resets = (points: readonly ResetPoint[]): fc.Arbitrary<Volley> =>
+  fc.tuple(fc.constantFrom(...points), fc.integer({ min: 0, max: 100 }), fc.nat(12)).map(([point, percent, turns]) => ({
+    kind: `reset ${point}` as const,
+    at: 'reset',
+    point,
+    share: percent / 100,
+    turns,
+  }));
+
 /** Before the peer has proved anything. */
 export const beforeAuthentication: fc.Arbitrary<Volley> = fc.oneof(
   fc.record({ kind: fc.constant('bytes on TCP'), at: fc.constant('TCP' as const), writes: writes(bytes(300)) }),
-  fc.record({ kind: fc.constant('HTTP'), at: fc.constant('TCP' as const), writes: fc.tuple(http) }),
+  fc.record({ kind: fc.constant('HTTP'), at: fc.constant('HTTP' as const), writes: fc.tuple(http) }),
+  fc.record({
+    kind: fc.constant('damaged TLS handshakes'),
+    at: fc.constant('TCP' as const),
+    writes: fc.tuple(changes.map((changed) => mutated(CLIENT_HELLO, changed))),
+  }),
+  { weight: 4, arbitrary: resets(RESET_BEFORE) },
   fc.record({
     kind: fc.constant('WebSocket frames'),
     at: fc.constant('WebSocket' as const),
@@ -243,6 +290,7 @@ const anyDamage = fc.oneof(none, changes);
 
 /** After a handshake with the right token; properly sealed, unless the seal is what is broken. */
 export const afterAuthentication: fc.Arbitrary<Volley> = fc.oneof(
+  { weight: 3, arbitrary: resets(RESET_POINTS.slice(RESET_BEFORE.length)) },
   authenticated('random payloads', shot(bytes(300))),
   authenticated('random headers', shot(ofTag)),
   { weight: 3, arbitrary: authenticated('damaged messages', shot(messages, changes)) },
