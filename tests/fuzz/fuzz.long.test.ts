@@ -21,7 +21,10 @@ for (const tls of [false, true]) {
     const { badMembers, kinds } = await fuzz({ target, seed: 6, isEnough: (frames) => frames >= FRAMES });
     assert.ok(badMembers > 0, 'members that answer badly got work');
     for (const point of RESET_POINTS) {
-      assert.ok(['before', 'after'].some((phase) => kinds.has(`${phase}: reset ${point}`)), point);
+      assert.ok(
+        ['before', 'after'].some((phase) => kinds.has(`${phase}: reset ${point}`)),
+        point,
+      );
     }
     await target.compare();
   });

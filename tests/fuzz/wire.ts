@@ -53,6 +53,7 @@ export class Wire {
   readonly #end: (ending: Ending) => void;
   readonly #messages: Buffer[] = [];
   #bytes = Buffer.alloc(0);
+  #isSecure = false;
   #isUpgraded = false;
   #isOver = false;
   #wake = (): void => {};
@@ -70,7 +71,10 @@ export class Wire {
     this.#tcp = connect({ host, port, noDelay: true, ...(from === undefined ? {} : { localAddress: from }) });
     this.#tcp.on('connect', () => this.#wake());
     this.#tls = tls ? connectTls({ socket: this.#tcp, rejectUnauthorized: false }) : undefined;
-    this.#tls?.on('secureConnect', () => this.#wake());
+    this.#tls?.on('secureConnect', () => {
+      this.#isSecure = true;
+      this.#wake();
+    });
     for (const socket of new Set<Socket>([this.#tcp, this.#top])) {
       socket.on('error', () => {});
       socket.on('close', () => this.#over('dropped'));
@@ -91,9 +95,7 @@ export class Wire {
 
   /** Waits for the TCP connection, or until TLS is spoken over it, or for its end. */
   async reached(layer: 'TCP' | 'TLS'): Promise<void> {
-    const isThere = (): boolean =>
-      !this.#tcp.connecting && (layer === 'TCP' || this.#tls === undefined || this.#tls.getProtocol() !== null);
-    await this.#until(isThere);
+    await this.#until(() => !this.#tcp.connecting && (layer === 'TCP' || this.#tls === undefined || this.#isSecure));
   }
 
   write(...bytes: readonly Uint8Array[]): void {
@@ -170,8 +172,8 @@ export class Wire {
   #over(ending: Ending): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#tcp.destroy();
-    this.#tls?.destroy();
+    // TLS has no handle left below it after a reset, and Node 20 breaks if it is destroyed then.
+    if (ending !== 'reset') this.#top.destroy();
     this.#end(ending);
     this.#wake();
   }
