@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DATA } from '../../support/program.ts';
 import { type Case, makeCase, protectedState } from './case.ts';
 import { Commands, type Outcome } from './commands.ts';
@@ -65,10 +65,17 @@ class Fuzzing {
   constructor(options: DirectoryFuzzing) {
     this.#options = options;
     const home = join(options.folder, 'home');
-    mkdirSync(home);
-    const { PATH } = process.env;
-    // Data come from where the run says, or from its set: no variable names a folder.
-    this.#env = { PATH, HOME: home, LOCKSTEP_LOG_FORMAT: 'text', LOCKSTEP_MNIST_MIRRORS: 'http://127.0.0.1:9/' };
+    const cache = join(home, '.cache', 'lockstep');
+    mkdirSync(cache, { recursive: true });
+    const { PATH, MNIST_DIR } = process.env;
+    // No variable names a folder: the set is found as a run.json has it.
+    if (MNIST_DIR) symlinkSync(resolve(MNIST_DIR), join(cache, 'mnist'));
+    this.#env = {
+      PATH,
+      HOME: resolve(home),
+      LOCKSTEP_LOG_FORMAT: 'text',
+      LOCKSTEP_MNIST_MIRRORS: 'http://127.0.0.1:9/',
+    };
   }
 
   get report(): DirectoryReport {
