@@ -4,14 +4,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { fuzzDirectories } from './directories/fuzz-directories.ts';
 import { fuzz } from './fuzz.ts';
 import { Target } from './target.ts';
 import { RESET_POINTS } from './volleys.ts';
 
 const FRAMES = 5000;
+const DIRECTORIES = 16;
 
 for (const tls of [false, true]) {
-  it(`${FRAMES} hostile frames ${tls ? 'over TLS' : ''} and resets change nothing in a run`, async (t) => {
+  it(`${FRAMES} hostile frames ${tls ? 'over TLS ' : ''}and resets change nothing in a run`, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'lockstep-fuzz-'));
     const target = await Target.start(join(folder, 'run'), { tls });
     t.after(() => {
@@ -29,3 +31,15 @@ for (const tls of [false, true]) {
     await target.compare();
   });
 }
+
+it('no command breaks, hangs or writes elsewhere whatever a run directory holds', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-fuzz-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const { findings, directories } = await fuzzDirectories({
+    folder: join(folder, 'directories'),
+    seed: 6,
+    isEnough: (directories) => directories >= DIRECTORIES,
+  });
+  assert.deepEqual(findings, []);
+  assert.ok(directories >= DIRECTORIES);
+});

@@ -4,7 +4,7 @@ import { runCli } from '#src/cli/program.js';
 import { SYNTHETIC, syntheticDataset } from '#src/shared/data/synthetic.js';
 
 // A small part of the set in its place, so that a command takes a fraction of a second.
-const SIZE = { train: 640, test: 100 };
+const SIZE = { train: 256, test: 16 };
 Object.assign(SYNTHETIC, {
   open: async ({ allocate }: Parameters<typeof SYNTHETIC.open>[0]) => ({
     ...syntheticDataset({ allocate, ...SIZE }),

@@ -1,13 +1,15 @@
 // The commands that read a run, and what none of them may do.
 import { lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encode } from 'fast-png';
+import { idx } from '../../support/made-set.ts';
 import type { Case } from './case.ts';
 import type { Outcome } from './commands.ts';
 import { MARKUP } from './values.ts';
 
 /** What a command may take; reading MNIST takes some of it. */
 const MAX_MEBIBYTES = 1500;
+/** A set of one image. */
+const IMAGE = idx([1, 28, 28], 1);
 const MISTAKE = /Unexpected failure|\b(Type|Range|Reference|Syntax|Assertion)Error\b|^ +at .*:\d+:\d+\)?$/m;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: those are searched
 const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/;
@@ -25,9 +27,7 @@ export function commandLines(
   { data, isServed }: { readonly data: readonly string[]; readonly isServed: boolean },
 ): string[][] {
   const to = (name: string): string => join(out, name);
-  const picture = to('picture.png');
-  const pixels = Uint8Array.from({ length: 28 * 28 }, (_, pixel) => (pixel % 28 > 12 && pixel % 28 < 16 ? 255 : 0));
-  writeFileSync(picture, encode({ width: 28, height: 28, data: pixels, channels: 1 }));
+  writeFileSync(to('image'), IMAGE);
   const served = [
     ['dashboard', run, other, '--metrics-port', '0'],
     ['draw', '--run', run, '--port', '0'],
@@ -45,7 +45,7 @@ export function commandLines(
     ['verify', run, '--workers', '1'],
     ['export', run, '--format', 'onnx', '--out', to('run.onnx')],
     ['export', run, '--format', 'tfjs', '--out', to('tfjs')],
-    ['predict', picture, '--run', run, '--layers', to('layers')],
+    ['predict', to('image'), '--index', '0', '--run', run, '--layers', to('layers')],
     [
       'train',
       '--init',
