@@ -26,24 +26,31 @@ export interface Outcome {
   readonly worked: boolean;
 }
 
+export interface AttackerOptions extends WireOptions {
+  readonly token: Token;
+  /** The port of the live page. */
+  readonly pagePort: number;
+}
+
 /** Attacks a coordinator over any number of connections. */
 export class Attacker {
-  readonly #options: WireOptions & { readonly token: Token };
+  readonly #options: AttackerOptions;
   /** Proofs that the coordinator took. */
   readonly #recorded: Buffer[] = [];
   #connections = 0;
 
-  constructor(options: WireOptions & { readonly token: Token }) {
+  constructor(options: AttackerOptions) {
     this.#options = options;
   }
 
   async fire(volley: Volley): Promise<Outcome> {
     const options = { ...this.#options, from: loopbackAddress(this.#connections++) };
     if (volley.at === 'reset') return { frames: await reset(volley, options), ending: 'reset', worked: false };
-    const wire = new Wire(volley.at === 'TCP' ? { ...options, tls: false } : options);
+    const wire = new Wire(this.#lower(volley, options));
     switch (volley.at) {
       case 'TCP':
       case 'HTTP':
+      case 'page':
         wire.write(...volley.writes);
         wire.finish();
         return { frames: volley.writes.length, ending: await wire.ended, worked: false };
@@ -66,6 +73,11 @@ export class Attacker {
       case 'work':
         return this.#work(wire, volley);
     }
+  }
+
+  #lower({ at }: Volley, options: WireOptions): WireOptions {
+    if (at === 'page') return { ...options, port: this.#options.pagePort, tls: false };
+    return at === 'TCP' ? { ...options, tls: false } : options;
   }
 
   async #handshake(wire: Wire, shots: readonly Shot[]): Promise<Outcome> {

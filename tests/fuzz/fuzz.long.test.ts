@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { fuzzDirectories } from './directories/fuzz-directories.ts';
 import { fuzz } from './fuzz.ts';
+import { RESET_POINTS } from './reset-points.ts';
 import { Target } from './target.ts';
-import { RESET_POINTS } from './volleys.ts';
 
 const FRAMES = 5000;
 const DIRECTORIES = 16;

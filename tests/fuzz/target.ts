@@ -23,8 +23,6 @@ const FLAGS = [
   '100',
   '--checkpoint-every',
   '0',
-  '--metrics-port',
-  'off',
   '--json',
   ...DATA,
 ];
@@ -39,16 +37,18 @@ export class Target {
   readonly port: number;
   readonly token: Token;
   readonly tls: boolean;
+  readonly pagePort: number;
   readonly #folder: string;
   readonly #coordinator: Program;
   readonly #node: Program;
 
-  private constructor(folder: string, { url, token, coordinator, node }: Parts) {
+  private constructor(folder: string, { url, pagePort, token, coordinator, node }: Parts) {
     this.#folder = folder;
     this.#coordinator = coordinator;
     this.#node = node;
     this.token = token;
     const { hostname: host, port, protocol } = new URL(url);
+    this.pagePort = pagePort;
     this.tls = protocol === 'wss:';
     this.host = host;
     this.port = Number(port);
@@ -68,13 +68,14 @@ export class Target {
     const encrypted = tls ? ['--tls-cert', cert, '--tls-key', write('key.pem', PRIVATE_KEY)] : [];
     const listen = ['--listen', '127.0.0.1:0', ...token, ...encrypted, '--workers', '0'];
     const run = ['--iterations', String(ENDLESS), '--out', join(folder, 'fuzzed')];
-    const coordinator = startLockstep([...FLAGS, ...listen, ...run]);
+    const coordinator = startLockstep([...FLAGS, ...listen, ...run, '--metrics-port', '0']);
+    const page = (await coordinator.said(/^Metrics: /)).split(' ').at(-1) as string;
     const url = (await coordinator.said(/^Nodes can connect/)).split(' ').at(-1) as string;
     const data = DATA.includes('synthetic') ? [] : DATA;
     const trust = tls ? ['--tls-ca', cert] : [];
     const node = startLockstep(['worker', '--connect', url, ...token, ...trust, '--threads', '1', ...data]);
     await node.said(/^Computing for/);
-    return new Target(folder, { url, token: new Token(text), coordinator, node });
+    return new Target(folder, { url, pagePort: Number(new URL(page).port), token: new Token(text), coordinator, node });
   }
 
   /** Resident memory of the coordinator in MiB. */
@@ -106,7 +107,17 @@ export class Target {
     this.#node.signal('SIGKILL');
     const { steps, weightsSha256 } = JSON.parse(stdout);
     const out = join(this.#folder, 'undisturbed');
-    const alone = lockstep([...FLAGS, '--workers', '2', '--iterations', String(steps), '--out', out]);
+    const alone = lockstep([
+      ...FLAGS,
+      '--metrics-port',
+      'off',
+      '--workers',
+      '2',
+      '--iterations',
+      String(steps),
+      '--out',
+      out,
+    ]);
     assert.equal(alone.status, 0, alone.stderr);
     assert.equal(JSON.parse(alone.stdout).weightsSha256, weightsSha256, `other bits after ${steps} steps`);
     const fuzzed = await logOf(join(this.#folder, 'fuzzed'));
@@ -122,6 +133,7 @@ export class Target {
 
 interface Parts {
   readonly url: string;
+  readonly pagePort: number;
   readonly token: Token;
   readonly coordinator: Program;
   readonly node: Program;

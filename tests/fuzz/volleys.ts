@@ -3,7 +3,9 @@ import { encode } from '#src/shared/wire/frames.js';
 import type { FromNode } from '#src/shared/wire/messages.js';
 import { fromCoordinator, fromNode } from '../shared/wire/frames-of-each-type.ts';
 import { type Change, changes, mutated } from '../shared/wire/mutations.ts';
-import { clientHello, framed, OPCODE, UPGRADE } from './wire.ts';
+import { requests, requestsOfPages } from './requests.ts';
+import { RESET_BEFORE, RESET_POINTS, type ResetPoint } from './reset-points.ts';
+import { clientHello, framed, OPCODE } from './wire.ts';
 
 /** Frames that the fuzzer receives from the coordinator, or makes of those. */
 export type Source = 'challenge' | 'proof' | 'proof with another token' | 'proof of another connection';
@@ -41,33 +43,12 @@ export const ANSWERS = [
 ] as const;
 export type Answer = (typeof ANSWERS)[number];
 
-/** In the order of a connection's life. Without TLS, the points of its handshake are those of the TCP connection. */
-export const RESET_POINTS = [
-  'after the TCP connection',
-  'in the TLS handshake',
-  'while TLS answers',
-  'after the TLS handshake',
-  'in the request',
-  'after the request',
-  'after the response',
-  'in the proof',
-  'after the proof',
-  'after the welcome',
-  'in the hello',
-  'after the hello',
-  'after ready',
-  'in an answer',
-] as const;
-export type ResetPoint = (typeof RESET_POINTS)[number];
-/** Those that need no token. */
-const RESET_BEFORE = RESET_POINTS.slice(0, RESET_POINTS.indexOf('after the proof'));
-
 /** What is sent over one connection. */
 export type Volley =
-  /** Bytes below the protocol: on the TCP connection, in place of or within TLS if that is spoken, after the upgrade, or after the handshake. */
+  /** Bytes below the protocol: on the TCP connection, in place of or within TLS if that is spoken, after the upgrade, or after the handshake; or on the port of the live page. */
   | {
       readonly kind: string;
-      readonly at: 'TCP' | 'HTTP' | 'WebSocket' | 'authenticated WebSocket';
+      readonly at: 'TCP' | 'HTTP' | 'page' | 'WebSocket' | 'authenticated WebSocket';
       readonly writes: readonly Uint8Array[];
     }
   | { readonly kind: string; readonly at: 'handshake'; readonly shots: readonly Shot[] }
@@ -158,40 +139,6 @@ const damagedHeaders = fc.tuple(messages, changes).map(([frame, changed]) => {
   return Buffer.concat([withPrefix(frame.readUInt8(), header), frame.subarray(end)]);
 });
 
-const header = fc.tuple(
-  fc.constantFrom(
-    'Connection',
-    'Upgrade',
-    'Sec-WebSocket-Key',
-    'Sec-WebSocket-Version',
-    'Sec-WebSocket-Extensions',
-    'Content-Length',
-    'Transfer-Encoding',
-    'Expect',
-    'Host',
-    'X',
-  ),
-  fc.oneof(
-    fc.string({ maxLength: 40 }),
-    fc.constantFrom('chunked', 'permessage-deflate', '13', '-1', '9999999999', 'x'.repeat(20_000)),
-  ),
-);
-const http = fc.oneof(
-  changes.map((changed) => mutated(Buffer.from(UPGRADE), changed)),
-  fc
-    .tuple(
-      fc.constantFrom('GET', 'POST', 'CONNECT', 'OPTIONS', 'PRI', 'get'),
-      fc.webPath(),
-      fc.array(header, { maxLength: 8 }),
-    )
-    .map(([method, path, headers]) =>
-      Buffer.from(
-        [`${method} ${path || '/'} HTTP/1.1`, ...headers.map(([name, value]) => `${name}: ${value}`), '', ''].join(
-          '\r\n',
-        ),
-      ),
-    ),
-);
 /** Frames that break RFC 6455, or nearly so: any opcode and flags, lengths that don't come, no mask, fragments. */
 const webSocket = fc.oneof(
   bytes(300),
@@ -234,7 +181,12 @@ const resets = (points: readonly ResetPoint[]): fc.Arbitrary<Volley> =>
 /** Before the peer has proved anything. */
 export const beforeAuthentication: fc.Arbitrary<Volley> = fc.oneof(
   fc.record({ kind: fc.constant('bytes on TCP'), at: fc.constant('TCP' as const), writes: writes(bytes(300)) }),
-  fc.record({ kind: fc.constant('HTTP'), at: fc.constant('HTTP' as const), writes: fc.tuple(http) }),
+  fc.record({ kind: fc.constant('HTTP'), at: fc.constant('HTTP' as const), writes: fc.tuple(requests) }),
+  fc.record({
+    kind: fc.constant('requests of the page'),
+    at: fc.constant('page' as const),
+    writes: fc.tuple(requestsOfPages),
+  }),
   fc.record({
     kind: fc.constant('damaged TLS handshakes'),
     at: fc.constant('TCP' as const),
