@@ -1,10 +1,10 @@
 import type { SavedModel } from '../coordinator/run/saved-model.ts';
 import { type ForwardTrace, Inspector } from '../inspect/activations/inspector.ts';
+import { refuseOverflow } from '../inspect/activations/overflow.ts';
 import { ImageReader } from '../inspect/images/reader.ts';
 import type { ReadImage } from '../inspect/images/thread.ts';
 import { idxImage } from '../inspect/predict/sources.ts';
 import { compileInspector } from '../shared/engine/wasm/exports.ts';
-import { CheckpointError } from '../shared/util/errors.ts';
 
 /** An image with the network's activations for it, or the reason why it can't be read. */
 export type Predicted = { readonly file: string; readonly index?: number } & (
@@ -44,7 +44,7 @@ async function* predictAll(
       continue;
     }
     const trace = inspector.show(image.digit);
-    refuseOverflow(trace, checkpoint.file);
+    refuseOverflow([...trace.layers.map(({ values }) => values), trace.probabilities], checkpoint.file);
     yield { ...image, trace };
   }
 }
@@ -61,12 +61,4 @@ async function* pictures(files: readonly string[]): AsyncGenerator<Named> {
 
 async function* indexed(file: string, index: number): AsyncGenerator<Named> {
   yield { file, index, ...(await idxImage(file, index)) };
-}
-
-function refuseOverflow({ probabilities }: ForwardTrace, file: string): void {
-  if (probabilities.every(Number.isFinite)) return;
-  throw new CheckpointError(
-    `${file} holds weights whose sums overflow: expected probabilities, but they are ${probabilities[0]}. Use other weights.`,
-    { file },
-  );
 }

@@ -1,22 +1,19 @@
-import { randomUUID } from 'node:crypto';
-import { selfTest } from '#src/shared/engine/self-test.js';
-import { numericsDigest } from '#src/shared/engine/wasm/exports.js';
 import { newToken, Token } from '#src/shared/util/token.js';
 import { decodeFromCoordinator, encode } from '#src/shared/wire/frames.js';
-import { NodeHandshake } from '#src/shared/wire/handshake.js';
 import { BEFORE_WELCOME, type CoordinatorMessage, type FromCoordinator } from '#src/shared/wire/messages.js';
 import type { Seal } from '#src/shared/wire/seal.js';
 import { mutated } from '../shared/wire/mutations.ts';
 import { badAnswer } from './answers.ts';
+import { enter, handshakeOver, hello } from './member.ts';
+import { reset } from './resets.ts';
 import type { SealFault, Shot, Source, Volley } from './volleys.ts';
-import { type Ending, framed, loopbackAddress, OPCODE, UPGRADE, Wire } from './wire.ts';
+import { type Ending, framed, loopbackAddress, OPCODE, UPGRADE, Wire, type WireOptions } from './wire.ts';
 
 /** Time for a member to be given work, of which there may be none left for it. */
 const WORK_MS = 2000;
 /** A frame that is refused wherever it comes, so that no connection stays open. */
 const LAST_WORD = Buffer.of(0xc1);
 const OTHER_TOKEN = new Token(newToken());
-const SELF_TEST = selfTest();
 const RECORDED = 50;
 /** The report of a node of one thread that has done nothing. */
 const WELL = { memoryBytes: 1, eventLoopLagSeconds: 0, workersReady: 1, workersLost: 0, workerSamples: [0] };
@@ -29,21 +26,31 @@ export interface Outcome {
   readonly worked: boolean;
 }
 
+export interface AttackerOptions extends WireOptions {
+  readonly token: Token;
+  /** The port of the live page. */
+  readonly pagePort: number;
+}
+
 /** Attacks a coordinator over any number of connections. */
 export class Attacker {
-  readonly #options: { readonly host: string; readonly port: number; readonly token: Token };
+  readonly #options: AttackerOptions;
   /** Proofs that the coordinator took. */
   readonly #recorded: Buffer[] = [];
   #connections = 0;
 
-  constructor(options: { readonly host: string; readonly port: number; readonly token: Token }) {
+  constructor(options: AttackerOptions) {
     this.#options = options;
   }
 
   async fire(volley: Volley): Promise<Outcome> {
-    const wire = new Wire({ ...this.#options, from: loopbackAddress(this.#connections++) });
+    const options = { ...this.#options, from: loopbackAddress(this.#connections++) };
+    if (volley.at === 'reset') return { frames: await reset(volley, options), ending: 'reset', worked: false };
+    const wire = new Wire(this.#lower(volley, options));
     switch (volley.at) {
       case 'TCP':
+      case 'HTTP':
+      case 'page':
         wire.write(...volley.writes);
         wire.finish();
         return { frames: volley.writes.length, ending: await wire.ended, worked: false };
@@ -68,13 +75,17 @@ export class Attacker {
     }
   }
 
+  #lower({ at }: Volley, options: WireOptions): WireOptions {
+    if (at === 'page') return { ...options, port: this.#options.pagePort, tls: false };
+    return at === 'TCP' ? { ...options, tls: false } : options;
+  }
+
   async #handshake(wire: Wire, shots: readonly Shot[]): Promise<Outcome> {
     wire.write(Buffer.from(UPGRADE));
     const challenge = await wire.next();
     if (challenge === undefined) return { frames: 0, ending: await wire.ended, worked: false };
     const { token } = this.#options;
-    const proofBy = (of: Token): Buffer =>
-      new NodeHandshake({ token: of, exporter: undefined, sealed: true }).prove(challenge);
+    const proofBy = (of: Token): Buffer => handshakeOver(wire, of).prove(challenge);
     const sources: Record<Source, Buffer> = {
       challenge,
       proof: proofBy(token),
@@ -92,19 +103,12 @@ export class Attacker {
     return { frames: frames.length + 1, ending: isWelcome && !isSound ? 'let in' : ending, worked: false };
   }
 
-  /** A valid handshake. @returns undefined if the coordinator has no room */
   async #enter(wire: Wire): Promise<Seal | undefined> {
-    const handshake = new NodeHandshake({ token: this.#options.token, exporter: undefined, sealed: true });
-    wire.write(Buffer.from(UPGRADE));
-    const challenge = await wire.next();
-    if (challenge === undefined) return undefined;
-    const proof = handshake.prove(challenge);
-    wire.write(framed(proof));
-    const welcome = await wire.next();
-    if (welcome === undefined) return undefined;
-    this.#recorded.push(proof);
+    const entered = await enter(wire, this.#options.token);
+    if (entered === undefined) return undefined;
+    this.#recorded.push(entered.proof);
     if (this.#recorded.length > RECORDED) this.#recorded.shift();
-    return handshake.finish(welcome);
+    return entered.seal;
   }
 
   async #messages(wire: Wire, { shots, seal: fault, as }: Extract<Volley, { at: 'messages' }>): Promise<Outcome> {
@@ -150,21 +154,11 @@ export class Attacker {
   }
 }
 
-function hello(name = 'fuzz'): Buffer {
-  return encode({
-    type: 'hello',
-    node: randomUUID(),
-    name,
-    threads: 1,
-    numerics: numericsDigest(),
-    selfTest: SELF_TEST,
-  });
-}
-
 function broken(seal: Seal, payload: Buffer, fault: SealFault): Buffer {
   if (fault === 'skipped') seal.seal(payload);
   const sealed = seal.seal(payload);
-  if (fault === 'bare') return payload;
+  // Over TLS a frame has no seal.
+  if (fault === 'bare' || sealed.length === payload.length) return payload;
   if (fault === 'cut') return sealed.subarray(0, payload.length);
   if (fault === 'flipped') sealed.writeUInt8(sealed.readUInt8(payload.length) ^ 1, payload.length);
   return sealed;

@@ -4,20 +4,42 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { fuzzDirectories } from './directories/fuzz-directories.ts';
 import { fuzz } from './fuzz.ts';
+import { RESET_POINTS } from './reset-points.ts';
 import { Target } from './target.ts';
 
-const FRAMES = 6000;
+const FRAMES = 5000;
+const DIRECTORIES = 16;
 
-it(`${FRAMES} hostile frames, half of them from behind the handshake, change nothing in a run`, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'lockstep-fuzz-'));
-  const target = await Target.start(folder);
-  t.after(() => {
-    target.kill();
-    rmSync(folder, { recursive: true });
+for (const tls of [false, true]) {
+  it(`${FRAMES} hostile frames ${tls ? 'over TLS ' : ''}and resets change nothing in a run`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'lockstep-fuzz-'));
+    const target = await Target.start(join(folder, 'run'), { tls });
+    t.after(() => {
+      target.kill();
+      rmSync(folder, { recursive: true });
+    });
+    const { badMembers, kinds } = await fuzz({ target, seed: 6, isEnough: (frames) => frames >= FRAMES });
+    assert.ok(badMembers > 0, 'members that answer badly got work');
+    for (const point of RESET_POINTS) {
+      assert.ok(
+        ['before', 'after'].some((phase) => kinds.has(`${phase}: reset ${point}`)),
+        point,
+      );
+    }
+    await target.compare();
   });
-  const { badMembers, kinds } = await fuzz({ target, frames: FRAMES, seed: 6 });
-  assert.ok(badMembers > 0, 'members that answer badly got work');
-  assert.ok(kinds.size > 20, 'every kind was there');
-  await target.compare();
+}
+
+it('no command breaks, hangs or writes elsewhere whatever a run directory holds', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-fuzz-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const { findings, directories } = await fuzzDirectories({
+    folder: join(folder, 'directories'),
+    seed: 6,
+    isEnough: (directories) => directories >= DIRECTORIES,
+  });
+  assert.deepEqual(findings, []);
+  assert.ok(directories >= DIRECTORIES);
 });

@@ -23,11 +23,17 @@ export interface Counts {
 
 export type Phase = 'before' | 'after';
 
+/** Relative to authentication. */
+const PHASES = [
+  ['before', beforeAuthentication],
+  ['after', afterAuthentication],
+] as const;
+
 export interface Fuzzing {
   readonly target: Target;
-  /** At least so many are sent, by half before and after authentication. */
-  readonly frames: number;
   readonly seed: number;
+  /** Asked with the number of frames that were sent; both phases take turns until it says so. */
+  readonly isEnough: (frames: number) => boolean;
   readonly onProgress?: (frames: number) => void;
 }
 
@@ -41,19 +47,14 @@ export interface Report {
 }
 
 /** Throws volleys at a coordinator at work. @throws Error with fast-check's seed if it breaks, hangs, grows or ends a connection without a name */
-export async function fuzz({ target, frames, seed, onProgress }: Fuzzing): Promise<Report> {
+export async function fuzz({ target, seed, isEnough, onProgress }: Fuzzing): Promise<Report> {
   const kinds = new Map<string, Counts>();
   const attacker = new Attacker(target);
   const before = target.residentMebibytes;
   let [most, sent, badMembers] = [before, 0, 0];
 
   const round = async (phase: Phase, volleys: readonly Volley[]): Promise<void> => {
-    const outcomes: Outcome[] = [];
-    const queue = volleys.entries();
-    const fireOn = async (): Promise<void> => {
-      for (const [i, volley] of queue) outcomes[i] = await attacker.fire(volley);
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, fireOn));
+    const outcomes = await fireAll(attacker, volleys);
     for (const [i, outcome] of outcomes.entries()) {
       const volley = volleys[i] as Volley;
       count(kinds, `${phase}: ${volley.kind}`, outcome);
@@ -66,31 +67,33 @@ export async function fuzz({ target, frames, seed, onProgress }: Fuzzing): Promi
     onProgress?.(sent);
   };
 
-  for (const [phase, volley] of [
-    ['before', beforeAuthentication],
-    ['after', afterAuthentication],
-  ] as const) {
-    const until = sent + frames / 2;
-    for (let part = 0; sent < until; part++) {
-      const property = fc.asyncProperty(
-        fc.array(volley, { minLength: VOLLEYS, maxLength: VOLLEYS }),
-        async (volleys) => {
-          if (sent < until) await round(phase, volleys);
-        },
-      );
-      // A process that has broken can't be asked again.
-      const options = { seed: seed + part, numRuns: RUNS, endOnFailure: true };
-      const { failed, seed: used, counterexamplePath, errorInstance } = await fc.check(property, options);
-      if (failed) {
-        const place = `${phase} authentication, seed ${used}, path ${counterexamplePath}`;
-        throw new Error(`${place}: ${(errorInstance as Error).message}`, { cause: errorInstance });
-      }
-      most = Math.max(most, target.residentMebibytes);
-      assert.ok(most - before < MAX_GROWTH_MEBIBYTES, `the coordinator's memory grew from ${before} to ${most} MiB`);
-      await target.continues();
+  for (let part = 0; part < PHASES.length || !isEnough(sent); part++) {
+    const [phase, volley] = PHASES[part % PHASES.length] as (typeof PHASES)[number];
+    const property = fc.asyncProperty(fc.array(volley, { minLength: VOLLEYS, maxLength: VOLLEYS }), (volleys) =>
+      round(phase, volleys),
+    );
+    // A process that has broken can't be asked again.
+    const options = { seed: seed + part, numRuns: RUNS, endOnFailure: true };
+    const { failed, seed: used, counterexamplePath, errorInstance } = await fc.check(property, options);
+    if (failed) {
+      const place = `${phase} authentication, seed ${used}, path ${counterexamplePath}`;
+      throw new Error(`${place}: ${(errorInstance as Error).message}`, { cause: errorInstance });
     }
+    most = Math.max(most, target.residentMebibytes);
+    assert.ok(most - before < MAX_GROWTH_MEBIBYTES, `the coordinator's memory grew from ${before} to ${most} MiB`);
+    await target.continues();
   }
   return { kinds, memory: { before, most, after: target.residentMebibytes }, badMembers };
+}
+
+async function fireAll(attacker: Attacker, volleys: readonly Volley[]): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const queue = volleys.entries();
+  const fireOn = async (): Promise<void> => {
+    for (const [i, volley] of queue) outcomes[i] = await attacker.fire(volley);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, fireOn));
+  return outcomes;
 }
 
 function count(kinds: Map<string, Counts>, kind: string, { frames, ending }: Outcome): void {
@@ -103,8 +106,10 @@ function count(kinds: Map<string, Counts>, kind: string, { frames, ending }: Out
 
 /** Whether an ending gives its reason: a close code over WebSocket; below it what TCP, HTTP and WebSocket have. */
 function isNamed(ending: string, { at }: Volley): boolean {
+  if (at === 'reset') return ending === 'reset';
+  if (at === 'page') return /^(dropped|http (200|4\d\d|503))$/.test(ending);
   const isOurs = ending in closeCodes && ending !== 'stopping' && ending !== 'runOver';
   // A text that isn't one, and a message that is too long.
   if (isOurs || ending === '1007' || ending === '1009') return true;
-  return (at === 'TCP' || at.endsWith('WebSocket')) && /^(dropped|http 4\d\d|\d{4})$/.test(ending);
+  return (at === 'TCP' || at === 'HTTP' || at.endsWith('WebSocket')) && /^(dropped|http 4\d\d|\d{4})$/.test(ending);
 }

@@ -1,57 +1,85 @@
-// npm run fuzz -- --frames 100000 --seed 1        attacks a coordinator at work, and compares its bits with an undisturbed run's
+// npm run fuzz -- --minutes 10 --seed 1        attacks coordinators at work, without and with TLS, and compares their bits with those of
+//                                              an undisturbed run; then runs the commands that read a run on hostile run directories
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Counts, fuzz } from './fuzz.ts';
+import { fuzzDirectories } from './directories/fuzz-directories.ts';
+import type { Finding } from './directories/lines.ts';
+import { fuzz } from './fuzz.ts';
+import { directoryText, networkText } from './report.ts';
 import { Target } from './target.ts';
 
+const PARTS = ['plain', 'tls', 'directories'] as const;
+type Part = (typeof PARTS)[number];
+
 const { values } = parseArgs({
-  options: { frames: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },
+  options: {
+    minutes: { type: 'string', default: '10' },
+    seed: { type: 'string', default: '1' },
+    part: { type: 'string', multiple: true, default: [...PARTS] },
+  },
 });
-const [frames, seed] = [Number(values.frames), Number(values.seed)];
-if (!(Number.isInteger(frames) && frames > 0 && Number.isInteger(seed))) {
-  console.error(`--frames and --seed: expected whole numbers, but got ${values.frames} and ${values.seed}.`);
+const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
+const parts = PARTS.filter((part) => values.part.includes(part));
+if (!(minutes > 0 && Number.isInteger(seed) && parts.length === values.part.length)) {
+  console.error('--minutes: expected a number above 0; --seed: a whole number; --part: plain, tls or directories.');
   process.exit(2);
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-fuzz-'));
-const target = await Target.start(folder);
-process.on('exit', () => target.kill());
-const start = performance.now();
-let printed = 0;
-const { kinds, memory, badMembers } = await fuzz({
-  target,
-  frames,
-  seed,
-  onProgress: (sent) => {
-    if (sent < printed + 10_000) return;
-    printed = sent;
-    console.error(`${sent} frames, ${Math.round((performance.now() - start) / 1000)} s`);
-  },
-});
-const seconds = (performance.now() - start) / 1000;
-const { steps, weightsSha256 } = await target.compare();
+/** The directories get twice the time of each attack: their commands take more of it. */
+const SHARES: Record<Part, number> = { plain: 1, tls: 1, directories: 2 };
+const shares = parts.reduce((sum, part) => sum + SHARES[part], 0);
+const msOf = (part: Part): number => (minutes * 60_000 * SHARES[part]) / shares;
 
-const byCode = new Map<string, number>();
-for (const phase of ['before', 'after']) {
-  const all = [...kinds].filter(([kind]) => kind.startsWith(phase)).sort(([a], [b]) => (a < b ? -1 : 1));
-  const sum = (what: (counts: Counts) => number): number => all.reduce((total, [, counts]) => total + what(counts), 0);
-  console.log(
-    `\n${phase} authentication: ${sum((counts) => counts.frames)} frames, ${sum((counts) => counts.connections)} connections`,
-  );
-  for (const [kind, counts] of all) {
-    const endings = [...counts.endings].sort(([, a], [, b]) => b - a);
-    for (const [ending, times] of endings) byCode.set(ending, (byCode.get(ending) ?? 0) + times);
-    const ends = endings.map(([ending, times]) => `${ending} ${times}`).join(', ');
-    console.log(
-      `  ${kind.slice(phase.length + 2)}: ${counts.frames} frames, ${counts.connections} connections: ${ends}`,
-    );
+async function attack(part: Part): Promise<string[]> {
+  const target = await Target.start(join(folder, part), { tls: part === 'tls' });
+  const kill = (): void => target.kill();
+  process.on('exit', kill);
+  const until = performance.now() + msOf(part);
+  let printed = performance.now();
+  const report = await fuzz({
+    target,
+    seed,
+    isEnough: () => performance.now() >= until,
+    onProgress: (frames) => {
+      if (performance.now() < printed + 60_000) return;
+      printed = performance.now();
+      console.error(`${part}: ${frames} frames`);
+    },
+  });
+  const compared = await target.compare();
+  process.off('exit', kill);
+  return networkText(report, compared);
+}
+
+async function damageDirectories(): Promise<string[]> {
+  const until = performance.now() + msOf('directories');
+  const report = await fuzzDirectories({
+    folder: join(folder, 'directories'),
+    seed,
+    isEnough: () => performance.now() >= until,
+    onFinding: printFinding,
+  });
+  if (report.findings.length > 0) process.exitCode = 1;
+  return directoryText(report);
+}
+
+function printFinding({ kind, damage, command, what }: Finding): void {
+  console.error(`${kind.toUpperCase()}: ${damage}\n  ${command}\n  ${what.slice(0, 1500).replaceAll('\n', '\n  ')}`);
+}
+
+console.error(`Seed ${seed}, ${minutes} minutes, in ${folder}.`);
+for (const part of parts) {
+  try {
+    const lines = part === 'directories' ? await damageDirectories() : await attack(part);
+    console.log([`\n${part}, seed ${seed}`, ...lines].join('\n'));
+  } catch (error) {
+    // What was found is in the error; the other parts are still worth their time.
+    process.exitCode = 1;
+    console.log(`\n${part}, seed ${seed}: BROKEN\n${(error as Error).stack}`);
   }
 }
-console.log(`\nconnections ended: ${[...byCode].map(([ending, times]) => `${ending} ${times}`).join(', ')}`);
-console.log(`${badMembers} members were given work and answered it badly.`);
-const mebibytes = Object.entries(memory).map(([when, value]) => `${when} ${Math.round(value)}`);
-console.log(`The coordinator's memory in MiB: ${mebibytes.join(', ')}. ${Math.round(seconds)} s.`);
-console.log(`After ${steps} steps the weights are those of an undisturbed run: ${weightsSha256}`);
-rmSync(folder, { recursive: true });
+if (process.exitCode === undefined) rmSync(folder, { recursive: true });
+else console.log(`The files are left in ${folder}.`);

@@ -3,7 +3,9 @@ import { encode } from '#src/shared/wire/frames.js';
 import type { FromNode } from '#src/shared/wire/messages.js';
 import { fromCoordinator, fromNode } from '../shared/wire/frames-of-each-type.ts';
 import { type Change, changes, mutated } from '../shared/wire/mutations.ts';
-import { framed, OPCODE, UPGRADE } from './wire.ts';
+import { requests, requestsOfPages } from './requests.ts';
+import { RESET_BEFORE, RESET_POINTS, type ResetPoint } from './reset-points.ts';
+import { clientHello, framed, OPCODE } from './wire.ts';
 
 /** Frames that the fuzzer receives from the coordinator, or makes of those. */
 export type Source = 'challenge' | 'proof' | 'proof with another token' | 'proof of another connection';
@@ -43,13 +45,23 @@ export type Answer = (typeof ANSWERS)[number];
 
 /** What is sent over one connection. */
 export type Volley =
-  /** Bytes below the protocol: on the TCP connection, after the upgrade, or after the handshake. */
+  /** Bytes below the protocol: on the TCP connection, in place of or within TLS if that is spoken, after the upgrade, or after the handshake; or on the port of the live page. */
   | {
       readonly kind: string;
-      readonly at: 'TCP' | 'WebSocket' | 'authenticated WebSocket';
+      readonly at: 'TCP' | 'HTTP' | 'page' | 'WebSocket' | 'authenticated WebSocket';
       readonly writes: readonly Uint8Array[];
     }
   | { readonly kind: string; readonly at: 'handshake'; readonly shots: readonly Shot[] }
+  /** The TCP connection is reset at a point of its life. */
+  | {
+      readonly kind: `reset ${ResetPoint}`;
+      readonly at: 'reset';
+      readonly point: ResetPoint;
+      /** Which share of what is being written then was written, 0 to 1. */
+      readonly share: number;
+      /** Turns of the event loop, in which the other side gets on. */
+      readonly turns: number;
+    }
   /** Messages after the handshake, and after a valid hello if `as` is 'known'. */
   | {
       readonly kind: string;
@@ -127,40 +139,6 @@ const damagedHeaders = fc.tuple(messages, changes).map(([frame, changed]) => {
   return Buffer.concat([withPrefix(frame.readUInt8(), header), frame.subarray(end)]);
 });
 
-const header = fc.tuple(
-  fc.constantFrom(
-    'Connection',
-    'Upgrade',
-    'Sec-WebSocket-Key',
-    'Sec-WebSocket-Version',
-    'Sec-WebSocket-Extensions',
-    'Content-Length',
-    'Transfer-Encoding',
-    'Expect',
-    'Host',
-    'X',
-  ),
-  fc.oneof(
-    fc.string({ maxLength: 40 }),
-    fc.constantFrom('chunked', 'permessage-deflate', '13', '-1', '9999999999', 'x'.repeat(20_000)),
-  ),
-);
-const http = fc.oneof(
-  changes.map((changed) => mutated(Buffer.from(UPGRADE), changed)),
-  fc
-    .tuple(
-      fc.constantFrom('GET', 'POST', 'CONNECT', 'OPTIONS', 'PRI', 'get'),
-      fc.webPath(),
-      fc.array(header, { maxLength: 8 }),
-    )
-    .map(([method, path, headers]) =>
-      Buffer.from(
-        [`${method} ${path || '/'} HTTP/1.1`, ...headers.map(([name, value]) => `${name}: ${value}`), '', ''].join(
-          '\r\n',
-        ),
-      ),
-    ),
-);
 /** Frames that break RFC 6455, or nearly so: any opcode and flags, lengths that don't come, no mask, fragments. */
 const webSocket = fc.oneof(
   bytes(300),
@@ -190,10 +168,31 @@ const writes = (arbitrary: fc.Arbitrary<Uint8Array>) =>
 const handshake = (kind: string, arbitrary: fc.Arbitrary<Shot>): fc.Arbitrary<Volley> =>
   fc.record({ kind: fc.constant(kind), at: fc.constant('handshake' as const), shots: shots(arbitrary) });
 
+const CLIENT_HELLO = await clientHello();
+const resets = (points: readonly ResetPoint[]): fc.Arbitrary<Volley> =>
+  fc.tuple(fc.constantFrom(...points), fc.integer({ min: 0, max: 100 }), fc.nat(12)).map(([point, percent, turns]) => ({
+    kind: `reset ${point}` as const,
+    at: 'reset',
+    point,
+    share: percent / 100,
+    turns,
+  }));
+
 /** Before the peer has proved anything. */
 export const beforeAuthentication: fc.Arbitrary<Volley> = fc.oneof(
   fc.record({ kind: fc.constant('bytes on TCP'), at: fc.constant('TCP' as const), writes: writes(bytes(300)) }),
-  fc.record({ kind: fc.constant('HTTP'), at: fc.constant('TCP' as const), writes: fc.tuple(http) }),
+  fc.record({ kind: fc.constant('HTTP'), at: fc.constant('HTTP' as const), writes: fc.tuple(requests) }),
+  fc.record({
+    kind: fc.constant('requests of the page'),
+    at: fc.constant('page' as const),
+    writes: fc.tuple(requestsOfPages),
+  }),
+  fc.record({
+    kind: fc.constant('damaged TLS handshakes'),
+    at: fc.constant('TCP' as const),
+    writes: fc.tuple(changes.map((changed) => mutated(CLIENT_HELLO, changed))),
+  }),
+  { weight: 4, arbitrary: resets(RESET_BEFORE) },
   fc.record({
     kind: fc.constant('WebSocket frames'),
     at: fc.constant('WebSocket' as const),
@@ -243,6 +242,7 @@ const anyDamage = fc.oneof(none, changes);
 
 /** After a handshake with the right token; properly sealed, unless the seal is what is broken. */
 export const afterAuthentication: fc.Arbitrary<Volley> = fc.oneof(
+  { weight: 3, arbitrary: resets(RESET_POINTS.slice(RESET_BEFORE.length)) },
   authenticated('random payloads', shot(bytes(300))),
   authenticated('random headers', shot(ofTag)),
   { weight: 3, arbitrary: authenticated('damaged messages', shot(messages, changes)) },

@@ -1,5 +1,8 @@
 import { connect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { closeNamed } from '#src/shared/wire/close-codes.js';
+import { BINDING_BYTES } from '#src/shared/wire/transport.js';
 
 /** Longer than any deadline that the coordinator sets a peer which has said something wrong. */
 const TIMEOUT_MS = 12_000;
@@ -33,22 +36,29 @@ export function framed(payload: Uint8Array, opcode: number = OPCODE.binary): Buf
   return Buffer.concat([head, payload]);
 }
 
+export interface WireOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The own address. */
+  readonly from?: string | undefined;
+  /** Whether TLS is spoken over the TCP connection. */
+  readonly tls?: boolean;
+}
+
 /** A TCP connection that may become a WebSocket, and tells how the coordinator ended it. */
 export class Wire {
   readonly ended: Promise<Ending>;
-  readonly #socket: Socket;
+  readonly #tcp: Socket;
+  readonly #tls: TLSSocket | undefined;
   readonly #end: (ending: Ending) => void;
   readonly #messages: Buffer[] = [];
   #bytes = Buffer.alloc(0);
+  #isSecure = false;
   #isUpgraded = false;
   #isOver = false;
   #wake = (): void => {};
 
-  constructor({
-    host,
-    port,
-    from,
-  }: { readonly host: string; readonly port: number; readonly from?: string | undefined }) {
+  constructor({ host, port, from, tls = false }: WireOptions) {
     let end: (ending: Ending) => void = () => {};
     this.ended = new Promise((resolve) => {
       end = resolve;
@@ -58,29 +68,69 @@ export class Wire {
       clearTimeout(timer);
       end(ending);
     };
-    this.#socket = connect({ host, port, noDelay: true, ...(from === undefined ? {} : { localAddress: from }) });
-    this.#socket.on('data', (chunk) => this.#receive(chunk));
-    this.#socket.on('error', () => {});
-    this.#socket.on('close', () => this.#over('dropped'));
+    this.#tcp = connect({ host, port, noDelay: true, ...(from === undefined ? {} : { localAddress: from }) });
+    this.#tcp.on('connect', () => this.#wake());
+    this.#tls = tls ? connectTls({ socket: this.#tcp, rejectUnauthorized: false }) : undefined;
+    this.#tls?.on('secureConnect', () => {
+      this.#isSecure = true;
+      this.#wake();
+    });
+    for (const socket of new Set<Socket>([this.#tcp, this.#top])) {
+      socket.on('error', () => {});
+      socket.on('close', () => this.#over('dropped'));
+    }
+    this.#top.on('data', (chunk) => this.#receive(chunk));
+  }
+
+  /** What bytes are written to: TLS if it is spoken, or else TCP. */
+  get #top(): Socket {
+    return this.#tls ?? this.#tcp;
+  }
+
+  /** The key that both ends of a TLS connection share; undefined without TLS, or if the connection is gone. */
+  get binding(): Uint8Array | undefined {
+    if (this.#isOver || this.#tls === undefined) return undefined;
+    return this.#tls.exportKeyingMaterial(BINDING_BYTES, 'EXPORTER-Lockstep', Buffer.alloc(0));
+  }
+
+  /** Waits for the TCP connection, or until TLS is spoken over it, or for its end. */
+  async reached(layer: 'TCP' | 'TLS'): Promise<void> {
+    await this.#until(() => !this.#tcp.connecting && (layer === 'TCP' || this.#tls === undefined || this.#isSecure));
   }
 
   write(...bytes: readonly Uint8Array[]): void {
-    if (!this.#isOver) this.#socket.write(Buffer.concat(bytes));
+    if (!this.#isOver) this.#top.write(Buffer.concat(bytes));
   }
 
   /** Nothing more will come from here. */
   finish(): void {
-    this.#socket.end();
+    this.#top.end();
+  }
+
+  /** Ends the TCP connection by a reset, whatever is spoken over it. */
+  reset(): void {
+    if (this.#isOver) return;
+    this.#tcp.resetAndDestroy();
+    this.#over('reset');
   }
 
   /** The next message from the coordinator; undefined if the connection ended before. */
   async next(): Promise<Buffer | undefined> {
-    while (this.#messages.length === 0 && !this.#isOver) {
+    await this.#until(() => this.#messages.length > 0);
+    return this.#messages.shift();
+  }
+
+  /** Waits for the response to the request that upgrades, or for the end. */
+  async upgraded(): Promise<void> {
+    await this.#until(() => this.#isUpgraded);
+  }
+
+  async #until(isThere: () => boolean): Promise<void> {
+    while (!this.#isOver && !isThere()) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    return this.#messages.shift();
   }
 
   #receive(chunk: Buffer): void {
@@ -122,10 +172,25 @@ export class Wire {
   #over(ending: Ending): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#socket.destroy();
+    // TLS has no handle left below it after a reset, and Node 20 breaks if it is destroyed then.
+    if (ending !== 'reset') this.#top.destroy();
     this.#end(ending);
     this.#wake();
   }
+}
+
+/** The first bytes of a TLS connection. */
+export function clientHello(): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const stream = new Duplex({
+      read: () => {},
+      write: (chunk: Buffer) => {
+        resolve(chunk);
+        stream.destroy();
+      },
+    });
+    connectTls({ socket: stream, rejectUnauthorized: false }).on('error', () => {});
+  });
 }
 
 /** An address of 127.0.0.0/8 if all of that is this machine's: each address has its own share of new connections. */

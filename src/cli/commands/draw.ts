@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { flaggedModel, noteOn, runOf, type SavedModel, trainedOn } from '../../coordinator/run/saved-model.ts';
 import { startDrawServer } from '../../inspect/draw/draw-server.ts';
 import type { DrawingModel } from '../../inspect/draw/drawing.ts';
+import { refuseNotFinite } from '../../inspect/export/network.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { print } from '../print.ts';
@@ -21,6 +22,7 @@ export async function draw(flags: Readonly<Record<string, string | undefined>>):
   const { port, ...named } = flags;
   const wanted = portOf(port);
   const model = await flaggedModel(named, { env: process.env, print });
+  refuseNotFinite(model.layout, model.weights, model.checkpoint.file);
   const options = { model: drawingModel(model), weights: model.weights };
   await serveUntilStopped(
     () => startDrawServer({ port: wanted ?? DEFAULT_PORT, explicit: wanted !== undefined, ...options }),

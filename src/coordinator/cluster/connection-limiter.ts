@@ -1,3 +1,4 @@
+import { networkOf } from '../../shared/util/network.ts';
 import { HANDSHAKE_MS, type Peer } from '../../shared/wire/transport.ts';
 
 /** Unauthenticated connections of one address, and of all. */
@@ -145,13 +146,4 @@ export class ConnectionLimiter {
       return;
     }
   }
-}
-
-/** The address itself for IPv4, mapped into IPv6 or not, and the first 64 bits for IPv6. */
-function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !address.includes(':')) return mapped ?? address;
-  const [start = ''] = address.split('::');
-  const groups = start.split(':').filter((group) => group !== '');
-  return [...groups, '0', '0', '0', '0'].slice(0, 4).join(':');
 }

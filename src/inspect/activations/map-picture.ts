@@ -52,9 +52,10 @@ export function scaleOf(values: Float32Array): MapScale {
   return least < 0 ? { kind: 'diverging', max: Math.max(-least, max) } : { kind: 'sequential', max };
 }
 
+/** A value that isn't finite has the colour of 0 or an outermost one. */
 export function colourOf({ kind, max }: MapScale, value: number): Colour {
   const stops = STOPS[kind];
-  const part = max === 0 ? 0 : Math.min(1, Math.max(-1, value / max));
+  const part = Math.min(1, Math.max(-1, value / max || 0));
   const place = (kind === 'diverging' ? (part + 1) / 2 : Math.max(0, part)) * (stops.length - 1);
   const below = Math.min(Math.floor(place), stops.length - 2);
   const [from, to] = [stops[below] as Colour, stops[below + 1] as Colour];

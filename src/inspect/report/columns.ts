@@ -2,9 +2,13 @@ import { confusionOf } from '../../shared/engine/evaluation.ts';
 import { compileInspector } from '../../shared/engine/wasm/exports.ts';
 import { count } from '../../shared/util/figures.ts';
 import { type Classified, Inspector } from '../activations/inspector.ts';
+import { refuseOverflow } from '../activations/overflow.ts';
 import type { Column, Mistake, ReportData, Snapshot, TestSet } from './data.ts';
 
-/** Runs each snapshot's weights over the whole test set, and the chosen digit through all layers. */
+/**
+ * Runs each snapshot's weights over the whole test set, and the chosen digit through all layers.
+ * @throws CheckpointError if a snapshot's weights are so large that their sums overflow
+ */
 export function columnsOf({ snapshots, runs, test, image }: ReportData): Column[] {
   const module = compileInspector();
   return snapshots.map((snapshot) => {
@@ -19,13 +23,15 @@ export function imageOf({ images, width, height }: TestSet, index: number): Uint
   return images.subarray(index * width * height, (index + 1) * width * height);
 }
 
-function tried(inspector: Inspector, { weights }: Snapshot, test: TestSet, image: number) {
+function tried(inspector: Inspector, { weights, file }: Snapshot, test: TestSet, image: number) {
   inspector.setWeights(weights);
   const classified = inspector.classify(test.images);
+  const trace = inspector.show(imageOf(test, image));
+  refuseOverflow([...trace.layers.map(({ values }) => values), classified.outputs, classified.probabilities], file);
   const { classes } = inspector.layout.spec.head;
   const mistakes = mistakesOf(classified, test.labels);
   return {
-    trace: inspector.show(imageOf(test, image)),
+    trace,
     classified,
     confusion: confusionOf(test.labels, classified.predictions, classes),
     accuracy: (test.labels.length - mistakes.length) / test.labels.length,

@@ -19,11 +19,14 @@ export function stepOfCheckpoint(name: string): number | undefined {
   return digits === undefined ? undefined : Number.parseInt(digits, 10);
 }
 
-/** Those in a folder, newest first; none where it doesn't exist. @throws the file system's error where it can't be read */
+/** Those in a folder, newest first; none where it doesn't exist. @throws CheckpointError where it can't be read */
 export async function checkpointsIn(folder: string): Promise<{ file: string; step: number }[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
-    throw error;
+    throw new CheckpointError(
+      `The checkpoints in ${folder} can't be read (${error.message}). Correct that folder, or name another run.`,
+      { file: folder, cause: error, isUnreadable: true },
+    );
   });
   return names
     .flatMap((name) => {

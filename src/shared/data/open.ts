@@ -1,5 +1,5 @@
 import { DatasetError } from '../util/errors.ts';
-import { shownPath } from '../util/shown-path.ts';
+import { shownPath, typedPath } from '../util/shown-path.ts';
 import { cacheFolder, resolveDataFolder } from './data-folder.ts';
 import type { Dataset } from './dataset.ts';
 import { NoMirrorError } from './mirrors.ts';
@@ -13,7 +13,7 @@ export interface OpenOptions extends Omit<SourceOptions, 'allocate'> {
   readonly allocate?: SourceOptions['allocate'];
   /** Digest of the data set that a checkpoint was trained on. A named set is opened again; the fallback never replaces another set. */
   readonly trainedOn?: string | undefined;
-  /** --data of the run that wrote the checkpoint: tried first if no folder is named. */
+  /** --data of the run that wrote the checkpoint. Its run.json may be somebody else's: an error names this folder, and nothing opens it. */
   readonly recorded?: string | undefined;
 }
 
@@ -40,27 +40,13 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
     return own.open({ ...options, allocate });
   }
   const attempts = reusing(allocate);
-  const recorded = await loadRecorded(options, attempts());
-  if (recorded !== undefined) return recorded;
   try {
     return await DEFAULT_SET.open({ ...options, allocate: attempts() });
   } catch (error) {
     if (!(error instanceof NoMirrorError)) throw error;
-    if (options.trainedOn !== undefined) throw noFallback(error, cacheFolder(env));
+    if (options.trainedOn !== undefined) throw noFallback(error, cacheFolder(env), options.recorded);
     for (const line of fallbackWarning(error, cacheFolder(env))) print(line);
     return FALLBACK_SET.open({ ...options, allocate: attempts() });
-  }
-}
-
-/** The folder may have been moved since. */
-async function loadRecorded({ recorded, print, files }: OpenOptions, allocate: (length: number) => Uint8Array) {
-  if (recorded === undefined || namedSet(recorded) !== undefined) return undefined;
-  try {
-    return await loadMnist(recorded, { allocate, ...(files && { files }) });
-  } catch (error) {
-    if (!(error instanceof DatasetError)) throw error;
-    print(`Passed over the folder that the run was trained from: ${error.message}`);
-    return undefined;
   }
 }
 
@@ -74,11 +60,13 @@ function fallbackWarning(error: NoMirrorError, cache: string): string[] {
   ];
 }
 
-function noFallback({ file, failures }: NoMirrorError, cache: string): DatasetError {
+function noFallback({ file, failures }: NoMirrorError, cache: string, recorded: string | undefined): DatasetError {
+  const isFolder = recorded !== undefined && namedSet(recorded) === undefined;
+  const hint = isFolder ? ` The run's own command named --data ${typedPath(recorded)}.` : '';
   return new DatasetError(
     "MNIST was not found and could not be fetched, and weights that weren't trained on synthetic digits aren't tested on them: " +
       `--data is not given, $MNIST_DIR is not set, and ${shownPath(cache)} lacks ${file}. Mirrors tried: ${failures.join('; ')}. ` +
-      'Put its four files into a folder and name that by --data or $MNIST_DIR. To use synthetic digits anyway: --data synthetic',
+      `Put its four files into a folder and name that by --data or $MNIST_DIR.${hint} To use synthetic digits anyway: --data synthetic`,
   );
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -52,5 +52,16 @@ describe('findCheckpoint', () => {
         return true;
       });
     }
+  });
+
+  test('names a folder of checkpoints that cannot be read', async () => {
+    const run = join(folder, 'loop');
+    mkdirSync(run);
+    symlinkSync('checkpoints', join(run, 'checkpoints'));
+    await assert.rejects(findCheckpoint(run, runs), (error) => {
+      assert.ok(error instanceof CheckpointError);
+      assert.match(error.message, /The checkpoints in .*loop\/checkpoints can't be read \(ELOOP/);
+      return true;
+    });
   });
 });

@@ -167,14 +167,18 @@ describe('a folder that a person names', () => {
   });
 });
 
-test('the folder that a run was trained from is tried before the cache, and passed over where it is gone', async (t) => {
+test('the folder that a run.json names is never opened, and named where no data can be had', async (t) => {
   const mirror = await serve(t, deliver);
-  const { options, said } = await surroundings(mirror.url, { trainedOn: 'another' });
-  assert.equal((await openDataset({ ...options, recorded: await folderWithSet() })).name, 'mnist');
-  assert.deepEqual([mirror.requests, said], [[], []]);
-  assert.equal((await openDataset({ ...options, recorded: join(root, 'gone') })).name, 'mnist');
-  assert.match(said[0] ?? '', /^Passed over the folder that the run was trained from: .*gone/);
+  const fresh = await surroundings(mirror.url, { trainedOn: 'another' });
+  assert.equal((await openDataset({ ...fresh.options, recorded: await folderWithSet() })).name, 'mnist');
+  // From the mirror, although the folder has them.
   assert.equal(mirror.requests.length, FILES.length);
+  const { options } = await surroundings(await refusing(), { trainedOn: 'another' });
+  await assert.rejects(openDataset({ ...options, recorded: '/net/elsewhere/mnist' }), (error) => {
+    assert.ok(error instanceof DatasetError);
+    assert.match(error.message, / named --data \/net\/elsewhere\/mnist\./);
+    return true;
+  });
 });
 
 describe('the synthetic set', () => {

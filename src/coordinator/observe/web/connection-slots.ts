@@ -1,11 +1,18 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { isLoopback } from '../../../shared/util/loopback.ts';
+import { networkOf } from '../../../shared/util/network.ts';
 
 /** Connections at once, from everywhere and from other machines: the rest is this machine's own, such as a liveness probe's. */
 const MAX_CONNECTIONS = 64;
 const MAX_REMOTE = 48;
-const MAX_PER_ADDRESS = 40;
+const MAX_PER_NETWORK = 40;
+
+interface Origin {
+  readonly network: string;
+  /** Whether it is this machine. */
+  readonly isLocal: boolean;
+}
 
 /**
  * Bounds the connections of a web server. If there are too many, a new one replaces the oldest one on which no request is being
@@ -15,7 +22,7 @@ export class ConnectionSlots {
   /** The requests that are being answered, by connection; the oldest connection is first. */
   readonly #open = new Map<Socket, number>();
   /** Kept, because a closed socket has no address any more. */
-  readonly #addresses = new WeakMap<Socket, string>();
+  readonly #origins = new WeakMap<Socket, Origin>();
 
   constructor(server: Server) {
     server.on('connection', (socket: Socket) => this.#admit(socket));
@@ -26,28 +33,27 @@ export class ConnectionSlots {
   }
 
   #admit(socket: Socket): void {
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:/i, '');
-    this.#addresses.set(socket, address);
-    if (this.#makeRoomFor(address)) {
+    const { remoteAddress = '' } = socket;
+    const network = networkOf(remoteAddress);
+    const origin = { network, isLocal: isLoopback(remoteAddress) || isLoopback(network) };
+    this.#origins.set(socket, origin);
+    if (this.#makeRoomFor(origin)) {
       this.#open.set(socket, 0);
       socket.once('close', () => this.#open.delete(socket));
     } else socket.destroy();
   }
 
   /** Closes a connection if there are too many. Returns false if all of them are in use. */
-  #makeRoomFor(address: string): boolean {
-    const own = this.#from((other) => other === address);
-    if (own.length >= MAX_PER_ADDRESS) return this.#closeOne(own);
-    const isLocal = isLoopback(address);
-    const rivals = this.#from((other) => isLocal || !isLoopback(other));
+  #makeRoomFor({ network, isLocal }: Origin): boolean {
+    const own = this.#from((origin) => origin.network === network);
+    if (own.length >= MAX_PER_NETWORK) return this.#closeOne(own);
+    const rivals = this.#from((origin) => isLocal || !origin.isLocal);
     if (rivals.length < (isLocal ? MAX_CONNECTIONS : MAX_REMOTE)) return true;
     const counts = new Map<string, number>();
-    for (const rival of rivals) counts.set(this.#addressOf(rival), (counts.get(this.#addressOf(rival)) ?? 0) + 1);
-    // The sort is stable: the oldest one of the address that has the most comes first.
-    const most = rivals.toSorted(
-      (a, b) => (counts.get(this.#addressOf(b)) ?? 0) - (counts.get(this.#addressOf(a)) ?? 0),
-    );
-    return this.#closeOne(most);
+    const countOf = (socket: Socket): number => counts.get(this.#originOf(socket).network) ?? 0;
+    for (const rival of rivals) counts.set(this.#originOf(rival).network, countOf(rival) + 1);
+    // The sort is stable: the oldest one of the network that has the most comes first.
+    return this.#closeOne(rivals.toSorted((a, b) => countOf(b) - countOf(a)));
   }
 
   #closeOne(sockets: readonly Socket[]): boolean {
@@ -58,12 +64,12 @@ export class ConnectionSlots {
     return true;
   }
 
-  #from(isMeant: (address: string) => boolean): Socket[] {
-    return [...this.#open.keys()].filter((socket) => isMeant(this.#addressOf(socket)));
+  #from(isMeant: (origin: Origin) => boolean): Socket[] {
+    return [...this.#open.keys()].filter((socket) => isMeant(this.#originOf(socket)));
   }
 
-  #addressOf(socket: Socket): string {
-    return this.#addresses.get(socket) ?? '';
+  #originOf(socket: Socket): Origin {
+    return this.#origins.get(socket) as Origin;
   }
 
   #count(socket: Socket, change: 1 | -1): void {

@@ -81,4 +81,11 @@ describe('ConnectionSlots', () => {
     assert.equal(bench.connect('192.0.2.1').isOpen, true);
     assert.deepEqual([own[7]?.isOpen, open(own)], [false, 39]);
   });
+
+  it('takes the addresses of one IPv6 network for one', () => {
+    const bench = new Bench();
+    const other = bench.connectMany(8, () => '2001:db8:0:1::1');
+    const own = bench.connectMany(200, (i) => `2001:db8:0:2::${i.toString(16)}`);
+    assert.deepEqual([open(other), open(own)], [8, 40]);
+  });
 });

@@ -167,6 +167,31 @@ describe('connections that ask for nothing', () => {
     for (const socket of [other, ...sockets]) socket.destroy();
   });
 
+  test('that send their headers slowly are closed, and this machine is answered meanwhile', {
+    timeout: 60_000,
+  }, async (t) => {
+    const server = await startHttp({ port: 0, explicit: true });
+    t.after(() => server.close());
+    const [slow] = (await idle(server.url, 1, '127.0.0.2')) as [Socket];
+    let answer = '';
+    slow.on('data', (chunk) => {
+      answer += chunk;
+    });
+    const closed = once(slow, 'close');
+    slow.write('TP/1.1\r\n');
+    // Each header comes by itself, so that the connection is never silent.
+    const timer = setInterval(() => slow.write('X-Header: 1\r\n'), 100);
+    t.after(() => clearInterval(timer));
+    let answered = 0;
+    while (!slow.destroyed) {
+      assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+      answered++;
+      await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 200))]);
+    }
+    assert.match(answer, /^HTTP\/1\.1 408 /);
+    assert.ok(answered > 1);
+  });
+
   test('are no more from many addresses than from one', async (t) => {
     const server = await startHttp({ port: 0, explicit: true });
     t.after(() => server.close());
