@@ -1,6 +1,6 @@
 import { startEngine } from '../../coordinator/engine.ts';
+import { memoryFor } from '../../library/capacity.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
-import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { benchDataset } from '../bench/images.ts';
 import { type Check, reasonOf } from './check.ts';
@@ -26,7 +26,7 @@ function problem(found: string): Check {
 }
 
 async function readyWorkers(config: TrainConfig): Promise<number> {
-  const memory = new SharedMemory();
+  const memory = memoryFor(config);
   const layout = modelOf(config);
   const weights = { values: memory.parameters(layout.parameters), readers: 0 };
   let ready = 0;

@@ -123,6 +123,12 @@ function regionsFor({ layout, testSamples, workers, batch, shardSize }: PoolShap
   return { count: (DEPTH + 2) * ranges, bytes };
 }
 
+/** Bytes of the regions: a calm run uses few of them. */
+export function spareBytes(shape: PoolShape): number {
+  const { count, bytes } = regionsFor(shape);
+  return shape.workers === 0 ? 0 : count * bytes;
+}
+
 /** The most ranges of a tree's vertices in an assignment: each cut between two workers, and each end, splits a vertex a level. */
 function maxRanges(units: number, workers: number): number {
   const depth = depthOf(units);

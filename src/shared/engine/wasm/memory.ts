@@ -6,6 +6,8 @@ const PAGE = 65_536;
  * be 0.
  */
 export const MAX_SHARED_BYTES = 2 ** 32 - PAGE;
+/** Enough for one thread's kernel, a few images and vectors of parameters. */
+export const ONE_THREAD_BYTES = 2 ** 24;
 /** What to do if memory can't be had. */
 export const MEMORY_ADVICE =
   'Close other programs, give fewer workers, or raise what limits it: a container or batch job, or ulimit -v. ' +
