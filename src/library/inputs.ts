@@ -12,6 +12,7 @@ import { openDataset } from '../shared/data/open.ts';
 import { prepareTfjs } from '../shared/engine/tfjs/load.ts';
 import type { SharedMemory } from '../shared/engine/wasm/memory.ts';
 import { warnOfReaders } from '../shared/util/token.ts';
+import { requireRoom } from '../worker/pool/capacity.ts';
 import { CAPACITY, memoryFor } from './capacity.ts';
 import { printer, type RunObserver } from './observer.ts';
 
@@ -76,5 +77,6 @@ export async function readInputs(job: TrainingJob, observer: Required<RunObserve
     ...(resumed === undefined ? {} : { trainedOn: resumed.manifest.digests.dataset }),
   });
   if (resumed !== undefined) refuseOtherData(resumed, dataset.sha256);
+  requireRoom(config.workers);
   return { listening, remoteWrite, address, initial, memory, dataset };
 }

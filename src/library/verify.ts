@@ -5,6 +5,7 @@ import { namedSetOf } from '../shared/data/registry.ts';
 import { numericsDigest } from '../shared/engine/wasm/exports.ts';
 import { UsageError } from '../shared/util/errors.ts';
 import { shortDigest, shownPath } from '../shared/util/shown-path.ts';
+import { requireRoom } from '../worker/pool/capacity.ts';
 import { CAPACITY, memoryFor } from './capacity.ts';
 import { type Verification, verifyRun } from './verify/verification.ts';
 
@@ -45,6 +46,7 @@ export async function verify(options: VerifyOptions): Promise<Verification & { r
   const recorded = manifest.config.data;
   const dataset = await openDataset({ flag: data, env, allocate, trainedOn, recorded, print, show });
   refuseOtherData(run, manifest, dataset.sha256);
+  requireRoom(workers);
   return { ...(await verifyRun({ run, manifest, spans, workers, dataset, memory, print, show })), workers };
 }
 

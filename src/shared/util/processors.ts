@@ -10,7 +10,15 @@ import { cgroupValues } from './cgroup.ts';
  */
 export function processorCount(root = '/', available = availableParallelism()): number {
   const quota = processorQuota(root) ?? Number.POSITIVE_INFINITY;
-  return Math.max(1, Math.min(Math.max(available, affinity(root)), Math.round(quota)));
+  return Math.max(1, Math.min(allowedProcessors(root, available), Math.round(quota)));
+}
+
+/**
+ * Processors that this process may run on. From libuv 1.49 on (Node 22 and later), the number that Node gives has the quota of the innermost
+ * cgroup in it already, rounded down: the number of workers would depend on Node's version.
+ */
+export function allowedProcessors(root = '/', available = availableParallelism()): number {
+  return Math.max(available, affinity(root));
 }
 
 /** Processors' worth of time that the cgroups of this process give it, the least of them; undefined: no limit. */
@@ -26,10 +34,7 @@ export function processorQuota(root = '/'): number | undefined {
   return limits.length === 0 ? undefined : Math.min(...limits);
 }
 
-/**
- * Processors that the kernel may run this process on; 0 if it doesn't say. From libuv 1.49 on (Node 22 and later), the number that Node
- * gives has the quota of the innermost cgroup in it already, rounded down: the number of workers would depend on Node's version.
- */
+/** The number that the system's kernel has for it; 0 if it has none. */
 function affinity(root: string): number {
   try {
     const status = readFileSync(join(root, 'proc/self/status'), 'utf8');

@@ -13,7 +13,7 @@ import { modelOf } from '../../shared/model/registry.ts';
 import { DatasetError, NodeError } from '../../shared/util/errors.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
-import { type SizeOf, sharedMemoryFor, threadsAfforded, threadsHeld } from '../pool/capacity.ts';
+import { requireRoom, type SizeOf, sharedMemoryFor, threadsAfforded, threadsHeld } from '../pool/capacity.ts';
 import { placeInMemory } from '../pool/sample-set.ts';
 import { Compute, type ComputeConfig, computeSize } from './compute.ts';
 import type { Welcome } from './session.ts';
@@ -73,6 +73,7 @@ export class NodeData {
       throw new ProtocolError('The data set of that digest has other numbers of samples.', { closeCode: 'malformed' });
     }
     await this.close();
+    requireRoom(threads);
     const { print } = this.#options;
     const compute = new Compute({
       config,

@@ -150,9 +150,8 @@ function orFail<T>(bytes: number, take: () => T): T {
   try {
     return take();
   } catch (error) {
-    throw new MemoryError(`The system doesn't give ${Math.ceil(bytes / 2 ** 20)} MiB of memory. ${MEMORY_ADVICE}`, {
-      cause: error,
-    });
+    const text = `The system doesn't give ${Math.ceil(bytes / 2 ** 20)} MiB of shared memory.`;
+    throw new MemoryError([text, MEMORY_ADVICE], { cause: error });
   }
 }
 
