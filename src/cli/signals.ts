@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers';
-import { reportFailure } from './terminal/failure.ts';
+import { isLoadFailure, reportFailure } from './terminal/failure.ts';
 
 /** 128 plus the signal's number, as shells report it. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -84,6 +84,7 @@ export class StopSignals {
   };
 
   readonly #fail = (error: unknown): void => {
+    if (isLoadFailure(error)) return;
     if (this.#failure.signal.aborted) this.#giveUp(error);
     this.#print('An unexpected failure: finishing this step, then saving.');
     this.#failure.abort(error);

@@ -1,20 +1,22 @@
 import type { TrainConfig } from '../shared/config/config.ts';
 import type { Dataset } from '../shared/data/dataset.ts';
+import { bytesHeld, MNIST_COUNTS } from '../shared/data/parts.ts';
 import { optimizerOf } from '../shared/engine/optimizers/registry.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/engine/wasm/exports.ts';
-import type { SharedMemory } from '../shared/engine/wasm/memory.ts';
+import { LayoutSize, type SharedMemory } from '../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import { modelOf } from '../shared/model/registry.ts';
+import type { SharedSize } from '../worker/pool/capacity.ts';
 import type { Fault } from '../worker/pool/faults.ts';
 import { DEPTH } from '../worker/pool/mailbox.ts';
 import { LocalPool } from '../worker/pool/pool.ts';
 import { placeInMemory } from '../worker/pool/sample-set.ts';
-import { CHUNK_SIZE, type LocalPoolOptions } from '../worker/pool/setup.ts';
+import { allocatePool, CHUNK_SIZE, type LocalPoolOptions, spareBytes } from '../worker/pool/setup.ts';
 import { Auditor } from './cluster/auditor.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { LocalMember } from './cluster/local-member.ts';
 import { Optimizer } from './train/optimizer.ts';
-import { StateStore } from './train/state.ts';
+import { StateStore, type StateStoreOptions } from './train/state.ts';
 
 /** The model, its state and its optimizer, over one shared memory. */
 interface Core {
@@ -87,11 +89,7 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }
   const kernel = instantiateKernel(module, memory.memory);
   const train = placeInMemory(memory, dataset.train);
   const test = placeInMemory(memory, dataset.test);
-  const state = new StateStore(memory, {
-    parameters: layout.parameters,
-    hasSecondMoments: optimizerOf(config.optimizer).hasSecondMoments,
-    versions: config.workers + DEPTH + 1,
-  });
+  const state = new StateStore(memory, stateOptions(config, layout));
   const { backend, workers, batch, shardSize, seed, augment } = config;
   const sampler = { samples: dataset.train.count, batch, seed, augment };
   const startPool = (): LocalPool =>
@@ -113,4 +111,23 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }
     });
   const optimizer = new Optimizer(kernel, config);
   return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, train, sampler, startPool };
+}
+
+function stateOptions({ optimizer, workers }: TrainConfig, { parameters }: ModelLayout): StateStoreOptions {
+  return { parameters, hasSecondMoments: optimizerOf(optimizer).hasSecondMoments, versions: workers + DEPTH + 1 };
+}
+
+/** Bytes of the shared memory of a run: its data set, of MNIST's size or smaller, and its engine. */
+export function memorySize(config: TrainConfig): SharedSize {
+  const size = new LayoutSize();
+  const layout = modelOf(config);
+  const shape = { ...config, layout, testSamples: MNIST_COUNTS.test };
+  size.allocate(bytesHeld(MNIST_COUNTS));
+  new StateStore(size, stateOptions(config, layout));
+  if (config.listen !== undefined) {
+    Auditor.allocate(size, shape);
+    Cluster.allocate(size, { parameters: layout.parameters, shards: config.batch / config.shardSize });
+  }
+  if (config.workers > 0) allocatePool(size, shape);
+  return { reserved: size.used, used: size.used - spareBytes(shape) };
 }

@@ -7,11 +7,12 @@ import { openDataset } from '../shared/data/open.ts';
 import { confusionOf } from '../shared/engine/evaluation.ts';
 import type { Evaluation } from '../shared/engine/executor.ts';
 import { compileKernel, numericsDigest } from '../shared/engine/wasm/exports.ts';
-import { SharedMemory } from '../shared/engine/wasm/memory.ts';
+import { LayoutSize, SharedMemory } from '../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import type { BackendName } from '../worker/pool/backend.ts';
 import { LocalPool } from '../worker/pool/pool.ts';
 import { placeInMemory } from '../worker/pool/sample-set.ts';
+import { allocatePool } from '../worker/pool/setup.ts';
 
 export interface EvaluateOptions {
   /** A checkpoint file or a run directory (default: the newest run below runs/). */
@@ -98,20 +99,21 @@ async function classify(
   { backend, layout }: { readonly backend: BackendName; readonly layout: ModelLayout },
   weights: Float32Array,
 ): Promise<Evaluation> {
-  const memory = new SharedMemory();
+  const shape = { workers: 1, layout, backend, batch: 1, shardSize: 1, testSamples: test.count };
+  const size = new LayoutSize();
+  size.bytes(test.images.length + test.labels.length);
+  size.parameters(layout.parameters);
+  allocatePool(size, shape);
+  const memory = new SharedMemory(size.used);
   const samples = placeInMemory(memory, test);
   const version = { values: memory.parameters(layout.parameters), readers: 0 };
   version.values.set(weights);
   const pool = new LocalPool({
-    workers: 1,
+    ...shape,
     memory,
     kernel: compileKernel(),
-    layout,
-    backend,
     train: samples,
     test: samples,
-    batch: 1,
-    shardSize: 1,
     sampler: { samples: test.count, batch: 1, seed: 0, augment: 'none' },
   });
   try {

@@ -10,8 +10,10 @@ import type { Sources } from '../shared/config/sources.ts';
 import type { Dataset } from '../shared/data/dataset.ts';
 import { openDataset } from '../shared/data/open.ts';
 import { prepareTfjs } from '../shared/engine/tfjs/load.ts';
-import { SharedMemory } from '../shared/engine/wasm/memory.ts';
+import type { SharedMemory } from '../shared/engine/wasm/memory.ts';
 import { warnOfReaders } from '../shared/util/token.ts';
+import { requireRoom } from '../worker/pool/capacity.ts';
+import { CAPACITY, memoryFor } from './capacity.ts';
 import { printer, type RunObserver } from './observer.ts';
 
 /** A training to carry out: a resolved configuration and, if it continues a run, that run. */
@@ -28,8 +30,8 @@ export interface TrainingJob extends ResolvedTrainConfig {
  */
 export async function resolveJob(sources: Sources): Promise<TrainingJob> {
   const started = new Date();
-  const resumed = await resumedRun(sources);
-  const { config, explicit } = resumed ?? resolveTrainConfig(sources);
+  const resumed = await resumedRun(sources, CAPACITY);
+  const { config, explicit } = resumed ?? resolveTrainConfig(sources, CAPACITY);
   return { started, config, explicit, resumed, env: sources.env };
 }
 
@@ -50,7 +52,7 @@ export interface TrainingInputs {
 
 /**
  * Reads everything that a job needs before anything is made, so that a refused job leaves no files behind.
- * @throws UsageError if an option or a file that it names can't be used, BackendError if the backend can't be used, CheckpointError if
+ * @throws UsageError if an option or a file that it names can't be used, MemoryError if the memory can't be had, BackendError if the backend can't be used, CheckpointError if
  * the initial weights can't be used, DatasetError if the data set can't be found or used
  */
 export async function readInputs(job: TrainingJob, observer: Required<RunObserver>): Promise<TrainingInputs> {
@@ -65,7 +67,7 @@ export async function readInputs(job: TrainingJob, observer: Required<RunObserve
   const address = await metricsAddressOf(job, env);
   if (config.backend === 'tfjs') prepareTfjs();
   const initial = resumed === undefined ? await initialState(config) : undefined;
-  const memory = new SharedMemory();
+  const memory = memoryFor(config);
   const dataset = await openDataset({
     flag: config.data,
     env,
@@ -75,5 +77,6 @@ export async function readInputs(job: TrainingJob, observer: Required<RunObserve
     ...(resumed === undefined ? {} : { trainedOn: resumed.manifest.digests.dataset }),
   });
   if (resumed !== undefined) refuseOtherData(resumed, dataset.sha256);
+  requireRoom(config.workers);
   return { listening, remoteWrite, address, initial, memory, dataset };
 }

@@ -1,8 +1,10 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { selfTest } from '../shared/engine/self-test.ts';
 import { NodeError, UsageError } from '../shared/util/errors.ts';
 import { isLoopback } from '../shared/util/loopback.ts';
 import { printable } from '../shared/util/printable.ts';
+import { processorCount } from '../shared/util/processors.ts';
 import type { Token } from '../shared/util/token.ts';
 import { TOKEN_VARIABLE } from '../shared/util/token.ts';
 import { closeCodes, closeNamed, retriesAfter } from '../shared/wire/close-codes.ts';
@@ -23,7 +25,8 @@ export interface NodeOptions {
   readonly token: Token | undefined;
   /** PEM certificates to trust (default: those of the system). */
   readonly ca: Buffer | undefined;
-  readonly threads: number;
+  /** auto: one for each processor, but no more than a run can use. */
+  readonly threads: number | 'auto';
   /** The name by which the coordinator shows this node. */
   readonly name: string;
   /** A folder of MNIST's files, if this machine has one. */
@@ -44,15 +47,19 @@ export type NodeEvent =
 /**
  * Computes for a coordinator until its run is over, and connects again whenever the connection is lost.
  * @returns `finished` if the run is over, `stopped` if the node was asked to leave
- * @throws UsageError without a token for a coordinator beyond loopback, NodeError if the connection ended for a reason that a retry can't change, and that no stranger can have given
+ * @throws UsageError without a token for a coordinator beyond loopback, MemoryError if memory can't be had, NodeError if the connection ended for a reason that a retry can't change, and that no stranger can have given
  */
 export async function runNode(options: NodeOptions): Promise<'finished' | 'stopped'> {
-  const { url, token, ca, threads, name, env, keep, stop, onEvent } = options;
+  const { url, token, ca, name, env, keep, stop, onEvent } = options;
   if (token === undefined && !isLoopback(new URL(url).hostname)) {
     throw new UsageError(`--connect ${url}: anybody on the network could answer without a token. ${TOKEN_HINT}`);
   }
   const print = (message: string, level: 'info' | 'warn' = 'info'): void => onEvent({ kind: 'notice', message, level });
-  const data = new NodeData({ flag: options.data, env, threads, print });
+  const areMost = options.threads === 'auto';
+  const threads = options.threads === 'auto' ? processorCount() : options.threads;
+  // Its result is kept for every connection. If memory can't be had, no connection changes that.
+  selfTest();
+  const data = new NodeData({ flag: options.data, env, threads, areMost, print });
   const connect = (maxFrameBytes: number) => connectWebSocket(url, { ca, maxFrameBytes });
   const node = { connect, token, threads, identity: randomUUID(), name, leave: stop };
   let pause = FIRST_PAUSE_MS;

@@ -1,12 +1,12 @@
-import { availableParallelism } from 'node:os';
 import { type Manifest, readManifest } from '../coordinator/run/manifest.ts';
-import type { TrainConfig } from '../shared/config/config.ts';
+import { checkHeld, usefulWorkers } from '../shared/config/config.ts';
 import { openDataset } from '../shared/data/open.ts';
 import { namedSetOf } from '../shared/data/registry.ts';
 import { numericsDigest } from '../shared/engine/wasm/exports.ts';
-import { SharedMemory } from '../shared/engine/wasm/memory.ts';
 import { UsageError } from '../shared/util/errors.ts';
 import { shortDigest, shownPath } from '../shared/util/shown-path.ts';
+import { requireRoom } from '../worker/pool/capacity.ts';
+import { CAPACITY, memoryFor } from './capacity.ts';
 import { type Verification, verifyRun } from './verify/verification.ts';
 
 export interface VerifyOptions {
@@ -37,18 +37,17 @@ export async function verify(options: VerifyOptions): Promise<Verification & { r
   }
   const manifest = await readManifest(run);
   refuseOtherNumerics(run, manifest);
-  const memory = new SharedMemory();
+  const workers = options.workers ?? CAPACITY.afforded(manifest.config, usefulWorkers(manifest.config));
+  const config = { ...manifest.config, workers };
+  checkHeld(config, '--workers', CAPACITY);
+  const memory = memoryFor(config);
   const allocate = (length: number): Uint8Array => memory.bytes(length);
   const trainedOn = manifest.digests.dataset;
   const recorded = manifest.config.data;
   const dataset = await openDataset({ flag: data, env, allocate, trainedOn, recorded, print, show });
   refuseOtherData(run, manifest, dataset.sha256);
-  const workers = options.workers ?? usefulWorkers(manifest.config);
+  requireRoom(workers);
   return { ...(await verifyRun({ run, manifest, spans, workers, dataset, memory, print, show })), workers };
-}
-
-function usefulWorkers({ batch, shardSize }: TrainConfig): number {
-  return Math.min(availableParallelism(), batch / shardSize);
 }
 
 function refuseOtherNumerics(run: string, { digests, versions }: Manifest): void {

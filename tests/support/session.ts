@@ -22,6 +22,8 @@ export interface SessionOptions {
   readonly faults?: readonly Fault[];
   /** The pool's clock in place of the real one. */
   readonly clock?: () => number;
+  /** Bytes of the shared memory that are taken before anything else is: what follows has addresses beyond. */
+  readonly taken?: number;
 }
 
 /** A worker that the pool reported as lost. */
@@ -45,9 +47,10 @@ export class Session {
   /** Of a step's reduction tree. */
   readonly root: ShardRange;
 
-  constructor({ flags, dataset, faults = [], clock }: SessionOptions) {
+  constructor({ flags, dataset, faults = [], clock, taken = 0 }: SessionOptions) {
     this.config = resolveTrainConfig({ flags, env: {} }).config;
     this.root = { begin: 0, end: this.config.batch / this.config.shardSize };
+    this.memory.allocate(taken);
     this.engine = startEngine({
       config: this.config,
       memory: this.memory,

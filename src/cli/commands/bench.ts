@@ -1,9 +1,10 @@
 // lockstep bench               the speed of the kernel, the processor's peak, and the cost of coordination
 // lockstep bench --backends    the kernel and native TensorFlow side by side
 
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import { resolveReadConfig } from '../../shared/config/config.ts';
 import { percent } from '../../shared/util/figures.ts';
+import { processorCount } from '../../shared/util/processors.ts';
 import { type BackendFigures, benchBackends } from '../bench/backends.ts';
 import { benchCoordination, type CoordinationFigures } from '../bench/coordination.ts';
 import { benchKernel, type KernelFigures } from '../bench/kernel.ts';
@@ -14,7 +15,7 @@ const ROUNDS = 7;
 /** @returns the exit code */
 export async function bench({ backends, ...flags }: Record<string, unknown>): Promise<number> {
   const { json } = resolveReadConfig({ flags, env: process.env });
-  const machine = `${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${availableParallelism()} processors, Node ${process.versions.node}`;
+  const machine = `${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${processorCount()} processors, Node ${process.versions.node}`;
   print(`${machine}; medians of ${ROUNDS} interleaved rounds`);
   if (backends === true) {
     const figures = await benchBackends(ROUNDS, ({ batch, workers }) =>
@@ -26,8 +27,7 @@ export async function bench({ backends, ...flags }: Record<string, unknown>): Pr
   }
   const kernel = benchKernel(ROUNDS);
   const coordination: CoordinationFigures[] = [];
-  for (const workers of new Set([1, availableParallelism()]))
-    coordination.push(await benchCoordination(workers, ROUNDS));
+  for (const workers of new Set([1, processorCount()])) coordination.push(await benchCoordination(workers, ROUNDS));
   if (json) printJson({ machine, kernel, coordination });
   else printLines(text(kernel, coordination));
   return 0;

@@ -1,4 +1,5 @@
 // lockstep doctor            checks whether training works on this machine, and prints what to do if not
+import { CAPACITY } from '../../library/capacity.ts';
 import { resolveTrainConfig } from '../../shared/config/config.ts';
 import { cacheFolder } from '../../shared/data/data-folder.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
@@ -8,19 +9,20 @@ import { checkKernel } from '../doctor/kernel.ts';
 import { checkMemory, checkNode, checkProcessor } from '../doctor/machine.ts';
 import { checkData, checkFolder, checkPort } from '../doctor/surroundings.ts';
 import { checkTfjs } from '../doctor/tfjs.ts';
-import { checkWorkers } from '../doctor/workers.ts';
+import { checkCapacity, checkWorkers } from '../doctor/workers.ts';
 import { printJson, printLines } from '../print.ts';
 
 /** @returns the exit code: 1 if training would not work */
 export async function doctor(flags: Record<string, unknown>): Promise<number> {
   const { env } = process;
-  const { config, explicit } = resolveTrainConfig({ flags, env });
+  const { config, explicit } = resolveTrainConfig({ flags, env }, CAPACITY);
   const checks = [
     checkNode(process.versions.node),
     checkProcessor(),
     checkMemory(),
     checkKernel(),
     await checkTfjs(config.backend),
+    checkCapacity(config),
     await checkWorkers(config),
     await checkData(config, env),
     await checkFolder(callerPath('runs', env), {

@@ -1,7 +1,7 @@
 // lockstep worker --connect ws://127.0.0.1:9465
 // lockstep worker --connect wss://trainer.example:9465 --token-file token --threads 4
 import { readFile } from 'node:fs/promises';
-import { availableParallelism, hostname } from 'node:os';
+import { hostname } from 'node:os';
 import { runNode } from '../../library/node.ts';
 import { resolveConsoleConfig } from '../../shared/config/config.ts';
 import { UsageError } from '../../shared/util/errors.ts';
@@ -69,8 +69,8 @@ function urlOf(text: string): string {
   return text;
 }
 
-function threadsOf(given: unknown): number {
-  if (given === undefined || given === 'auto') return availableParallelism();
+function threadsOf(given: unknown): number | 'auto' {
+  if (given === undefined || given === 'auto') return 'auto';
   const threads = Number(given);
   if (/^\d+$/.test(String(given)) && threads >= 1 && threads <= 1024) return threads;
   throw new UsageError(`--threads: expected auto or a whole number from 1 to 1024, but got "${given}".`);

@@ -1,3 +1,5 @@
+import type { MemoryError } from '../../shared/util/errors.ts';
+
 /** What one look at the machine found. */
 export interface Check {
   readonly name: string;
@@ -6,6 +8,11 @@ export interface Check {
   readonly found: string;
   /** What to do about it; absent if all is well. */
   readonly advice?: string;
+}
+
+/** A problem of memory, with the advice that the error has. */
+export function memoryProblem(name: string, { lines: [found = '', ...advice] }: MemoryError): Check {
+  return { name, status: 'problem', found, advice: advice.join(' ') };
 }
 
 export function reasonOf(error: unknown): string {

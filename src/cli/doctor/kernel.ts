@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
 import { compileKernel, instantiateKernel } from '../../shared/engine/wasm/exports.ts';
-import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { ONE_THREAD_BYTES, SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { shapeSize } from '../../shared/model/shape.ts';
-import { type Check, reasonOf } from './check.ts';
+import { MemoryError } from '../../shared/util/errors.ts';
+import { type Check, memoryProblem, reasonOf } from './check.ts';
 
 /** SHA-256 of the gradient below. It changes with the numerics, as the hashes of the golden test do: copy it from the test. */
 const GRADIENT_SHA256 = '0f96b70706280a92abe1d38b49605a74e0e481fd7e99f45ece685f6dba24b460';
@@ -19,13 +20,14 @@ export function checkKernel(expected = GRADIENT_SHA256): Check {
   try {
     sha256 = gradientSha256();
   } catch (error) {
+    if (error instanceof MemoryError) return memoryProblem(name, error);
     return {
       name,
       status: 'problem',
       found: `doesn't run: ${reasonOf(error)}`,
       advice:
         'It needs WebAssembly with SIMD and threads: Node 20.10 or later and, on x86-64, a CPU with SSE4.1. ' +
-        'From a checkout, run `npm run build` again. Limits on virtual memory (ulimit -v) must be off.',
+        'From a checkout, run `npm run build` again.',
     };
   }
   if (sha256 === expected) {
@@ -42,7 +44,7 @@ export function checkKernel(expected = GRADIENT_SHA256): Check {
 }
 
 function gradientSha256(): string {
-  const memory = new SharedMemory();
+  const memory = new SharedMemory(ONE_THREAD_BYTES);
   const layout = modelOf({ head: 'softmax', rbfJ: 0 });
   const plan = planKernel(layout, SAMPLES, memory);
   const kernel = instantiateKernel(compileKernel(), memory.memory);

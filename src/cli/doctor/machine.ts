@@ -1,4 +1,6 @@
-import { availableParallelism, cpus, freemem } from 'node:os';
+import { cpus, freemem } from 'node:os';
+import { memoryLimits } from '../../shared/util/memory-limits.ts';
+import { allowedProcessors, processorQuota } from '../../shared/util/processors.ts';
 import type { Check } from './check.ts';
 import { size } from './check.ts';
 
@@ -21,20 +23,34 @@ export function checkNode(version: string): Check {
 }
 
 export function checkProcessor(): Check {
-  const count = availableParallelism();
+  const count = allowedProcessors();
+  const quota = processorQuota();
   const model = cpus()[0]?.model.trim() || 'unknown CPU';
   const processors = `${count} processor${count === 1 ? '' : 's'}`;
-  return { name: 'machine', status: 'ok', found: `${process.platform} ${process.arch}, ${model}, ${processors}` };
+  const limit = quota === undefined || quota >= count ? '' : `, with a quota of ${Number(quota.toFixed(2))} (cgroup)`;
+  return {
+    name: 'machine',
+    status: 'ok',
+    found: `${process.platform} ${process.arch}, ${model}, ${processors}${limit}`,
+  };
 }
 
 /** @param available bytes that this process may still take */
-export function checkMemory(available = availableMemory()): Check {
+export function checkMemory(available = availableMemory(), limits = memoryLimits()): Check {
   const name = 'memory';
-  if (available >= COMFORTABLE_BYTES) return { name, status: 'ok', found: `${size(available)} available` };
+  const free = Math.min(available, limits.cgroup ?? available);
+  const texts = [
+    ['by its cgroup', limits.cgroup],
+    ['of addresses (ulimit -v)', limits.addresses],
+    ['of data (ulimit -d)', limits.data],
+  ] as const;
+  const set = texts.flatMap(([text, bytes]) => (bytes === undefined ? [] : [`${size(bytes)} ${text}`]));
+  const found = `${size(free)} available, ${set.length === 0 ? 'no limits' : `limited to ${set.join(', ')}`}`;
+  if (free >= COMFORTABLE_BYTES) return { name, status: 'ok', found };
   return {
     name,
     status: 'note',
-    found: `${size(available)} available; training takes about 300 MiB`,
+    found: `${found}; training takes about 300 MiB`,
     advice: 'Close other programs, or give the container or virtual machine more memory.',
   };
 }

@@ -1,11 +1,27 @@
 import { startEngine } from '../../coordinator/engine.ts';
+import { CAPACITY, memoryFor } from '../../library/capacity.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
-import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { MAX_WORKERS } from '../../shared/config/schema.ts';
+import { MEMORY_ADVICE } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
+import { MemoryError } from '../../shared/util/errors.ts';
+import { requireRoom } from '../../worker/pool/capacity.ts';
 import { benchDataset } from '../bench/images.ts';
-import { type Check, reasonOf } from './check.ts';
+import { type Check, memoryProblem, reasonOf } from './check.ts';
 
 const DEADLINE_MS = 20_000;
+
+/** How many workers memory allows. */
+export function checkCapacity(config: TrainConfig, capacity = CAPACITY): Check {
+  const name = 'most workers';
+  const held = capacity.held(config, MAX_WORKERS);
+  const afforded = capacity.afforded(config, MAX_WORKERS);
+  const { batch, shardSize, workers } = config;
+  const reason = afforded < held ? 'within the limits on memory' : 'in one shared memory';
+  const found = `${afforded} for a batch of ${batch} in shards of ${shardSize}, ${reason}; ${workers} chosen`;
+  if (workers <= afforded) return { name, status: 'ok', found };
+  return { name, status: 'problem', found, advice: MEMORY_ADVICE };
+}
 
 /** Starts the pool as a training run would, and has it compute until every worker thread is up. */
 export async function checkWorkers(config: TrainConfig): Promise<Check> {
@@ -16,6 +32,7 @@ export async function checkWorkers(config: TrainConfig): Promise<Check> {
     if (ready === config.workers) return { name, status: 'ok', found: `${threads} started and computed gradients` };
     return problem(`only ${ready} of ${threads} started in ${DEADLINE_MS / 1000} s`);
   } catch (error) {
+    if (error instanceof MemoryError) return memoryProblem(name, error);
     return problem(`${threads} asked for, but ${reasonOf(error)}`);
   }
 }
@@ -26,7 +43,8 @@ function problem(found: string): Check {
 }
 
 async function readyWorkers(config: TrainConfig): Promise<number> {
-  const memory = new SharedMemory();
+  const memory = memoryFor(config);
+  requireRoom(config.workers);
   const layout = modelOf(config);
   const weights = { values: memory.parameters(layout.parameters), readers: 0 };
   let ready = 0;

@@ -9,6 +9,14 @@ export interface FailureOptions {
 }
 
 /**
+ * Whether Node failed to load a WebAssembly module of its own, for lack of memory. Node 22 loads one for HTTP in the background as soon
+ * as a program imports that, and nothing catches the failure.
+ */
+export function isLoadFailure(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes('Cannot allocate Wasm memory');
+}
+
+/**
  * Prints what failed: the message alone if the error is one of ours, since those include what to do.
  * @returns the exit code
  */

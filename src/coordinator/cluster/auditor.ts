@@ -5,7 +5,7 @@ import { depthOf } from '../../shared/engine/tree.ts';
 import { TreeGradient, type TreeGradientOptions } from '../../shared/engine/tree-gradient.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
-import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import type { Layout, SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { bytesOf } from '../../shared/wire/floats.ts';
@@ -43,12 +43,11 @@ export class Auditor {
   readonly #truth: Float32Array;
 
   constructor({ memory, kernel, layout, sampler, train, shardSize }: AuditorOptions) {
-    const { parameters } = layout;
-    const depth = depthOf(sampler.batch / shardSize);
+    const { plan, truth, levels } = Auditor.allocate(memory, { layout, batch: sampler.batch, shardSize });
     this.#kernel = kernel;
-    this.#backend = new KernelBackend(kernel, planKernel(layout, shardSize, memory), memory.memory);
-    this.#truth = memory.parameters(parameters);
-    this.#levels = Array.from({ length: depth + 1 }, () => memory.parameters(parameters));
+    this.#backend = new KernelBackend(kernel, plan, memory.memory);
+    this.#truth = truth;
+    this.#levels = levels;
     this.#tree = new TreeGradient({
       backend: this.#backend,
       kernel,
@@ -57,6 +56,18 @@ export class Auditor {
       levels: this.#levels,
       sampler: new Sampler(sampler),
     });
+  }
+
+  static allocate(
+    memory: Layout,
+    { layout, batch, shardSize }: { layout: ModelLayout; batch: number; shardSize: number },
+  ) {
+    const depth = depthOf(batch / shardSize);
+    return {
+      plan: planKernel(layout, shardSize, memory),
+      truth: memory.parameters(layout.parameters),
+      levels: Array.from({ length: depth + 1 }, () => memory.parameters(layout.parameters)),
+    };
   }
 
   /**

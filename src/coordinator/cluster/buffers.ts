@@ -1,5 +1,5 @@
 import type { PartialGradient } from '../../shared/engine/executor.ts';
-import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import type { Layout } from '../../shared/engine/wasm/memory.ts';
 import type { RemotePartial } from './member.ts';
 
 /** Remote partial gradients of one step; more than one a shard come only after many failures. */
@@ -10,7 +10,7 @@ export class GradientBuffers {
   readonly #buffers: readonly Float32Array[];
   #used = 0;
 
-  constructor(memory: SharedMemory, parameters: number, shards: number) {
+  constructor(memory: Layout, parameters: number, shards: number) {
     this.#buffers = Array.from({ length: Math.min(MAX_BUFFERS, 2 * shards) }, () => memory.parameters(parameters));
   }
 

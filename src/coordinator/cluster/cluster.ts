@@ -15,7 +15,7 @@ import { addLosses } from '../../shared/engine/losses.ts';
 import { type ShardRange, unitCount } from '../../shared/engine/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../../shared/engine/update.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
-import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import type { Layout, SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { Job } from '../../shared/scheduler/job.ts';
 import { Watchdog } from '../../shared/scheduler/watchdog.ts';
 import { WorkerError } from '../../shared/util/errors.ts';
@@ -72,11 +72,19 @@ export class Cluster implements Executor {
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    const { memory, kernel, parameters, shards } = options;
-    this.#buffers = new GradientBuffers(memory, parameters, shards);
-    this.#record = UpdateRecord.allocate(memory, parameters, shards);
-    this.#updater = new BlockUpdater(kernel, this.#record.plan, BlockUpdater.scratch(memory, shards));
+    const { buffers, record, scratch } = Cluster.allocate(options.memory, options);
+    this.#buffers = buffers;
+    this.#record = record;
+    this.#updater = new BlockUpdater(options.kernel, record.plan, scratch);
     options.stop?.addEventListener('abort', () => this.#changed.signal());
+  }
+
+  static allocate(memory: Layout, { parameters, shards }: Pick<ClusterOptions, 'parameters' | 'shards'>) {
+    return {
+      buffers: new GradientBuffers(memory, parameters, shards),
+      record: UpdateRecord.allocate(memory, parameters, shards),
+      scratch: BlockUpdater.scratch(memory, shards),
+    };
   }
 
   /** Comparisons of what was computed twice. */

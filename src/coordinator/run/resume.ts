@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Checkpoint, type Digests, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName, checkpointsIn, readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
-import { AUTO, type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config/config.ts';
+import { AUTO, type Capacity, type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
 import { optimizerOf } from '../../shared/engine/optimizers/registry.ts';
@@ -29,11 +29,11 @@ export interface Resumed extends ResumedTrainConfig {
  * @throws UsageError if there is no such run, or if options or this build would change its bits
  * @throws RunDirectoryError if its run.json can't be used
  */
-export async function resumedRun(sources: Sources): Promise<Resumed | undefined> {
+export async function resumedRun(sources: Sources, capacity?: Capacity): Promise<Resumed | undefined> {
   const path = await namedRun(sources);
   if (path === undefined) return undefined;
   const manifest = await readManifest(path);
-  const resumed = { path, manifest, ...resumeTrainConfig(sources, manifest) };
+  const resumed = { path, manifest, ...resumeTrainConfig(sources, manifest, capacity) };
   const { numerics } = manifest.digests;
   const differences = [...resumed.refused];
   if (numerics !== numericsDigest()) {

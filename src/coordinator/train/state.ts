@@ -1,5 +1,5 @@
 import type { StateVersion } from '../../shared/engine/executor.ts';
-import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import type { Layout } from '../../shared/engine/wasm/memory.ts';
 
 export interface StateStoreOptions {
   readonly parameters: number;
@@ -18,7 +18,7 @@ export class StateStore {
   readonly #taken: Set<StateVersion>;
   #current: StateVersion;
 
-  constructor(memory: SharedMemory, { parameters, hasSecondMoments, versions }: StateStoreOptions) {
+  constructor(memory: Layout, { parameters, hasSecondMoments, versions }: StateStoreOptions) {
     this.#versions = Array.from({ length: versions }, () => ({
       values: memory.parameters(parameters),
       m: memory.parameters(parameters),

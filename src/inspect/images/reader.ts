@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Piscina } from 'piscina';
+import { processorCount } from '../../shared/util/processors.ts';
 import type { ReadImage } from './thread.ts';
 
 /** More threads than this hold more large pictures in memory than they save time. */
@@ -15,7 +15,7 @@ export class ImageReader {
 
   /** @param files how many there will be: fewer need fewer threads */
   constructor(files: number) {
-    this.#threads = Math.max(1, Math.min(availableParallelism(), MAX_THREADS, files));
+    this.#threads = Math.max(1, Math.min(processorCount(), MAX_THREADS, files));
     this.#pool = new Piscina({
       filename: new URL(`./thread${extname(import.meta.url)}`, import.meta.url).href,
       name: 'readImage',

@@ -1,9 +1,9 @@
-import { availableParallelism } from 'node:os';
 import type { z } from 'zod';
 import { namedSet } from '../data/registry.ts';
 import { optimizerOf } from '../engine/optimizers/registry.ts';
 import { UsageError } from '../util/errors.ts';
 import { callerPath } from '../util/paths.ts';
+import { processorCount } from '../util/processors.ts';
 import { flagOf, notesOf, OPTION_KEYS, type OptionKey, trainSchema } from './schema.ts';
 import { type GivenOptions, readSources, type Sources } from './sources.ts';
 
@@ -24,6 +24,16 @@ export type TrainConfig = Readonly<
 /** The options that decide the bits of the weights and of the hash chain; a resumed run keeps them. */
 export const BITS: readonly OptionKey[] = OPTION_KEYS.filter((key) => notesOf(key).bits);
 
+/** How many workers a config can have, up to a number. */
+export interface Capacity {
+  /** As many as one shared memory holds. */
+  held(config: TrainConfig, upTo: number): number;
+  /** As many as there is memory for here, at least 1. */
+  afforded(config: TrainConfig, upTo: number): number;
+}
+
+const UNLIMITED: Capacity = { held: (_, upTo) => upTo, afforded: (_, upTo) => upTo };
+
 export interface ResolvedTrainConfig {
   readonly config: TrainConfig;
   /** The options that some source gave. */
@@ -32,12 +42,14 @@ export interface ResolvedTrainConfig {
 
 /**
  * A training run's config: flags over LOCKSTEP_* variables over a config file over a preset over defaults.
+ * @param capacity decides on the number of workers, besides processors and shards
  * @throws UsageError naming the option, its source, what was expected, what came and what to do
  */
-export function resolveTrainConfig(sources: Sources): ResolvedTrainConfig {
+export function resolveTrainConfig(sources: Sources, capacity = UNLIMITED): ResolvedTrainConfig {
   const given = readSources(sources, OPTION_KEYS);
-  const config = decide(trainSchema.parse(valuesOf(given)), sources.env);
+  const config = decide(trainSchema.parse(valuesOf(given)), sources.env, capacity);
   checkTogether(config, given);
+  checkHeld(config, given.workers?.from ?? flagOf('workers'), capacity);
   return { config, explicit: new Set(Object.keys(given) as OptionKey[]) };
 }
 
@@ -78,6 +90,7 @@ export interface ResumedTrainConfig extends ResolvedTrainConfig {
 export function resumeTrainConfig(
   sources: Sources,
   { config: own, explicit }: ResolvedTrainConfig,
+  capacity = UNLIMITED,
 ): ResumedTrainConfig {
   const given = readSources(sources, OPTION_KEYS);
   const isTaken = (key: OptionKey): boolean =>
@@ -93,7 +106,8 @@ export function resumeTrainConfig(
   if (!isAuto && out !== undefined) {
     throw new UsageError(`${given.out?.from}: a resumed run stays in its directory. Leave it out.`);
   }
-  const config = decide(trainSchema.parse({ ...base, ...values, resume, forceUnlock }), sources.env);
+  const config = decide(trainSchema.parse({ ...base, ...values, resume, forceUnlock }), sources.env, capacity);
+  checkHeld(config, given.workers?.from ?? flagOf('workers'), capacity);
   const refused = BITS.filter((key) => config[key] !== own[key] && !mayChange(key, own, config)).map(
     (key) => `${given[key]?.from ?? flagOf(key)}: the run has ${own[key] ?? 'none'}, but this is ${config[key]}`,
   );
@@ -114,13 +128,11 @@ function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boole
 }
 
 /** Fills in what depends on other options or on the machine. */
-function decide(options: Options, env: Sources['env']): TrainConfig {
-  const shards = Math.max(1, Math.floor(options.batch / options.shardSize));
+function decide(options: Options, env: Sources['env'], capacity: Capacity): TrainConfig {
   const { out, data, init, tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile } = options;
-  return {
+  const config = {
     ...options,
-    // More workers than shards would have nothing to do.
-    workers: options.workers === 'auto' ? Math.min(availableParallelism(), shards) : options.workers,
+    workers: options.workers === 'auto' ? usefulWorkers(options) : options.workers,
     warmup: options.warmup ?? Math.min(200, Math.floor(options.iterations / 5)),
     weightDecay: options.weightDecay ?? optimizerOf(options.optimizer).defaultWeightDecay,
     ...(out === undefined ? {} : { out: callerPath(out, env) }),
@@ -128,6 +140,23 @@ function decide(options: Options, env: Sources['env']): TrainConfig {
     ...(init === undefined ? {} : { init: callerPath(init, env) }),
     ...filePaths({ tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile }, env),
   };
+  return options.workers === 'auto' ? { ...config, workers: capacity.afforded(config, config.workers) } : config;
+}
+
+/** A worker for each processor, but no more than shards: the others would have nothing to do. */
+export function usefulWorkers({ batch, shardSize }: Pick<TrainConfig, 'batch' | 'shardSize'>): number {
+  return Math.min(processorCount(), Math.max(1, Math.floor(batch / shardSize)));
+}
+
+/** @throws UsageError if there are more workers than one shared memory holds; `from` is where their number comes from */
+export function checkHeld(config: TrainConfig, from: string, capacity: Capacity): void {
+  const { batch, shardSize, workers } = config;
+  const held = capacity.held(config, workers);
+  if (held >= workers) return;
+  throw new UsageError(
+    `${from}: expected at most ${held}, which is what a shared memory of 4 GiB holds for a batch of ${batch} in shards of ` +
+      `${shardSize}, but got ${workers}. Give fewer, or auto.`,
+  );
 }
 
 /** A folder's path, absolute; the name of a set as it is. */

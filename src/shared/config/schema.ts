@@ -14,6 +14,7 @@ import { type OptionNotes, optionNotes } from './option-notes.ts';
 // The kernel counts steps in 32 bits, and a sample's position (step times batch) must stay below 2^53.
 const MAX_STEPS = 2 ** 32 - 1;
 const MAX_BATCH = 65_536;
+export const MAX_WORKERS = 1024;
 const DATA_HELP = `folder with the four MNIST files, or ${namedSetsText()}`;
 // Far beyond any use; it keeps values representable in float32, where the kernel uses them.
 const MAX_RATE = 1e6;
@@ -42,7 +43,7 @@ export const trainSchema = z.strictObject({
     bits: true,
   }),
   workers: z
-    .union([z.literal('auto'), z.int().min(0).max(1024)])
+    .union([z.literal('auto'), z.int().min(0).max(MAX_WORKERS)])
     .default('auto')
     .register(optionNotes, {
       group: 'execution',

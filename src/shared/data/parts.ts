@@ -19,6 +19,14 @@ export function bytesOfParts({ train, test }: SampleCounts): number {
   return (train + test) * (height * width + 1);
 }
 
+/** The numbers of samples of MNIST, and of every set that a run can have at most. */
+export const MNIST_COUNTS: SampleCounts = { train: 60_000, test: 10_000 };
+
+/** Bytes of memory that a data set of MNIST's shape takes at most: as its four files, each with its header, at aligned places. */
+export function bytesHeld(counts: SampleCounts): number {
+  return bytesOfParts(counts) + 4 * 128;
+}
+
 /** Numbers of samples. */
 export interface SampleCounts {
   readonly train: number;

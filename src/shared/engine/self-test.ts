@@ -7,7 +7,7 @@ import { littleEndianBytes } from '../util/safetensors.ts';
 import { Sampler } from './sampler.ts';
 import { KernelBackend } from './wasm/backend.ts';
 import { compileKernel, instantiateKernel } from './wasm/exports.ts';
-import { padded, SharedMemory } from './wasm/memory.ts';
+import { ONE_THREAD_BYTES, padded, SharedMemory } from './wasm/memory.ts';
 import { planKernel } from './wasm/plan.ts';
 
 const SAMPLES = 64;
@@ -29,8 +29,8 @@ export function selfTest(): string {
 
 function compute(): string {
   const hash = createHash('sha256');
+  const memory = new SharedMemory(ONE_THREAD_BYTES);
   for (const head of ['softmax', 'rbf'] as const) {
-    const memory = new SharedMemory();
     const layout = modelOf({ head, rbfJ: 0.1 });
     const plan = planKernel(layout, SHARD_SIZE, memory);
     const images = memory.hold(noise(1, SAMPLES * shapeSize(layout.input), 256));
@@ -40,7 +40,6 @@ function compute(): string {
       Float32Array,
       Float32Array,
     ];
-    memory.seal();
     const kernel = instantiateKernel(compileKernel(), memory.memory);
     const backend = new KernelBackend(kernel, plan, memory.memory);
     weights.set(initialWeights(layout, 1, kernel.squareRoot));

@@ -4,7 +4,7 @@ import { OPTIMIZER_NAMES, type OptimizerName, optimizerOf } from './optimizers/r
 import { reduceTree } from './reduce.ts';
 import { depthOf, type ShardRange } from './tree.ts';
 import type { KernelExports } from './wasm/exports.ts';
-import { padded, type SharedMemory } from './wasm/memory.ts';
+import { type Layout, padded } from './wasm/memory.ts';
 
 /** Parameters that are reduced and updated together; their squares are summed apart (docs/determinism.md). */
 export const UPDATE_BLOCK = 4096;
@@ -64,7 +64,7 @@ export class UpdateRecord {
     this.plan = plan;
   }
 
-  static allocate(memory: SharedMemory, parameters: number, shards: number): UpdateRecord {
+  static allocate(memory: Layout, parameters: number, shards: number): UpdateRecord {
     return new UpdateRecord({
       parameters,
       shards,
@@ -119,7 +119,7 @@ export class BlockUpdater {
     this.#scratch = scratch;
   }
 
-  static scratch(memory: SharedMemory, shards: number): Float32Array[] {
+  static scratch(memory: Layout, shards: number): Float32Array[] {
     return Array.from({ length: depthOf(shards) + 1 }, () => memory.float32(UPDATE_BLOCK));
   }
 
@@ -147,7 +147,7 @@ export class BlockUpdater {
     const end = RANGES + RANGE_WORDS * (words[PARTIALS] as number);
     const known = (range: ShardRange): number | undefined => {
       for (let at = RANGES; at < end; at += RANGE_WORDS) {
-        if (words[at] === range.begin && words[at + 1] === range.end) return (words[at + 2] as number) + offset;
+        if (words[at] === range.begin && words[at + 1] === range.end) return address(words[at + 2]) + offset;
       }
       return undefined;
     };
@@ -161,7 +161,12 @@ export class BlockUpdater {
   /** The pointers to the vectors' parts that begin `offset` bytes into each. */
   #pointers(offset: number): Omit<UpdateBlock, 'gradient' | 'count'> {
     const { words } = this.#plan;
-    const pointer = (index: number): number => (words[POINTERS + index] as number) + offset;
+    const pointer = (index: number): number => address(words[POINTERS + index]) + offset;
     return { w: pointer(0), wNext: pointer(1), m: pointer(2), mNext: pointer(3), v: pointer(4), vNext: pointer(5) };
   }
+}
+
+/** The pointer that a word holds: above 2 GiB the word is negative. */
+function address(word: number | undefined): number {
+  return (word as number) >>> 0;
 }

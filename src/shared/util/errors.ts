@@ -97,6 +97,11 @@ export class BackendError extends LockstepError {
   override readonly exitCode = 2;
 }
 
+/** The system doesn't give the memory that the work takes. */
+export class MemoryError extends LockstepError {
+  readonly code = 'ERR_MEMORY';
+}
+
 /** The loss or the gradient norm of a step isn't finite; the step was not applied. */
 export class NotFiniteError extends LockstepError {
   readonly code = 'ERR_NOT_FINITE';

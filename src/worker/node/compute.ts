@@ -4,12 +4,14 @@ import { addPartials } from '../../shared/engine/partials.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import { cover, type ShardRange } from '../../shared/engine/tree.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
-import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { type Layout, LayoutSize, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { Stopwatch } from '../../shared/util/stopwatch.ts';
+import type { SharedSize } from '../pool/capacity.ts';
 import { LocalPool } from '../pool/pool.ts';
 import type { SampleSet } from '../pool/sample-set.ts';
+import { allocatePool, spareBytes } from '../pool/setup.ts';
 
 /** Versions of the weights besides one for each thread: the one in use, the next, and those that a slow worker may still read. */
 const VERSIONS = 4;
@@ -61,11 +63,7 @@ export class Compute {
     const module = compileKernel();
     this.#kernel = instantiateKernel(module, memory.memory);
     const { parameters } = this.layout;
-    this.#versions = Array.from({ length: VERSIONS + threads }, () => ({
-      values: memory.parameters(parameters),
-      readers: 0,
-      age: undefined,
-    }));
+    this.#versions = versionsIn(memory, threads, parameters).map((values) => ({ values, readers: 0, age: undefined }));
     this.#current = this.#versions[0] as Version;
     const { batch, shardSize, sampler } = config;
     this.#pool = new LocalPool({
@@ -151,4 +149,18 @@ export class Compute {
   close(): Promise<void> {
     return this.#pool.close();
   }
+}
+
+function versionsIn(memory: Layout, threads: number, parameters: number): Float32Array[] {
+  return Array.from({ length: VERSIONS + threads }, () => memory.parameters(parameters));
+}
+
+/** Bytes of the shared memory that it takes to compute, besides the data set. */
+export function computeSize(config: ComputeConfig, threads: number, testSamples: number): SharedSize {
+  const size = new LayoutSize();
+  const layout = modelOf(config);
+  const shape = { ...config, layout, workers: threads, testSamples };
+  versionsIn(size, threads, layout.parameters);
+  allocatePool(size, shape);
+  return { reserved: size.used, used: size.used - spareBytes(shape) };
 }

@@ -6,24 +6,22 @@ import { trainSchema } from '../../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { loadMnist } from '../../shared/data/mnist.ts';
-import { bytesOfParts, datasetFrom } from '../../shared/data/parts.ts';
+import { bytesHeld, datasetFrom } from '../../shared/data/parts.ts';
 import { namedSetOf } from '../../shared/data/registry.ts';
-import { depthOf } from '../../shared/engine/tree.ts';
-import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { DatasetError, NodeError } from '../../shared/util/errors.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
+import { requireRoom, type SizeOf, sharedMemoryFor, threadsAfforded, threadsHeld } from '../pool/capacity.ts';
 import { placeInMemory } from '../pool/sample-set.ts';
-import { Compute, type ComputeConfig } from './compute.ts';
+import { Compute, type ComputeConfig, computeSize } from './compute.ts';
 import type { Welcome } from './session.ts';
 
 /** Data sets that are kept on disk. */
 const MAX_KEPT = 2;
 /** Copies of a data set: the one in shared memory, and what it is copied from. */
 const SET_COPIES = 2;
-/** Vectors of parameters besides those of each thread. */
-const VECTORS = 16;
 const MEBIBYTE = 1 << 20;
 
 const ConfigSchema = z.strictObject(
@@ -37,6 +35,8 @@ export interface NodeDataOptions {
   readonly flag: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly threads: number;
+  /** Fewer will do: a person didn't choose their number. */
+  readonly areMost?: boolean;
   readonly print: (line: string) => void;
   /** Memory that this machine has left; replaced by tests. */
   readonly availableBytes?: () => number;
@@ -64,15 +64,17 @@ export class NodeData {
     if (parameters !== announced) {
       throw new ProtocolError("The coordinator's model has another number of parameters.", { closeCode: 'numerics' });
     }
-    this.#checkMemory(config, welcome);
-    const memory = new SharedMemory();
+    const sizeOf = sizesFor(config, welcome);
+    const threads = this.#threadsFor(config, sizeOf);
+    const memory = sharedMemoryFor(threads, sizeOf);
     const dataset = await this.#dataset(welcome, received, memory);
     if (dataset === undefined) return undefined;
     if (dataset.train.count !== samples || dataset.test.count !== testSamples) {
       throw new ProtocolError('The data set of that digest has other numbers of samples.', { closeCode: 'malformed' });
     }
     await this.close();
-    const { threads, print } = this.#options;
+    requireRoom(threads);
+    const { print } = this.#options;
     const compute = new Compute({
       config,
       threads,
@@ -93,16 +95,21 @@ export class NodeData {
   }
 
   /** @throws NodeError if this machine doesn't have the memory that the run needs, before any of it is allocated */
-  #checkMemory({ batch, shardSize, ...model }: ComputeConfig, { samples: train, testSamples: test }: Welcome): void {
-    const { threads, availableBytes = freeBytes } = this.#options;
-    const { parameters } = modelOf(model);
-    // For each thread a version of the weights, and a vector for each level of the tree and its result.
-    const vectors = VECTORS + threads * (3 + depthOf(batch / shardSize));
-    const needed = SET_COPIES * bytesOfParts({ train, test }) + 4 * parameters * vectors;
+  #threadsFor({ batch, shardSize }: ComputeConfig, sizeOf: SizeOf): number {
+    const { threads, areMost = false, availableBytes = freeBytes } = this.#options;
+    const held = threadsHeld(sizeOf, areMost ? Math.min(threads, batch / shardSize) : threads);
+    const most = areMost ? Math.max(1, threadsAfforded(sizeOf, held)) : threads;
+    const needed = sizeOf(most).used;
     const available = availableBytes();
-    if (needed <= available) return;
-    const [need, have] = [needed, available].map((bytes) => `${Math.ceil(bytes / MEBIBYTE)} MiB`);
-    throw new NodeError(`The run needs about ${need} of memory, but this machine has ${have}.`);
+    if (needed > available) {
+      const [need, have] = [needed, available].map((bytes) => `${Math.ceil(bytes / MEBIBYTE)} MiB`);
+      throw new NodeError(`The run needs about ${need} of memory, but this machine has ${have}.`);
+    }
+    if (held >= most) return most;
+    throw new NodeError(
+      `--threads: expected at most ${held}, which is what a shared memory of 4 GiB holds for the run's batch of ${batch} in shards ` +
+        `of ${shardSize}, but got ${threads}. Give fewer, or auto.`,
+    );
   }
 
   async #dataset(
@@ -146,6 +153,15 @@ export class NodeData {
 /** Memory that this process may still take; the container's own limit counts if this Node.js knows it. */
 function freeBytes(): number {
   return process.availableMemory?.() ?? freemem();
+}
+
+/** The shared memory for a run: its data set, perhaps twice, and what computes. */
+function sizesFor(config: ComputeConfig, { samples: train, testSamples: test }: Welcome): SizeOf {
+  const sets = SET_COPIES * bytesHeld({ train, test });
+  return (threads) => {
+    const { reserved, used } = computeSize(config, threads, test);
+    return { reserved: sets + reserved, used: sets + used };
+  };
 }
 
 function configOf({ config, samples }: Welcome): ComputeConfig {

@@ -1,6 +1,6 @@
 import type { LossSum } from '../../shared/engine/backend.ts';
 import type { ShardRange } from '../../shared/engine/tree.ts';
-import { padded, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { type KernelMemory, type Layout, padded } from '../../shared/engine/wasm/memory.ts';
 
 /** Bytes before a region's data; a cache line. */
 const HEADER = 64;
@@ -66,18 +66,19 @@ export class EvaluationRegion {
 
 /** The regions that results are written to: each is free, belongs to an attempt, or is lent to the pool's caller. */
 export class RegionStore {
-  readonly #partials = new Map<number, PartialRegion>();
-  readonly #free: number[] = [];
+  readonly #partials: ReadonlyMap<number, PartialRegion>;
+  readonly #free: number[];
   readonly #lent: number[] = [];
 
-  constructor(memory: SharedMemory, options: { count: number; bytes: number; parameters: number }) {
-    for (let i = 0; i < options.count; i++) {
-      const region = memory.allocate(options.bytes);
-      this.#free.push(region);
-      this.#partials.set(region, new PartialRegion(memory.memory.buffer, region, options.parameters));
-    }
+  /** @param regions pointers, as `allocate` returns them */
+  constructor({ memory }: KernelMemory, regions: readonly number[], parameters: number) {
+    this.#partials = new Map(regions.map((each) => [each, new PartialRegion(memory.buffer, each, parameters)]));
     // The first to be used is the last: a few regions serve a calm run.
-    this.#free.reverse();
+    this.#free = regions.toReversed();
+  }
+
+  static allocate(memory: Layout, { count, bytes }: { count: number; bytes: number }): number[] {
+    return Array.from({ length: count }, () => memory.allocate(bytes));
   }
 
   get free(): number {

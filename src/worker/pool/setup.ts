@@ -1,10 +1,10 @@
-import { availableParallelism } from 'node:os';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import { depthOf } from '../../shared/engine/tree.ts';
 import { BlockUpdater, UpdateRecord } from '../../shared/engine/update.ts';
-import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import type { Layout, SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
+import { processorCount } from '../../shared/util/processors.ts';
 import type { BackendName } from './backend.ts';
 import { BARRIER_WORDS, StepBarriers } from './barrier.ts';
 import { COMPLETION_SIGNAL_WORDS, CompletionSignal } from './completion-signal.ts';
@@ -51,59 +51,90 @@ export interface PoolLayout {
   readonly setups: readonly WorkerSetup[];
 }
 
+/** What decides how much of the shared memory a pool takes. */
+export interface PoolShape
+  extends Pick<LocalPoolOptions, 'workers' | 'layout' | 'backend' | 'batch' | 'shardSize' | 'faults'> {
+  readonly testSamples: number;
+}
+
+/**
+ * Takes a pool's places in the shared memory.
+ * @throws ModelError if the kernel backend can't run the model
+ */
+export function allocatePool(memory: Layout, shape: PoolShape) {
+  const { layout, workers, backend = 'kernel', batch, shardSize, faults = [] } = shape;
+  const shards = batch / shardSize;
+  return {
+    signal: memory.int32(COMPLETION_SIGNAL_WORDS),
+    barriers: memory.int32(BARRIER_WORDS),
+    records: Array.from({ length: DEPTH }, () => UpdateRecord.allocate(memory, layout.parameters, shards)),
+    regions: RegionStore.allocate(memory, regionsFor(shape)),
+    fired: memory.int32(faults.length),
+    workers: Array.from({ length: workers }, () => ({
+      plan: backend === 'kernel' ? planKernel(layout, shardSize, memory) : undefined,
+      mailbox: memory.int32(MAILBOX_WORDS),
+      levels: Array.from({ length: depthOf(shards) }, () => memory.parameters(layout.parameters)),
+      updateScratch: BlockUpdater.scratch(memory, shards),
+    })),
+  };
+}
+
 /**
  * Lays the pool out in the shared memory.
  * @throws ModelError if the kernel backend can't run the model
  */
 export function layOutPool(options: LocalPoolOptions): PoolLayout {
-  const { memory, layout, workers, batch, shardSize, faults = [] } = options;
-  const shards = batch / shardSize;
-  const signal = new CompletionSignal(memory.int32(COMPLETION_SIGNAL_WORDS));
-  const barriers = new StepBarriers(memory.int32(BARRIER_WORDS));
-  const records = Array.from({ length: DEPTH }, () => UpdateRecord.allocate(memory, layout.parameters, shards));
-  const regions = regionsFor(options);
-  const fired = memory.int32(faults.length);
-  const setups = Array.from({ length: workers }, (_, worker) => ({
-    ...setupOf(options, worker),
-    signal: signal.words,
-    barriers: barriers.words,
-    updates: records.map(({ plan }) => plan),
-    faults: { list: faults, fired },
-  }));
-  return { signal, barriers, records, regions, setups };
-}
-
-function setupOf(
-  { memory, kernel, backend = 'kernel', layout, train, test, sampler, workers, batch, shardSize }: LocalPoolOptions,
-  worker: number,
-): Omit<WorkerSetup, 'signal' | 'barriers' | 'updates' | 'faults'> {
-  const shards = batch / shardSize;
-  return {
-    worker,
+  const { memory, kernel, backend = 'kernel', layout, train, test, sampler, workers, shardSize, faults = [] } = options;
+  const places = allocatePool(memory, { ...options, testSamples: test.labels.length });
+  const { signal, barriers, records } = places;
+  const common = {
     memory: memory.memory,
     kernel,
     backend,
     layout,
-    plan: backend === 'kernel' ? planKernel(layout, shardSize, memory) : undefined,
-    mailbox: memory.int32(MAILBOX_WORDS),
     train,
     test,
     sampler,
     shardSize,
     chunkSize: CHUNK_SIZE,
-    levels: Array.from({ length: depthOf(shards) }, () => memory.parameters(layout.parameters)),
-    updateScratch: BlockUpdater.scratch(memory, shards),
-    spinMs: workers <= availableParallelism() ? SPIN_MS : 0,
+    spinMs: workers <= processorCount() ? SPIN_MS : 0,
+    signal,
+    barriers,
+    updates: records.map(({ plan }) => plan),
+    faults: { list: faults, fired: places.fired },
+  };
+  return {
+    signal: new CompletionSignal(signal),
+    barriers: new StepBarriers(barriers),
+    records,
+    regions: new RegionStore(memory, places.regions, layout.parameters),
+    setups: places.workers.map((own, worker) => ({ ...common, ...own, worker })),
   };
 }
 
 /**
- * Enough regions for as many full assignments of every worker as may be under way, broken off or lent; memory is only taken
+ * Enough regions for as many full assignments of all workers as may be under way, broken off or lent; memory is only taken
  * by those that are used.
  */
-function regionsFor({ memory, layout, test, workers, batch, shardSize }: LocalPoolOptions): RegionStore {
-  const chunks = Math.ceil(test.labels.length / CHUNK_SIZE);
-  const rangesOfRun = 2 * Math.max(1, depthOf(batch / shardSize), depthOf(chunks));
+function regionsFor({ layout, testSamples, workers, batch, shardSize }: PoolShape): { count: number; bytes: number } {
+  const chunks = Math.ceil(testSamples / CHUNK_SIZE);
+  const ranges = Math.max(maxRanges(batch / shardSize, workers), maxRanges(chunks, workers));
   const bytes = Math.max(PartialRegion.bytes(layout.parameters), EvaluationRegion.bytes(chunks, CHUNK_SIZE));
-  return new RegionStore(memory, { count: (DEPTH + 2) * workers * rangesOfRun, bytes, parameters: layout.parameters });
+  return { count: (DEPTH + 2) * ranges, bytes };
+}
+
+/** Bytes of the regions: a calm run uses few of them. */
+export function spareBytes(shape: PoolShape): number {
+  const { count, bytes } = regionsFor(shape);
+  return shape.workers === 0 ? 0 : count * bytes;
+}
+
+/** The most ranges of a tree's vertices in an assignment: each cut between two workers, and each end, splits a vertex a level. */
+function maxRanges(units: number, workers: number): number {
+  const depth = depthOf(units);
+  const splits = Array.from({ length: depth }, (_, level) => Math.min(2 ** level, workers - 1));
+  return Math.min(
+    units,
+    splits.reduce((sum, each) => sum + each, 2 * depth + 1),
+  );
 }

@@ -13,6 +13,7 @@ import type { ThreadSetup, WorkerSetup } from './thread-setup.ts';
 /** What it guards is the process's, so all pools share it; so do the owners' numbers. */
 const STARTUP_MUTEX = new StartupMutex(new Int32Array(new SharedArrayBuffer(4)));
 let owners = 0;
+const CODE_RANGE_MB = 16;
 
 /** A worker's place in the pool: the mailbox that its thread listens to, whichever that is now, and what it is at. */
 export interface WorkerSlot {
@@ -59,8 +60,9 @@ export class WorkerThreads {
       // A resident task never returns to Piscina's own waiting loop.
       atomics: 'disabled',
       recordTiming: false,
-      // A worker's JavaScript makes little but short-lived garbage; left alone, each thread's nursery grows to 48 MB.
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
+      // A worker's JavaScript makes little but short-lived garbage; left alone, each thread's nursery grows to 48 MB. Its code is small
+      // too: by default, each thread reserves 512 MB of addresses for it, of which `ulimit -v` may not leave as many.
+      resourceLimits: { maxYoungGenerationSizeMb: 4, codeRangeSizeMb: CODE_RANGE_MB },
     });
     this.slots = setups.map((setup) => ({
       worker: setup.worker,

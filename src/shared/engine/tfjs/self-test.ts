@@ -7,7 +7,7 @@ import { shapeSize } from '../../model/shape.ts';
 import type { Backend } from '../backend.ts';
 import { KernelBackend } from '../wasm/backend.ts';
 import { compileKernel, instantiateKernel } from '../wasm/exports.ts';
-import { SharedMemory } from '../wasm/memory.ts';
+import { ONE_THREAD_BYTES, SharedMemory } from '../wasm/memory.ts';
 import { planKernel } from '../wasm/plan.ts';
 import { TfjsBackend } from './backend.ts';
 import { loadTfjs } from './load.ts';
@@ -18,7 +18,7 @@ const TOLERANCE = 1e-5;
 function selfTest(): string {
   const tf = loadTfjs();
   const layout = modelOf({ head: 'softmax', rbfJ: 0 });
-  const memory = new SharedMemory();
+  const memory = new SharedMemory(ONE_THREAD_BYTES);
   const plan = planKernel(layout, SAMPLES, memory);
   const kernel = instantiateKernel(compileKernel(), memory.memory);
   const weights = memory.parameters(layout.parameters);

@@ -7,7 +7,7 @@ import type { LayerLayout } from '../../model/layers/layer.ts';
 import type { ModelLayout } from '../../model/layout.ts';
 import { shapeSize } from '../../model/shape.ts';
 import { ModelError } from '../../util/errors.ts';
-import type { KernelMemory } from './memory.ts';
+import type { Layout } from './memory.ts';
 
 /** Samples per kernel call: two registers of four lanes (src/kernel/math.ts). */
 export const LANES = 8;
@@ -99,7 +99,7 @@ export type HeadPlan =
       readonly activation: number;
     };
 
-export function planInput(layout: ModelLayout, memory: KernelMemory): InputPlan {
+export function planInput(layout: ModelLayout, memory: Layout): InputPlan {
   const { width, height, padding } = layout.spec.input;
   const side = height + 2 * padding;
   // `place` in src/kernel/input.ts moves 16 bytes at a time.
@@ -126,7 +126,7 @@ export function planConv(
   spec: ConvSpec,
   conv: LayerLayout,
   subsample: LayerLayout,
-  memory: KernelMemory,
+  memory: Layout,
   stride: number | undefined,
 ): ConvPlan {
   const { maps: inputMaps, height: inputHeight, width: inputWidth } = conv.input;
@@ -171,7 +171,7 @@ export function planConv(
 function planTable(
   conv: LayerLayout,
   outputPlane: number,
-  memory: KernelMemory,
+  memory: Layout,
 ): Pick<ConvPlan, 'starts' | 'inputs' | 'feeds' | 'feedStarts'> {
   const kernels = conv.inputsOf.flatMap((inputs, output) => inputs.map((input) => ({ input, output })));
   const kernelBytes = (4 * (conv.tensors[0]?.size ?? 0)) / kernels.length;
@@ -209,7 +209,7 @@ export function planDense(
   layer: LayerLayout,
   before: Before,
   kept: number,
-  memory: KernelMemory,
+  memory: Layout,
 ): DensePlan {
   const inputs = shapeSize(layer.input);
   const outputs = shapeSize(layer.output);
@@ -238,7 +238,7 @@ function rowBytes(features: number): number {
   return 4 * Math.ceil(features / 16) * 16;
 }
 
-export function planHead(spec: SoftmaxHeadSpec | RbfHeadSpec, before: Before, memory: KernelMemory): HeadPlan {
+export function planHead(spec: SoftmaxHeadSpec | RbfHeadSpec, before: Before, memory: Layout): HeadPlan {
   const { classes } = spec;
   if (spec.kind === 'softmax') return { kind: 'softmax', classes, logits: before.x, delta: before.delta };
   const flat = spec.targets.flat();

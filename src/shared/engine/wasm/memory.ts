@@ -1,25 +1,40 @@
+import { MemoryError } from '../../util/errors.ts';
+
 const PAGE = 65_536;
-/** 2 GiB: a ceiling for address space; only pages that were written take memory. */
-const MAX_PAGES = 32_768;
+/**
+ * The largest shared memory: 4 GiB, but for the last page. The kernel's loops run up to the address behind a vector, which must not
+ * be 0.
+ */
+export const MAX_SHARED_BYTES = 2 ** 32 - PAGE;
+/** Enough for one thread's kernel, a few images and vectors of parameters. */
+export const ONE_THREAD_BYTES = 2 ** 24;
+/** What to do if memory can't be had. */
+export const MEMORY_ADVICE =
+  'Close other programs, give fewer workers, or raise what limits it: a container or batch job, or ulimit -v. ' +
+  'If ulimit -v has to stay, NODE_OPTIONS=--disable-wasm-trap-handler makes Node 20 and 22 reserve no more than is needed.';
 /** 4 MiB, of which LeNet-5's plan takes about a half. */
 const PRIVATE_PAGES = 64;
 /** A cache line, so that threads don't share one by accident. */
 const ALIGNMENT = 64;
 
-/** A WebAssembly memory laid out from its start; pointers are byte offsets into it. Nothing is freed. */
-export class KernelMemory {
-  readonly memory: WebAssembly.Memory;
+type View = Uint8Array | Int32Array | Float32Array | Float64Array;
+type ViewKind<T extends View> = {
+  new (buffer: ArrayBufferLike, pointer: number, length: number): T;
+  readonly BYTES_PER_ELEMENT: number;
+};
+
+/** Lays out a memory from its start; pointers are byte offsets into it. Nothing is freed. */
+export abstract class Layout {
   // Pointer 0 stays unused, so that a zero in a table or command is a mistake that shows.
   #next = ALIGNMENT;
   #sealed = false;
-  /** Every object that has stood for the memory: growing makes a new one. */
-  readonly #buffers = new WeakSet<ArrayBufferLike>();
 
-  constructor(memory: WebAssembly.Memory) {
-    this.memory = memory;
+  /** Bytes from the memory's start to the end of the last allocation. */
+  get used(): number {
+    return this.#next;
   }
 
-  /** Ends allocation: a thread that holds the memory need not see it grow. */
+  /** Ends allocation. */
   seal(): void {
     this.#sealed = true;
   }
@@ -28,37 +43,65 @@ export class KernelMemory {
   allocate(bytes: number): number {
     if (this.#sealed) throw new Error('Shared memory must be allocated before the threads start.');
     const pointer = this.#next;
-    this.#next = Math.ceil((pointer + bytes) / ALIGNMENT) * ALIGNMENT;
-    const missing = Math.ceil((this.#next - this.memory.buffer.byteLength) / PAGE);
-    if (missing > 0) this.memory.grow(missing);
+    const next = Math.ceil((pointer + bytes) / ALIGNMENT) * ALIGNMENT;
+    this.provide(next);
+    this.#next = next;
     return pointer;
   }
 
-  // Each allocates before it reads `buffer`: growing replaces that object, and an older one ends too early.
-
   bytes(length: number): Uint8Array {
-    const pointer = this.allocate(length);
-    return new Uint8Array(this.#buffer(), pointer, length);
+    return this.#take(Uint8Array, length);
   }
 
   int32(length: number): Int32Array {
-    const pointer = this.allocate(4 * length);
-    return new Int32Array(this.#buffer(), pointer, length);
+    return this.#take(Int32Array, length);
   }
 
   float32(length: number): Float32Array {
-    const pointer = this.allocate(4 * length);
-    return new Float32Array(this.#buffer(), pointer, length);
+    return this.#take(Float32Array, length);
   }
 
   float64(length: number): Float64Array {
-    const pointer = this.allocate(8 * length);
-    return new Float64Array(this.#buffer(), pointer, length);
+    return this.#take(Float64Array, length);
   }
 
   /** A vector of parameters, followed by zeros up to a whole register, which the kernel's elementwise functions touch. */
   parameters(length: number): Float32Array {
     return this.float32(padded(length)).subarray(0, length);
+  }
+
+  #take<T extends View>(kind: ViewKind<T>, length: number): T {
+    const pointer = this.allocate(kind.BYTES_PER_ELEMENT * length);
+    return this.view(kind, pointer, length);
+  }
+
+  /** Makes room for the bytes below `end`. */
+  protected abstract provide(end: number): void;
+  protected abstract view<T extends View>(kind: ViewKind<T>, pointer: number, length: number): T;
+}
+
+/** Finds out how many bytes a layout takes, without taking them: the views that it hands out share their bytes. */
+export class LayoutSize extends Layout {
+  #bytes = new ArrayBuffer(0);
+
+  protected provide(): void {}
+
+  protected view<T extends View>(kind: ViewKind<T>, _pointer: number, length: number): T {
+    const bytes = kind.BYTES_PER_ELEMENT * length;
+    if (bytes > this.#bytes.byteLength) this.#bytes = new ArrayBuffer(bytes);
+    return new kind(this.#bytes, 0, length);
+  }
+}
+
+/** A WebAssembly memory and its layout. */
+export class KernelMemory extends Layout {
+  readonly memory: WebAssembly.Memory;
+  /** Every object that has stood for the memory: growing makes a new one. */
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
+
+  constructor(memory: WebAssembly.Memory) {
+    super();
+    this.memory = memory;
   }
 
   /** `bytes` itself if it lies in this memory, otherwise a copy that does. */
@@ -69,10 +112,15 @@ export class KernelMemory {
     return held;
   }
 
-  #buffer(): ArrayBufferLike {
+  protected provide(end: number): void {
+    const missing = Math.ceil((end - this.memory.buffer.byteLength) / PAGE);
+    if (missing > 0) orFail(end, () => this.memory.grow(missing));
+  }
+
+  protected view<T extends View>(kind: ViewKind<T>, pointer: number, length: number): T {
     const { buffer } = this.memory;
     this.#buffers.add(buffer);
-    return buffer;
+    return new kind(buffer, pointer, length);
   }
 }
 
@@ -81,8 +129,29 @@ export class KernelMemory {
  * allocates; other threads are handed pointers. A run allocates what it needs at its start.
  */
 export class SharedMemory extends KernelMemory {
-  constructor() {
-    super(new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true }));
+  /**
+   * @param bytes all that will be allocated, which is reserved at once (default: it grows, up to MAX_SHARED_BYTES)
+   * @throws MemoryError if the system doesn't give that much
+   */
+  constructor(bytes?: number) {
+    super(bytes === undefined ? shared(1, pagesOf(MAX_SHARED_BYTES)) : shared(pagesOf(bytes), pagesOf(bytes)));
+  }
+}
+
+function pagesOf(bytes: number): number {
+  return Math.ceil(bytes / PAGE);
+}
+
+function shared(initial: number, maximum: number): WebAssembly.Memory {
+  return orFail(PAGE * initial, () => new WebAssembly.Memory({ initial, maximum, shared: true }));
+}
+
+function orFail<T>(bytes: number, take: () => T): T {
+  try {
+    return take();
+  } catch (error) {
+    const text = `The system doesn't give ${Math.ceil(bytes / 2 ** 20)} MiB of shared memory.`;
+    throw new MemoryError([text, MEMORY_ADVICE], { cause: error });
   }
 }
 

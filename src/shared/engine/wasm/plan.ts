@@ -13,7 +13,7 @@ import {
   planHead,
   planInput,
 } from './layer-plans.ts';
-import { type KernelMemory, padded } from './memory.ts';
+import { type Layout, padded } from './memory.ts';
 
 /**
  * Where one worker's kernel finds its tables, activations and deltas: plain numbers, made by the main thread and sent to the
@@ -48,7 +48,7 @@ const STACK_LEVEL = 128;
  * Lays out one worker's scratch memory for a model and shards of at most `shardSize` samples.
  * @throws ModelError if the spec isn't (conv, subsample) pairs, then dense layers, then a head
  */
-export function planKernel(layout: ModelLayout, shardSize: number, memory: KernelMemory): KernelPlan {
+export function planKernel(layout: ModelLayout, shardSize: number, memory: Layout): KernelPlan {
   const blocks = Math.ceil(shardSize / LANES);
   let shardsAtOnce = 1;
   while (2 * shardsAtOnce * blocks * LANES <= SAMPLES_AT_ONCE) shardsAtOnce *= 2;
