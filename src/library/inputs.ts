@@ -66,7 +66,7 @@ export async function readInputs(job: TrainingJob, observer: Required<RunObserve
   const remoteWrite = await remoteWriteOf(config, env);
   const address = await metricsAddressOf(job, env);
   if (config.backend === 'tfjs') prepareTfjs();
-  const initial = resumed === undefined ? await initialState(config) : undefined;
+  const initial = resumed === undefined ? await initialState(config, { env, print }) : undefined;
   const memory = memoryFor(config);
   const dataset = await openDataset({
     flag: config.data,

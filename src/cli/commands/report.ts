@@ -11,7 +11,7 @@ import { resolveReadConfig } from '../../shared/config/config.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { openDataset } from '../../shared/data/open.ts';
 import { DEFAULT_SET, NAMED_SETS, namedSet, namedSetOf } from '../../shared/data/registry.ts';
-import { UsageError } from '../../shared/util/errors.ts';
+import { ForeignCheckpointError, UsageError } from '../../shared/util/errors.ts';
 import { count } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { readPlainFile } from '../../shared/util/plain-file.ts';
@@ -50,7 +50,8 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
     onDamaged: ({ error, run, step }) => {
       print(`Passed over: ${error.message}`);
       damaged.push(
-        `The checkpoint of step ${count(step)} in ${basename(paths[run] as string)} is damaged and was passed over.`,
+        `The checkpoint of step ${count(step)} in ${basename(paths[run] as string)} is ` +
+          `${error instanceof ForeignCheckpointError ? "another run's" : 'damaged'} and was passed over.`,
       );
     },
   });

@@ -8,11 +8,6 @@ import { checkpointsFolder, manifestFile } from './files.ts';
 /** The number of colours for curves. */
 const MAX_RUNS = 6;
 
-/** The first of `findCheckpoints`. */
-export async function findCheckpoint(path: string | undefined, runs: string): Promise<string> {
-  return (await findCheckpoints(path, runs))[0];
-}
-
 /**
  * The checkpoints that a path stands for, in order of preference: `path` alone if it is a file; if it is a run directory, that run's
  * checkpoints, newest first; if it is undefined, those of the newest run below `runs` that has any. A missing path is returned

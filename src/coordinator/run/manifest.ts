@@ -4,6 +4,7 @@ import type { Digests } from '../../shared/checkpoint/checkpoint.ts';
 import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config/config.ts';
 import { OPTION_KEYS, type OptionKey, trainSchema } from '../../shared/config/schema.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
+import { parseJson } from '../../shared/util/json.ts';
 import { readPlainFile } from '../../shared/util/plain-file.ts';
 import { printable } from '../../shared/util/printable.ts';
 import { version } from '../../shared/util/version.ts';
@@ -148,7 +149,7 @@ export async function readManifest(run: string): Promise<Manifest> {
   const file = manifestFile(run);
   let json: unknown;
   try {
-    json = JSON.parse(String(await readPlainFile(file, MAX_BYTES)));
+    json = parseJson(String(await readPlainFile(file, MAX_BYTES)));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const problem =

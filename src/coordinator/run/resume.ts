@@ -1,11 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
-import { type Checkpoint, type Digests, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
-import { checkpointName, checkpointsIn, readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import type { Checkpoint, Digests } from '../../shared/checkpoint/checkpoint.ts';
+import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import { AUTO, type Capacity, type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
-import { optimizerOf } from '../../shared/engine/optimizers/registry.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
@@ -17,6 +15,7 @@ import { checkpointsFolder, manifestFile } from './files.ts';
 import { findRun } from './find.ts';
 import { firstIntact, passedOver } from './first-intact.ts';
 import { type Manifest, readManifest } from './manifest.ts';
+import { loggedCheckpoint } from './own-checkpoint.ts';
 
 /** A run to continue, with its configuration. */
 export interface Resumed extends ResumedTrainConfig {
@@ -99,21 +98,22 @@ function refuse({ path }: Resumed, differences: readonly string[]): void {
 }
 
 /**
- * The newest intact checkpoint of a run; undefined if none was written yet. Prints a line for each damaged one.
- * @throws CheckpointError if all that exist are damaged
+ * The newest intact checkpoint of a run; undefined if none was written yet. Prints a line for each that is damaged or another run's.
+ * @throws CheckpointError if there are no others
  */
 export async function newestIntact(
-  { path, manifest }: Pick<Resumed, 'path' | 'manifest'>,
+  run: Pick<Resumed, 'path' | 'manifest'>,
   layout: ModelLayout,
   print: (line: string) => void,
 ): Promise<Checkpoint | undefined> {
+  const { path, manifest } = run;
   const all = await checkpointsIn(checkpointsFolder(path));
   const files = all.map(({ file }) => file);
-  const found = await firstIntact(files, (file) => ownCheckpoint(file, manifest, layout), passedOver(print));
+  const found = await firstIntact(files, (file) => loggedCheckpoint(file, run, layout), passedOver(print));
   if (found !== undefined) return found;
   if (all.length === 0 && hadNone(manifest)) return undefined;
   throw new CheckpointError(
-    `No intact checkpoint is left in ${checkpointsFolder(path)}, so the run can't be resumed. ` +
+    `No intact checkpoint is left in ${checkpointsFolder(path)} that is this run's own, so the run can't be resumed. ` +
       'Restore one from a backup, or start a new run.',
     { file: path },
   );
@@ -122,28 +122,4 @@ export async function newestIntact(
 /** Whether a run may never have had a checkpoint. A run that stopped, was resumed, or began with --init had one. */
 function hadNone({ digests, attempts }: Manifest): boolean {
   return digests.init === undefined && attempts.every(({ from, steps = 0 }) => from === 0 && steps === 0);
-}
-
-/**
- * Reads a checkpoint of a run.
- * @throws CheckpointError if it is damaged, or another run's
- */
-export async function ownCheckpoint(file: string, manifest: Manifest, layout: ModelLayout): Promise<Checkpoint> {
-  const checkpoint = await readCheckpoint(file);
-  const { weights, optimizer } = trainingStateOf(checkpoint, layout);
-  const { step, digests } = checkpoint;
-  const { dataset, numerics, init } = manifest.digests;
-  const checks: readonly (readonly [boolean, string])[] = [
-    [basename(file) === checkpointName(step), `holds step ${step}, not the one of its name`],
-    [digests.dataset === dataset, "was trained on another data set than the run's"],
-    [digests.numerics === numerics, 'was written by other numerics than the run has'],
-    [step > 0 || weightsSha256(weights) === init, 'holds other weights than the run began with'],
-    [
-      (optimizer.v !== undefined) === optimizerOf(manifest.config.optimizer).hasSecondMoments,
-      "doesn't have the moments of the run's optimizer",
-    ],
-  ];
-  const wrong = checks.flatMap(([isRight, problem]) => (isRight ? [] : [problem]));
-  if (wrong.length === 0) return checkpoint;
-  throw new CheckpointError(`${file} ${wrong.join(' and ')}. Use another one.`, { file });
 }

@@ -11,6 +11,7 @@ import { callerPath } from '../../shared/util/paths.ts';
 import { CHECKPOINTS } from './files.ts';
 import { findCheckpoints, findRun } from './find.ts';
 import { firstIntact, passedOver } from './first-intact.ts';
+import { type CheckpointedRun, checkpointedRun, loggedCheckpoint } from './own-checkpoint.ts';
 
 /** A checkpoint with its model. */
 export interface SavedModel {
@@ -20,9 +21,14 @@ export interface SavedModel {
   readonly weights: Float32Array;
 }
 
-/** @throws CheckpointError if the file is missing, damaged or of another model */
-export async function openModel(file: string): Promise<SavedModel> {
-  const checkpoint = await readCheckpoint(file);
+/**
+ * @param run the run whose own checkpoint it must be; undefined: it may be any
+ * @throws CheckpointError if the file is missing, damaged or of another model, ForeignCheckpointError if it is another run's
+ */
+export async function openModel(file: string, run?: CheckpointedRun): Promise<SavedModel> {
+  const checkpoint = await (run === undefined
+    ? readCheckpoint(file)
+    : loggedCheckpoint(file, run, modelOf(run.manifest.config)));
   const layout = modelOf(optionsOf(checkpoint));
   return { checkpoint, layout, weights: trainingStateOf(checkpoint, layout).weights };
 }
@@ -41,8 +47,11 @@ export interface FindOptions {
 export async function findModel(named: string | undefined, { env, print }: FindOptions): Promise<SavedModel> {
   const path = named === undefined ? undefined : callerPath(named, env);
   const files = await findCheckpoints(path, callerPath('runs', env));
+  // A checkpoint that is named may be anybody's; those that a run stands for must be its own.
+  const run = files[0] === path ? undefined : await checkpointedRun(dirname(dirname(files[0])));
+  const open = (file: string): Promise<SavedModel> => openModel(file, run);
   // What is wrong with the last one left is an error.
-  return (await firstIntact(files.slice(0, -1), openModel, passedOver(print))) ?? openModel(files.at(-1) as string);
+  return (await firstIntact(files.slice(0, -1), open, passedOver(print))) ?? open(files.at(-1) as string);
 }
 
 export interface ModelFlags {

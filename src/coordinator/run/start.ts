@@ -5,17 +5,17 @@ import {
   trainingStateOf,
   weightsSha256,
 } from '../../shared/checkpoint/checkpoint.ts';
-import { readCheckpoint, writeCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { writeCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { bitsOf, type ResolvedTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { CHAIN_START } from '../train/hash-chain.ts';
 import type { StartingPoint } from '../train/training.ts';
-import { findCheckpoint } from './find.ts';
 import { type Manifest, manifestOf } from './manifest.ts';
 import { newestIntact, type Resumed } from './resume.ts';
 import type { RunDirectory } from './run-directory.ts';
+import { type FindOptions, findModel } from './saved-model.ts';
 
 /** The state of a run at the beginning of an attempt. */
 export interface RunStart {
@@ -75,11 +75,11 @@ export async function continueRun(resumed: Resumed, options: StartOptions): Prom
  * the run directory is made, so that a failure leaves nothing behind.
  * @throws CheckpointError if they can't be used
  */
-export async function initialState(config: TrainConfig): Promise<TrainingState | undefined> {
+export async function initialState(config: TrainConfig, options: FindOptions): Promise<TrainingState | undefined> {
   if (config.init === undefined) return undefined;
   const layout = modelOf(config);
-  const file = await findCheckpoint(config.init, '');
-  const { weights } = trainingStateOf(await readCheckpoint(file), layout);
+  const { checkpoint } = await findModel(config.init, options);
+  const { weights } = trainingStateOf(checkpoint, layout);
   const zeros = (): Float32Array => new Float32Array(layout.parameters);
   return { weights, optimizer: { m: zeros(), v: zeros() } };
 }

@@ -50,6 +50,16 @@ export async function cutPast(file: LogFile, size: number): Promise<void> {
   if (found > size) await file.truncate(size);
 }
 
+/** The records of some steps; undefined for a step that the log lacks. */
+export async function recordsAt(file: LogFile, steps: readonly number[]): Promise<(StepRecord | undefined)[]> {
+  const records: (StepRecord | undefined)[] = [];
+  for (const step of steps) {
+    const { record } = await findLast(file, step);
+    records.push(record?.step === step ? record : undefined);
+  }
+  return records;
+}
+
 async function findLast(file: LogFile, step: number): Promise<{ end: number; record?: StepRecord }> {
   for (let end = await file.size(); end > 0; ) {
     const start = Math.max(0, end - CHUNK_BYTES);
@@ -78,10 +88,10 @@ function lastUpTo(bytes: Buffer, first: number, step: number): { end: number; re
 }
 
 /**
- * Opens the file for reading and writing; with `make`, a missing one is made.
+ * Opens the file for reading and, unless `way` is `read`, for writing; with `make`, a missing one is made.
  * @throws the file system's error, or one that says that the path is a link or no plain file
  */
-export async function openLogFile(path: string, way: 'make' | 'update'): Promise<LogFile> {
+export async function openLogFile(path: string, way: 'make' | 'update' | 'read'): Promise<LogFile> {
   const file = await openPlainFile(path, way);
   return {
     size: async () => (await file.stat()).size,

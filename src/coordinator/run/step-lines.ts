@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EVALUATION_FIELDS, type StepRecord, UPDATE_FIELDS } from '../../shared/live/step-scalars.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
+import { parseJson } from '../../shared/util/json.ts';
 import { openPlainFile } from '../../shared/util/plain-file.ts';
 
 /** The fields that every step has, and those that are only there if they were taken; none depends on the number of workers. */
@@ -51,7 +52,7 @@ export function stepLine(record: StepRecord): string {
 /** The record of a line, with or without its line feed; undefined: no step's line. */
 export function parseStepLine(text: string): StepRecord | undefined {
   try {
-    return stepRecord.safeParse(JSON.parse(text)).data;
+    return stepRecord.safeParse(parseJson(text)).data;
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { checkpointsFolder } from '../../coordinator/run/files.ts';
 import { findRuns, runsIn } from '../../coordinator/run/find.ts';
 import { firstIntact } from '../../coordinator/run/first-intact.ts';
+import { checkpointedRun } from '../../coordinator/run/own-checkpoint.ts';
 import { openModel } from '../../coordinator/run/saved-model.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
@@ -71,7 +72,7 @@ export async function openSnapshots(
       opened.push(...(await usual(saved[i] as Saved[], run, i, runs.length, onDamaged)));
   } else {
     const chosen = chosenOf(saved, runs, steps);
-    for (const { file, run } of chosen) opened.push(await openedAt(file, run));
+    for (const { file, run } of chosen) opened.push(await openedAt(file, run, runs[run] as string));
   }
   if (opened.length <= MAX_SNAPSHOTS) return opened;
   throw new UsageError(
@@ -79,7 +80,7 @@ export async function openSnapshots(
   );
 }
 
-/** The snapshots of one run if no steps are given; damaged ones are passed over. */
+/** The snapshots of one run if no steps are given; damaged ones and those of other runs are passed over. */
 async function usual(
   saved: readonly Saved[],
   path: string,
@@ -87,7 +88,7 @@ async function usual(
   runs: number,
   onDamaged: OnDamaged,
 ): Promise<OpenedSnapshot[]> {
-  const open = ({ file }: Saved): Promise<OpenedSnapshot> => openedAt(file, run);
+  const open = ({ file }: Saved): Promise<OpenedSnapshot> => openedAt(file, run, path);
   const passOver = (error: CheckpointError, { step }: Saved): void => onDamaged({ error, run, step });
   const last = await firstIntact(saved.toReversed(), open, passOver);
   if (last === undefined) {
@@ -120,8 +121,8 @@ function chosenOf(saved: readonly (readonly Saved[])[], runs: readonly string[],
   throw new UsageError(`--steps: ${problem}. The checkpoints: ${there.join('; ')}. Use some of those.`);
 }
 
-async function openedAt(file: string, run: number): Promise<OpenedSnapshot> {
-  const { checkpoint, layout, weights } = await openModel(file);
+async function openedAt(file: string, run: number, path: string): Promise<OpenedSnapshot> {
+  const { checkpoint, layout, weights } = await openModel(file, await checkpointedRun(path));
   return {
     snapshot: {
       run,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { startEngine } from '../../coordinator/engine.ts';
 import { checkpointsFolder, stepsFile } from '../../coordinator/run/files.ts';
 import type { Manifest } from '../../coordinator/run/manifest.ts';
-import { ownCheckpoint } from '../../coordinator/run/resume.ts';
+import { ownCheckpoint } from '../../coordinator/run/own-checkpoint.ts';
 import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';

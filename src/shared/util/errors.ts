@@ -55,6 +55,9 @@ export class CheckpointError extends LockstepError {
   }
 }
 
+/** A checkpoint in the directory of a run is another run's. */
+export class ForeignCheckpointError extends CheckpointError {}
+
 /** A run directory can't be created or written. */
 export class RunDirectoryError extends LockstepError {
   readonly code = 'ERR_RUN_DIRECTORY';

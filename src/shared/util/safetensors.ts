@@ -2,6 +2,7 @@ import { endianness } from 'node:os';
 import { z } from 'zod';
 import { canonicalJson } from './canonical-json.ts';
 import { CheckpointError } from './errors.ts';
+import { parseJson } from './json.ts';
 
 /** A named float32 array in row-major order. */
 export interface Tensor {
@@ -111,9 +112,9 @@ function float32From(bytes: Uint8Array): Float32Array {
 function parseHeader(header: Buffer, file: string, refusal: Refusal): z.infer<typeof Header> {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(header));
+    json = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(header));
   } catch (error) {
-    throw refusal(file, 'its header is not JSON', error);
+    throw refusal(file, `its header is not JSON (${(error as Error).message})`, error);
   }
   const parsed = Header.safeParse(json);
   if (parsed.success) return parsed.data;

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { findCheckpoint } from '#src/coordinator/run/find.js';
+import { findCheckpoints } from '#src/coordinator/run/find.js';
 import { CheckpointError } from '#src/shared/util/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-find-'));
@@ -21,7 +21,7 @@ function makeRun(runs: string, name: string, steps: readonly number[], time: num
   return run;
 }
 
-describe('findCheckpoint', () => {
+describe('findCheckpoints', () => {
   const runs = join(folder, 'runs');
   makeRun(runs, 'z-old', [100, 1000], 1000);
   const newest = makeRun(runs, 'a-new', [100, 99_999_999, 100_000_000], 2000);
@@ -29,15 +29,18 @@ describe('findCheckpoint', () => {
   writeFileSync(join(newest, 'checkpoints', 'step-99999999999.safetensors.tmp'), '');
 
   test('takes the last checkpoint of the newest run that has one', async () => {
-    assert.equal(await findCheckpoint(undefined, runs), join(newest, 'checkpoints', 'step-100000000.safetensors'));
+    assert.equal(
+      (await findCheckpoints(undefined, runs))[0],
+      join(newest, 'checkpoints', 'step-100000000.safetensors'),
+    );
   });
 
   test('takes the last checkpoint of a named run, and a named file as it is', async () => {
     const old = join(runs, 'z-old');
-    assert.equal(await findCheckpoint(old, runs), join(old, 'checkpoints', 'step-00001000.safetensors'));
+    assert.equal((await findCheckpoints(old, runs))[0], join(old, 'checkpoints', 'step-00001000.safetensors'));
     const named = join(old, 'checkpoints', 'step-00000100.safetensors');
-    assert.equal(await findCheckpoint(named, runs), named);
-    assert.equal(await findCheckpoint('nowhere', runs), 'nowhere');
+    assert.equal((await findCheckpoints(named, runs))[0], named);
+    assert.equal((await findCheckpoints('nowhere', runs))[0], 'nowhere');
   });
 
   test('names the place without a checkpoint', async () => {
@@ -46,7 +49,7 @@ describe('findCheckpoint', () => {
       [undefined, none],
       [join(runs, 'without'), join(runs, 'without')],
     ] as const) {
-      await assert.rejects(findCheckpoint(path, none), (error) => {
+      await assert.rejects(findCheckpoints(path, none), (error) => {
         assert.ok(error instanceof CheckpointError);
         assert.ok(error.message.includes(place), error.message);
         return true;

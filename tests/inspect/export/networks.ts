@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { findCheckpoint } from '#src/coordinator/run/find.js';
+import { findCheckpoints } from '#src/coordinator/run/find.js';
 import { openModel } from '#src/coordinator/run/saved-model.js';
 import { metadataOf } from '#src/inspect/export/metadata.js';
 import type { Network } from '#src/inspect/export/network.js';
@@ -49,7 +49,7 @@ export function randomNetwork(spec: ModelSpec, seed: number): Network {
 export async function trainedNetwork(head: 'softmax' | 'rbf', run: string): Promise<Network> {
   const flags = ['--iterations', String(STEPS), '--workers', '2', '--metrics-port', 'off', '--head', head];
   lockstep(['train', ...flags, '--out', run]);
-  const { layout, weights } = await openModel(await findCheckpoint(run, ''));
+  const { layout, weights } = await openModel((await findCheckpoints(run, ''))[0]);
   return networkOf(layout, weights, { head });
 }
 
