@@ -61,7 +61,7 @@ describe('findCheckpoints', () => {
     const run = join(folder, 'loop');
     mkdirSync(run);
     symlinkSync('checkpoints', join(run, 'checkpoints'));
-    await assert.rejects(findCheckpoint(run, runs), (error) => {
+    await assert.rejects(findCheckpoints(run, runs), (error) => {
       assert.ok(error instanceof CheckpointError);
       assert.match(error.message, /The checkpoints in .*loop\/checkpoints can't be read \(ELOOP/);
       return true;
