@@ -105,8 +105,10 @@ function count(kinds: Map<string, Counts>, kind: string, { frames, ending }: Out
 }
 
 /** Whether an ending gives its reason: a close code over WebSocket; below it what TCP, HTTP and WebSocket have. */
-function isNamed(ending: string, { at }: Volley): boolean {
+function isNamed(ending: string, { at, kind }: Volley): boolean {
   if (at === 'reset') return ending === 'reset';
+  // The close frame is behind a megabyte, and is waited for only so long.
+  if (kind === 'requests for data' && ending === 'dropped') return true;
   if (at === 'page') return /^(dropped|http (200|4\d\d|503))$/.test(ending);
   const isOurs = ending in closeCodes && ending !== 'stopping' && ending !== 'runOver';
   // A text that isn't one, and a message that is too long.

@@ -52,6 +52,10 @@ export class Wire {
   readonly #tls: TLSSocket | undefined;
   readonly #end: (ending: Ending) => void;
   readonly #messages: Buffer[] = [];
+  /** What came and is no frame yet, in the pieces in which it came, and what the next frame takes in all. */
+  #chunks: Buffer[] = [];
+  #length = 0;
+  #needed = 0;
   #bytes = Buffer.alloc(0);
   #isSecure = false;
   #isUpgraded = false;
@@ -134,9 +138,15 @@ export class Wire {
   }
 
   #receive(chunk: Buffer): void {
-    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    if (this.#length < this.#needed) return;
+    this.#bytes = Buffer.concat(this.#chunks);
+    this.#needed = 0;
     if (!this.#isUpgraded) this.#response();
     if (this.#isUpgraded) while (this.#frame());
+    this.#chunks = [this.#bytes];
+    this.#length = this.#bytes.length;
     this.#wake();
   }
 
@@ -157,7 +167,10 @@ export class Wire {
     const begin = short === 127 ? 10 : short === 126 ? 4 : 2;
     if (bytes.length < begin) return false;
     const length = short === 127 ? Number(bytes.readBigUInt64BE(2)) : short === 126 ? bytes.readUInt16BE(2) : short;
-    if (bytes.length < begin + length) return false;
+    if (bytes.length < begin + length) {
+      this.#needed = begin + length;
+      return false;
+    }
     const payload = bytes.subarray(begin, begin + length);
     this.#bytes = bytes.subarray(begin + length);
     const opcode = bytes.readUInt8() & 15;
