@@ -20,6 +20,14 @@ const bytes: fc.Arbitrary<Damage> = fc.oneof(
   }),
 );
 
+/** Cases after which each kind of damage was there; run.json's fields twice. */
+const TURN = 5;
+
+interface Field {
+  readonly of: Document;
+  readonly path: Path;
+}
+
 /**
  * The damage of a case by its number: each field of each document and each file in turn, every time by something else, or some bytes.
  * @param template an honest run
@@ -29,21 +37,25 @@ export function damagesOf(
   template: string,
   { url, seed }: { readonly url: string; readonly seed: number },
 ): (number: number, place: Case) => Damage {
-  const fields = shuffled(
-    [...DOCUMENTS.flatMap((of) => fieldsOf(template, of).map((path) => ({ of, path }))), ...others()],
-    seed,
-  );
+  const fieldsIn = (of: Document): Field[] => fieldsOf(template, of).map((path) => ({ of, path }));
+  const [main, ...rest] = DOCUMENTS;
+  const own = shuffled([...fieldsIn(main), ...others()], seed);
+  const foreign = shuffled(rest.flatMap(fieldsIn), seed);
   const files = shuffled(FILES, seed);
   return (number, { canaries }) => {
     const values = hostileValues({ file: join(canaries, 'file'), folder: join(canaries, 'folder'), url });
-    const turn = Math.floor(number / 4);
-    switch (number % 4) {
+    const turn = Math.floor(number / TURN);
+    const damaged = (fields: readonly Field[], index: number): Damage => {
+      const [field, value] = pair(fields, values, index);
+      return { kind: 'a field', ...field, value };
+    };
+    switch (number % TURN) {
       case 0:
-      case 1: {
-        const [field, value] = pair(fields, values, 2 * turn + (number % 4));
-        return { kind: 'a field', ...field, value };
-      }
-      case 2: {
+      case 1:
+        return damaged(own, 2 * turn + (number % TURN));
+      case 2:
+        return damaged(foreign, turn);
+      case 3: {
         const [file, by] = pair(files, STANDINS, turn);
         return { kind: 'a file', file, by };
       }
@@ -54,7 +66,7 @@ export function damagesOf(
 }
 
 /** Fields that an honest run.json lacks. */
-function others(): { of: Document; path: Path }[] {
+function others(): Field[] {
   const paths: Path[] = [
     ...[...OPTION_KEYS, 'preset', '__proto__', 'constructor'].map((key) => ['config', key]),
     ['__proto__'],
