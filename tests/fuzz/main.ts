@@ -35,23 +35,19 @@ const msOf = (part: Part): number => (minutes * 60_000 * SHARES[part]) / shares;
 
 async function attack(part: Part): Promise<string[]> {
   const target = await Target.start(join(folder, part), { tls: part === 'tls' });
-  const kill = (): void => target.kill();
-  process.on('exit', kill);
   const until = performance.now() + msOf(part);
   let printed = performance.now();
-  const report = await fuzz({
-    target,
-    seed,
-    isEnough: () => performance.now() >= until,
-    onProgress: (frames) => {
-      if (performance.now() < printed + 60_000) return;
-      printed = performance.now();
-      console.error(`${part}: ${frames} frames`);
-    },
-  });
-  const compared = await target.compare();
-  process.off('exit', kill);
-  return networkText(report, compared);
+  const onProgress = (frames: number): void => {
+    if (performance.now() < printed + 60_000) return;
+    printed = performance.now();
+    console.error(`${part}: ${frames} frames`);
+  };
+  try {
+    const report = await fuzz({ target, seed, isEnough: () => performance.now() >= until, onProgress });
+    return networkText(report, await target.compare());
+  } finally {
+    target.kill();
+  }
 }
 
 async function damageDirectories(): Promise<string[]> {
