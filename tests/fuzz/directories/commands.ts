@@ -55,7 +55,7 @@ export class Commands {
     };
   }
 
-  /** The program itself. @param onLine called with what it has written to stderr so far and its process, at each piece */
+  /** The program itself. @param onStderr called with all that it has written to stderr so far, and its process, whenever that grows */
   async runAlone(
     args: readonly string[],
     cwd: string,

@@ -13,6 +13,7 @@ import { commandLines, type Finding, problemsOf, visitThenStop } from './lines.t
 const AT_ONCE = 2;
 /** Of so many cases, one has its commands run by the program itself. */
 const ALONE_EVERY = 31;
+
 export interface DirectoryReport {
   readonly directories: number;
   readonly commands: number;
