@@ -3,7 +3,7 @@ import type { Counts, Report } from './fuzz.ts';
 import type { Compared } from './target.ts';
 
 /** The figures of an attack on a coordinator that it survived. */
-export function networkText({ kinds, memory, badMembers }: Report, compared: Compared): string[] {
+export function networkText({ kinds, memory, badMembers, repeated }: Report, compared: Compared): string[] {
   const sum = (what: (counts: Counts) => number): number =>
     [...kinds.values()].reduce((total, counts) => total + what(counts), 0);
   const byKind = [...kinds].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -15,6 +15,7 @@ export function networkText({ kinds, memory, badMembers }: Report, compared: Com
     }),
     `${sum(({ connections }) => connections)} connections, ${sum(({ frames }) => frames)} frames, crashes 0, hangs 0`,
     `${badMembers} members were given work and answered it badly`,
+    `${repeated} connections were made again, because they ended without a reason`,
     `the coordinator's memory in MiB: before ${round(memory.before)}, most ${round(memory.most)}, after ${round(memory.after)}`,
     `the honest node's steps per second in each minute: ${rates.map(round).join(' ')}`,
     `after ${steps} steps the weights are those of an undisturbed run: ${weightsSha256}`,

@@ -8,7 +8,7 @@ const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
 /** Commands of one process. */
 const MAX_COMMANDS = 40;
 /** Far longer than any of the commands takes on a machine that others use too. */
-const HANG_MS = 120_000;
+const HANG_MS = 180_000;
 const MARK = '\u0000end\n';
 
 export interface Outcome {
