@@ -84,7 +84,7 @@ export interface ResumedTrainConfig extends ResolvedTrainConfig {
 
 /**
  * The config of a resumed run: what decides the bits is the run's own. The rest is given; or, for intervals and workers, the
- * run's own if it was given then; or a default. Iterations may be raised if the learning rate doesn't depend on them.
+ * run's own if it was given then, as far as this machine has use for as many workers; or a default. Iterations may be raised if the learning rate doesn't depend on them.
  * @throws UsageError as `resolveTrainConfig`
  */
 export function resumeTrainConfig(
@@ -106,7 +106,11 @@ export function resumeTrainConfig(
   if (!isAuto && out !== undefined) {
     throw new UsageError(`${given.out?.from}: a resumed run stays in its directory. Leave it out.`);
   }
-  const config = decide(trainSchema.parse({ ...base, ...values, resume, forceUnlock }), sources.env, capacity);
+  const options = trainSchema.parse({ ...base, ...values, resume, forceUnlock });
+  const decided = decide(options, sources.env, capacity);
+  const useful = decide({ ...options, workers: 'auto' }, sources.env, capacity);
+  const isGiven = given.workers !== undefined;
+  const config = isGiven ? decided : { ...decided, workers: Math.min(decided.workers, useful.workers) };
   checkHeld(config, given.workers?.from ?? flagOf('workers'), capacity);
   const refused = BITS.filter((key) => config[key] !== own[key] && !mayChange(key, own, config)).map(
     (key) => `${given[key]?.from ?? flagOf(key)}: the run has ${own[key] ?? 'none'}, but this is ${config[key]}`,

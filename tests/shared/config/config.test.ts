@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { BITS, resolveReadConfig, resolveTrainConfig } from '#src/shared/config/config.js';
+import { BITS, resolveReadConfig, resolveTrainConfig, resumeTrainConfig } from '#src/shared/config/config.js';
 import { defaultText, expectedText } from '#src/shared/config/option-text.js';
 import { flagOf, OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
 import { UsageError } from '#src/shared/util/errors.js';
@@ -243,4 +243,12 @@ test('resolveReadConfig takes the backend, the data folder and --json, and check
   });
   assert.deepEqual(read, { backend: 'tfjs', data: '/caller/d', json: true });
   assert.throws(() => resolveReadConfig({ flags: {}, env: { LOCKSTEP_SEED: '-1' } }), UsageError);
+});
+
+test('a run.json decides on no more workers than this machine has use for, the command on any number', () => {
+  const own = resolve({ workers: 1024, batch: 65_536, shardSize: 1 });
+  const resumed = (flags: Record<string, unknown>) => resumeTrainConfig({ flags, env: {} }, own).config.workers;
+  assert.equal(resumed({}), resolve({ batch: 65_536, shardSize: 1 }).config.workers);
+  assert.equal(resumed({ workers: 1000 }), 1000);
+  assert.equal(resumeTrainConfig({ flags: {}, env: {} }, resolve({ workers: 1 })).config.workers, 1);
 });
