@@ -6,7 +6,7 @@ import { trainSchema } from '../../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { loadMnist } from '../../shared/data/mnist.ts';
-import { bytesHeld, datasetFrom } from '../../shared/data/parts.ts';
+import { bytesHeld, datasetFrom, MNIST_COUNTS } from '../../shared/data/parts.ts';
 import { namedSetOf } from '../../shared/data/registry.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
@@ -155,12 +155,12 @@ function freeBytes(): number {
   return process.availableMemory?.() ?? freemem();
 }
 
-/** The shared memory for a run: its data set, perhaps twice, and what computes. */
+/** The shared memory for a run: its data set, perhaps another that was found here, and what computes. */
 function sizesFor(config: ComputeConfig, { samples: train, testSamples: test }: Welcome): SizeOf {
-  const sets = SET_COPIES * bytesHeld({ train, test });
+  const set = bytesHeld({ train, test });
   return (threads) => {
     const { reserved, used } = computeSize(config, threads, test);
-    return { reserved: sets + reserved, used: sets + used };
+    return { reserved: bytesHeld(MNIST_COUNTS) + set + reserved, used: SET_COPIES * set + used };
   };
 }
 
