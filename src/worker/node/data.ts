@@ -74,7 +74,9 @@ export class NodeData {
     }
     await this.close();
     requireRoom(threads);
-    const { print } = this.#options;
+    const { threads: most, print } = this.#options;
+    if (threads < most)
+      print(`${threads} of ${most} threads compute: the run has no use for more, or memory none to give.`);
     const compute = new Compute({
       config,
       threads,
