@@ -12,7 +12,6 @@ process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
   process.exitCode = 1;
 });
 
-// What comes of it is reported where memory is needed.
 process.on('unhandledRejection', (error) => {
   if (!isLoadFailure(error)) throw error;
 });

@@ -3,7 +3,7 @@ import type { Dataset } from '../shared/data/dataset.ts';
 import { bytesHeld, MNIST_COUNTS } from '../shared/data/parts.ts';
 import { optimizerOf } from '../shared/engine/optimizers/registry.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/engine/wasm/exports.ts';
-import { LayoutSize, type SharedMemory } from '../shared/engine/wasm/memory.ts';
+import { bytesOf, type SharedMemory } from '../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import { modelOf } from '../shared/model/registry.ts';
 import type { SharedSize } from '../worker/pool/capacity.ts';
@@ -11,7 +11,7 @@ import type { Fault } from '../worker/pool/faults.ts';
 import { DEPTH } from '../worker/pool/mailbox.ts';
 import { LocalPool } from '../worker/pool/pool.ts';
 import { placeInMemory } from '../worker/pool/sample-set.ts';
-import { allocatePool, CHUNK_SIZE, type LocalPoolOptions, spareBytes } from '../worker/pool/setup.ts';
+import { CHUNK_SIZE, type LocalPoolOptions, poolSize } from '../worker/pool/setup.ts';
 import { Auditor } from './cluster/auditor.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { LocalMember } from './cluster/local-member.ts';
@@ -119,15 +119,15 @@ function stateOptions({ optimizer, workers }: TrainConfig, { parameters }: Model
 
 /** Bytes of the shared memory of a run: its data set, of MNIST's size or smaller, and its engine. */
 export function memorySize(config: TrainConfig): SharedSize {
-  const size = new LayoutSize();
   const layout = modelOf(config);
   const shape = { ...config, layout, testSamples: MNIST_COUNTS.test };
-  size.allocate(bytesHeld(MNIST_COUNTS));
-  new StateStore(size, stateOptions(config, layout));
-  if (config.listen !== undefined) {
-    Auditor.allocate(size, shape);
-    Cluster.allocate(size, { parameters: layout.parameters, shards: config.batch / config.shardSize });
-  }
-  if (config.workers > 0) allocatePool(size, shape);
-  return { reserved: size.used, used: size.used - spareBytes(shape) };
+  const pool = poolSize(shape);
+  const others = bytesOf((memory) => {
+    memory.allocate(bytesHeld(MNIST_COUNTS));
+    new StateStore(memory, stateOptions(config, layout));
+    if (config.listen === undefined) return;
+    Auditor.allocate(memory, shape);
+    Cluster.allocate(memory, { parameters: layout.parameters, shards: config.batch / config.shardSize });
+  });
+  return { reserved: others + pool.reserved, used: others + pool.used };
 }

@@ -7,12 +7,12 @@ import { openDataset } from '../shared/data/open.ts';
 import { confusionOf } from '../shared/engine/evaluation.ts';
 import type { Evaluation } from '../shared/engine/executor.ts';
 import { compileKernel, numericsDigest } from '../shared/engine/wasm/exports.ts';
-import { LayoutSize, SharedMemory } from '../shared/engine/wasm/memory.ts';
+import { bytesOf, SharedMemory } from '../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import type { BackendName } from '../worker/pool/backend.ts';
 import { LocalPool } from '../worker/pool/pool.ts';
 import { placeInMemory } from '../worker/pool/sample-set.ts';
-import { allocatePool } from '../worker/pool/setup.ts';
+import { poolSize } from '../worker/pool/setup.ts';
 
 export interface EvaluateOptions {
   /** A checkpoint file or a run directory (default: the newest run below runs/). */
@@ -100,11 +100,12 @@ async function classify(
   weights: Float32Array,
 ): Promise<Evaluation> {
   const shape = { workers: 1, layout, backend, batch: 1, shardSize: 1, testSamples: test.count };
-  const size = new LayoutSize();
-  size.bytes(test.images.length + test.labels.length);
-  size.parameters(layout.parameters);
-  allocatePool(size, shape);
-  const memory = new SharedMemory(size.used);
+  const others = bytesOf((memory) => {
+    memory.bytes(test.images.length);
+    memory.bytes(test.labels.length);
+    memory.parameters(layout.parameters);
+  });
+  const memory = new SharedMemory(others + poolSize(shape).reserved);
   const samples = placeInMemory(memory, test);
   const version = { values: memory.parameters(layout.parameters), readers: 0 };
   version.values.set(weights);

@@ -86,7 +86,11 @@ function addWorker(program: Command, done: Done): void {
       ),
     )
     .addOption(
-      option(headingOf('execution'), '--threads <count>', 'worker threads; auto: one for each CPU (default: auto)'),
+      option(
+        headingOf('execution'),
+        '--threads <count>',
+        'worker threads; auto: one for each CPU, within quotas and memory, but no more than shards (default: auto)',
+      ),
     )
     .addOption(
       option(

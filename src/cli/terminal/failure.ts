@@ -9,8 +9,8 @@ export interface FailureOptions {
 }
 
 /**
- * Whether Node failed to load a WebAssembly module of its own, for lack of memory. Node 22 loads one for HTTP in the background as soon
- * as a program imports that, and nothing catches the failure.
+ * Whether Node failed to load the WebAssembly module of its HTTP client, for lack of memory. Whoever uses the client gets an error of his
+ * own; this one comes besides, and nothing catches it.
  */
 export function isLoadFailure(error: unknown): boolean {
   return error instanceof RangeError && error.message.includes('Cannot allocate Wasm memory');

@@ -47,7 +47,7 @@ export const trainSchema = z.strictObject({
     .default('auto')
     .register(optionNotes, {
       group: 'execution',
-      help: 'worker threads; auto: one for each CPU, but no more than shards; 0: none, with --listen',
+      help: 'worker threads; auto: one for each CPU, within quotas and memory, but no more than shards; 0: none, with --listen',
       value: 'count',
     }),
   seed: z.int().min(0).default(1).register(optionNotes, {

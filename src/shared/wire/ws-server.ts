@@ -1,12 +1,18 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { isLoopback } from '../util/loopback.ts';
 import { HANDSHAKE_MS, type Peer, type ServerHandlers, type TransportServer } from './transport.ts';
 import { COMMON, WsTransport } from './ws-transport.ts';
+
+// By require: to import node:http reads all of its exports, and on Node 22 one of them loads the HTTP client, whose WebAssembly memory takes
+// gigabytes of addresses.
+const require = createRequire(import.meta.url);
+const { createServer } = require('node:http') as typeof import('node:http');
+const { createServer: createTlsServer } = require('node:https') as typeof import('node:https');
 
 /** Answers a web page that opens a WebSocket. */
 const FORBIDDEN = 'HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';

@@ -4,14 +4,14 @@ import { addPartials } from '../../shared/engine/partials.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import { cover, type ShardRange } from '../../shared/engine/tree.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
-import { type Layout, LayoutSize, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { bytesOf, type Layout, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { Stopwatch } from '../../shared/util/stopwatch.ts';
 import type { SharedSize } from '../pool/capacity.ts';
 import { LocalPool } from '../pool/pool.ts';
 import type { SampleSet } from '../pool/sample-set.ts';
-import { allocatePool, spareBytes } from '../pool/setup.ts';
+import { poolSize } from '../pool/setup.ts';
 
 /** Versions of the weights besides one for each thread: the one in use, the next, and those that a slow worker may still read. */
 const VERSIONS = 4;
@@ -157,10 +157,8 @@ function versionsIn(memory: Layout, threads: number, parameters: number): Float3
 
 /** Bytes of the shared memory that it takes to compute, besides the data set. */
 export function computeSize(config: ComputeConfig, threads: number, testSamples: number): SharedSize {
-  const size = new LayoutSize();
   const layout = modelOf(config);
-  const shape = { ...config, layout, workers: threads, testSamples };
-  versionsIn(size, threads, layout.parameters);
-  allocatePool(size, shape);
-  return { reserved: size.used, used: size.used - spareBytes(shape) };
+  const versions = bytesOf((memory) => versionsIn(memory, threads, layout.parameters));
+  const pool = poolSize({ ...config, layout, workers: threads, testSamples });
+  return { reserved: versions + pool.reserved, used: versions + pool.used };
 }

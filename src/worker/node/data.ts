@@ -6,7 +6,7 @@ import { trainSchema } from '../../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { loadMnist } from '../../shared/data/mnist.ts';
-import { bytesHeld, datasetFrom } from '../../shared/data/parts.ts';
+import { bytesHeld, datasetFrom, MNIST_COUNTS } from '../../shared/data/parts.ts';
 import { namedSetOf } from '../../shared/data/registry.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
@@ -74,7 +74,9 @@ export class NodeData {
     }
     await this.close();
     requireRoom(threads);
-    const { print } = this.#options;
+    const { threads: most, print } = this.#options;
+    if (threads < most)
+      print(`${threads} of ${most} threads compute: the run has no use for more, or memory none to give.`);
     const compute = new Compute({
       config,
       threads,
@@ -155,12 +157,12 @@ function freeBytes(): number {
   return process.availableMemory?.() ?? freemem();
 }
 
-/** The shared memory for a run: its data set, perhaps twice, and what computes. */
+/** The shared memory for a run: its data set, perhaps another that was found here, and what computes. */
 function sizesFor(config: ComputeConfig, { samples: train, testSamples: test }: Welcome): SizeOf {
-  const sets = SET_COPIES * bytesHeld({ train, test });
+  const set = bytesHeld({ train, test });
   return (threads) => {
     const { reserved, used } = computeSize(config, threads, test);
-    return { reserved: sets + reserved, used: sets + used };
+    return { reserved: bytesHeld(MNIST_COUNTS) + set + reserved, used: SET_COPIES * set + used };
   };
 }
 

@@ -18,8 +18,8 @@ const [THREAD_ADDRESSES, THREAD_DATA] =
  */
 const GUARD = NODE < 24 ? { bytes: 10 * GIBIBYTE, from: 0 } : { bytes: 8 * GIBIBYTE, from: 16 * GIBIBYTE };
 const HAS_GUARD = ![...process.execArgv, process.env.NODE_OPTIONS].join(' ').includes('--disable-wasm-trap-handler');
-/** What the process itself still takes after it has looked. */
-const GROWTH = 192 * MEBIBYTE;
+/** Addresses that the process itself takes besides: until its threads start, and from then on. */
+const GROWTH = { before: 320 * MEBIBYTE, after: 128 * MEBIBYTE };
 
 /** Bytes of the shared memory that a number of threads needs. */
 export interface SharedSize {
@@ -65,12 +65,13 @@ export function requireRoom(threads: number): void {
 /** What is missing for so many threads, and `size` bytes of shared memory that aren't reserved yet; undefined if nothing is. */
 function shortage(threads: number, { reserved, used }: SharedSize, limits: MemoryLimits): string | undefined {
   const taken = memoryTaken();
+  const growth = reserved > 0 ? GROWTH.before : GROWTH.after;
   const hasGuard = HAS_GUARD && reserved > 0 && (limits.addresses ?? 0) >= GUARD.from;
   const addresses = hasGuard ? GUARD.bytes : reserved;
   const needs = [
     ['cgroup', 'of memory', PROCESS_BYTES + used + threads * THREAD_BYTES],
-    ['addresses', 'of addresses (ulimit -v)', taken.addresses + GROWTH + addresses + threads * THREAD_ADDRESSES],
-    ['data', 'of data (ulimit -d)', taken.data + GROWTH + reserved + threads * THREAD_DATA],
+    ['addresses', 'of addresses (ulimit -v)', taken.addresses + growth + addresses + threads * THREAD_ADDRESSES],
+    ['data', 'of data (ulimit -d)', taken.data + growth + reserved + threads * THREAD_DATA],
   ] as const;
   for (const [limit, unit, needed] of needs) {
     const allowed = limits[limit];

@@ -1,12 +1,13 @@
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import { depthOf } from '../../shared/engine/tree.ts';
 import { BlockUpdater, UpdateRecord } from '../../shared/engine/update.ts';
-import type { Layout, SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { bytesOf, type Layout, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { processorCount } from '../../shared/util/processors.ts';
 import type { BackendName } from './backend.ts';
 import { BARRIER_WORDS, StepBarriers } from './barrier.ts';
+import type { SharedSize } from './capacity.ts';
 import { COMPLETION_SIGNAL_WORDS, CompletionSignal } from './completion-signal.ts';
 import type { Fault } from './faults.ts';
 import { DEPTH, MAILBOX_WORDS } from './mailbox.ts';
@@ -57,26 +58,37 @@ export interface PoolShape
   readonly testSamples: number;
 }
 
-/**
- * Takes a pool's places in the shared memory.
- * @throws ModelError if the kernel backend can't run the model
- */
-export function allocatePool(memory: Layout, shape: PoolShape) {
-  const { layout, workers, backend = 'kernel', batch, shardSize, faults = [] } = shape;
-  const shards = batch / shardSize;
+/** What all workers share. */
+function allocateShared(memory: Layout, shape: PoolShape) {
+  const { layout, batch, shardSize, faults = [] } = shape;
   return {
     signal: memory.int32(COMPLETION_SIGNAL_WORDS),
     barriers: memory.int32(BARRIER_WORDS),
-    records: Array.from({ length: DEPTH }, () => UpdateRecord.allocate(memory, layout.parameters, shards)),
+    records: Array.from({ length: DEPTH }, () => UpdateRecord.allocate(memory, layout.parameters, batch / shardSize)),
     regions: RegionStore.allocate(memory, regionsFor(shape)),
     fired: memory.int32(faults.length),
-    workers: Array.from({ length: workers }, () => ({
-      plan: backend === 'kernel' ? planKernel(layout, shardSize, memory) : undefined,
-      mailbox: memory.int32(MAILBOX_WORDS),
-      levels: Array.from({ length: depthOf(shards) }, () => memory.parameters(layout.parameters)),
-      updateScratch: BlockUpdater.scratch(memory, shards),
-    })),
   };
+}
+
+/** What each worker has of its own. @throws ModelError if the kernel backend can't run the model */
+function allocateWorker(memory: Layout, { layout, backend = 'kernel', batch, shardSize }: PoolShape) {
+  const shards = batch / shardSize;
+  return {
+    plan: backend === 'kernel' ? planKernel(layout, shardSize, memory) : undefined,
+    mailbox: memory.int32(MAILBOX_WORDS),
+    levels: Array.from({ length: depthOf(shards) }, () => memory.parameters(layout.parameters)),
+    updateScratch: BlockUpdater.scratch(memory, shards),
+  };
+}
+
+/** Bytes of the shared memory that a pool takes. */
+export function poolSize(shape: PoolShape): SharedSize {
+  if (shape.workers === 0) return { reserved: 0, used: 0 };
+  const own = shape.workers * bytesOf((layout) => allocateWorker(layout, shape));
+  const { count, bytes } = regionsFor(shape);
+  const reserved = own + bytesOf((layout) => allocateShared(layout, shape));
+  // A calm run uses few of the regions.
+  return { reserved, used: reserved - count * bytes };
 }
 
 /**
@@ -85,8 +97,8 @@ export function allocatePool(memory: Layout, shape: PoolShape) {
  */
 export function layOutPool(options: LocalPoolOptions): PoolLayout {
   const { memory, kernel, backend = 'kernel', layout, train, test, sampler, workers, shardSize, faults = [] } = options;
-  const places = allocatePool(memory, { ...options, testSamples: test.labels.length });
-  const { signal, barriers, records } = places;
+  const shape = { ...options, testSamples: test.labels.length };
+  const { signal, barriers, records, ...places } = allocateShared(memory, shape);
   const common = {
     memory: memory.memory,
     kernel,
@@ -108,7 +120,7 @@ export function layOutPool(options: LocalPoolOptions): PoolLayout {
     barriers: new StepBarriers(barriers),
     records,
     regions: new RegionStore(memory, places.regions, layout.parameters),
-    setups: places.workers.map((own, worker) => ({ ...common, ...own, worker })),
+    setups: Array.from({ length: workers }, (_, worker) => ({ ...common, ...allocateWorker(memory, shape), worker })),
   };
 }
 
@@ -121,12 +133,6 @@ function regionsFor({ layout, testSamples, workers, batch, shardSize }: PoolShap
   const ranges = Math.max(maxRanges(batch / shardSize, workers), maxRanges(chunks, workers));
   const bytes = Math.max(PartialRegion.bytes(layout.parameters), EvaluationRegion.bytes(chunks, CHUNK_SIZE));
   return { count: (DEPTH + 2) * ranges, bytes };
-}
-
-/** Bytes of the regions: a calm run uses few of them. */
-export function spareBytes(shape: PoolShape): number {
-  const { count, bytes } = regionsFor(shape);
-  return shape.workers === 0 ? 0 : count * bytes;
 }
 
 /** The most ranges of a tree's vertices in an assignment: each cut between two workers, and each end, splits a vertex a level. */

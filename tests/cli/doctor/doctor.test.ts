@@ -10,8 +10,9 @@ import { checkKernel } from '#src/cli/doctor/kernel.js';
 import { checkMemory, checkNode } from '#src/cli/doctor/machine.js';
 import { checkData, checkFolder, checkPort } from '#src/cli/doctor/surroundings.js';
 import { checkTfjs } from '#src/cli/doctor/tfjs.js';
-import { checkWorkers } from '#src/cli/doctor/workers.js';
+import { checkCapacity, checkWorkers } from '#src/cli/doctor/workers.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
+import type { MemoryLimits } from '#src/shared/util/memory-limits.js';
 import { takenPort } from '../../support/taken-port.ts';
 
 const main = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
@@ -40,8 +41,24 @@ describe('doctor looks at', () => {
   });
 
   test('memory', () => {
-    assert.deepEqual(checkMemory(2 ** 31), { name: 'memory', status: 'ok', found: '2.0 GiB available' });
-    assertHelps(checkMemory(2 ** 27), 'note', /memory/);
+    const none = { cgroup: undefined, addresses: undefined, data: undefined };
+    const foundWith = (limits: Partial<MemoryLimits>) => checkMemory(2 ** 31, { ...none, ...limits });
+    assert.deepEqual(foundWith({}), { name: 'memory', status: 'ok', found: '2.0 GiB available, no limits' });
+    assert.equal(
+      foundWith({ cgroup: 2 ** 29, addresses: 2 ** 32, data: 2 ** 30 }).found,
+      '512 MiB available, limited to 512 MiB by its cgroup, 4.0 GiB of addresses (ulimit -v), 1.0 GiB of data (ulimit -d)',
+    );
+    assertHelps(foundWith({ cgroup: 2 ** 27 }), 'note', /memory/);
+    assertHelps(checkMemory(2 ** 27, none), 'note', /memory/);
+  });
+
+  test('the largest number of workers', () => {
+    const { status, found } = checkCapacity(configOf({ workers: 3 }));
+    assert.equal(status, 'ok');
+    assert.match(found, /^\d+ for a batch of 128 in shards of 8, .*; 3 chosen$/);
+    const fewer = { held: () => 1000, afforded: () => 2 };
+    assertHelps(checkCapacity(configOf({ workers: 3 }), fewer), 'problem', /ulimit -v/);
+    assert.match(checkCapacity(configOf({ workers: 3 }), fewer).found, /^2 .* within the limits on memory; 3 chosen$/);
   });
 
   // Another hash means other numerics: if that is intended, insert the value that the failed comparison shows.
@@ -135,7 +152,18 @@ describe('lockstep doctor', () => {
     const { status, stdout } = await doctor(t, ['--json', '--metrics-port', 'off', '--workers', '1']);
     const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: Check[] };
     assert.equal(ok, false);
-    const names = ['Node', 'machine', 'memory', 'kernel', 'tfjs', 'worker threads', 'data', 'run directories', 'cache'];
+    const names = [
+      'Node',
+      'machine',
+      'memory',
+      'kernel',
+      'tfjs',
+      'most workers',
+      'worker threads',
+      'data',
+      'run directories',
+      'cache',
+    ];
     assert.deepEqual(
       checks.map(({ name }) => name),
       [...names, 'metrics port'],

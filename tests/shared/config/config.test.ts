@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { BITS, resolveReadConfig, resolveTrainConfig, resumeTrainConfig } from '#src/shared/config/config.js';
 import { defaultText, expectedText } from '#src/shared/config/option-text.js';
 import { flagOf, OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
 import { UsageError } from '#src/shared/util/errors.js';
+import { processorCount } from '#src/shared/util/processors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-config-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -39,7 +40,7 @@ describe('resolveTrainConfig', () => {
       iterations: 10_000,
       batch: 128,
       shardSize: 8,
-      workers: Math.min(availableParallelism(), 16),
+      workers: Math.min(processorCount(), 16),
       seed: 1,
       optimizer: 'adam',
       learningRate: 0.003,

@@ -105,3 +105,24 @@ it('a node refuses numbers of samples or parameters that are not those of data s
   await assert.rejects(data.prepare({ ...welcome, parameters }, undefined), isRefused('numerics'));
   await assert.rejects(data.prepare({ ...welcome, dataset: SYNTHETIC_SHA256 }, undefined), isRefused('malformed'));
 });
+
+it('a node that may use fewer threads starts no more than the run has shards', async (t) => {
+  const lines: string[] = [];
+  const data = nodeData(t, 'many', { threads: 12, areMost: true, print: (line) => lines.push(line) });
+  const compute = await data.prepare(welcome, bytes);
+  assert.equal(compute?.workerSamples.length, 4);
+  assert.match(lines.join('\n'), /^4 of 12 threads compute/m);
+});
+
+it('a node is told how many threads a run can have if a shared memory is too small for those that it was given', async (t) => {
+  const data = nodeData(t, 'too-many', { threads: 1024, availableBytes: () => 2 ** 40 });
+  const large = { ...welcome, config: { ...config, batch: 65_536, shardSize: 8 } };
+  await assert.rejects(data.prepare(large, bytes), (error) => {
+    assert.ok(error instanceof NodeError);
+    assert.match(
+      error.message,
+      /^--threads: expected at most 3\d\d, which is what a shared memory of 4 GiB holds .* but got 1024/,
+    );
+    return true;
+  });
+});

@@ -1,11 +1,8 @@
 import { MemoryError } from '../../util/errors.ts';
 
 const PAGE = 65_536;
-/**
- * The largest shared memory: 4 GiB, but for the last page. The kernel's loops run up to the address behind a vector, which must not
- * be 0.
- */
-export const MAX_SHARED_BYTES = 2 ** 32 - PAGE;
+/** 4 GiB, but for the last page: the kernel's loops run up to the address behind a vector, which must not be 0. */
+const MAX_PAGES = 65_535;
 /** Enough for one thread's kernel, a few images and vectors of parameters. */
 export const ONE_THREAD_BYTES = 2 ** 24;
 /** What to do if memory can't be had. */
@@ -16,6 +13,8 @@ export const MEMORY_ADVICE =
 const PRIVATE_PAGES = 64;
 /** A cache line, so that threads don't share one by accident. */
 const ALIGNMENT = 64;
+/** The most that can be allocated in the shared memory. */
+export const MAX_SHARED_BYTES = PAGE * MAX_PAGES - ALIGNMENT;
 
 type View = Uint8Array | Int32Array | Float32Array | Float64Array;
 type ViewKind<T extends View> = {
@@ -29,9 +28,9 @@ export abstract class Layout {
   #next = ALIGNMENT;
   #sealed = false;
 
-  /** Bytes from the memory's start to the end of the last allocation. */
+  /** Bytes that are allocated. */
   get used(): number {
-    return this.#next;
+    return this.#next - ALIGNMENT;
   }
 
   /** Ends allocation. */
@@ -80,8 +79,8 @@ export abstract class Layout {
   protected abstract view<T extends View>(kind: ViewKind<T>, pointer: number, length: number): T;
 }
 
-/** Finds out how many bytes a layout takes, without taking them: the views that it hands out share their bytes. */
-export class LayoutSize extends Layout {
+/** Counts bytes without taking them: the views that it hands out share theirs. */
+class LayoutSize extends Layout {
   #bytes = new ArrayBuffer(0);
 
   protected provide(): void {}
@@ -91,6 +90,13 @@ export class LayoutSize extends Layout {
     if (bytes > this.#bytes.byteLength) this.#bytes = new ArrayBuffer(bytes);
     return new kind(this.#bytes, 0, length);
   }
+}
+
+/** Bytes that `allocate` would allocate. */
+export function bytesOf(allocate: (layout: Layout) => void): number {
+  const size = new LayoutSize();
+  allocate(size);
+  return size.used;
 }
 
 /** A WebAssembly memory and its layout. */
@@ -130,16 +136,16 @@ export class KernelMemory extends Layout {
  */
 export class SharedMemory extends KernelMemory {
   /**
-   * @param bytes all that will be allocated, which is reserved at once (default: it grows, up to MAX_SHARED_BYTES)
+   * @param bytes what will be allocated, reserved at once (default: it grows, up to MAX_SHARED_BYTES)
    * @throws MemoryError if the system doesn't give that much
    */
   constructor(bytes?: number) {
-    super(bytes === undefined ? shared(1, pagesOf(MAX_SHARED_BYTES)) : shared(pagesOf(bytes), pagesOf(bytes)));
+    super(bytes === undefined ? shared(1, MAX_PAGES) : shared(pagesFor(bytes), pagesFor(bytes)));
   }
 }
 
-function pagesOf(bytes: number): number {
-  return Math.ceil(bytes / PAGE);
+function pagesFor(bytes: number): number {
+  return Math.ceil((ALIGNMENT + bytes) / PAGE);
 }
 
 function shared(initial: number, maximum: number): WebAssembly.Memory {
