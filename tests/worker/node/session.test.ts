@@ -14,6 +14,7 @@ import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-server.js';
 import { connectWebSocket } from '#src/shared/wire/ws-transport.js';
 import type { Compute } from '#src/worker/node/compute.js';
+import { Download } from '#src/worker/node/download.js';
 import { type SessionOptions, takePart } from '#src/worker/node/session.js';
 import { CERTIFICATE, PRIVATE_KEY } from '../../support/certificate.ts';
 
@@ -91,7 +92,7 @@ describe('a node', () => {
     const url = await coordinator(t, (message, send) => {
       if (message.type === 'hello') send({ ...WELCOME, heartbeatSeconds: 0.05 });
     });
-    const { code, finished } = await takePart(optionsOf(url, async () => undefined));
+    const { code, finished } = await takePart(optionsOf(url, async () => new Download(1, () => {})));
     assert.deepEqual([code, finished], [1006, false]);
   });
 
@@ -140,7 +141,7 @@ async function stranger(t: TestContext, answer: (socket: WebSocket) => void): Pr
 }
 
 describe('the end of a connection', () => {
-  const never = async (): Promise<undefined> => undefined;
+  const never = async () => new Download(1, () => {});
 
   it('is not final if a stranger on the network path may have caused it', async (t) => {
     const answers: Record<string, (socket: WebSocket) => void> = {
@@ -201,11 +202,9 @@ describe('the end of a connection', () => {
 });
 
 describe('a node that is sent what has no place', () => {
-  const [samples, testSamples] = [1500, 8];
-  const announced = (samples + testSamples) * 785;
-  const sized = { ...WELCOME, samples, testSamples };
-  const whole = Buffer.alloc(PART_BYTES);
-  const rest = announced - PART_BYTES;
+  const rest = 100;
+  const announced = PART_BYTES + rest;
+  const whole = Buffer.alloc(PART_BYTES + 1);
   const part = (part: number, of: number, length: number): FromCoordinator => ({
     type: 'data',
     part,
@@ -214,32 +213,31 @@ describe('a node that is sent what has no place', () => {
   });
 
   for (const [what, answers] of [
-    ['a second welcome', { hello: [sized, sized] }],
+    ['a second welcome', { hello: [WELCOME, WELCOME] }],
     ['data before a welcome', { hello: [part(0, 2, PART_BYTES)] }],
-    ['more parts than were announced', { hello: [sized], needData: [part(0, 3, PART_BYTES)] }],
-    ['a last part that is too long', { hello: [sized], needData: [part(0, 2, PART_BYTES), part(1, 2, rest + 1)] }],
-    ['a last part that is too short', { hello: [sized], needData: [part(0, 2, PART_BYTES), part(1, 2, rest - 1)] }],
-    ['a part twice', { hello: [sized], needData: [part(0, 2, PART_BYTES), part(0, 2, PART_BYTES)] }],
+    ['more parts than were announced', { hello: [WELCOME], needData: [part(0, 3, PART_BYTES)] }],
+    ['a last part that is too long', { hello: [WELCOME], needData: [part(0, 2, PART_BYTES), part(1, 2, rest + 1)] }],
+    ['a last part that is too short', { hello: [WELCOME], needData: [part(0, 2, PART_BYTES), part(1, 2, rest - 1)] }],
+    ['a part twice', { hello: [WELCOME], needData: [part(0, 2, PART_BYTES), part(0, 2, PART_BYTES)] }],
+    ['another part than the one that is due', { hello: [WELCOME], needData: [part(1, 2, rest)] }],
   ] as const) {
     it(`ends the connection: ${what}`, async (t) => {
+      let requests = 0;
       const url = await coordinator(t, ({ type }, send) => {
         const messages: Partial<Record<FromNode['type'], readonly FromCoordinator[]>> = answers;
+        if (type === 'needData' && ++requests > 1) return;
         for (const message of messages[type] ?? []) send(message);
       });
-      const prepared: unknown[] = [];
-      const prepare = async (_: unknown, received: Uint8Array | undefined): Promise<undefined> => {
-        prepared.push(received);
-        return undefined;
-      };
-      const { code, isFinal } = await takePart(optionsOf(url, prepare));
-      assert.deepEqual([code, isFinal], [closeCodes.unexpected.code, true]);
-      assert.ok(prepared.every((received) => received === undefined));
+      const download = new Download(announced, () => {});
+      const { code, isFinal, isOwn } = await takePart(optionsOf(url, async () => download));
+      assert.deepEqual([code, isFinal, isOwn], [closeCodes.unexpected.code, true, true]);
+      assert.equal(download.isComplete, false);
     });
   }
 
   it('ends the connection: data that it has not asked for', async (t) => {
     const url = await coordinator(t, ({ type }, send) => {
-      if (type === 'hello') send(sized);
+      if (type === 'hello') send(WELCOME);
       if (type === 'ready') send(part(0, 2, PART_BYTES));
     });
     assert.equal((await takePart(optionsOf(url, async () => computeOfVersion3([])))).code, closeCodes.unexpected.code);
