@@ -39,6 +39,7 @@ export function needsTls(url: URL): ConnectError {
 }
 
 function misconfiguration({ message, code = '', cert }: Failure, url: URL, hasAuthority: boolean): string | undefined {
+  if (url.protocol !== 'wss:') return undefined;
   if (NOT_TLS.test(`${code} ${message}`)) return `it doesn't speak TLS: connect to ws://${url.host}`;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const names = cert?.subjectaltname ?? 'no name at all';

@@ -16,6 +16,7 @@ import { connectWebSocket } from '#src/shared/wire/ws-transport.js';
 import type { Compute } from '#src/worker/node/compute.js';
 import { Download } from '#src/worker/node/download.js';
 import { type SessionOptions, takePart } from '#src/worker/node/session.js';
+import { ProxyProcess } from '../../chaos/wire/proxy-process.ts';
 import { CERTIFICATE, PRIVATE_KEY } from '../../support/certificate.ts';
 
 const WELCOME: CoordinatorMessage<'welcome'> = {
@@ -94,6 +95,35 @@ describe('a node', () => {
     });
     const { code, finished } = await takePart(optionsOf(url, async () => new Download(1, () => {})));
     assert.deepEqual([code, finished], [1006, false]);
+  });
+
+  it('waits for a message that takes longer on its way than it would wait in silence', {
+    timeout: 30_000,
+  }, async (t) => {
+    const parameters = 100_000;
+    // A second at 400 KB/s; silence is over after half of one.
+    const weights = { type: 'weights', version: 3, body: new Uint8Array(4 * parameters) } as const;
+    const url = await coordinator(t, (message, send) => {
+      if (message.type === 'hello') send({ ...WELCOME, parameters, heartbeatSeconds: 0.05 });
+      if (message.type === 'ready') send(weights);
+    });
+    const proxy = await ProxyProcess.start();
+    t.after(() => proxy.stop());
+    proxy.aim(Number(new URL(url).port));
+    await proxy.inflict(
+      { kind: 'slowLink', bytesPerSecond: 400_000, latency: 0, during: undefined },
+      'every',
+      () => {},
+    );
+    let hasCome = false;
+    const compute = Object.assign(computeOfVersion3([]), {
+      receiveWeights: () => {
+        hasCome = true;
+        return () => {};
+      },
+    });
+    await takePart(optionsOf(proxy.url, async () => compute));
+    assert.ok(hasCome, 'the weights came');
   });
 
   it('computes the step that the work names with the version of the weights that it names', async (t) => {
