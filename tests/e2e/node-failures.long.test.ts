@@ -144,7 +144,7 @@ describe('an address or a certificate that is wrong ends a node that has never b
   });
 
   it('but not one that has been welcome: whoever answers then may be a stranger', HANG, async (t) => {
-    const digests = { numerics: numericsDigest(), selfTest: selfTest().sha256 };
+    const digests = { numerics: numericsDigest(), selfTest: selfTest() };
     const { hub, events } = await bareHub(t, { digests, set: servedSet(64, 32), tls: tls(CERTIFICATE) });
     const node = worker(t, hub.url, '--tls-ca', own);
     await once(events, 'join');
@@ -200,7 +200,7 @@ describe('what may change by itself is tried again', () => {
 });
 
 describe("a node's own failure is not the coordinator's", () => {
-  const digests = { numerics: numericsDigest(), selfTest: selfTest().sha256 };
+  const digests = { numerics: numericsDigest(), selfTest: selfTest() };
   const set = servedSet(64, 32);
 
   it('a folder of data without the files', HANG, async (t) => {

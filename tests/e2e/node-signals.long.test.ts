@@ -19,7 +19,7 @@ const TERMINATED = 143;
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-node-signals-'));
 after(() => rmSync(folder, { recursive: true }));
-const digests = { numerics: numericsDigest(), selfTest: selfTest().sha256 };
+const digests = { numerics: numericsDigest(), selfTest: selfTest() };
 const set = servedSet(600, 400);
 
 function worker(t: TestContext, url: string): Program {

@@ -41,7 +41,7 @@ function worker(t: TestContext, url: string, ...flags: readonly string[]): Progr
 }
 
 describe('a node without the data set joins', () => {
-  const digests = { numerics: numericsDigest(), selfTest: selfTest().sha256 };
+  const digests = { numerics: numericsDigest(), selfTest: selfTest() };
   const cases: readonly (readonly [string, number, LinkQuality])[] = [
     // Half as long again as either side would wait in silence.
     ['over 400 KB/s', 1.5 * SILENCE * 400 * KILOBYTE, { bytesPerSecond: 400 * KILOBYTE, latency: 0 }],
