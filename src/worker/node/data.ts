@@ -6,11 +6,11 @@ import { trainSchema } from '../../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { loadMnist } from '../../shared/data/mnist.ts';
-import { bytesHeld, datasetFrom } from '../../shared/data/parts.ts';
+import { bytesHeld, bytesOfParts, datasetFrom } from '../../shared/data/parts.ts';
 import { namedSetOf } from '../../shared/data/registry.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
-import { DatasetError, NodeError } from '../../shared/util/errors.ts';
+import { DatasetError, NodeError, UsageError } from '../../shared/util/errors.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { requireRoom, type SizeOf, sharedMemoryFor, threadsAfforded, threadsHeld } from '../pool/capacity.ts';
@@ -56,7 +56,7 @@ export class NodeData {
 
   /**
    * What computes for a run, or what receives its data set first.
-   * @throws ProtocolError if the config or what was received can't be used, DatasetError if the folder of --data can't, NodeError if the memory is too small
+   * @throws ProtocolError if the config or what was received can't be used, DatasetError if the folder of --data can't, UsageError or NodeError if the memory is too small for --threads or the run
    */
   async prepare(welcome: Welcome): Promise<Compute | Download> {
     const { config: options, dataset: digest, samples, testSamples, parameters: announced } = welcome;
@@ -109,7 +109,7 @@ export class NodeData {
       throw new NodeError(`The run needs about ${need} of memory, but this machine has ${have}.`);
     }
     if (held >= most) return most;
-    throw new NodeError(
+    throw new UsageError(
       `--threads: expected at most ${held}, which is what a shared memory of 4 GiB holds for the run's batch of ${batch} in shards ` +
         `of ${shardSize}, but got ${threads}. Give fewer, or auto.`,
     );
@@ -118,7 +118,12 @@ export class NodeData {
   async #dataset(welcome: Welcome, memory: SharedMemory): Promise<Dataset | Download> {
     const { dataset: digest, samples: train, testSamples: test } = welcome;
     const { env, print } = this.#options;
-    const allocate = (length: number): Uint8Array => memory.bytes(length);
+    let room = bytesHeld({ train, test });
+    // The shared memory has room for the run's set. One of this machine that is larger isn't that, and its digest or sizes will tell.
+    const allocate = (length: number): Uint8Array => {
+      room -= length;
+      return room < 0 ? new Uint8Array(length) : memory.bytes(length);
+    };
     const set = namedSetOf(digest);
     if (set?.isComputed) return set.open({ env, allocate, print });
     const download = this.#downloadOf(welcome);

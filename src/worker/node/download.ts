@@ -12,7 +12,9 @@ const AIM_MS = 1000;
  * as many as the link carries in a second, so that other messages get through beside them.
  */
 export class Download {
-  readonly #bytes: Buffer;
+  readonly #size: number;
+  /** Allocated when the first connection begins: most nodes find the data set on their machine. */
+  #bytes: Buffer = Buffer.alloc(0);
   readonly #parts: number;
   readonly #print: (line: string) => void;
   /** Parts that have come: all before this one. */
@@ -26,7 +28,7 @@ export class Download {
 
   /** @param size bytes of the whole data set */
   constructor(size: number, print: (line: string) => void) {
-    this.#bytes = Buffer.alloc(size);
+    this.#size = size;
     this.#parts = Math.ceil(size / PART_BYTES);
     this.#print = print;
   }
@@ -47,12 +49,13 @@ export class Download {
 
   /** Goes on over a new connection. @param ask sends a request for a part */
   begin(ask: (part: number) => void): void {
+    if (this.#bytes.length === 0) this.#bytes = Buffer.alloc(this.#size);
     this.#connections++;
     this.#ask = ask;
     this.#askedAt = [];
     this.#window = FIRST_WINDOW;
     this.#transfer = new Transfer({
-      total: this.#bytes.length,
+      total: this.#size,
       begin: this.bytes.length,
       print: (progress) => this.#print(`Receiving the data set from the coordinator: ${progress}.`),
     });
@@ -62,7 +65,7 @@ export class Download {
   /** @throws ProtocolError if it isn't the part that is due, or has another size */
   take({ part, of, body }: CoordinatorMessage<'data'>): void {
     const begin = part * PART_BYTES;
-    const size = Math.min(PART_BYTES, this.#bytes.length - begin);
+    const size = Math.min(PART_BYTES, this.#size - begin);
     const askedAt = this.#askedAt.shift();
     if (askedAt === undefined || part !== this.#next || of !== this.#parts || body.length !== size) {
       throw new ProtocolError(`The coordinator sent part ${part} of ${of} of the data, of ${body.length} bytes.`, {
