@@ -214,6 +214,18 @@ describe("a node's own failure is not the coordinator's", () => {
     );
   });
 
+  const { MNIST_DIR } = process.env;
+  it('a folder with another data set than the run: it receives that', {
+    ...HANG,
+    skip: MNIST_DIR === undefined && 'needs MNIST_DIR',
+  }, async (t) => {
+    const { hub, events } = await bareHub(t, { digests, set });
+    const joined = once(events, 'join');
+    const node = worker(t, hub.url, '--data', MNIST_DIR as string);
+    await node.said(/^The run's data set is another one than that of --data: digest [0-9a-f]{12}, not [0-9a-f]{12}\.$/);
+    await joined;
+  });
+
   it('a run that needs more memory than this machine has', HANG, async (t) => {
     const huge = { ...set, welcome: { ...set.welcome, samples: 2 ** 32 - 1 } };
     const { hub } = await bareHub(t, { digests, set: huge });
