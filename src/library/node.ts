@@ -93,6 +93,7 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
   }
 }
 
+/** What a node has for all of its connections. */
 interface NodeOwn {
   readonly threads: number;
   readonly data: NodeData;
@@ -151,7 +152,7 @@ class Node {
     }
   }
 
-  /** Waits before the next connection, longer each time: not after one that lasted longer than the wait, as on a link that breaks now and then. */
+  /** Waits before the next connection: longer each time, but not after one that lasted longer than the wait, on a link that breaks often. */
   async pause({ code }: Ending): Promise<void> {
     const lasted = this.#welcomedAt === undefined ? 0 : performance.now() - this.#welcomedAt;
     if (lasted > this.#pauseMs) this.#pauseMs = FIRST_PAUSE_MS;

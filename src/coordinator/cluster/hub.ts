@@ -7,7 +7,10 @@ import type { Peer, Transport, TransportServer } from '../../shared/wire/transpo
 import { ConnectionLimiter } from './connection-limiter.ts';
 import { NodeRegistry, type NodeRegistryOptions, type WireCounts } from './node-registry.ts';
 
-/** Milliseconds for nodes to take the last message and to close; those that are silent are given up before. A node that misses the end of a run waits for ever. */
+/**
+ * Milliseconds for nodes to take the last message and to close; those that are silent are given up before. A node behind a slow link
+ * that missed the end of the run would wait for it for ever.
+ */
 const END_MS = { runOver: 10_000, stopping: 2000 } as const;
 
 export interface HubOptions extends NodeRegistryOptions {

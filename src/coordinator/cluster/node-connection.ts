@@ -158,7 +158,7 @@ export class NodeConnection {
     this.#await('ready', READY_BEATS);
   }
 
-  /** The node asks for a few parts at a time, as its link carries them: those that wait take little memory, and other messages get through. */
+  /** The node asks for a few parts at a time, as its link carries them: they take little memory, and other messages get through. */
   #sendPart({ part }: NodeMessage<'needData'>): void {
     this.#expectNode();
     const parts = this.#options.run.dataParts();

@@ -9,7 +9,7 @@ export class ConnectError extends Error {
   }
 }
 
-/** What the errors of Node.js say of the address: https://nodejs.org/api/tls.html#x509-certificate-error-codes and OpenSSL's of the record layer. */
+/** An error of Node.js; its codes for certificates: https://nodejs.org/api/tls.html#x509-certificate-error-codes. */
 interface Failure extends NodeJS.ErrnoException {
   /** Of a name that has several addresses. */
   readonly errors?: readonly Error[];

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CLOSE_CODES } from './close-codes.ts';
 
-/** Bytes of the data set in one message; the last one may have fewer. On a slow link one part takes a second or two, and no more is lost with a connection. */
+/** Bytes of the data set in one message; the last one may have fewer. A slow link carries it in a second or two, and little is lost with it. */
 export const PART_BYTES = 1 << 16;
 /** Parts of the largest data set. */
 export const MAX_PARTS = 1 << 16;

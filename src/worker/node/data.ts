@@ -56,7 +56,8 @@ export class NodeData {
 
   /**
    * What computes for a run, or what receives its data set first.
-   * @throws ProtocolError if the config or what was received can't be used, DatasetError if the folder of --data can't, UsageError or NodeError if the memory is too small for --threads or the run
+   * @throws ProtocolError if the config or what was received can't be used, DatasetError if the folder of --data can't,
+   * UsageError or NodeError if the memory is too small for --threads or the run
    */
   async prepare(welcome: Welcome): Promise<Compute | Download> {
     const { config: options, dataset: digest, samples, testSamples, parameters: announced } = welcome;
