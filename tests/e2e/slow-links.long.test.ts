@@ -85,7 +85,7 @@ describe('a run whose nodes are behind slow links has the bits of one worker', (
   const FLAGS = [
     'train',
     '--iterations',
-    '12',
+    '5',
     '--batch',
     '64',
     '--shard-size',
