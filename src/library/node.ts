@@ -1,5 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { resolveDataFolder } from '../shared/data/data-folder.ts';
 import { selfTest } from '../shared/engine/self-test.ts';
 import { NodeError, UsageError } from '../shared/util/errors.ts';
 import { isLoopback } from '../shared/util/loopback.ts';
@@ -7,7 +8,8 @@ import { printable } from '../shared/util/printable.ts';
 import { processorCount } from '../shared/util/processors.ts';
 import type { Token } from '../shared/util/token.ts';
 import { TOKEN_VARIABLE } from '../shared/util/token.ts';
-import { closeCodes, closeNamed, retriesAfter } from '../shared/wire/close-codes.ts';
+import { closeCodes, closeNamed, NO_CLOSE_FRAME, retriesAfter } from '../shared/wire/close-codes.ts';
+import { ConnectError } from '../shared/wire/connect-error.ts';
 import { connectWebSocket } from '../shared/wire/ws-transport.ts';
 import { NodeData } from '../worker/node/data.ts';
 import { type Ending, takePart } from '../worker/node/session.ts';
@@ -47,52 +49,43 @@ export type NodeEvent =
 /**
  * Computes for a coordinator until its run is over, and connects again whenever the connection is lost.
  * @returns `finished` if the run is over, `stopped` if the node was asked to leave
- * @throws UsageError without a token for a coordinator beyond loopback, MemoryError if memory can't be had, NodeError if the connection ended for a reason that a retry can't change, and that no stranger can have given
+ * @throws UsageError without a token for a coordinator beyond loopback, or if address or certificates are wrong; NodeError if the
+ * connection ended for a reason that a retry can't change, and that no stranger can have given; another LockstepError if this node fails
  */
 export async function runNode(options: NodeOptions): Promise<'finished' | 'stopped'> {
-  const { url, token, ca, name, env, keep, stop, onEvent } = options;
+  const { url, token, env, keep, stop, onEvent } = options;
   if (token === undefined && !isLoopback(new URL(url).hostname)) {
     throw new UsageError(`--connect ${url}: anybody on the network could answer without a token. ${TOKEN_HINT}`);
   }
+  if (options.data !== undefined) await resolveDataFolder({ flag: options.data, env });
   const print = (message: string, level: 'info' | 'warn' = 'info'): void => onEvent({ kind: 'notice', message, level });
   const areMost = options.threads === 'auto';
   const threads = options.threads === 'auto' ? processorCount() : options.threads;
   // Its result is kept for every connection. If memory can't be had, no connection changes that.
   selfTest();
   const data = new NodeData({ flag: options.data, env, threads, areMost, print });
-  const connect = (maxFrameBytes: number) => connectWebSocket(url, { ca, maxFrameBytes });
-  const node = { connect, token, threads, identity: randomUUID(), name, leave: stop };
-  let pause = FIRST_PAUSE_MS;
+  const node = new Node(options, { threads, data, print });
   let printed: string | undefined;
   try {
     while (!stop.aborted) {
-      const ending = await takePart({
-        ...node,
-        prepare: (welcome, received) => {
-          onEvent({ kind: 'run', name: welcome.run });
-          return data.prepare(welcome, received);
-        },
-        onReady: () => {
-          pause = FIRST_PAUSE_MS;
-          printed = undefined;
-          print(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}.`);
-        },
-      }).catch((error: Error): Ending => ({ code: 1006, reason: error.message, finished: false, isFinal: false }));
+      const ending = await node.takePart();
       if (stop.aborted) break;
       if (ending.finished && !keep) {
         print('The run is over.');
         return 'finished';
       }
+      const [reason, hint] = [reasonOf(ending), hintOf(ending)];
       if (!ending.finished && ending.isFinal) {
-        throw new NodeError(`The coordinator closed the connection: ${reasonOf(ending)}.${hintOf(ending)}`);
+        throw new NodeError(
+          `${ending.isOwn ? "This node can't take part" : 'The coordinator closed the connection'}: ${reason}.${hint}`,
+        );
       }
       const line = ending.finished
         ? `The run is over; waiting for the next one at ${url}.`
-        : `No connection to ${url} (${reasonOf(ending)}); trying again.${hintOf(ending)}`;
-      if (line !== printed) print(line, ending.finished ? 'info' : 'warn');
+        : `No connection to ${url} (${reason}); trying again.${hint}`;
+      if (line !== printed || node.wasReady) print(line, ending.finished ? 'info' : 'warn');
       printed = line;
-      await sleep(pause / 2 + randomInt(Math.ceil(pause / 2)), undefined, { signal: stop }).catch(() => {});
-      pause = Math.min(retriesAfter(ending.code) ? LAST_PAUSE_MS : LAST_REFUSED_PAUSE_MS, 2 * pause);
+      await node.pause(ending);
     }
     return 'stopped';
   } finally {
@@ -100,10 +93,80 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
   }
 }
 
+/** What a node has for all of its connections. */
+interface NodeOwn {
+  readonly threads: number;
+  readonly data: NodeData;
+  readonly print: (line: string) => void;
+}
+
+/** This process as a node, over all of its connections. */
+class Node {
+  /** The last connection came so far that work could be done. */
+  wasReady = false;
+  readonly #options: NodeOptions;
+  readonly #own: NodeOwn;
+  readonly #identity = randomUUID();
+  /** A coordinator has proved itself: address and certificates are right, whatever is found of a peer from now on. */
+  #hasBeenWelcome = false;
+  #welcomedAt: number | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
+
+  constructor(options: NodeOptions, own: NodeOwn) {
+    this.#options = options;
+    this.#own = own;
+  }
+
+  /** One connection. @throws UsageError if address or certificates are wrong, and what this node fails at */
+  async takePart(): Promise<Ending> {
+    const { url, ca, token, name, stop, onEvent } = this.#options;
+    const { threads, data, print } = this.#own;
+    this.wasReady = false;
+    this.#welcomedAt = undefined;
+    try {
+      return await takePart({
+        token,
+        threads,
+        name,
+        identity: this.#identity,
+        leave: stop,
+        connect: (maxFrameBytes) => connectWebSocket(url, { ca, maxFrameBytes, signal: stop }),
+        prepare: (welcome) => {
+          this.#hasBeenWelcome = true;
+          this.#welcomedAt ??= performance.now();
+          onEvent({ kind: 'run', name: welcome.run });
+          return data.prepare(welcome);
+        },
+        onReady: () => {
+          this.wasReady = true;
+          this.#pauseMs = FIRST_PAUSE_MS;
+          print(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}.`);
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof ConnectError)) throw error;
+      if (error.isMisconfigured && !this.#hasBeenWelcome) {
+        throw new UsageError(`--connect ${url}: ${printable(error.message)}.`, { cause: error });
+      }
+      return { code: NO_CLOSE_FRAME, reason: error.message, finished: false, isFinal: false, isOwn: false };
+    }
+  }
+
+  /** Waits before the next connection: longer each time, but not after one that lasted longer than the wait, on a link that breaks often. */
+  async pause({ code }: Ending): Promise<void> {
+    const lasted = this.#welcomedAt === undefined ? 0 : performance.now() - this.#welcomedAt;
+    if (lasted > this.#pauseMs) this.#pauseMs = FIRST_PAUSE_MS;
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = Math.min(retriesAfter(code) ? LAST_PAUSE_MS : LAST_REFUSED_PAUSE_MS, 2 * pauseMs);
+    const { stop: signal } = this.#options;
+    await sleep(pauseMs / 2 + randomInt(Math.ceil(pauseMs / 2)), undefined, { signal }).catch(() => {});
+  }
+}
+
 /** What a peer may have said, in one line. */
 function reasonOf({ code, reason }: Ending): string {
   const text = printable(reason.replace(/\.$/, ''));
-  if (text === '') return String(code);
+  if (text === '') return code === NO_CLOSE_FRAME ? 'it broke' : String(code);
   return closeNamed(code) === undefined ? text : `${text} (${code})`;
 }
 

@@ -17,17 +17,19 @@ export class Fleet {
   /** Those that gave up by themselves, by what they said last. */
   readonly surrenders: string[] = [];
   readonly #flags: readonly string[];
+  readonly #env: NodeJS.ProcessEnv;
   readonly #nodes = new Set<Node>();
   #isOver = false;
 
-  constructor(flags: readonly string[]) {
+  constructor(flags: readonly string[], env: NodeJS.ProcessEnv) {
     this.#flags = flags;
+    this.#env = env;
   }
 
   /** @returns whether there was room for another one */
   join(): boolean {
     if (this.#nodes.size >= MAX_NODES) return false;
-    const program = startLockstep(['worker', '--threads', '1', ...this.#flags]);
+    const program = startLockstep(['worker', '--threads', '1', ...this.#flags], this.#env);
     const node: Node = { program, isLeaving: false, wake: undefined };
     this.programs.push(program);
     this.#nodes.add(node);

@@ -4,12 +4,15 @@ import { type Direction, FRAME_FAULTS, type FrameFault, type Where, type Fault a
 export const ITERATIONS = 160;
 /** Events happen at a checkpoint's step: the files of a run directory that appear at once. */
 export const EVERY = 10;
+/** Nodes take a coordinator for dead after 10 seconds. */
+const SUSPENDED_MS = 12_000;
 const FIRST = 20;
 const LAST = 130;
 
 export const EVENT_KINDS = [
   ...(['join', 'leave', 'kill', 'stop', 'crash', 'unreachable'] as const),
-  ...(['cut', 'halfOpen', 'delay', 'slowReader'] as const),
+  ...(['stall', 'suspend', 'setBack'] as const),
+  ...(['cut', 'halfOpen', 'delay', 'slowReader', 'slowLink'] as const),
   ...FRAME_FAULTS,
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
@@ -20,6 +23,12 @@ export type Action =
   | { readonly kind: 'leave' | 'kill'; readonly node: number }
   | { readonly kind: 'stop'; readonly node: number; readonly during: number }
   | { readonly kind: 'unreachable'; readonly during: number }
+  /** All threads of the coordinator and of all nodes stall at once. */
+  | { readonly kind: 'stall'; readonly during: number }
+  /** The coordinator's process is suspended, for longer than its nodes wait for it. */
+  | { readonly kind: 'suspend'; readonly during: number }
+  /** The wall clocks of all processes are set back by so many seconds. */
+  | { readonly kind: 'setBack'; readonly seconds: number }
   | { readonly kind: 'wire'; readonly where: Where; readonly fault: WireFault };
 
 export interface ChaosEvent {
@@ -33,6 +42,8 @@ export interface NodeSchedule {
   readonly nodes: number;
   /** The coordinator's own. */
   readonly workers: 0 | 1;
+  /** Nodes have no data set: they receive it while they are disturbed. */
+  readonly lacksData: boolean;
   readonly events: readonly ChaosEvent[];
 }
 
@@ -48,7 +59,9 @@ export function schedules(count: number, seed: number): NodeSchedule[] {
     });
     const steps = kinds.map(() => FIRST + EVERY * below((LAST - FIRST) / EVERY)).sort((a, b) => a - b);
     const events = kinds.map((kind, i) => ({ step: steps[i] as number, action: actionOf(kind, below) }));
-    return { nodes: 3 + below(3), workers: below(2) as 0 | 1, events };
+    const nodes = 3 + below(3);
+    const workers = below(2) as 0 | 1;
+    return { nodes, workers, lacksData: workers === 0 && below(2) === 0, events };
   });
 }
 
@@ -65,6 +78,12 @@ function actionOf(kind: EventKind, below: Below): Action {
       return { kind, node: below(8), during: 100 + below(1500) };
     case 'unreachable':
       return { kind, during: 200 + below(800) };
+    case 'stall':
+      return { kind, during: 100 + below(1500) };
+    case 'suspend':
+      return { kind, during: SUSPENDED_MS };
+    case 'setBack':
+      return { kind, seconds: 1 + below(30 * 86_400) };
     default: {
       const where = connection === 0 ? 'all' : connection;
       return { kind: 'wire', ...wireFault(kind, where, below) };
@@ -84,6 +103,8 @@ function wireFault(
       return { where, fault: { kind, cutAfter: below(4) === 0 ? undefined : 300 + below(1500) } };
     case 'delay':
       return { where, fault: { kind, by: 5 + below(300), during: 100 + below(900) } };
+    case 'slowLink':
+      return { where, fault: { kind, bytesPerSecond: 400_000, latency: below(50), during: 500 + below(3000) } };
     case 'slowReader':
       return { where, fault: { kind, during: 300 + below(1200) } };
     default: {

@@ -2,15 +2,18 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { newToken } from '#src/shared/util/token.js';
 import { DATA, lockstep, type Program, startLockstep, stepsOf } from '../support/program.ts';
 import { within } from './deadline.ts';
 import { Fleet } from './fleet.ts';
 import { type Action, EVERY, ITERATIONS, type NodeSchedule } from './node-schedule.ts';
+import { HAPPENED, type ProcessFault } from './process-faults.ts';
 import { Progress } from './progress.ts';
 import { Tally } from './tally.ts';
 import { ProxyProcess } from './wire/proxy-process.ts';
 
+const FAULTS = fileURLToPath(new URL('./process-faults.js', import.meta.url));
 const FLAGS = ['--iterations', String(ITERATIONS), '--batch', '64', '--shard-size', '4'];
 const SAVED = ['--checkpoint-every', String(EVERY), '--evaluate-every', '80', '--keep', '2'];
 const QUIET = ['--metrics-port', 'off', '--json'];
@@ -67,6 +70,9 @@ class Disturbance {
   readonly #proxy: ProxyProcess;
   readonly #fleet: Fleet;
   readonly #token: string;
+  /** Has a process do to itself what this file says. */
+  readonly #processFault: string;
+  readonly #env: NodeJS.ProcessEnv;
   /** One after the other: a crashed one is followed by the next. */
   readonly #coordinators: Program[] = [];
 
@@ -76,8 +82,12 @@ class Disturbance {
     this.#schedule = schedule;
     this.#proxy = proxy;
     writeFileSync(this.#token, `${newToken()}\n`);
-    const data = DATA.includes('synthetic') ? [] : DATA;
-    this.#fleet = new Fleet(['--connect', proxy.url, '--token-file', this.#token, ...data]);
+    this.#processFault = join(folder, 'process-fault.json');
+    this.#env = { NODE_OPTIONS: `--import=${FAULTS}`, PROCESS_FAULT: this.#processFault };
+    const isWithout = schedule.lacksData || DATA.includes('synthetic');
+    const flags = ['--connect', proxy.url, '--token-file', this.#token, ...(isWithout ? [] : DATA)];
+    const without = schedule.lacksData ? { MNIST_DIR: '', XDG_CACHE_HOME: join(folder, 'cache') } : {};
+    this.#fleet = new Fleet(flags, { ...this.#env, ...without });
   }
 
   get pids(): number[] {
@@ -143,7 +153,7 @@ class Disturbance {
   async #start(...flags: readonly string[]): Promise<Program> {
     const listening = ['--listen', '127.0.0.1:0', '--token-file', this.#token];
     const workers = ['--workers', String(this.#schedule.workers)];
-    const program = startLockstep(['train', ...flags, ...listening, ...workers, ...QUIET]);
+    const program = startLockstep(['train', ...flags, ...listening, ...workers, ...QUIET], this.#env);
     this.#coordinators.push(program);
     const line = await program.said(/^Nodes can connect/);
     this.#proxy.aim(Number(new URL(line.split(' ').at(-1) as string).port));
@@ -175,10 +185,39 @@ class Disturbance {
       case 'unreachable':
         this.#vanish(action.during, hit);
         break;
+      case 'suspend':
+        this.#suspend(action.during, hit);
+        break;
+      case 'stall':
+      case 'setBack':
+        this.#inflict(action, hit);
+        break;
       case 'wire':
         void this.#proxy.inflict(action.fault, action.where, hit);
         // So that there is a next one.
         if (action.where === 'next') void this.#proxy.inflict({ kind: 'cut' }, 0, () => {});
+    }
+  }
+
+  #suspend(during: number, hit: () => void): void {
+    const coordinator = this.#coordinators.at(-1);
+    if (!coordinator?.signal('SIGSTOP')) return;
+    setTimeout(() => coordinator.signal('SIGCONT') && hit(), during);
+  }
+
+  /** All processes do it to themselves; one that says so is enough. */
+  #inflict(fault: ProcessFault, hit: () => void): void {
+    writeFileSync(this.#processFault, JSON.stringify(fault));
+    let isHit = false;
+    for (const program of [...this.#coordinators.slice(-1), ...this.#fleet.programs]) {
+      if (!program.signal('SIGURG')) continue;
+      program.said(HAPPENED[fault.kind]).then(
+        () => {
+          if (!isHit) hit();
+          isHit = true;
+        },
+        () => {},
+      );
     }
   }
 

@@ -12,8 +12,9 @@ interface Order {
 
 /** In the order in which they came. */
 const connections = new Set<Connection>();
-/** For connections that have still to come. */
+/** For connections that have still to come: the next one, and each. */
 const waiting: Order[] = [];
+const standing: Order[] = [];
 /** Those who came before the first target. */
 let held: Socket[] | undefined = [];
 let target: number | undefined;
@@ -38,7 +39,7 @@ function accept(node: Socket): void {
   }
   const connection: Connection = new Connection(node, target, () => connections.delete(connection));
   connections.add(connection);
-  for (const { fault, onHit } of waiting.splice(0)) connection.inflict(fault, onHit);
+  for (const { fault, onHit } of [...standing, ...waiting.splice(0)]) connection.inflict(fault, onHit);
 }
 
 function aim(port: number | undefined, onHit: () => void): void {
@@ -54,7 +55,9 @@ function aim(port: number | undefined, onHit: () => void): void {
 
 function inflict({ where, fault, onHit }: Order): void {
   const live = [...connections].filter(({ isLive }) => isLive);
-  if (where === 'next' || live.length === 0) waiting.push({ where, fault, onHit });
+  if (where === 'every') standing.push({ where, fault, onHit });
+  if (where === 'every') for (const connection of live) connection.inflict(fault, onHit);
+  else if (where === 'next' || live.length === 0) waiting.push({ where, fault, onHit });
   else if (where === 'all') for (const connection of live) connection.inflict(fault, onHit);
   else live[where % live.length]?.inflict(fault, onHit);
 }

@@ -16,7 +16,14 @@ const LAST_WORD = Buffer.of(0xc1);
 const OTHER_TOKEN = new Token(newToken());
 const RECORDED = 50;
 /** The report of a node of one thread that has done nothing. */
-const WELL = { memoryBytes: 1, eventLoopLagSeconds: 0, workersReady: 1, workersLost: 0, workerSamples: [0] };
+const WELL = {
+  memoryBytes: 1,
+  eventLoopLagSeconds: 0,
+  workersReady: 1,
+  workersLost: 0,
+  workerSamples: [0],
+  orders: 0,
+};
 
 export interface Outcome {
   /** Frames that were sent, or writes below the protocol. */

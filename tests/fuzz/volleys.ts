@@ -254,7 +254,7 @@ export const afterAuthentication: fc.Arbitrary<Volley> = fc.oneof(
     'pongs, and now and then another message',
     fc.oneof({ weight: 30, arbitrary: pong }, shot(messages, anyDamage)),
   ),
-  authenticated('requests for data', shot(fc.constant(encode({ type: 'needData' })))),
+  authenticated('requests for data', shot(fc.nat(2000).map((part) => encode({ type: 'needData', part })))),
   authenticated('messages of a coordinator', shot(foreign)),
   authenticated(
     'texts',

@@ -8,6 +8,7 @@ import type { NodeMessage } from '#src/shared/wire/messages.js';
 import { SEAL_BYTES } from '#src/shared/wire/seal.js';
 import type { TransportServer } from '#src/shared/wire/transport.js';
 import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-server.js';
+import type { ServedSet } from './served-set.ts';
 
 const DIGEST = 'a'.repeat(64);
 
@@ -17,6 +18,8 @@ interface BareHubOptions {
   readonly server?: TransportServer;
   /** What a node must compute (default: what `helloTo` says). */
   readonly digests?: { readonly numerics: string; readonly selfTest: string };
+  /** What it trains on (default: sizes alone). */
+  readonly set?: ServedSet;
 }
 
 /** A hub without a token. Events: join, leave, workers, forget, fault. */
@@ -30,7 +33,14 @@ export async function bareHub(t: TestContext, options: BareHubOptions = {}) {
     shardCounts,
   } as unknown as Cluster;
   const limits = { samples: 8, testSamples: 8, chunkSize: 4, parameters: 2 };
-  const welcome = { run: 'run', config: {}, dataset: DIGEST, ...limits };
+  const { set } = options;
+  const { type: _, ...welcome } = set?.welcome ?? {
+    type: 'welcome',
+    run: 'run',
+    config: {},
+    dataset: DIGEST,
+    ...limits,
+  };
   const { tls, digests = { numerics: DIGEST, selfTest: DIGEST } } = options;
   const maxFrameBytes = maxBytesFromNode(welcome) + SEAL_BYTES;
   const hub = new Hub({
@@ -40,10 +50,11 @@ export async function bareHub(t: TestContext, options: BareHubOptions = {}) {
     token: undefined,
     cluster,
     now: () => clock.now,
-    run: { welcome, shardSize: 4, classes: 10, ...digests, dataParts: () => [] },
+    run: { welcome, shardSize: 4, classes: 10, ...digests, dataParts: () => set?.parts ?? [] },
     onJoin: (info) => events.emit('join', info),
     onLeave: ({ name }, reason) => events.emit('leave', name, reason),
     onWorkers: ({ name }, ready) => events.emit('workers', name, ready),
+    onDownload: ({ name }, progress) => events.emit('download', name, progress),
     onForget: (name) => events.emit('forget', name),
     onFault: (error) => events.emit('fault', error),
   });

@@ -63,6 +63,7 @@ export function pongOf(workerSamples: readonly number[], rest: Partial<NodeMessa
     workersReady: workerSamples.length,
     workersLost: 0,
     workerSamples,
+    orders: 0,
     ...rest,
   };
 }

@@ -35,7 +35,7 @@ class UnixTransport implements Transport {
   #receiver: Receiver | undefined;
   readonly #waiting: ((receiver: Receiver) => void)[] = [];
   #bytes: Buffer = Buffer.alloc(0);
-  #unauthenticatedBytes = 0;
+  bytesReceived = 0;
   #isAuthenticated = false;
   #ending: readonly [code: number, reason: string] = [NO_CLOSE_FRAME, ''];
 
@@ -77,8 +77,8 @@ class UnixTransport implements Transport {
   }
 
   #read(chunk: Buffer): void {
-    this.#unauthenticatedBytes += chunk.length;
-    if (!this.#isAuthenticated && this.#unauthenticatedBytes > UNAUTHENTICATED_BYTES) {
+    this.bytesReceived += chunk.length;
+    if (!this.#isAuthenticated && this.bytesReceived > UNAUTHENTICATED_BYTES) {
       this.#put((receiver) => receiver.onViolation('tooLarge', 'too many bytes'));
       return;
     }

@@ -1,5 +1,6 @@
 // lockstep worker --connect ws://127.0.0.1:9465
 // lockstep worker --connect wss://trainer.example:9465 --token-file token --threads 4
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { runNode } from '../../library/node.ts';
@@ -31,7 +32,7 @@ async function compute(flags: Readonly<Record<string, unknown>>, terminal: Termi
   const file = textOf(flags.tokenFile);
   await warnOfReaders([file], (line) => terminal.print(line, { level: 'warn' }));
   const token = await readToken({ file, env: process.env });
-  const ca = await authorityOf(textOf(flags.tlsCa));
+  const ca = await authorityOf(textOf(flags.tlsCa), url);
   const signals = new StopSignals('leaving');
   signals.handle((line) => terminal.print(line));
   try {
@@ -61,11 +62,13 @@ function urlOf(text: string): string {
   if (url?.protocol !== 'ws:' && url?.protocol !== 'wss:') {
     throw new UsageError(`--connect: expected ws://HOST:PORT or wss://HOST:PORT, but got "${text}".`);
   }
-  if (url.username !== '' || url.password !== '' || url.search !== '') {
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     throw new UsageError(
       '--connect: a URL must not contain a token. Put it into a file, and pass that by --token-file.',
     );
   }
+  if (url.port === '0')
+    throw new UsageError(`--connect ${text}: expected the port on which the coordinator listens, but got 0.`);
   return text;
 }
 
@@ -76,13 +79,33 @@ function threadsOf(given: unknown): number | 'auto' {
   throw new UsageError(`--threads: expected auto or a whole number from 1 to 1024, but got "${given}".`);
 }
 
-async function authorityOf(file: string | undefined): Promise<Buffer | undefined> {
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/** @throws UsageError if the file can't be read, or holds no certificate, for which Node.js would trust nobody without a word */
+async function authorityOf(file: string | undefined, url: string): Promise<Buffer | undefined> {
   if (file === undefined) return undefined;
-  try {
-    return await readFile(file);
-  } catch (error) {
-    throw new UsageError(`--tls-ca: ${file} can't be read: ${(error as Error).message}.`, { cause: error });
+  const refuse = (problem: string, cause?: unknown): never => {
+    throw new UsageError(`--tls-ca: ${file} ${problem}.`, { cause });
+  };
+  const bytes = await readFile(file).catch((error: Error) => refuse(`can't be read: ${error.message}`, error));
+  const certificates = bytes.toString('latin1').match(CERTIFICATE) ?? [];
+  if (certificates.length === 0) {
+    refuse(
+      'holds no certificate: expected a file in PEM form, with a block that begins with -----BEGIN CERTIFICATE-----',
+    );
   }
+  for (const [index, certificate] of certificates.entries()) {
+    try {
+      new X509Certificate(certificate);
+    } catch (error) {
+      refuse(
+        `holds a certificate that is damaged (number ${index + 1} of ${certificates.length}): ${(error as Error).message}`,
+        error,
+      );
+    }
+  }
+  if (new URL(url).protocol === 'ws:') refuse(`can't be of use for ${url}: expected wss://, since ws:// has no TLS`);
+  return bytes;
 }
 
 function textOf(value: unknown): string | undefined {

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { type EvaluatedChunks, joinChunks } from '../../shared/engine/evaluation.ts';
 import {
   AbandonedError,
@@ -68,6 +69,7 @@ export class Cluster implements Executor {
   readonly #changed = new ChangeSignal();
   /** Measures time; whoever waits has timers of its own. */
   readonly #watchdog = new Watchdog(() => {});
+  readonly #stopping: Disposable | undefined;
   #fatal: Error | undefined;
 
   constructor(options: ClusterOptions) {
@@ -76,7 +78,7 @@ export class Cluster implements Executor {
     this.#buffers = buffers;
     this.#record = record;
     this.#updater = new BlockUpdater(options.kernel, record.plan, scratch);
-    options.stop?.addEventListener('abort', () => this.#changed.signal());
+    if (options.stop !== undefined) this.#stopping = addAbortListener(options.stop, () => this.#changed.signal());
   }
 
   static allocate(memory: Layout, { parameters, shards }: Pick<ClusterOptions, 'parameters' | 'shards'>) {
@@ -182,6 +184,7 @@ export class Cluster implements Executor {
   async close(): Promise<void> {
     this.#fatal ??= new Error('The cluster was closed.');
     this.#watchdog.close();
+    this.#stopping?.[Symbol.dispose]();
     this.#changed.signal();
   }
 

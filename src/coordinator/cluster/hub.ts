@@ -7,8 +7,11 @@ import type { Peer, Transport, TransportServer } from '../../shared/wire/transpo
 import { ConnectionLimiter } from './connection-limiter.ts';
 import { NodeRegistry, type NodeRegistryOptions, type WireCounts } from './node-registry.ts';
 
-/** Time for nodes to take the last message and to close. */
-const END_MS = 500;
+/**
+ * Milliseconds for nodes to take the last message and to close; those that are silent are given up before. A node behind a slow link
+ * that missed the end of the run would wait for it for ever.
+ */
+const END_MS = { runOver: 10_000, stopping: 2000 } as const;
 
 export interface HubOptions extends NodeRegistryOptions {
   /** What listens already, by whatever transport. */
@@ -47,7 +50,7 @@ export class Hub {
   async close(reason: 'runOver' | 'stopping'): Promise<void> {
     this.#server.stop();
     this.#registry.close(reason);
-    await this.#server.end(END_MS);
+    await this.#server.end(END_MS[reason]);
   }
 
   /** Authenticates a connection and hands it to the registry. Never rejects: what fails ends this connection alone. */

@@ -106,6 +106,7 @@ export async function openHub(options: HubOptions): Promise<Hub> {
       notice(name, `Node ${name} is gone (${why}); its work goes to others.`, 'warn');
       onEvent({ kind: 'workers', node: name, counts: { ready: 0, starting: 0 } });
     },
+    onDownload: ({ name }, progress) => notice(name, `Node ${name} receives the data set: ${progress}.`),
     onFault: ({ stack }) =>
       onEvent({
         kind: 'notice',

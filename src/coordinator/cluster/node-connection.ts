@@ -1,4 +1,6 @@
+import { bytesOfParts } from '../../shared/data/parts.ts';
 import { printable } from '../../shared/util/printable.ts';
+import { Transfer } from '../../shared/util/transfer.ts';
 import type { CloseCode } from '../../shared/wire/close-codes.ts';
 import { decodeFromNode, encode } from '../../shared/wire/frames.ts';
 import { Link, type Meter } from '../../shared/wire/link.ts';
@@ -6,8 +8,9 @@ import {
   type FromCoordinator,
   type FromNode,
   HEARTBEAT_SECONDS,
+  MAX_PARTS_ASKED,
   type NodeMessage,
-  SILENT_HEARTBEATS,
+  PART_BYTES,
 } from '../../shared/wire/messages.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import type { Seal } from '../../shared/wire/seal.ts';
@@ -17,12 +20,10 @@ import type { NodeEvents, NodeInfo, NodeRecord, RunDescription } from './node-in
 import { RemoteNode, type RemoteNodeOptions } from './remote-node.ts';
 import { SelfReport } from './self-report.ts';
 
-/** Time in which a node must say hello. */
-const HELLO_MS = 5000;
-/** Time in which a node must be ready: it may have to fetch and check a data set. */
-const READY_MS = 120_000;
-/** Time in which a node must answer an assignment; others have done it long before. */
-const ANSWER_MS = 60_000;
+/** Heartbeats in which a node must say hello. */
+const HELLO_BEATS = 5;
+/** Heartbeats in which a node must be ready, or ask for another part of the data set. */
+const READY_BEATS = 120;
 
 export interface NodeConnectionOptions extends NodeEvents {
   readonly transport: Transport;
@@ -49,11 +50,14 @@ export class NodeConnection {
   #report: SelfReport | undefined;
   /** As the node reported last. */
   #workersReady = 0;
-  /** The node has the data set, or has asked for it. */
-  #hasData = false;
+  /** Parts of the data set that the node has asked for and that wait to be sent. */
+  #partsWaiting = 0;
+  #transfer: Transfer | undefined;
   #isReady = false;
   #isLeaving = false;
-  #deadline: NodeJS.Timeout;
+  /** What the node must do next, and the heartbeats that it has left for that. */
+  #awaited = 'a hello';
+  #beatsLeft = HELLO_BEATS;
 
   constructor(options: NodeConnectionOptions) {
     this.#options = options;
@@ -69,18 +73,18 @@ export class NodeConnection {
       onFault,
       meter,
     });
-    this.#deadline = this.#expectWithin(HELLO_MS);
   }
 
   get identity(): string | undefined {
     return this.#node?.identity;
   }
 
-  /** Asks the node how it is, and ends the connection if it has been silent or owes an answer for too long. */
+  /** Asks the node how it is, and ends the connection if it has been silent or owes something for too long. */
   beat(): void {
     this.#link.run(() => {
-      if (performance.now() - this.#link.heardAt > 1000 * SILENT_HEARTBEATS * HEARTBEAT_SECONDS) this.#link.terminate();
-      else if ((this.#node?.pendingMs ?? 0) > ANSWER_MS) this.#link.close('timeout', 'it owes an answer');
+      if (!this.#link.beat()) return;
+      this.#node?.beat();
+      if (--this.#beatsLeft < 0) this.#link.close('timeout', `expected ${this.#awaited}`);
       else this.#link.send({ type: 'ping' });
     });
   }
@@ -103,7 +107,7 @@ export class NodeConnection {
         this.#hello(message);
         break;
       case 'needData':
-        this.#sendData();
+        this.#sendPart(message);
         break;
       case 'ready':
         this.#ready();
@@ -151,38 +155,46 @@ export class NodeConnection {
       weightsFrame,
     });
     this.#link.send({ type: 'welcome', ...run.welcome, heartbeatSeconds: HEARTBEAT_SECONDS });
-    clearTimeout(this.#deadline);
-    this.#deadline = this.#expectWithin(READY_MS);
+    this.#await('ready', READY_BEATS);
   }
 
-  #sendData(): void {
+  /** The node asks for a few parts at a time, as its link carries them: they take little memory, and other messages get through. */
+  #sendPart({ part }: NodeMessage<'needData'>): void {
     this.#expectNode();
-    if (this.#hasData) throw unexpected('a request for data that it has');
-    this.#hasData = true;
-    this.#sendPart(this.#options.run.dataParts(), 0);
+    const parts = this.#options.run.dataParts();
+    const body = parts[part];
+    if (this.#isReady || body === undefined)
+      throw unexpected(`a request for part ${part} of ${parts.length} of the data`);
+    if (++this.#partsWaiting > MAX_PARTS_ASKED) throw unexpected('too many requests for data at once');
+    this.#await('ready, or another request for data', READY_BEATS);
+    this.#link.send({ type: 'data', part, of: parts.length, body }, () => this.#partsWaiting--);
+    this.#transfer ??= this.#transferFrom(part);
+    this.#transfer.reach(part * PART_BYTES);
   }
 
-  /** Sends one part after the other: a node that doesn't read them holds the memory of one, and not of the whole set. */
-  #sendPart(parts: readonly Uint8Array[], part: number): void {
-    const body = parts[part];
-    if (body === undefined) return;
-    this.#link.send({ type: 'data', part, of: parts.length, body }, () => this.#sendPart(parts, part + 1));
+  #transferFrom(part: number): Transfer {
+    const { samples: train, testSamples: test } = this.#options.run.welcome;
+    const info = this.#info as NodeInfo;
+    return new Transfer({
+      total: bytesOfParts({ train, test }),
+      begin: part * PART_BYTES,
+      print: (progress) => this.#options.onDownload(info, progress),
+    });
   }
 
   #ready(): void {
     const node = this.#expectNode();
     if (this.#isReady) throw unexpected('a second ready');
     this.#isReady = true;
-    this.#hasData = true;
-    clearTimeout(this.#deadline);
+    this.#beatsLeft = Number.POSITIVE_INFINITY;
     this.#options.onReady(node.identity);
     if (!this.#isLeaving) this.#options.cluster.join(node);
     this.#options.onJoin(this.#info as NodeInfo);
   }
 
   #pong(message: NodeMessage<'pong'>): void {
-    this.#expectNode();
     this.#report?.take(message);
+    this.#expectNode().heard(message);
     const { workersReady } = message;
     if (!this.#isReady || workersReady === this.#workersReady) return;
     this.#workersReady = workersReady;
@@ -194,8 +206,9 @@ export class NodeConnection {
     return this.#node;
   }
 
-  #expectWithin(milliseconds: number): NodeJS.Timeout {
-    return setTimeout(() => this.#link.close('timeout'), milliseconds).unref();
+  #await(what: string, beats: number): void {
+    this.#awaited = what;
+    this.#beatsLeft = beats;
   }
 
   #spend(): void {
@@ -205,7 +218,6 @@ export class NodeConnection {
   }
 
   #closed(reason: string, rule: CloseCode | undefined): void {
-    clearTimeout(this.#deadline);
     const node = this.#node;
     const wasReady = this.#isReady;
     this.#node = undefined;
@@ -217,6 +229,8 @@ export class NodeConnection {
     }
     this.#options.onClose(node?.identity, rule);
     const info = this.#info;
+    if (info !== undefined && !wasReady && this.#transfer !== undefined)
+      this.#options.onDownload(info, `its connection ended (${printable(reason)})`);
     if (info === undefined || !wasReady) return;
     if (this.#isLeaving) this.#options.onLeave(info, 'left', 'it left');
     else this.#options.onLeave(info, isViolation(rule) ? 'closed' : 'lost', printable(reason));

@@ -38,6 +38,8 @@ export interface NodeEvents {
   readonly onLeave: (info: NodeInfo, reason: LeaveReason, why: string) => void;
   /** The number of the node's threads that are ready has changed. */
   readonly onWorkers: (info: NodeInfo, ready: number) => void;
+  /** The data set is on its way to a node that lacks it. @param progress in words */
+  readonly onDownload: (info: NodeInfo, progress: string) => void;
   /** An error that no node should be able to cause. It has ended the connection that it came from, and no other. */
   readonly onFault: (error: Error) => void;
 }

@@ -72,7 +72,7 @@ export class NodeRegistry {
 
   /** Adds an authenticated connection. */
   add(transport: Transport, seal: Seal): void {
-    const { cluster, run, onJoin, onLeave, onWorkers, onFault } = this.#options;
+    const { cluster, run, onJoin, onLeave, onWorkers, onDownload, onFault } = this.#options;
     const connection: NodeConnection = new NodeConnection({
       transport,
       seal,
@@ -81,6 +81,7 @@ export class NodeRegistry {
       onJoin,
       onLeave,
       onWorkers,
+      onDownload,
       onFault,
       meter: this.counts.bytes,
       register: (identity, host) => this.#register(identity, host),

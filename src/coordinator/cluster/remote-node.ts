@@ -7,6 +7,8 @@ import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/wire/m
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { type Assignment, type AssignmentResult, type Member, MemberGoneError } from './member.ts';
 
+/** Heartbeats in which a node must compute the answer to an assignment; others have done it long before. */
+const ANSWER_BEATS = 60;
 /** The largest loss of one sample: a difference of two float32s. */
 const MAX_LOSS = 2 * 3.5e38;
 /** A loss is never negative, but rounding may leave one of 0 a little below. */
@@ -35,7 +37,10 @@ export interface OutgoingFrame {
 
 interface Pending {
   readonly assignment: Assignment;
-  readonly since: number;
+  /** The order's number among those of this connection, from 1 on. */
+  readonly order: number;
+  /** Heartbeats since the node said that the order has come. */
+  beats: number | undefined;
   /** The step, or the evaluation's id. */
   readonly id: number;
   readonly resolve: (result: AssignmentResult) => void;
@@ -52,6 +57,8 @@ export class RemoteNode implements Member {
   #version: number | undefined;
   #pending: Pending | undefined;
   #evaluations = 0;
+  #orders = 0;
+  #ordersHeard = 0;
   #gone = false;
 
   constructor(options: RemoteNodeOptions) {
@@ -74,13 +81,31 @@ export class RemoteNode implements Member {
     if (kind === 'gradient') link.send({ type: 'work', step, version: step, ranges });
     else link.send({ type: 'evaluate', id, version: step, chunks: spanOf(ranges) });
     return new Promise((resolve, reject) => {
-      this.#pending = { assignment, id, resolve, reject, since: performance.now() };
+      this.#pending = { assignment, id, order: ++this.#orders, beats: undefined, resolve, reject };
     });
   }
 
-  /** Milliseconds for which the node has owed an answer. */
-  get pendingMs(): number {
-    return this.#pending === undefined ? 0 : performance.now() - this.#pending.since;
+  /** A heartbeat has passed. */
+  beat(): void {
+    if (this.#pending?.beats !== undefined) this.#pending.beats++;
+  }
+
+  /**
+   * The node reports how many orders have come. Weights before an order, and the answer after it, may take any time on a slow link; but
+   * a report that comes before the answer was sent before it, so that the node was still computing.
+   * @throws ProtocolError if it computes for too long, or the number can't be
+   */
+  heard({ orders }: NodeMessage<'pong'>): void {
+    if (orders > this.#orders || orders < this.#ordersHeard) {
+      throw new ProtocolError(`The node sent a pong of ${orders} orders among ${this.#orders}.`, {
+        closeCode: 'badResult',
+      });
+    }
+    this.#ordersHeard = orders;
+    const pending = this.#pending;
+    if (pending?.order !== orders) return;
+    pending.beats ??= 0;
+    if (pending.beats > ANSWER_BEATS) throw new ProtocolError('it owes an answer', { closeCode: 'timeout' });
   }
 
   expel(closeCode: CloseCode, what: string): void {

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { type CheckpointInfo, encodeCheckpoint } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn, writeCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
@@ -190,10 +191,10 @@ function pause(milliseconds: number, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer);
-      stop.removeEventListener('abort', end);
+      stopping[Symbol.dispose]();
       resolve();
     };
     const timer = setTimeout(end, milliseconds);
-    stop.addEventListener('abort', end);
+    const stopping = addAbortListener(stop, end);
   });
 }

@@ -33,6 +33,8 @@ export const CLOSE_CODES = Object.keys(closeCodes) as readonly CloseCode[];
 
 /** A node that leaves by itself. */
 export const NORMAL = 1000;
+/** No close frame came. */
+export const NO_CLOSE_FRAME = 1006;
 const MESSAGE_TOO_BIG = 1009;
 /** A process that failed in handling the connection. */
 export const INTERNAL_ERROR = 1011;

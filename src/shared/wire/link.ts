@@ -1,5 +1,6 @@
 import { YoungGarbage } from '../util/young-garbage.ts';
 import { type CloseCode, closeCodes, INTERNAL_ERROR } from './close-codes.ts';
+import { SILENT_HEARTBEATS } from './messages.ts';
 import { ProtocolError } from './protocol-error.ts';
 import type { Seal } from './seal.ts';
 import type { Transport } from './transport.ts';
@@ -38,8 +39,8 @@ export interface Meter {
 export class Link<In, Out> {
   readonly #options: LinkOptions<In, Out>;
   readonly #meter: Meter;
-  /** Milliseconds of `performance.now` at which the peer was last heard. */
-  heardAt = performance.now();
+  #bytesHeard = 0;
+  #silentBeats = 0;
   /** What came was no frame of the protocol at all: nothing says that the peer sent it. */
   isViolated = false;
   #isClosed = false;
@@ -76,6 +77,20 @@ export class Link<In, Out> {
     this.#close(code, detail === '' ? reason : `${reason}: ${detail}`, rule);
   }
 
+  /**
+   * Ends the connection if not a byte has come for SILENT_HEARTBEATS calls; to be called once a heartbeat. Heartbeats are counted, not
+   * seconds: time for which this process was suspended tells nothing of the peer. Bytes are, not messages: one may take minutes.
+   * @returns whether the connection continues
+   */
+  beat(): boolean {
+    const { bytesReceived } = this.#options.transport;
+    this.#silentBeats = bytesReceived === this.#bytesHeard ? this.#silentBeats + 1 : 0;
+    this.#bytesHeard = bytesReceived;
+    if (this.#silentBeats < SILENT_HEARTBEATS) return true;
+    this.terminate();
+    return false;
+  }
+
   /** Ends a connection whose peer doesn't answer. */
   terminate(): void {
     this.#options.transport.terminate();
@@ -93,7 +108,6 @@ export class Link<In, Out> {
 
   #receive(frame: Buffer): void {
     if (this.#isClosed) return;
-    this.heardAt = performance.now();
     this.#meter.received += frame.length;
     this.#options.onMessage(this.#options.decode(this.#options.seal.open(frame)));
     garbage.add(frame.length);

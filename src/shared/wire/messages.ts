@@ -1,8 +1,12 @@
 import { z } from 'zod';
 import { CLOSE_CODES } from './close-codes.ts';
 
-/** Bytes of the data set in one message; the last one may have fewer. */
-export const PART_BYTES = 1 << 20;
+/** Bytes of the data set in one message; the last one may have fewer. A slow link carries it in a second or two, and little is lost with it. */
+export const PART_BYTES = 1 << 16;
+/** Parts of the largest data set. */
+export const MAX_PARTS = 1 << 16;
+/** Parts that a node may have asked for and not received. */
+export const MAX_PARTS_ASKED = 64;
 /** Shard ranges in one message: any run of consecutive shards is covered by as many. */
 export const MAX_RANGES = 32;
 /** Chunks of the test set in one message. */
@@ -18,9 +22,9 @@ const MAX_HEARTBEAT_SECONDS = 60;
 /** Parameters of the largest model. */
 const MAX_PARAMETERS = 2 ** 24;
 
-/** Seconds between two pings of the coordinator, as its `welcome` says. */
+/** Seconds between two heartbeats of either side, as the coordinator's `welcome` says. */
 export const HEARTBEAT_SECONDS = 1;
-/** Heartbeats without a message after which either side takes the other for dead. */
+/** Heartbeats without a byte after which either side takes the other for dead. */
 export const SILENT_HEARTBEATS = 10;
 
 /** The sizes on which the lengths of bodies depend; a node learns them from `welcome`. */
@@ -92,7 +96,7 @@ export const nodeMessages = {
       selfTest: Digest,
     }),
   },
-  needData: { tag: 2, headerBytes: SMALL, header: Empty },
+  needData: { tag: 2, headerBytes: SMALL, header: z.strictObject({ part: Uint32 }) },
   ready: { tag: 3, headerBytes: SMALL, header: Empty },
   partials: {
     tag: 4,
@@ -136,6 +140,8 @@ export const nodeMessages = {
       workersLost: Uint32,
       /** [threads]: samples whose gradients each thread has computed since the hello. */
       workerSamples: z.array(Count).min(1).max(MAX_THREADS).readonly(),
+      /** Orders that have come since the hello. */
+      orders: Uint32,
     }),
   },
 } as const satisfies Definitions;
@@ -156,7 +162,7 @@ export const coordinatorMessages = {
       testSamples: Uint32,
       chunkSize: z.int().min(1).max(65_536),
       parameters: z.int().min(1).max(MAX_PARAMETERS),
-      /** Between two pings; SILENT_HEARTBEATS of them without a message, and the node takes the coordinator for dead. */
+      /** Between two heartbeats; SILENT_HEARTBEATS of them without a byte, and either side takes the other for dead. */
       heartbeatSeconds: z.number().gt(0).max(MAX_HEARTBEAT_SECONDS),
     }),
   },
@@ -164,7 +170,7 @@ export const coordinatorMessages = {
     tag: 66,
     headerBytes: SMALL,
     header: z
-      .strictObject({ part: Uint32, of: z.int().min(1).max(4096) })
+      .strictObject({ part: Uint32, of: z.int().min(1).max(MAX_PARTS) })
       .refine(({ part, of }) => part < of, 'expected part < of'),
     maxBody: () => PART_BYTES,
   },

@@ -16,6 +16,8 @@ export interface Transport {
    * BINDING_BYTES that both ends of an encrypted channel derive from it and nobody between them can; undefined if the channel isn't encrypted.
    */
   readonly channelBinding: Uint8Array | undefined;
+  /** Bytes that have come so far, those of a frame that isn't complete included: the sign that the peer is there. */
+  readonly bytesReceived: number;
   /** Sets the receiver of all that comes from now on. Frames and the close that come while there is none wait for the next one. */
   receive(receiver: Receiver | undefined): void;
   /** Does nothing on a closed connection. @param onSent called when the frame has left this process; never if the connection ends before */

@@ -1,12 +1,16 @@
+import { addAbortListener } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { INTERNAL_ERROR } from './close-codes.ts';
+import { connectErrorOf, needsTls } from './connect-error.ts';
 import { BINDING_BYTES, type Receiver, type Transport, UNAUTHENTICATED_BYTES } from './transport.ts';
 
-/** A peer that takes a close frame takes no longer to answer it. */
+/** A peer that takes a close frame takes no longer to answer it, or at least to send something. */
 const CLOSE_MS = 2000;
+/** A peer that has proved itself is waited for so many times: its link may be slow, and much may be on its way before the close frame. */
+const MAX_CLOSE_WAITS = 5;
 /** Until a connection is a WebSocket, on the connecting side. */
 const CONNECT_MS = 5000;
 const BINDING_LABEL = 'EXPORTER-Lockstep';
@@ -25,10 +29,40 @@ export interface WsConnectOptions {
   readonly ca: string | Buffer | undefined;
   /** The longest frame of a server that has proved itself. */
   readonly maxFrameBytes: number;
+  /** Aborted: nobody waits for the connection any more. */
+  readonly signal?: AbortSignal;
 }
 
-/** Connects to ws:// or wss://. @throws Error if nobody answers, or what answers isn't a WebSocket */
-export function connectWebSocket(url: string, { ca, maxFrameBytes }: WsConnectOptions): Promise<Transport> {
+/** Connects to ws:// or wss://. @throws ConnectError if nobody answers, or what answers isn't a WebSocket */
+export async function connectWebSocket(url: string, options: WsConnectOptions): Promise<Transport> {
+  const address = new URL(url);
+  try {
+    return await open(url, options);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    // A server that expects TLS ends the connection without a word.
+    const mayBeTls = address.protocol === 'ws:' && (code === 'ECONNRESET' || /^Parse Error/.test(message));
+    if (mayBeTls && !options.signal?.aborted && (await speaksTls(address))) throw needsTls(address);
+    throw connectErrorOf(error as Error, address, options.ca !== undefined);
+  }
+}
+
+/** Whether whoever listens there takes part in a TLS handshake; nothing is sent over it. */
+function speaksTls({ hostname, port }: URL): Promise<boolean> {
+  return new Promise((resolve) => {
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const socket = connectTls({ host, port: Number(port || 80), rejectUnauthorized: false, timeout: CONNECT_MS });
+    socket.once('secureConnect', () => {
+      resolve(true);
+      socket.destroy();
+    });
+    socket.on('error', () => {});
+    socket.once('timeout', () => socket.destroy());
+    socket.once('close', () => resolve(false));
+  });
+}
+
+function open(url: string, { ca, maxFrameBytes, signal }: WsConnectOptions): Promise<Transport> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, {
       ...COMMON,
@@ -38,18 +72,24 @@ export function connectWebSocket(url: string, { ca, maxFrameBytes }: WsConnectOp
       generateMask: (mask) => mask.fill(0),
       ...(ca === undefined ? {} : { ca }),
     });
+    const waiting = signal && addAbortListener(signal, () => socket.terminate());
+    const fail = (error: unknown): void => {
+      waiting?.[Symbol.dispose]();
+      reject(error);
+    };
     let stream: Socket | undefined;
     socket.once('upgrade', (response: IncomingMessage) => {
       stream = response.socket;
     });
     // Later errors change nothing: the connection closes.
-    socket.on('error', reject);
+    socket.on('error', fail);
     socket.once('open', () => {
+      waiting?.[Symbol.dispose]();
       try {
         resolve(new WsTransport(socket, stream as Socket));
       } catch (error) {
         socket.terminate();
-        reject(error);
+        fail(error);
       }
     });
   });
@@ -64,7 +104,7 @@ export class WsTransport implements Transport {
   /** What came while nobody received. */
   readonly #waiting: ((receiver: Receiver) => void)[] = [];
   #isAuthenticated = false;
-  #unauthenticatedBytes = 0;
+  #bytesReceived = 0;
   /** Where a message is put together that came in several pieces; grows to the longest. */
   #scratch = Buffer.alloc(0);
 
@@ -76,12 +116,16 @@ export class WsTransport implements Transport {
     // At once: a connection that is reset loses its handle, and with it the key.
     this.channelBinding = bindingOf(stream);
     socket.binaryType = 'fragments';
-    stream.on('data', (chunk: Buffer) => this.#bound(chunk.length));
+    stream.on('data', (chunk: Buffer) => this.#count(chunk.length));
     socket.on('message', (data, isBinary) => {
       if (isBinary) this.#deliver((receiver) => receiver.onFrame(this.#joined(data as Buffer[])));
       else this.#deliver((receiver) => receiver.onViolation('malformed', 'expected a binary frame, but a text came'));
     });
     socket.on('close', (code, reason) => this.#deliver((receiver) => receiver.onClose(code, reason.toString())));
+  }
+
+  get bytesReceived(): number {
+    return this.#bytesReceived;
   }
 
   receive(receiver: Receiver | undefined): void {
@@ -101,18 +145,25 @@ export class WsTransport implements Transport {
 
   close(code: number, reason: string): void {
     this.#socket.close(code, Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString());
-    setTimeout(() => this.#socket.terminate(), CLOSE_MS).unref();
+    let [before, waits] = [this.#bytesReceived, this.#isAuthenticated ? MAX_CLOSE_WAITS : 1];
+    const timer = setInterval(() => {
+      const isQuiet = this.#bytesReceived === before;
+      before = this.#bytesReceived;
+      if (!isQuiet && --waits > 0) return;
+      clearInterval(timer);
+      this.#socket.terminate();
+    }, CLOSE_MS).unref();
   }
 
   terminate(): void {
     this.#socket.terminate();
   }
 
-  /** Counts what a peer sends that has proved nothing. ws bounds the frames of the others. */
-  #bound(bytes: number): void {
-    if (this.#isAuthenticated || this.#unauthenticatedBytes > UNAUTHENTICATED_BYTES) return;
-    this.#unauthenticatedBytes += bytes;
-    if (this.#unauthenticatedBytes <= UNAUTHENTICATED_BYTES) return;
+  /** Bounds what a peer sends that has proved nothing; ws bounds the frames of the others. */
+  #count(bytes: number): void {
+    const before = this.#bytesReceived;
+    this.#bytesReceived += bytes;
+    if (this.#isAuthenticated || before > UNAUTHENTICATED_BYTES || this.#bytesReceived <= UNAUTHENTICATED_BYTES) return;
     // No more of it is read, or ws would keep it.
     this.#socket.pause();
     const problem = `more than ${UNAUTHENTICATED_BYTES} bytes came before the handshake was over`;

@@ -6,16 +6,17 @@ import { trainSchema } from '../../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { loadMnist } from '../../shared/data/mnist.ts';
-import { bytesHeld, datasetFrom, MNIST_COUNTS } from '../../shared/data/parts.ts';
+import { bytesHeld, bytesOfParts, datasetFrom, MNIST_COUNTS } from '../../shared/data/parts.ts';
 import { namedSetOf } from '../../shared/data/registry.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
-import { DatasetError, NodeError } from '../../shared/util/errors.ts';
+import { DatasetError, NodeError, UsageError } from '../../shared/util/errors.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { requireRoom, type SizeOf, sharedMemoryFor, threadsAfforded, threadsHeld } from '../pool/capacity.ts';
 import { placeInMemory } from '../pool/sample-set.ts';
 import { Compute, type ComputeConfig, computeSize } from './compute.ts';
+import { Download } from './download.ts';
 import type { Welcome } from './session.ts';
 
 /** Data sets that are kept on disk. */
@@ -46,16 +47,19 @@ export interface NodeDataOptions {
 export class NodeData {
   readonly #options: NodeDataOptions;
   #compute: { readonly key: string; readonly compute: Compute } | undefined;
+  /** What has come of a data set so far: it goes on over the next connection. */
+  #download: { readonly key: string; readonly download: Download } | undefined;
 
   constructor(options: NodeDataOptions) {
     this.#options = options;
   }
 
   /**
-   * What computes for a run; undefined if its data set must come from the coordinator.
-   * @throws ProtocolError if the config can't be used, DatasetError if what was received isn't the run's
+   * What computes for a run, or what receives its data set first.
+   * @throws ProtocolError if the config or what was received can't be used, DatasetError if the folder of --data can't,
+   * UsageError or NodeError if the memory is too small for --threads or the run
    */
-  async prepare(welcome: Welcome, received: Uint8Array | undefined): Promise<Compute | undefined> {
+  async prepare(welcome: Welcome): Promise<Compute | Download> {
     const { config: options, dataset: digest, samples, testSamples, parameters: announced } = welcome;
     const key = JSON.stringify([options, digest, samples, testSamples, announced]);
     if (this.#compute?.key === key) return this.#compute.compute;
@@ -67,8 +71,8 @@ export class NodeData {
     const sizeOf = sizesFor(config, welcome);
     const threads = this.#threadsFor(config, sizeOf);
     const memory = sharedMemoryFor(threads, sizeOf);
-    const dataset = await this.#dataset(welcome, received, memory);
-    if (dataset === undefined) return undefined;
+    const dataset = await this.#dataset(welcome, memory);
+    if (dataset instanceof Download) return dataset;
     if (dataset.train.count !== samples || dataset.test.count !== testSamples) {
       throw new ProtocolError('The data set of that digest has other numbers of samples.', { closeCode: 'malformed' });
     }
@@ -108,35 +112,61 @@ export class NodeData {
       throw new NodeError(`The run needs about ${need} of memory, but this machine has ${have}.`);
     }
     if (held >= most) return most;
-    throw new NodeError(
+    throw new UsageError(
       `--threads: expected at most ${held}, which is what a shared memory of 4 GiB holds for the run's batch of ${batch} in shards ` +
         `of ${shardSize}, but got ${threads}. Give fewer, or auto.`,
     );
   }
 
-  async #dataset(
-    { dataset: digest, samples: train, testSamples: test }: Welcome,
-    received: Uint8Array | undefined,
-    memory: SharedMemory,
-  ): Promise<Dataset | undefined> {
+  async #dataset(welcome: Welcome, memory: SharedMemory): Promise<Dataset | Download> {
+    const { dataset: digest, samples: train, testSamples: test } = welcome;
     const { env, print } = this.#options;
-    const allocate = (length: number): Uint8Array => memory.bytes(length);
+    let room = bytesHeld({ train, test });
+    // The shared memory has room for the run's set. One of this machine that is larger isn't that, and its digest or sizes will tell.
+    const allocate = (length: number): Uint8Array => {
+      room -= length;
+      return room < 0 ? new Uint8Array(length) : memory.bytes(length);
+    };
     const set = namedSetOf(digest);
     if (set?.isComputed) return set.open({ env, allocate, print });
-    const own = received === undefined ? await this.#own(allocate) : undefined;
-    if (own?.sha256 === digest) return own;
+    const download = this.#downloadOf(welcome);
     const kept = join(dirname(cacheFolder(env)), 'sets', `${digest}.bin`);
-    const bytes = received ?? (await readFile(kept).catch(() => undefined));
-    if (bytes === undefined) return undefined;
+    if (download.isComplete) return this.#received(download, welcome, kept);
+    const own = await this.#own(allocate);
+    if (own?.sha256 === digest) return own;
+    if (own !== undefined && this.#options.flag !== undefined)
+      print(
+        `The run's data set is another one than that of --data: digest ${digest.slice(0, 12)}, not ${own.sha256.slice(0, 12)}.`,
+      );
+    const bytes = await readFile(kept).catch(() => undefined);
     try {
-      const dataset = datasetFrom(bytes, { train, test }, digest);
-      if (received !== undefined)
-        await keep(kept, received).catch((error: Error) => print(`The data set can't be kept: ${error.message}.`));
-      return dataset;
-    } catch (error) {
       // A kept copy that is damaged is received again.
-      if (received !== undefined || !(error instanceof DatasetError)) throw error;
-      return undefined;
+      return bytes === undefined ? download : datasetFrom(bytes, { train, test }, digest);
+    } catch (error) {
+      if (!(error instanceof DatasetError)) throw error;
+      return download;
+    }
+  }
+
+  #downloadOf({ dataset, samples: train, testSamples: test }: Welcome): Download {
+    const key = JSON.stringify([dataset, train, test]);
+    if (this.#download?.key !== key)
+      this.#download = { key, download: new Download(bytesOfParts({ train, test }), this.#options.print) };
+    return this.#download.download;
+  }
+
+  /** @throws ProtocolError if it isn't the run's, which another try may change if its parts came over several connections */
+  async #received(download: Download, { dataset, samples: train, testSamples: test }: Welcome, kept: string) {
+    this.#download = undefined;
+    try {
+      const received = datasetFrom(download.bytes, { train, test }, dataset);
+      await keep(kept, download.bytes).catch((error: Error) =>
+        this.#options.print(`The data set can't be kept: ${error.message}.`),
+      );
+      return received;
+    } catch (error) {
+      if (!(error instanceof DatasetError)) throw error;
+      throw new ProtocolError(error.message, { closeCode: download.isPieced ? 'tampered' : 'malformed', cause: error });
     }
   }
 

@@ -1,9 +1,9 @@
-import { bytesOfParts } from '../../shared/data/parts.ts';
+import { addAbortListener } from 'node:events';
 import { selfTest } from '../../shared/engine/self-test.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import type { Token } from '../../shared/util/token.ts';
 import { type CloseCode, closeCodes, NORMAL, retriesAfter } from '../../shared/wire/close-codes.ts';
-import { bytesOf, floatsOf } from '../../shared/wire/floats.ts';
+import { floatsOf } from '../../shared/wire/floats.ts';
 import { FrameBuffers } from '../../shared/wire/frame-buffers.ts';
 import { decodeFromCoordinator, encode, maxBytesFromCoordinator } from '../../shared/wire/frames.ts';
 import { Link } from '../../shared/wire/link.ts';
@@ -17,14 +17,14 @@ import {
   type Limits,
   MAX_TEXT,
   type NodeMessage,
-  PART_BYTES,
-  SILENT_HEARTBEATS,
 } from '../../shared/wire/messages.ts';
 import { handshakeAsNode } from '../../shared/wire/perform-handshake.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { SEAL_BYTES, type Seal } from '../../shared/wire/seal.ts';
 import type { Transport } from '../../shared/wire/transport.ts';
+import { evaluatedOf, partialsOf } from './answers.ts';
 import type { Compute } from './compute.ts';
+import { Download } from './download.ts';
 import { Vitals } from './vitals.ts';
 
 export type Welcome = CoordinatorMessage<'welcome'>;
@@ -37,10 +37,10 @@ export interface SessionOptions {
   readonly identity: string;
   readonly name: string;
   readonly threads: number;
-  /** Makes what computes for a run, from the data set on this machine or the one received; undefined if it must come from the coordinator. */
-  readonly prepare: (welcome: Welcome, received: Uint8Array | undefined) => Promise<Compute | undefined>;
+  /** Makes what computes for a run, or what receives its data set from the coordinator first; called again once that is complete. */
+  readonly prepare: (welcome: Welcome) => Promise<Compute | Download>;
   readonly onReady: () => void;
-  /** Aborted: the node leaves after the order that it is working on. */
+  /** Aborted: the node leaves, after the order that it is working on. */
   readonly leave: AbortSignal;
 }
 
@@ -56,24 +56,29 @@ export interface Ending {
    * network path may have said (a close frame or a text without TLS, all before the handshake is over) is never final.
    */
   readonly isFinal: boolean;
+  /** This node ended the connection, and not the coordinator or the network. */
+  readonly isOwn: boolean;
 }
 
 /**
  * Connects to a coordinator and computes for it until the connection ends.
- * @throws Error if nobody answers
+ * @throws ConnectError if nobody answers, and what `prepare` throws: this node's own failure, for which the coordinator can do nothing
  */
 export async function takePart(options: SessionOptions): Promise<Ending> {
-  const { connect, token } = options;
+  const { connect, leave } = options;
   const transport = await connect(maxBytesFromCoordinator(LARGEST_RUN) + SEAL_BYTES);
-  const isEncrypted = transport.channelBinding !== undefined;
+  const leaving = addAbortListener(leave, () => transport.terminate());
   try {
-    const seal = await handshakeAsNode(transport, { token });
+    const seal = await handshakeAsNode(transport, options);
+    leaving[Symbol.dispose]();
     return await new Session(transport, seal, options).run();
   } catch (error) {
+    leaving[Symbol.dispose]();
     transport.terminate();
     if (!(error instanceof ProtocolError)) throw error;
     const { code, retry } = closeCodes[error.closeCode];
-    return { code, reason: error.message, finished: false, isFinal: isEncrypted && !retry };
+    const isEncrypted = transport.channelBinding !== undefined;
+    return { code, reason: error.message, finished: false, isFinal: isEncrypted && !retry, isOwn: false };
   }
 }
 
@@ -85,15 +90,20 @@ class Session {
   #welcome: Welcome | undefined;
   #compute: Compute | undefined;
   #limits: Limits = BEFORE_WELCOME;
-  readonly #parts: Uint8Array[] = [];
-  #hasAskedForData = false;
+  #download: Download | undefined;
+  /** Orders that have come. */
+  #orders = 0;
   /** A node has one order at a time. */
   #hasOrder = false;
+  /** Why this node can't take part, which isn't the coordinator's fault. */
+  #failure: Error | undefined;
   readonly #buffers = new FrameBuffers();
   readonly #vitals: Vitals;
   /** Why the coordinator ends the connection, by its own message. */
   #end: CloseCode | undefined;
-  #watchdog: NodeJS.Timeout;
+  #heartbeat: NodeJS.Timeout;
+  /** A pong was sent since the last heartbeat. */
+  #hasReported = false;
   /** The orders, one after the other. */
   #work: Promise<void> = Promise.resolve();
 
@@ -113,29 +123,39 @@ class Session {
       onMessage: (message) => this.#receive(message),
       onClose: (code, reason, rule) => end(this.#endingOf(code, reason, rule)),
     });
-    this.#watchdog = this.#watch(HEARTBEAT_SECONDS);
+    this.#heartbeat = this.#beatEvery(HEARTBEAT_SECONDS);
   }
 
   async run(): Promise<Ending> {
     const { leave, identity: node, name, threads } = this.#options;
-    const onLeave = (): void => void this.#leave();
-    leave.addEventListener('abort', onLeave);
+    let leaving: Disposable | undefined;
     try {
       this.#send({ type: 'hello', node, name, threads, numerics: numericsDigest(), selfTest: selfTest() });
-      return await this.#ending;
+      leaving = addAbortListener(leave, () => void this.#leave());
+      const ending = await this.#ending;
+      await this.#work;
+      if (this.#failure !== undefined) throw this.#failure;
+      return ending;
     } finally {
-      clearInterval(this.#watchdog);
+      clearInterval(this.#heartbeat);
       this.#vitals.close();
-      leave.removeEventListener('abort', onLeave);
+      leaving?.[Symbol.dispose]();
       await this.#work;
     }
   }
 
-  /** Ends the connection if nothing is heard for too long from a coordinator that pings so often. */
-  #watch(heartbeatSeconds: number): NodeJS.Timeout {
+  /** Ends the connection if the coordinator is silent; reports to it even if its pings wait behind what a slow link carries. */
+  #beatEvery(seconds: number): NodeJS.Timeout {
     return setInterval(() => {
-      if (performance.now() - this.#link.heardAt > 1000 * SILENT_HEARTBEATS * heartbeatSeconds) this.#link.terminate();
-    }, 1000 * heartbeatSeconds);
+      if (!this.#link.beat()) return;
+      if (!this.#hasReported) this.#report();
+      this.#hasReported = false;
+    }, 1000 * seconds);
+  }
+
+  #report(): void {
+    this.#send({ type: 'pong', ...this.#vitals.report(), orders: this.#orders });
+    this.#hasReported = true;
   }
 
   #send(message: FromNode): void {
@@ -160,7 +180,7 @@ class Session {
         this.#queue(() => this.#evaluate(message), { kind: 'evaluation', id: message.id });
         break;
       case 'ping':
-        this.#send({ type: 'pong', ...this.#vitals.report() });
+        this.#report();
         break;
       case 'end':
         this.#end = message.reason;
@@ -172,19 +192,19 @@ class Session {
     const isEncrypted = this.#transport.channelBinding !== undefined;
     if (this.#end !== undefined && rule === undefined) {
       const { code, reason, retry } = closeCodes[this.#end];
-      return { code, reason, finished: this.#end === 'runOver', isFinal: !retry };
+      return { code, reason, finished: this.#end === 'runOver', isFinal: !retry, isOwn: false };
     }
-    const isOwnFinding = rule !== undefined && !this.#link.isViolated;
-    return { code, reason, finished: false, isFinal: (isOwnFinding || isEncrypted) && !retriesAfter(code) };
+    const isOwn = rule !== undefined && !this.#link.isViolated;
+    return { code, reason, finished: false, isFinal: (isOwn || isEncrypted) && !retriesAfter(code), isOwn };
   }
 
   #takeWelcome(welcome: Welcome): void {
     if (this.#welcome !== undefined) throw unexpected('a second welcome');
     this.#welcome = welcome;
     this.#limits = welcome;
-    clearInterval(this.#watchdog);
-    this.#watchdog = this.#watch(welcome.heartbeatSeconds);
-    this.#queue(() => this.#prepare(undefined));
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = this.#beatEvery(welcome.heartbeatSeconds);
+    this.#queue(() => this.#prepare(welcome));
   }
 
   /** An error ends the connection, or is reported to the coordinator as the answer to the order. */
@@ -192,11 +212,14 @@ class Session {
     if (order !== undefined) {
       if (this.#hasOrder) throw unexpected('an order before the answer to the last one');
       this.#hasOrder = true;
+      this.#orders++;
     }
     this.#work = this.#work.then(work).catch((error: Error) => {
       if (error instanceof ProtocolError) this.#link.close(error.closeCode, error.message);
-      else if (order === undefined) this.#link.close('unexpected', error.message);
-      else {
+      else if (order === undefined) {
+        this.#failure = error;
+        this.#transport.close(NORMAL, 'it failed');
+      } else {
         const message = error.message.slice(0, MAX_TEXT).replaceAll(/\p{Cs}/gu, '?');
         this.#hasOrder = false;
         this.#send({ type: 'failed', ...order, message });
@@ -204,31 +227,27 @@ class Session {
     });
   }
 
-  async #prepare(received: Uint8Array | undefined): Promise<void> {
-    if (this.#welcome === undefined) throw unexpected('data before a welcome');
-    this.#compute = await this.#options.prepare(this.#welcome, received);
-    if (this.#compute === undefined) {
-      this.#hasAskedForData = true;
-      return this.#send({ type: 'needData' });
+  async #prepare(welcome: Welcome): Promise<void> {
+    const prepared = await this.#options.prepare(welcome);
+    if (prepared instanceof Download) {
+      this.#download = prepared;
+      prepared.begin((part) => this.#send({ type: 'needData', part }));
+      return;
     }
-    this.#vitals.begin(this.#compute);
+    if (this.#options.leave.aborted) return;
+    this.#compute = prepared;
+    this.#vitals.begin(prepared);
     this.#send({ type: 'ready' });
     this.#options.onReady();
   }
 
-  #takePart({ part, of, body }: CoordinatorMessage<'data'>): void {
-    const { samples: train = 0, testSamples: test = 0 } = this.#welcome ?? {};
-    const announced = bytesOfParts({ train, test });
-    const isLast = part === of - 1;
-    // As many bytes as the welcome has announced, and only if they were asked for: they are kept until the last of them has come.
-    const isExpected = this.#hasAskedForData && part === this.#parts.length && of === Math.ceil(announced / PART_BYTES);
-    if (!isExpected || (isLast && part * PART_BYTES + body.length !== announced)) {
-      throw unexpected(`part ${part} of ${of} of the data, of ${body.length} bytes`);
-    }
-    this.#parts.push(Uint8Array.from(body));
-    if (!isLast) return;
-    this.#hasAskedForData = false;
-    this.#queue(() => this.#prepare(Buffer.concat(this.#parts.splice(0))));
+  #takePart(message: CoordinatorMessage<'data'>): void {
+    const [welcome, download] = [this.#welcome, this.#download];
+    if (welcome === undefined || download === undefined) throw unexpected('data that the node has not asked for');
+    download.take(message);
+    if (!download.isComplete) return;
+    this.#download = undefined;
+    this.#queue(() => this.#prepare(welcome));
   }
 
   /** The weights are copied at once, since the message's bytes don't last, and in use when the orders before them are done. */
@@ -238,41 +257,17 @@ class Session {
     this.#queue(async () => use());
   }
 
-  async #gradient({ step, version, ranges }: CoordinatorMessage<'work'>): Promise<void> {
-    const start = performance.now();
-    const compute = this.#ready();
-    if (compute.age !== version) throw unexpected(`work with version ${version} of the weights, but didn't send it`);
-    const partials = await compute.gradient(step, ranges);
-    const { sample: sampleSeconds, reduce: reduceSeconds } = compute.phases;
-    const message: NodeMessage<'partials'> = {
-      type: 'partials',
-      step,
-      seconds: (performance.now() - start) / 1000,
-      sampleSeconds,
-      reduceSeconds,
-      ranges: partials.map(({ range, lossSum, correct }) => ({ ...range, lossSum, correct })),
-      body: bytesOf(...partials.map(({ gradient }) => gradient)),
-    };
+  async #gradient(work: CoordinatorMessage<'work'>): Promise<void> {
+    const message = await partialsOf(this.#ready(), work);
     this.#hasOrder = false;
     const frame = encode(message, (bytes) => this.#buffers.take(bytes));
     this.#link.sendEncoded(frame, () => this.#buffers.give(frame));
   }
 
-  async #evaluate({ id, version, chunks }: CoordinatorMessage<'evaluate'>): Promise<void> {
-    const start = performance.now();
-    const compute = this.#ready();
-    if (compute.age !== version)
-      throw unexpected(`an evaluation of version ${version} of the weights, but didn't send it`);
-    const results = await compute.evaluate([chunks]);
+  async #evaluate(order: CoordinatorMessage<'evaluate'>): Promise<void> {
+    const message = await evaluatedOf(this.#ready(), order);
     this.#hasOrder = false;
-    this.#send({
-      type: 'evaluated',
-      id,
-      seconds: (performance.now() - start) / 1000,
-      chunks,
-      losses: results.flatMap(({ losses }) => Array.from(losses)),
-      body: Buffer.concat(results.map(({ predictions }) => predictions)),
-    });
+    this.#send(message);
   }
 
   #ready(): Compute {
@@ -280,9 +275,12 @@ class Session {
     return this.#compute;
   }
 
+  /** Without threads that run there is nothing to wait for. */
   async #leave(): Promise<void> {
-    this.#send({ type: 'leaving' });
-    await this.#work;
+    if (this.#compute !== undefined) {
+      this.#send({ type: 'leaving' });
+      await this.#work;
+    }
     this.#transport.close(NORMAL, 'leaving');
   }
 }

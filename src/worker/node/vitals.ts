@@ -19,7 +19,7 @@ export class Vitals {
     this.#before = { workersLost: compute.workersLost, workerSamples: [...compute.workerSamples] };
   }
 
-  report(): Omit<NodeMessage<'pong'>, 'type'> {
+  report(): Omit<NodeMessage<'pong'>, 'type' | 'orders'> {
     const { workersReady = 0, workersLost = 0, workerSamples = [] } = this.#compute ?? {};
     return {
       memoryBytes: process.memoryUsage.rss(),

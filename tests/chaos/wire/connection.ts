@@ -54,6 +54,12 @@ export class Connection {
       case 'slowReader':
         toNode.trickle(fault.during, onHit);
         break;
+      case 'slowLink': {
+        const { cutAfter: _, ...quality } = fault;
+        toNode.slow(fault, onHit);
+        toCoordinator.slow(quality, onHit);
+        break;
+      }
       default:
         this.#pipes[fault.direction].arm(fault, onHit);
     }

@@ -14,7 +14,16 @@ export interface FrameFault {
   readonly cuts: boolean;
 }
 
-/** Times in milliseconds. */
+/** A link in each direction. */
+export interface LinkQuality {
+  readonly bytesPerSecond: number;
+  /** Milliseconds that each byte is on its way besides. */
+  readonly latency: number;
+  /** The connection is cut when so many bytes have passed to the node. */
+  readonly cutAfter?: number;
+}
+
+/** Times in milliseconds; undefined: for ever. */
 export type Fault =
   | { readonly kind: 'cut' }
   /** Nothing passes for so long, and neither side notices an end; undefined: for ever. */
@@ -22,10 +31,11 @@ export type Fault =
   | { readonly kind: 'delay'; readonly by: number; readonly during: number }
   /** What the coordinator sends is read at a trickle. */
   | { readonly kind: 'slowReader'; readonly during: number }
+  | ({ readonly kind: 'slowLink'; readonly during: number | undefined } & LinkQuality)
   | FrameFault;
 
-/** A number picks one of the live connections, `next` is the next one that comes. */
-export type Where = number | 'all' | 'next';
+/** A number picks one of the live connections, `next` is the next one that comes, `every` are the live ones and all that come. */
+export type Where = number | 'all' | 'next' | 'every';
 
 export type Command =
   /** Forwards to this port of loopback; undefined: cuts all connections and refuses new ones. */

@@ -1,10 +1,13 @@
 import type { Socket } from 'node:net';
-import type { FrameFault } from './faults.ts';
+import type { FrameFault, LinkQuality } from './faults.ts';
 import { FrameSplitter } from './frames.ts';
 
 /** A slow reader's bytes at a time, and milliseconds between. */
 const TRICKLE_BYTES = 8192;
 const TRICKLE_MS = 20;
+/** A slow link's bytes at a time, and those that it takes from the sender ahead of that, as the buffers of routers do. */
+const PACKET_BYTES = 4096;
+const QUEUE_BYTES = 65_536;
 /** Where the head of a frame ends: WebSocket header, sequence number, MAC and the message's type and length. */
 const HEAD_BYTES = 60;
 
@@ -12,6 +15,15 @@ interface Armed {
   readonly fault: FrameFault;
   readonly onHit: () => void;
   skip: number;
+}
+
+interface SlowLink {
+  readonly quality: LinkQuality;
+  readonly onHit: () => void;
+  /** When it has sent what it was given. */
+  freeAt: number;
+  /** Bytes that it was given. */
+  passed: number;
 }
 
 /** One direction of a connection: passes bytes on as the faults let it. */
@@ -26,8 +38,10 @@ export class Pipe {
   #hole: (() => void) | undefined;
   #trickle: (() => void) | undefined;
   #delay: { readonly by: number; readonly onHit: () => void } | undefined;
+  #link: SlowLink | undefined;
   /** Bytes that are sent later, in order; undefined is the end. */
   readonly #late: { readonly due: number; readonly bytes: Buffer | undefined }[] = [];
+  #lateBytes = 0;
   #isFull = false;
 
   constructor(source: Socket, sink: Socket, { onCut }: { readonly onCut: () => void }) {
@@ -67,6 +81,15 @@ export class Pipe {
     }, during);
   }
 
+  slow({ during, ...quality }: LinkQuality & { readonly during: number | undefined }, onHit: () => void): void {
+    this.#link = { quality, onHit, freeAt: performance.now(), passed: 0 };
+    if (during !== undefined)
+      setTimeout(() => {
+        this.#link = undefined;
+        this.#pump();
+      }, during);
+  }
+
   trickle(during: number, onHit: () => void): void {
     this.#trickle = onHit;
     const timer = setInterval(() => this.#pump(TRICKLE_BYTES), TRICKLE_MS);
@@ -85,7 +108,8 @@ export class Pipe {
     } else if (this.#trickle !== undefined) {
       if (waits > budget) this.#trickle();
       if (budget > 0) this.#forward(this.#source.read(Math.min(waits, budget) || undefined));
-    } else if (!this.#isFull) this.#forward(this.#source.read());
+    } else if (!this.#isFull && (this.#link === undefined || this.#lateBytes < QUEUE_BYTES))
+      this.#forward(this.#source.read());
   }
 
   #forward(chunk: Buffer | null): void {
@@ -96,12 +120,30 @@ export class Pipe {
   }
 
   #send(bytes: Buffer | undefined): void {
-    if (this.#delay === undefined && this.#late.length === 0) this.#write(bytes);
+    if (this.#link !== undefined && bytes !== undefined) this.#sendSlowly(this.#link, bytes);
+    else if (this.#delay === undefined && this.#late.length === 0) this.#write(bytes);
     else {
       if (bytes !== undefined) this.#delay?.onHit();
-      this.#late.push({ due: performance.now() + (this.#delay?.by ?? 0), bytes });
-      if (this.#late.length === 1) this.#sendLate();
+      this.#queue(performance.now() + (this.#delay?.by ?? 0), bytes);
     }
+  }
+
+  #sendSlowly(link: SlowLink, bytes: Buffer): void {
+    const { bytesPerSecond, latency, cutAfter = Number.POSITIVE_INFINITY } = link.quality;
+    for (let begin = 0; begin < bytes.length; begin += PACKET_BYTES) {
+      const packet = bytes.subarray(begin, begin + PACKET_BYTES);
+      link.freeAt = Math.max(link.freeAt, performance.now()) + (1000 * packet.length) / bytesPerSecond;
+      this.#queue(link.freeAt + latency, packet);
+    }
+    link.passed += bytes.length;
+    if (link.passed >= cutAfter) setTimeout(this.#cut, link.freeAt + latency - performance.now());
+    link.onHit();
+  }
+
+  #queue(due: number, bytes: Buffer | undefined): void {
+    this.#late.push({ due, bytes });
+    this.#lateBytes += bytes?.length ?? 0;
+    if (this.#late.length === 1) this.#sendLate();
   }
 
   #sendLate(): void {
@@ -110,8 +152,10 @@ export class Pipe {
     setTimeout(
       () => {
         this.#late.shift();
+        this.#lateBytes -= first.bytes?.length ?? 0;
         this.#write(first.bytes);
         this.#sendLate();
+        if (this.#link !== undefined) this.#pump();
       },
       Math.max(0, first.due - performance.now()),
     );

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { MemberGoneError } from '#src/coordinator/cluster/member.js';
 import { RemoteNode, type RemoteNodeOptions } from '#src/coordinator/cluster/remote-node.js';
 import { ProtocolError } from '#src/shared/wire/protocol-error.js';
+import { pongOf } from '../../support/bare-node.ts';
 
 /** Leads nowhere. */
 const link = { send: () => {}, sendEncoded: () => {} } as unknown as RemoteNodeOptions['link'];
@@ -54,6 +55,58 @@ it('a failure counts for the order that it names alone', async () => {
   );
   node.failed({ type: 'failed', kind: 'step', id: 5, message: 'out of memory' });
   await assert.rejects(result, /a failed at step 6: out of memory/);
+});
+
+describe('the time for an answer', () => {
+  const MINUTE = 60;
+  const pass = (node: RemoteNode, beats: number): void => {
+    for (let i = 0; i < beats; i++) node.beat();
+  };
+
+  it('begins when the node has the order: a slow link may carry its weights for an hour', () => {
+    const { node } = nodeAtWork();
+    for (let minute = 0; minute < 60; minute++) {
+      pass(node, MINUTE);
+      node.heard(pongOf([0], { orders: 0 }));
+    }
+    node.heard(pongOf([0], { orders: 1 }));
+    pass(node, MINUTE);
+    node.heard(pongOf([0], { orders: 1 }));
+  });
+
+  it('ends while the node computes: its answer may be on the way for an hour', () => {
+    const { node } = nodeAtWork();
+    node.heard(pongOf([0], { orders: 1 }));
+    // No pong can come between the bytes of the answer.
+    pass(node, 60 * MINUTE);
+    node.receive({
+      type: 'partials',
+      step: 5,
+      seconds: 1,
+      sampleSeconds: 0,
+      reduceSeconds: 0,
+      ranges: [{ begin: 0, end: 4, lossSum: 1, correct: 1 }],
+      body: new Uint8Array(8),
+    });
+    node.heard(pongOf([0], { orders: 1 }));
+  });
+
+  it('is over a minute after it began', () => {
+    const { node } = nodeAtWork();
+    node.heard(pongOf([0], { orders: 1 }));
+    pass(node, MINUTE + 1);
+    assert.throws(
+      () => node.heard(pongOf([0], { orders: 1 })),
+      (error) => error instanceof ProtocolError && error.closeCode === 'timeout',
+    );
+  });
+
+  it("isn't told by a number of orders that can't be", () => {
+    const { node } = nodeAtWork();
+    assert.throws(() => node.heard(pongOf([0], { orders: 2 })), isBadResult);
+    node.heard(pongOf([0], { orders: 1 }));
+    assert.throws(() => node.heard(pongOf([0], { orders: 0 })), isBadResult);
+  });
 });
 
 describe('an answer is refused that claims', () => {

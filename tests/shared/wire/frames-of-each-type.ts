@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { CLOSE_CODES } from '#src/shared/wire/close-codes.js';
 import type { FromCoordinator, FromNode, Limits } from '#src/shared/wire/messages.js';
-import { MAX_CHUNKS, MAX_NAME, MAX_RANGES, MAX_TEXT, PART_BYTES } from '#src/shared/wire/messages.js';
+import { MAX_CHUNKS, MAX_NAME, MAX_PARTS, MAX_RANGES, MAX_TEXT, PART_BYTES } from '#src/shared/wire/messages.js';
 
 /** 3 parameters; 7 chunks of 4 samples, the last of 2. */
 export const limits: Limits = { parameters: 3, testSamples: 26, chunkSize: 4 };
@@ -64,7 +64,7 @@ export const fromNode: { readonly [Type in FromNode['type']]: fc.Arbitrary<Extra
     numerics: digest,
     selfTest: digest,
   }),
-  needData: fc.constant({ type: 'needData' }),
+  needData: ofType('needData', { part: uint32 }),
   ready: fc.constant({ type: 'ready' }),
   partials,
   evaluated,
@@ -76,6 +76,7 @@ export const fromNode: { readonly [Type in FromNode['type']]: fc.Arbitrary<Extra
     workersReady: fc.nat(1024),
     workersLost: uint32,
     workerSamples: fc.array(fc.maxSafeNat(), { minLength: 1, maxLength: 1024 }),
+    orders: uint32,
   }),
 };
 
@@ -101,7 +102,7 @@ export const fromCoordinator: {
     heartbeatSeconds: fc.double({ min: 1e-3, max: 60, noNaN: true }),
   }),
   data: fc
-    .tuple(fc.integer({ min: 1, max: 4096 }), fc.uint8Array({ minLength: 1, maxLength: 100 }))
+    .tuple(fc.integer({ min: 1, max: MAX_PARTS }), fc.uint8Array({ minLength: 1, maxLength: 100 }))
     .map(([of, body]) => ({ type: 'data', part: of - 1, of, body })),
   weights: ofType('weights', { version: uint32, body: bytes(4 * limits.parameters) }),
   work: ofType('work', {

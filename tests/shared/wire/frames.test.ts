@@ -108,17 +108,17 @@ test('a body may be shared memory, and is copied', () => {
 });
 
 test('every part of the data set but the last is full', () => {
-  assert.deepEqual(decodeCoordinator(encode(fullPart)), { ...fullPart, body: Buffer.alloc(1 << 20, 7) });
+  assert.deepEqual(decodeCoordinator(encode(fullPart)), { ...fullPart, body: Buffer.alloc(1 << 16, 7) });
   const data = (part: number, of: number, bytes: number): FromCoordinator => ({
     type: 'data',
     part,
     of,
     body: new Uint8Array(bytes),
   });
-  assertRefused('malformed', () => decodeCoordinator(encode(data(0, 2, (1 << 20) - 1))));
+  assertRefused('malformed', () => decodeCoordinator(encode(data(0, 2, (1 << 16) - 1))));
   assertRefused('malformed', () => decodeCoordinator(encode(data(1, 2, 0))));
   assertRefused('malformed', () => decodeCoordinator(encode(data(2, 2, 5))));
-  assertRefused('tooLarge', () => decodeCoordinator(encode(data(1, 2, (1 << 20) + 1))));
+  assertRefused('tooLarge', () => decodeCoordinator(encode(data(1, 2, (1 << 16) + 1))));
 });
 
 const HASH = 'a'.repeat(64);
@@ -149,6 +149,7 @@ const pong: NodeMessage<'pong'> = {
   workersReady: 1,
   workersLost: 0,
   workerSamples: [8],
+  orders: 1,
 };
 const evaluated = { type: 'evaluated', id: 0, seconds: 1, chunks: { begin: 0, end: 1 }, losses: [1] } as const;
 const ranges = (count: number) => Array.from({ length: count }, (_, i) => ({ begin: i, end: i + 1 }));
@@ -180,6 +181,7 @@ const BAD: readonly (readonly [string, object])[] = [
   ['samples below zero', { ...pong, workerSamples: [-1] }],
   ['samples beyond 2^53', { ...pong, workerSamples: [2 ** 53] }],
   ['samples without end', { ...pong, workerSamples: [Number.POSITIVE_INFINITY] }],
+  ['orders below zero', { ...pong, orders: -1 }],
   ['memory that is no number', { ...pong, memoryBytes: Number.NaN }],
   ['a lag below zero', { ...pong, eventLoopLagSeconds: -1e-9 }],
   ['an unknown order', { type: 'failed', kind: 'x', id: 1, message: '' }],
@@ -307,5 +309,5 @@ test("the longest frames are the WebSocket's limit", () => {
     5 + 4096 + 4 * 32 * 61_706,
   );
   assert.equal(maxBytesFromNode(limits), 5 + 65_536 + 26);
-  assert.equal(maxBytesFromCoordinator(limits), 5 + 256 + (1 << 20));
+  assert.equal(maxBytesFromCoordinator(limits), 5 + 256 + (1 << 16));
 });

@@ -4,52 +4,26 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it, type TestContext } from 'node:test';
-import { digestOf, sha256 } from '#src/shared/data/digest.js';
-import { elements, idxHeaderBytes, writeIdxHeader } from '#src/shared/data/idx.js';
-import { MNIST_FILES } from '#src/shared/data/mnist-files.js';
-import { partsOf } from '#src/shared/data/parts.js';
 import { SYNTHETIC_SHA256 } from '#src/shared/data/synthetic.js';
-import { modelOf } from '#src/shared/model/registry.js';
 import { NodeError } from '#src/shared/util/errors.js';
 import { ProtocolError } from '#src/shared/wire/protocol-error.js';
+import { Compute } from '#src/worker/node/compute.js';
 import { NodeData, type NodeDataOptions } from '#src/worker/node/data.js';
-import type { Welcome } from '#src/worker/node/session.js';
-import { madeDataset } from '../../support/made-images.ts';
+import { Download } from '#src/worker/node/download.js';
+import { servedSet } from '../../support/served-set.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-node-data-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const [TRAIN, TEST] = [64, 32];
-const set = madeDataset(TRAIN, TEST);
-const bytes = Buffer.concat(partsOf(set));
-const config = { head: 'softmax', rbfJ: 0.1, batch: 16, shardSize: 4, seed: 1, augment: 'none' } as const;
-const welcome: Welcome = {
-  type: 'welcome',
-  run: 'run',
-  config,
-  dataset: digestOfSet(),
-  samples: TRAIN,
-  testSamples: TEST,
-  chunkSize: 200,
-  parameters: modelOf(config).parameters,
-  heartbeatSeconds: 1,
-};
+const { welcome, parts } = servedSet(64, 32);
 
-function digestOfSet(): string {
-  const { train, test, height, width } = set;
-  const contents = [
-    { shape: [train.count, height, width], data: train.images },
-    { shape: [train.count], data: train.labels },
-    { shape: [test.count, height, width], data: test.images },
-    { shape: [test.count], data: test.labels },
-  ];
-  const files = contents.map(({ shape, data }, i) => {
-    const file = new Uint8Array(idxHeaderBytes(shape.length) + elements(shape));
-    writeIdxHeader(file, shape);
-    file.set(data, idxHeaderBytes(shape.length));
-    return { name: MNIST_FILES[i as 0 | 1 | 2 | 3].name, sha256: sha256(file) };
-  });
-  return digestOf(files);
+/** Has the coordinator's parts come, in their order. */
+function receive(download: unknown, from = parts): void {
+  assert.ok(download instanceof Download, 'the data set must be received');
+  const asked: number[] = [];
+  download.begin((part) => asked.push(part));
+  for (let part = asked.shift(); part !== undefined; part = asked.shift())
+    download.take({ type: 'data', part, of: from.length, body: from[part] as Uint8Array });
 }
 
 function nodeData(t: TestContext, cache: string, options: Partial<NodeDataOptions> = {}): NodeData {
@@ -75,9 +49,11 @@ it('a node keeps the data set that it received and at most one before it', async
     writeFileSync(join(sets, name), name);
     utimesSync(join(sets, name), time, time);
   }
-  assert.ok(await nodeData(t, 'kept').prepare(welcome, bytes));
+  const data = nodeData(t, 'kept');
+  receive(await data.prepare(welcome));
+  assert.ok((await data.prepare(welcome)) instanceof Compute);
   assert.deepEqual(readdirSync(sets).sort(), [`${welcome.dataset}.bin`, 'newest.bin'].sort());
-  assert.ok(await nodeData(t, 'kept').prepare(welcome, undefined), 'what is kept is used');
+  assert.ok((await nodeData(t, 'kept').prepare(welcome)) instanceof Compute, 'what is kept is used');
 });
 
 it('a node refuses a run whose announced sizes are more than its memory, and allocates nothing', async (t) => {
@@ -88,22 +64,40 @@ it('a node refuses a run whose announced sizes are more than its memory, and all
   };
   const data = nodeData(t, 'small', { availableBytes });
   for (const large of [{ samples: 2 ** 32 - 1 }, { testSamples: 2 ** 20 }]) {
-    await assert.rejects(data.prepare({ ...welcome, ...large }, undefined), (error) => {
+    await assert.rejects(data.prepare({ ...welcome, ...large }), (error) => {
       assert.ok(error instanceof NodeError);
       assert.match(error.message, /needs about \d+ MiB of memory, but this machine has 256 MiB/);
       return true;
     });
   }
   assert.equal(asked, 2);
-  assert.equal(await data.prepare(welcome, undefined), undefined);
+  assert.ok((await data.prepare(welcome)) instanceof Download);
 });
 
 it('a node refuses numbers of samples or parameters that are not those of data set and model', async (t) => {
   const data = nodeData(t, 'lies');
-  assert.ok(await data.prepare(welcome, bytes));
+  receive(await data.prepare(welcome));
+  assert.ok((await data.prepare(welcome)) instanceof Compute);
   const parameters = welcome.parameters + 1;
-  await assert.rejects(data.prepare({ ...welcome, parameters }, undefined), isRefused('numerics'));
-  await assert.rejects(data.prepare({ ...welcome, dataset: SYNTHETIC_SHA256 }, undefined), isRefused('malformed'));
+  await assert.rejects(data.prepare({ ...welcome, parameters }), isRefused('numerics'));
+  await assert.rejects(data.prepare({ ...welcome, dataset: SYNTHETIC_SHA256 }), isRefused('malformed'));
+});
+
+it("what was received is the run's, or received again", async (t) => {
+  const data = nodeData(t, 'damaged');
+  const damaged = parts.map((part, i) => (i === 0 ? part.map((byte) => byte ^ 1) : part));
+  receive(await data.prepare(welcome), damaged);
+  // All of it came over one connection: that coordinator has no other.
+  await assert.rejects(data.prepare(welcome), isRefused('malformed'));
+  // The first part came from another coordinator than the others.
+  const download = await data.prepare(welcome);
+  assert.ok(download instanceof Download);
+  download.begin(() => {});
+  download.take({ type: 'data', part: 0, of: parts.length, body: damaged[0] as Uint8Array });
+  receive(await data.prepare(welcome));
+  await assert.rejects(data.prepare(welcome), isRefused('tampered'));
+  receive(await data.prepare(welcome));
+  assert.ok((await data.prepare(welcome)) instanceof Compute);
 });
 
 it('a node that may use fewer threads starts no more than the run has shards', async (t) => {

@@ -14,7 +14,9 @@ import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-server.js';
 import { connectWebSocket } from '#src/shared/wire/ws-transport.js';
 import type { Compute } from '#src/worker/node/compute.js';
+import { Download } from '#src/worker/node/download.js';
 import { type SessionOptions, takePart } from '#src/worker/node/session.js';
+import { ProxyProcess } from '../../chaos/wire/proxy-process.ts';
 import { CERTIFICATE, PRIVATE_KEY } from '../../support/certificate.ts';
 
 const WELCOME: CoordinatorMessage<'welcome'> = {
@@ -91,8 +93,37 @@ describe('a node', () => {
     const url = await coordinator(t, (message, send) => {
       if (message.type === 'hello') send({ ...WELCOME, heartbeatSeconds: 0.05 });
     });
-    const { code, finished } = await takePart(optionsOf(url, async () => undefined));
+    const { code, finished } = await takePart(optionsOf(url, async () => new Download(1, () => {})));
     assert.deepEqual([code, finished], [1006, false]);
+  });
+
+  it('waits for a message that takes longer on its way than it would wait in silence', {
+    timeout: 30_000,
+  }, async (t) => {
+    const parameters = 100_000;
+    // A second at 400 KB/s; silence is over after half of one.
+    const weights = { type: 'weights', version: 3, body: new Uint8Array(4 * parameters) } as const;
+    const url = await coordinator(t, (message, send) => {
+      if (message.type === 'hello') send({ ...WELCOME, parameters, heartbeatSeconds: 0.05 });
+      if (message.type === 'ready') send(weights);
+    });
+    const proxy = await ProxyProcess.start();
+    t.after(() => proxy.stop());
+    proxy.aim(Number(new URL(url).port));
+    await proxy.inflict(
+      { kind: 'slowLink', bytesPerSecond: 400_000, latency: 0, during: undefined },
+      'every',
+      () => {},
+    );
+    let hasCome = false;
+    const compute = Object.assign(computeOfVersion3([]), {
+      receiveWeights: () => {
+        hasCome = true;
+        return () => {};
+      },
+    });
+    await takePart(optionsOf(proxy.url, async () => compute));
+    assert.ok(hasCome, 'the weights came');
   });
 
   it('computes the step that the work names with the version of the weights that it names', async (t) => {
@@ -140,7 +171,7 @@ async function stranger(t: TestContext, answer: (socket: WebSocket) => void): Pr
 }
 
 describe('the end of a connection', () => {
-  const never = async (): Promise<undefined> => undefined;
+  const never = async () => new Download(1, () => {});
 
   it('is not final if a stranger on the network path may have caused it', async (t) => {
     const answers: Record<string, (socket: WebSocket) => void> = {
@@ -201,11 +232,9 @@ describe('the end of a connection', () => {
 });
 
 describe('a node that is sent what has no place', () => {
-  const [samples, testSamples] = [1500, 8];
-  const announced = (samples + testSamples) * 785;
-  const sized = { ...WELCOME, samples, testSamples };
-  const whole = Buffer.alloc(PART_BYTES);
-  const rest = announced - PART_BYTES;
+  const rest = 100;
+  const announced = PART_BYTES + rest;
+  const whole = Buffer.alloc(PART_BYTES + 1);
   const part = (part: number, of: number, length: number): FromCoordinator => ({
     type: 'data',
     part,
@@ -214,32 +243,31 @@ describe('a node that is sent what has no place', () => {
   });
 
   for (const [what, answers] of [
-    ['a second welcome', { hello: [sized, sized] }],
+    ['a second welcome', { hello: [WELCOME, WELCOME] }],
     ['data before a welcome', { hello: [part(0, 2, PART_BYTES)] }],
-    ['more parts than were announced', { hello: [sized], needData: [part(0, 3, PART_BYTES)] }],
-    ['a last part that is too long', { hello: [sized], needData: [part(0, 2, PART_BYTES), part(1, 2, rest + 1)] }],
-    ['a last part that is too short', { hello: [sized], needData: [part(0, 2, PART_BYTES), part(1, 2, rest - 1)] }],
-    ['a part twice', { hello: [sized], needData: [part(0, 2, PART_BYTES), part(0, 2, PART_BYTES)] }],
+    ['more parts than were announced', { hello: [WELCOME], needData: [part(0, 3, PART_BYTES)] }],
+    ['a last part that is too long', { hello: [WELCOME], needData: [part(0, 2, PART_BYTES), part(1, 2, rest + 1)] }],
+    ['a last part that is too short', { hello: [WELCOME], needData: [part(0, 2, PART_BYTES), part(1, 2, rest - 1)] }],
+    ['a part twice', { hello: [WELCOME], needData: [part(0, 2, PART_BYTES), part(0, 2, PART_BYTES)] }],
+    ['another part than the one that is due', { hello: [WELCOME], needData: [part(1, 2, rest)] }],
   ] as const) {
     it(`ends the connection: ${what}`, async (t) => {
+      let requests = 0;
       const url = await coordinator(t, ({ type }, send) => {
         const messages: Partial<Record<FromNode['type'], readonly FromCoordinator[]>> = answers;
+        if (type === 'needData' && ++requests > 1) return;
         for (const message of messages[type] ?? []) send(message);
       });
-      const prepared: unknown[] = [];
-      const prepare = async (_: unknown, received: Uint8Array | undefined): Promise<undefined> => {
-        prepared.push(received);
-        return undefined;
-      };
-      const { code, isFinal } = await takePart(optionsOf(url, prepare));
-      assert.deepEqual([code, isFinal], [closeCodes.unexpected.code, true]);
-      assert.ok(prepared.every((received) => received === undefined));
+      const download = new Download(announced, () => {});
+      const { code, isFinal, isOwn } = await takePart(optionsOf(url, async () => download));
+      assert.deepEqual([code, isFinal, isOwn], [closeCodes.unexpected.code, true, true]);
+      assert.equal(download.isComplete, false);
     });
   }
 
   it('ends the connection: data that it has not asked for', async (t) => {
     const url = await coordinator(t, ({ type }, send) => {
-      if (type === 'hello') send(sized);
+      if (type === 'hello') send(WELCOME);
       if (type === 'ready') send(part(0, 2, PART_BYTES));
     });
     assert.equal((await takePart(optionsOf(url, async () => computeOfVersion3([])))).code, closeCodes.unexpected.code);

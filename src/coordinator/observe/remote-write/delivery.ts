@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import pRetry, { AbortError } from 'p-retry';
 import { printable } from '../../../shared/util/printable.ts';
@@ -142,10 +143,9 @@ export class Delivery {
   async #post(body: Uint8Array): Promise<{ status: number; text: string; retryAfter: number }> {
     const { url, token, userAgent } = this.#options;
     const controller = new AbortController();
-    const abort = (): void => controller.abort();
     const milliseconds = this.#timing.attempt;
     const timer = setTimeout(() => controller.abort(`no answer within ${milliseconds / 1000} s`), milliseconds);
-    this.#end.signal.addEventListener('abort', abort);
+    const ending = addAbortListener(this.#end.signal, () => controller.abort());
     try {
       const secret = token === undefined ? {} : { Authorization: `Bearer ${secretOf(token)}` };
       const response = await fetch(url, {
@@ -161,7 +161,7 @@ export class Delivery {
       throw new NoAnswerError(error);
     } finally {
       clearTimeout(timer);
-      this.#end.signal.removeEventListener('abort', abort);
+      ending[Symbol.dispose]();
     }
   }
 

@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import type { StepObserver, StepRecord } from '../../train/observer.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import type { SampleCounts } from './metrics.ts';
@@ -88,11 +89,8 @@ export class RemoteWriter implements StepObserver, SampleCounts {
     this.#closed = true;
     clearTimeout(this.#timer);
     const endAfter = (milliseconds: number) => setTimeout(() => this.#delivery.end(), milliseconds);
-    const timers = [endAfter(stop.aborted ? STOPPED_MS : FINISH_MS)];
-    const onStop = (): void => {
-      timers.push(endAfter(STOPPED_MS));
-    };
-    stop.addEventListener('abort', onStop);
+    const timers = [endAfter(FINISH_MS)];
+    const stopping = addAbortListener(stop, () => timers.push(endAfter(STOPPED_MS)));
     if (this.#delivery.failing)
       this.#options.onNotice('Remote write: the samples that wait for the receiver are tried for some more seconds.');
     this.#delivery.shortenWaits();
@@ -100,7 +98,7 @@ export class RemoteWriter implements StepObserver, SampleCounts {
     this.#due = true;
     this.#send();
     await this.#sending;
-    stop.removeEventListener('abort', onStop);
+    stopping[Symbol.dispose]();
     for (const timer of timers) clearTimeout(timer);
     return { sent: this.#sent, dropped: this.#dropped };
   }
