@@ -97,7 +97,7 @@ describe('resolveTrainConfig', () => {
 
   test('knows every option by flag and by variable', () => {
     for (const key of OPTION_KEYS) {
-      const text = key === 'json' ? 'true' : { workers: 'auto', metricsPort: 'off' }[key as string];
+      const text = key === 'json' ? 'true' : { workers: 'auto', metricsPort: 'off', onHangup: 'stop' }[key as string];
       const value = text ?? String(resolve().config[key] ?? join(folder, key));
       const byFlag = resolve({ [key]: value });
       assert.deepEqual(byFlag.config, resolve({}, { [variableOf(key)]: value }).config, key);
@@ -223,7 +223,7 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointEvery data evaluateEvery forceUnlock json keep listen logFile logFormat logLevel metricsHost metricsPort metricsTokenFile out plaintext remoteWrite remoteWriteTokenFile resume tensorboard tlsCert tlsKey tokenFile workers'.split(
+    'checkpointEvery data evaluateEvery forceUnlock json keep listen logFile logFormat logLevel metricsHost metricsPort metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resume tensorboard tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );
