@@ -88,6 +88,11 @@ export class StopSignals {
     return was;
   };
 
+  /** Ignores SIGHUP until `handle` is called. */
+  ignoreHangup(): void {
+    process.on('SIGHUP', ignore);
+  }
+
   /**
    * Handles the signals from now on.
    * @param print called with a line for each signal
