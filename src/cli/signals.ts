@@ -1,8 +1,8 @@
 import { setImmediate, setTimeout } from 'node:timers';
+import type { Print } from '../shared/util/notice.ts';
 import { startedByNohup } from './hangup.ts';
 import { print } from './print.ts';
 import { isLoadFailure, reportFailure } from './terminal/failure.ts';
-import type { Weight } from './terminal/log.ts';
 
 /** 128 plus the signal's number, as shells report it. */
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -59,7 +59,7 @@ export class StopSignals {
   #asked = false;
   #repeats: NodeJS.Timeout | undefined;
   #nextEnds = false;
-  #print = (_line: string, _level?: Weight): void => {};
+  #print: Print = () => {};
 
   constructor(options: StopSignalsOptions) {
     this.#options = options;
@@ -98,7 +98,7 @@ export class StopSignals {
    * @param print called with a line for each signal
    * @param onHangup what SIGHUP does; undefined: it is ignored under nohup, and asks to stop otherwise
    */
-  handle(print: (line: string, level?: Weight) => void, onHangup?: 'stop' | 'ignore'): void {
+  handle(print: Print, onHangup?: 'stop' | 'ignore'): void {
     this.#print = print;
     process.on('SIGINT', this.#end);
     process.on('SIGTERM', this.#end);

@@ -7,6 +7,7 @@ import { RunDirectory, type RunDirectoryOptions, runName } from '../coordinator/
 import { continueRun, type RunStart, start } from '../coordinator/run/start.ts';
 import { together } from '../coordinator/train/observer.ts';
 import { RunDirectoryError } from '../shared/util/errors.ts';
+import type { Print } from '../shared/util/notice.ts';
 import { callerPath } from '../shared/util/paths.ts';
 import { type Computing, startComputing } from './computing.ts';
 import type { TrainingInputs, TrainingJob } from './inputs.ts';
@@ -32,7 +33,7 @@ export interface RunContext extends TrainingInputs, Served, RunEnds {
   /** The caller's observers, as one. */
   readonly observer: Required<RunObserver>;
   /** Passes a sentence to them as a notice. */
-  readonly print: (message: string) => void;
+  readonly print: Print;
 }
 
 /**

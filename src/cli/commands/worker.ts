@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { runNode } from '../../library/node.ts';
 import { type NodeConfig, resolveNodeConfig } from '../../shared/config/config.ts';
+import { passedOverText } from '../../shared/config/sources.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { readToken, warnOfReaders } from '../../shared/util/token.ts';
 import { StopSignals } from '../signals.ts';
@@ -16,6 +17,8 @@ export async function worker(flags: Readonly<Record<string, unknown>>): Promise<
   const config = resolveNodeConfig({ flags: rest, env: process.env });
   const terminal = openConsole(config, process.env);
   terminal.setContext({ node: hostname() });
+  const passedOver = passedOverText(process.env);
+  if (passedOver !== undefined) terminal.print(passedOver, { level: 'debug' });
   try {
     return await compute({ connect, threads, tlsCa, data, keep }, config, terminal);
   } catch (error) {

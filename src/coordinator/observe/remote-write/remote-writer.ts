@@ -94,7 +94,10 @@ export class RemoteWriter implements StepObserver, SampleCounts {
     };
     stop.addEventListener('abort', onStop);
     if (this.#delivery.failing)
-      this.#options.onNotice('Remote write: the samples that wait for the receiver are tried for some more seconds.');
+      this.#options.onNotice(
+        'Remote write: the samples that wait for the receiver are tried for some more seconds.',
+        'warn',
+      );
     this.#delivery.shortenWaits();
     await this.#sending;
     this.#due = true;
@@ -154,6 +157,9 @@ export class RemoteWriter implements StepObserver, SampleCounts {
     this.#dropped += samples;
     if (this.#warnedOfQueue) return;
     this.#warnedOfQueue = true;
-    this.#options.onNotice('Remote write: too many samples wait for the receiver; the oldest are DROPPED from now on.');
+    this.#options.onNotice(
+      'Remote write: too many samples wait for the receiver; the oldest are DROPPED from now on.',
+      'warn',
+    );
   }
 }
