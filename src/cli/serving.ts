@@ -4,12 +4,12 @@ import { print } from './print.ts';
 import { StopSignals } from './signals.ts';
 
 /**
- * Starts a server, prints a line with its URL, and closes it after SIGINT or SIGTERM.
+ * Starts a server, prints a line with its URL, and closes it after SIGINT, SIGTERM or SIGHUP.
  * @param text the line for a URL
  */
 export async function serveUntilStopped(start: () => Promise<WebServer>, text: (url: string) => string): Promise<void> {
-  const signals = new StopSignals();
-  signals.handle(() => {});
+  const signals = new StopSignals({ what: 'closing' });
+  signals.handle(print);
   const server = await start();
   print(`${text(`${server.url}/`)} (Ctrl-C ends it)`);
   if (!signals.stop.aborted) await once(signals.stop, 'abort');

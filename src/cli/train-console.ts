@@ -25,7 +25,7 @@ export class TrainConsole implements RunObserver {
   }
 
   onStart(run: RunStarted): void {
-    for (const line of announcement(run)) this.#terminal.print(line);
+    for (const [line, level] of announcement(run)) this.#terminal.print(line, { level });
     const { iterations: steps, batch } = run.config;
     this.#progress = progressOf({ terminal: this.#terminal, steps, batch, now: () => performance.now() });
   }
@@ -47,11 +47,11 @@ export class TrainConsole implements RunObserver {
 
   onResult(result: Summary, config: TrainConfig): void {
     this.#terminal.clear();
-    const [first = '', ...others] = summaryText(result, config);
+    const [[first] = [''], ...others] = summaryText(result, config);
     // In the log, the field `run` is the run's name on every line, so its path has another name.
     const { run: path, ...figures } = result;
     this.#terminal.print(first, { ...figures, path });
-    for (const line of others) this.#terminal.print(line);
+    for (const [line, level] of others) this.#terminal.print(line, { level });
     if (config.json) printJson(result);
   }
 

@@ -1,14 +1,19 @@
 import type { Cluster } from '../coordinator/cluster/cluster.ts';
 import type { Hub } from '../coordinator/cluster/hub.ts';
-import { openHub } from '../coordinator/cluster/listening.ts';
+import { listenForNodes, openHub } from '../coordinator/cluster/listening.ts';
 import type { NodeInfo } from '../coordinator/cluster/node-info.ts';
 import { type Engine, startClusterEngine, startEngine } from '../coordinator/engine.ts';
 import { localCounts, localWork, remoteCounts } from '../coordinator/observe/prometheus/node-counts.ts';
 import type { StepObserver } from '../coordinator/train/observer.ts';
+import type { TrainConfig } from '../shared/config/config.ts';
 import type { Executor } from '../shared/engine/executor.ts';
+import { modelOf } from '../shared/model/registry.ts';
 import { EventLoopLag } from '../shared/util/event-loop-lag.ts';
+import type { TransportServer } from '../shared/wire/transport.ts';
 import type { LocalPool } from '../worker/pool/pool.ts';
-import type { RunContext } from './run-context.ts';
+import type { TrainingInputs } from './inputs.ts';
+import { printer } from './observer.ts';
+import type { Served } from './served.ts';
 
 /** Below this batch no node saved time in any measurement (docs/scaling.md); above it that depends on the nodes' number and speed. */
 const MIN_BATCH_FOR_NODES = 512;
@@ -17,71 +22,104 @@ const MIN_BATCH_FOR_NODES = 512;
 export interface Computing {
   readonly engine: Omit<Engine, 'pool'>;
   readonly executor: Executor;
-  /** Accepts remote nodes from now on, if the run listens for them. @throws ListenError if the address can't be used */
-  acceptNodes(): Promise<void>;
+  /** Accepts remote nodes from now on, if the run listens for them. @param run the run's name */
+  acceptNodes(run: string): void;
   /** Bytes exchanged with remote nodes; undefined if the run doesn't listen. */
   readonly networkBytes: Hub['counts']['bytes'] | undefined;
-  /** @param end unless `finished`, nodes wait for the run to be resumed */
+  /** Does nothing the second time. @param end unless `finished`, nodes wait for the run to be resumed */
   close(end: { readonly finished: boolean }): Promise<void>;
 }
 
-type Watchers = Required<Pick<StepObserver, 'onEvent'>>;
+export interface ComputingOptions {
+  readonly config: TrainConfig;
+  readonly inputs: TrainingInputs;
+  readonly served: Pick<Served, 'metrics' | 'feed'>;
+  readonly observer: Required<Pick<StepObserver, 'onEvent'>>;
+  /** Aborted: nobody waits for nodes any more. */
+  readonly stop: AbortSignal;
+}
 
-/** Starts the threads of this process. @throws BackendError if the backend can't be used */
-export function startComputing(context: RunContext, watchers: Watchers, stop: AbortSignal): Computing {
-  const { memory, dataset, listening, metrics, feed, start } = context;
-  const { config } = start.manifest;
-  const notice = (message: string): void => watchers.onEvent({ kind: 'notice', level: 'warn', node: 'local', message });
-  const options = {
+interface Accepting extends ComputingOptions {
+  readonly server: TransportServer;
+  readonly cluster: Cluster;
+  readonly layout: Engine['layout'];
+}
+
+/**
+ * Binds the address for nodes, takes all memory and starts the threads of this process.
+ * @throws ListenError if the address can't be used, BackendError if the backend can't
+ */
+export async function startComputing(options: ComputingOptions): Promise<Computing> {
+  const { config, inputs, served, observer, stop } = options;
+  const { memory, dataset, listening } = inputs;
+  const { parameters } = modelOf(config, dataset);
+  const server = listening && (await listenForNodes(listening, dataset, parameters));
+  const notice = (message: string): void => observer.onEvent({ kind: 'notice', level: 'warn', node: 'local', message });
+  const starting = {
     config,
     memory,
     dataset,
     onLost: (worker: number, { message }: Error) =>
       notice(`Worker ${worker} was lost (${message}); another one replaces it.`),
     onReady: (ready: number) =>
-      watchers.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
+      observer.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   };
   const onNoMembers = (): void => notice('There is no worker; waiting for a node to connect.');
-  const engine: Omit<Engine, 'pool'> & { readonly pool: LocalPool | undefined; readonly cluster?: Cluster } =
-    listening === undefined ? startEngine(options) : startClusterEngine({ ...options, stop, onNoMembers });
-  const { pool, cluster } = engine;
+  let engine: Omit<Engine, 'pool'> & { readonly pool: LocalPool | undefined; readonly cluster?: Cluster };
+  try {
+    engine = server === undefined ? startEngine(starting) : startClusterEngine({ ...starting, stop, onNoMembers });
+  } catch (error) {
+    await closeUnused(server);
+    throw error;
+  }
+  const { pool, cluster, layout } = engine;
   const lag = new EventLoopLag();
-  metrics.watchNode('local', () => localCounts(pool, cluster, lag));
-  if (config.workers > 0) feed?.watchNode('local', () => localWork(pool, cluster).shards);
+  served.metrics.watchNode('local', () => localCounts(pool, cluster, lag));
+  if (config.workers > 0) served.feed?.watchNode('local', () => localWork(pool, cluster).shards);
   let hub: Hub | undefined;
+  let closing: Promise<void> | undefined;
+  const close = async (finished: boolean): Promise<void> => {
+    if (hub === undefined) await closeUnused(server);
+    else await hub.close(finished ? 'runOver' : 'stopping');
+    await cluster?.close();
+    await pool?.close();
+    lag.close();
+  };
   return {
     engine,
     executor: cluster ?? (pool as LocalPool),
-    acceptNodes: async () => {
-      hub = await openHubFor(context, watchers, engine);
+    acceptNodes: (run) => {
+      if (server !== undefined && cluster !== undefined)
+        hub = acceptNodes(run, { ...options, server, cluster, layout });
     },
     get networkBytes() {
       return hub?.counts.bytes;
     },
-    close: async ({ finished }) => {
-      await hub?.close(finished ? 'runOver' : 'stopping');
-      await cluster?.close();
-      await pool?.close();
-      lag.close();
+    close: ({ finished }) => {
+      closing ??= close(finished);
+      return closing;
     },
   };
 }
 
-async function openHubFor(
-  { listening, metrics, feed, print, start, dataset }: RunContext,
-  watchers: Watchers,
-  { cluster, layout }: { readonly cluster?: Cluster } & Pick<Engine, 'layout'>,
-): Promise<Hub | undefined> {
-  if (cluster === undefined || listening === undefined) return undefined;
-  const { config, name: run } = start.manifest;
-  const hub = await openHub({
-    listening,
+async function closeUnused(server: TransportServer | undefined): Promise<void> {
+  server?.stop();
+  await server?.end(0);
+}
+
+function acceptNodes(run: string, { config, inputs, served, observer, server, cluster, layout }: Accepting): Hub {
+  const { dataset, listening } = inputs;
+  const { metrics, feed } = served;
+  const print = printer(observer);
+  const hub = openHub({
+    server,
+    token: listening?.token,
     cluster,
     config,
     dataset,
     parameters: layout.parameters,
     run,
-    onEvent: (event) => watchers.onEvent(event),
+    onEvent: (event) => observer.onEvent(event),
     onReady: ({ name, figures }: NodeInfo) => {
       const counts = cluster.shardCounts.get(name);
       if (counts === undefined) return;
@@ -99,6 +137,7 @@ async function openHubFor(
     print(
       `A batch of ${config.batch} is too small for other machines: sending weights and gradients takes longer than the work ` +
         `that they save. Below a batch of ${MIN_BATCH_FOR_NODES} no node saved time in any measurement (docs/scaling.md).`,
+      'warn',
     );
   }
   return hub;

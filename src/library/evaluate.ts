@@ -9,6 +9,7 @@ import type { Evaluation } from '../shared/engine/executor.ts';
 import { compileKernel, numericsDigest } from '../shared/engine/wasm/exports.ts';
 import { bytesOf, SharedMemory } from '../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
+import type { Print } from '../shared/util/notice.ts';
 import type { BackendName } from '../worker/pool/backend.ts';
 import { LocalPool } from '../worker/pool/pool.ts';
 import { placeInMemory } from '../worker/pool/sample-set.ts';
@@ -22,7 +23,7 @@ export interface EvaluateOptions {
   readonly backend: BackendName;
   readonly env: NodeJS.ProcessEnv;
   /** Called with notes about the data and the result. */
-  readonly print: (line: string) => void;
+  readonly print: Print;
 }
 
 /** The result of classifying the test set by a checkpoint's weights. */

@@ -6,7 +6,7 @@ import { notTakenText, type Resumed, refuseOtherData, resumedRun } from '../coor
 import { initialState } from '../coordinator/run/start.ts';
 import type { TrainingState } from '../shared/checkpoint/checkpoint.ts';
 import { type ResolvedTrainConfig, resolveTrainConfig } from '../shared/config/config.ts';
-import type { Sources } from '../shared/config/sources.ts';
+import { passedOverText, type Sources } from '../shared/config/sources.ts';
 import type { Dataset } from '../shared/data/dataset.ts';
 import { openDataset } from '../shared/data/open.ts';
 import { prepareTfjs } from '../shared/engine/tfjs/load.ts';
@@ -59,9 +59,11 @@ export async function readInputs(job: TrainingJob, observer: Required<RunObserve
   const { config, resumed, env } = job;
   const print = printer(observer);
   const lacking = resumed && notTakenText(resumed);
-  if (lacking !== undefined) print(lacking);
+  if (lacking !== undefined) print(lacking, 'warn');
+  const passedOver = passedOverText(env);
+  if (passedOver !== undefined) print(passedOver, 'debug');
   const { tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile } = config;
-  await warnOfReaders([tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile], print);
+  await warnOfReaders([tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile], (line) => print(line, 'warn'));
   const listening = await listeningOf(config, env);
   const remoteWrite = await remoteWriteOf(config, env);
   const address = await metricsAddressOf(job, env);

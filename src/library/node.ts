@@ -4,6 +4,7 @@ import { resolveDataFolder } from '../shared/data/data-folder.ts';
 import { selfTest } from '../shared/engine/self-test.ts';
 import { NodeError, UsageError } from '../shared/util/errors.ts';
 import { isLoopback } from '../shared/util/loopback.ts';
+import type { Print, Severity } from '../shared/util/notice.ts';
 import { printable } from '../shared/util/printable.ts';
 import { processorCount } from '../shared/util/processors.ts';
 import type { Token } from '../shared/util/token.ts';
@@ -44,7 +45,7 @@ export interface NodeOptions {
 export type NodeEvent =
   /** The coordinator trains this run. */
   | { readonly kind: 'run'; readonly name: string }
-  | { readonly kind: 'notice'; readonly message: string; readonly level: 'info' | 'warn' };
+  | { readonly kind: 'notice'; readonly message: string; readonly level: Severity };
 
 /**
  * Computes for a coordinator until its run is over, and connects again whenever the connection is lost.
@@ -58,7 +59,7 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
     throw new UsageError(`--connect ${url}: anybody on the network could answer without a token. ${TOKEN_HINT}`);
   }
   if (options.data !== undefined) await resolveDataFolder({ flag: options.data, env });
-  const print = (message: string, level: 'info' | 'warn' = 'info'): void => onEvent({ kind: 'notice', message, level });
+  const print: Print = (message, level = 'info') => onEvent({ kind: 'notice', message, level });
   const areMost = options.threads === 'auto';
   const threads = options.threads === 'auto' ? processorCount() : options.threads;
   // Its result is kept for every connection. If memory can't be had, no connection changes that.

@@ -1,6 +1,7 @@
 import type { Summary } from '../coordinator/run/summary.ts';
 import { type StepObserver, together } from '../coordinator/train/observer.ts';
 import type { TrainConfig } from '../shared/config/config.ts';
+import type { Print } from '../shared/util/notice.ts';
 
 /** A run whose first step is about to begin. */
 export interface RunStarted {
@@ -49,6 +50,6 @@ export function allOf(observers: readonly RunObserver[]): Required<RunObserver> 
 }
 
 /** A function that passes a sentence to an observer as a notice. */
-export function printer(observer: Required<Pick<StepObserver, 'onEvent'>>): (message: string) => void {
-  return (message) => observer.onEvent({ kind: 'notice', message });
+export function printer(observer: Required<Pick<StepObserver, 'onEvent'>>): Print {
+  return (message, level = 'info') => observer.onEvent({ kind: 'notice', message, level });
 }

@@ -21,8 +21,6 @@ export interface Observers {
   checkpoint(state: CheckpointState): void;
   /** Must be called when the state at the beginning of the attempt is in place. */
   begin(state: StateStore): void;
-  /** Aborted if another process has taken over the run directory. */
-  readonly lockLost: AbortSignal;
   /** Updates that were appended to the log. */
   readonly steps: number;
   close(): Promise<void>;
@@ -36,11 +34,10 @@ export async function openObservers(context: RunContext): Promise<Observers> {
   const remoteWriter = await startRemoteWrite(remoteWrite, manifest, { run: directory.path, registry, print });
   const onEvent = (event: RunEvent): void => all.onEvent(event);
   const events = await eventLogOf(start, directory, (message) => onEvent({ kind: 'notice', level: 'warn', message }));
-  const lockLost = new AbortController();
   const checkpoints = new CheckpointWriter({
     ...checkpointInputs(context, events),
     observer: { onCheckpoint: (record) => all.onCheckpoint(record), onEvent },
-    onLockLost: () => lockLost.abort(),
+    onLockLost: () => context.lockLost.abort(),
   });
   let steps = from.step;
   const log: StepObserver = {
@@ -68,7 +65,6 @@ export async function openObservers(context: RunContext): Promise<Observers> {
       store = initial;
       if (from.step === 0) events?.weights(0, store.current.values);
     },
-    lockLost: lockLost.signal,
     get steps() {
       return steps;
     },

@@ -1,77 +1,99 @@
 import { basename } from 'node:path';
-import { Registry } from 'prom-client';
-import { processIn } from '../coordinator/observe/prometheus/process-families.ts';
-import { RunMetrics } from '../coordinator/observe/prometheus/run-metrics.ts';
 import { startHttp } from '../coordinator/observe/web/http.ts';
-import { LiveFeed } from '../coordinator/observe/web/live-feed.ts';
-import { configShown } from '../coordinator/observe/web/recall.ts';
 import type { WebServer } from '../coordinator/observe/web/web-server.ts';
 import { manifestJson, readManifest } from '../coordinator/run/manifest.ts';
 import type { Resumed } from '../coordinator/run/resume.ts';
 import { RunDirectory, type RunDirectoryOptions, runName } from '../coordinator/run/run-directory.ts';
 import { continueRun, type RunStart, start } from '../coordinator/run/start.ts';
-import { dataNote } from '../shared/data/registry.ts';
-import { numericsDigest } from '../shared/engine/wasm/exports.ts';
+import { together } from '../coordinator/train/observer.ts';
 import { RunDirectoryError } from '../shared/util/errors.ts';
+import type { Print } from '../shared/util/notice.ts';
 import { callerPath } from '../shared/util/paths.ts';
-import { version } from '../shared/util/version.ts';
+import { type Computing, startComputing } from './computing.ts';
 import type { TrainingInputs, TrainingJob } from './inputs.ts';
 import { printer, type RunObserver } from './observer.ts';
+import { type Served, servedOf } from './served.ts';
 
-/** An open run: its directory, its state at the beginning of the attempt, and its metrics and live page. */
-export interface RunContext extends TrainingInputs {
+/** What ends a run early. */
+export interface RunEnds {
+  /** Aborted: the run ends after the steps under way, with a checkpoint. */
+  readonly stop: AbortSignal;
+  /** Aborts `stop`: another process has taken over the run directory. */
+  readonly lockLost: AbortController;
+}
+
+/** An open run: its workers, its directory, its state at the beginning of the attempt, and its metrics and live page. */
+export interface RunContext extends TrainingInputs, Served, RunEnds {
   readonly job: TrainingJob;
+  readonly computing: Computing;
   readonly directory: RunDirectory;
   readonly start: RunStart;
-  readonly registry: Registry;
-  /** The run's metrics, which are in the registry. */
-  readonly metrics: RunMetrics;
-  /** The data of the live page; undefined if it is off. */
-  readonly feed: LiveFeed | undefined;
   /** The server of metrics and live page; undefined if they are off. */
   readonly http: WebServer | undefined;
   /** The caller's observers, as one. */
   readonly observer: Required<RunObserver>;
   /** Passes a sentence to them as a notice. */
-  readonly print: (message: string) => void;
+  readonly print: Print;
 }
 
 /**
- * Opens a run, calls `use`, and closes the run.
- * @throws ListenError if the port can't be used, RunDirectoryError if the directory can't be made or used, RunLockError if another
+ * Opens a run, calls `use`, and closes the run. What may be refused, addresses and memory, is taken before the run directory is made:
+ * a refusal leaves no files behind, and the corrected command can use the same directory.
+ * @param ends signals that end the run
+ * @throws ListenError if an address can't be used, RunDirectoryError if the directory can't be made or used, RunLockError if another
  * process holds it, CheckpointError if no checkpoint is intact, and whatever `use` throws
  */
 export async function withRun<T>(
   job: TrainingJob,
   inputs: TrainingInputs,
-  observer: Required<RunObserver>,
+  { observer, ends }: { readonly observer: Required<RunObserver>; readonly ends: readonly AbortSignal[] },
   use: (context: RunContext) => Promise<T>,
 ): Promise<T> {
-  const { config, resumed, env, started } = job;
-  const print = printer(observer);
+  const { config, resumed, started } = job;
   const name = resumed?.manifest.name ?? (config.out ? basename(config.out) : runName(started, config.seed));
-  const { registry, metrics, feed } = servedOf(job, inputs, name);
-  // Listens before the run directory is made, so that a port that is taken leaves no files behind.
+  const served = servedOf(job, inputs, name);
+  const { metrics, feed } = served;
+  const lockLost = new AbortController();
+  const stop = AbortSignal.any([...ends, lockLost.signal]);
   const http = inputs.address && (await startHttp({ ...inputs.address, metrics, feed }));
   try {
-    const options = { print, forceUnlock: config.forceUnlock };
-    const directory = await (resumed === undefined
-      ? RunDirectory.create(config.out, { name, runs: callerPath('runs', env), ...options })
-      : openUnchanged(resumed, options));
+    const watchers = together([metrics, feed ?? {}, observer]);
+    const computing = await startComputing({ config, inputs, served, observer: watchers, stop });
     try {
-      observer.onOpen(resumed?.manifest.name ?? directory.name);
-      const { dataset, initial } = inputs;
-      const starting = { directory, resolved: job, dataset, started, print, metricsUrl: http?.url };
-      const begun = await (resumed === undefined ? start(initial, starting) : continueRun(resumed, starting));
-      // The directory has another name if another run took that one in the same second.
-      registry.setDefaultLabels({ run: begun.manifest.name });
-      feed?.rename(begun.manifest.name);
-      return await use({ ...inputs, job, directory, start: begun, registry, metrics, feed, http, observer, print });
+      return await withDirectory(job, name, observer, async (directory) => {
+        const { dataset, initial } = inputs;
+        const print = printer(observer);
+        const starting = { directory, resolved: job, dataset, started, print, metricsUrl: http?.url };
+        const begun = await (resumed === undefined ? start(initial, starting) : continueRun(resumed, starting));
+        // The directory has another name if another run took that one in the same second.
+        served.registry.setDefaultLabels({ run: begun.manifest.name });
+        feed?.rename(begun.manifest.name);
+        const opened = { job, computing, directory, start: begun, http, observer, print, stop, lockLost };
+        return await use({ ...inputs, ...served, ...opened });
+      });
     } finally {
-      await directory.close();
+      await computing.close({ finished: false });
     }
   } finally {
     await http?.close();
+  }
+}
+
+async function withDirectory<T>(
+  { config, resumed, env }: TrainingJob,
+  name: string,
+  observer: Required<RunObserver>,
+  use: (directory: RunDirectory) => Promise<T>,
+): Promise<T> {
+  const options = { print: printer(observer), forceUnlock: config.forceUnlock };
+  const directory = await (resumed === undefined
+    ? RunDirectory.create(config.out, { name, runs: callerPath('runs', env), ...options })
+    : openUnchanged(resumed, options));
+  try {
+    observer.onOpen(resumed?.manifest.name ?? directory.name);
+    return await use(directory);
+  } finally {
+    await directory.close();
   }
 }
 
@@ -86,37 +108,4 @@ async function openUnchanged({ path, manifest }: Resumed, options: RunDirectoryO
     await directory.close();
     throw error;
   }
-}
-
-/** The registry of a run's metrics and, if the live page is on, its data. */
-function servedOf(
-  { config, started }: TrainingJob,
-  { dataset, address }: TrainingInputs,
-  name: string,
-): Pick<RunContext, 'registry' | 'metrics' | 'feed'> {
-  const { backend, optimizer, seed, batch, iterations, shardSize } = config;
-  const registry = new Registry();
-  processIn(registry);
-  const metrics = new RunMetrics(registry, {
-    run: name,
-    model: 'lenet5',
-    dataset: dataset.name,
-    backend,
-    optimizer,
-    seed,
-    batch,
-    version: version(),
-  });
-  if (address === undefined) return { registry, metrics, feed: undefined };
-  const feed = new LiveFeed({
-    name,
-    started: started.getTime(),
-    iterations,
-    batch,
-    shardSize,
-    config: configShown(config),
-    digests: { dataset: dataset.sha256, numerics: numericsDigest() },
-    dataNote: dataNote(dataset.name),
-  });
-  return { registry, metrics, feed };
 }

@@ -7,7 +7,6 @@ import { train as trainSteps } from '../coordinator/train/train.ts';
 import type { TrainingResult } from '../coordinator/train/training.ts';
 import { initialWeights } from '../shared/model/initialize.ts';
 import { keepYoungSmall } from '../shared/util/young-garbage.ts';
-import { startComputing } from './computing.ts';
 import { conclude, type Run, recordFailure, type TrainOutcome } from './conclusion.ts';
 import { readInputs, type TrainingJob } from './inputs.ts';
 import { allOf, type RunObserver } from './observer.ts';
@@ -40,7 +39,8 @@ export async function train(job: TrainingJob, options: TrainOptions = {}): Promi
       return { state: 'finished', result: finished };
     }
     const inputs = await readInputs(job, observer);
-    return await withRun(job, inputs, observer, (context) => carryOut(context, options));
+    const ends = [options.stop, options.failure].filter((signal) => signal !== undefined);
+    return await withRun(job, inputs, { observer, ends }, (context) => carryOut(context, options));
   } finally {
     await observer.close();
   }
@@ -53,7 +53,7 @@ function resultOf({ config, resumed }: TrainingJob): Summary | undefined {
   return isFinished ? { ...result, run: resumed.path } : undefined;
 }
 
-async function carryOut(context: RunContext, { stop, failure, checkpointAsked }: TrainControl): Promise<TrainOutcome> {
+async function carryOut(context: RunContext, control: TrainControl): Promise<TrainOutcome> {
   const { directory, start, metrics, observer, http } = context;
   const { manifest, from } = start;
   const { config, dataset, attempts } = manifest;
@@ -67,20 +67,13 @@ async function carryOut(context: RunContext, { stop, failure, checkpointAsked }:
   let trained: Trained;
   try {
     observers = await openObservers(context);
-    const ends = [stop, failure, observers.lockLost].filter((signal) => signal !== undefined);
-    trained = await runSteps({ context, observers, chain }, { stop: AbortSignal.any(ends), failure, checkpointAsked });
+    trained = await runSteps({ context, observers, chain }, control);
   } catch (error) {
     await recordFailure({ context, chain, ...(observers && { observers }) }, error);
     throw error;
   }
-  const ending = { ...trained, startedAt, stop: stop ?? new AbortController().signal };
+  const ending = { ...trained, startedAt, stop: control.stop ?? new AbortController().signal };
   return conclude({ context, observers, chain }, ending);
-}
-
-interface RunControl {
-  readonly stop: AbortSignal;
-  readonly failure: AbortSignal | undefined;
-  readonly checkpointAsked: (() => boolean) | undefined;
 }
 
 interface Trained {
@@ -91,16 +84,16 @@ interface Trained {
 
 async function runSteps(
   { context, observers, chain }: Run,
-  { stop, failure, checkpointAsked = () => false }: RunControl,
+  { failure, checkpointAsked = () => false }: TrainControl,
 ): Promise<Trained> {
-  const { manifest, from, state: initial } = context.start;
+  const { computing, start, stop } = context;
+  const { manifest, from, state: initial } = start;
   const { config } = manifest;
-  const computing = startComputing(context, observers.all, stop);
   const { layout, kernel, state, optimizer, testLabels } = computing.engine;
   const { executor } = computing;
   let finished = false;
   try {
-    await computing.acceptNodes();
+    computing.acceptNodes(manifest.name);
     state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
     observers.begin(state);
     keepYoungSmall();

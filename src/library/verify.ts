@@ -4,6 +4,7 @@ import { openDataset } from '../shared/data/open.ts';
 import { namedSetOf } from '../shared/data/registry.ts';
 import { numericsDigest } from '../shared/engine/wasm/exports.ts';
 import { UsageError } from '../shared/util/errors.ts';
+import type { Print } from '../shared/util/notice.ts';
 import { shortDigest, shownPath } from '../shared/util/shown-path.ts';
 import { requireRoom } from '../worker/pool/capacity.ts';
 import { CAPACITY, memoryFor } from './capacity.ts';
@@ -19,7 +20,7 @@ export interface VerifyOptions {
   /** A folder of MNIST's files, or the name of a set such as `synthetic` (default: the set that the run was trained on). */
   readonly data?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
-  readonly print: (line: string) => void;
+  readonly print: Print;
   /** Shows a temporary text about the progress; an empty text removes it. */
   readonly show: (text: string) => void;
 }

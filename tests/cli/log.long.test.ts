@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { refusing } from '../support/mirror.ts';
 import { DATA, lockstep, startLockstep } from '../support/program.ts';
+import { startReceiver } from '../support/receiver.ts';
 import { inTerminal, skip } from '../support/terminal/pseudo-terminal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-log-'));
@@ -41,6 +43,50 @@ describe('the log', () => {
     assert.equal(status, 0);
     assert.equal(stderr, '');
     assert.equal(readFileSync(file, 'utf8'), '');
+  });
+
+  describe('with --log-level warn holds warnings, and nothing else:', () => {
+    const WARN = ['--log-level', 'warn', '--log-format', 'json', '--evaluate-every', '0'];
+
+    async function warnings(flags: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
+      const file = join(folder, 'warnings.log');
+      rmSync(file, { force: true });
+      const { status, stderr } = await startLockstep([...flags, ...WARN, '--log-file', file], env).ended;
+      assert.equal(status, 0, stderr);
+      assert.equal(readFileSync(file, 'utf8'), stderr);
+      const lines = linesOf(stderr);
+      for (const { level, msg } of lines) assert.equal(level, 'warn', msg);
+      return lines.map(({ msg }) => msg).join('\n');
+    }
+
+    const short = ['train', '--iterations', '2', '--batch', '8', '--workers', '1', '--metrics-port', 'off'];
+
+    test('that the digits are synthetic', async () => {
+      const env = { HOME: join(folder, 'home'), MNIST_DIR: '', LOCKSTEP_MNIST_MIRRORS: await refusing() };
+      const text = await warnings([...short, '--out', join(folder, 'fallback')], env);
+      assert.match(text, /^WARNING: MNIST .* SYNTHETIC digits/);
+    });
+
+    test('that a receiver refuses samples, and how many it did not get', async (t) => {
+      const { url } = await startReceiver(t, (_number, response) => response.writeHead(400).end('no'));
+      const out = join(folder, 'refused');
+      const text = await warnings([...short, '--data', 'synthetic', '--remote-write', url, '--out', out]);
+      assert.match(text, /^Remote write to .*\. Those samples are DROPPED/m);
+      assert.match(text, /^Remote write: 0 samples sent, \d+ DROPPED/m);
+    });
+
+    test('that a checkpoint is passed over; the level is that of the resuming command', async () => {
+      const out = join(folder, 'passed');
+      const flags = ['--data', 'synthetic', '--schedule', 'constant', '--checkpoint-every', '1', '--out', out];
+      const first = lockstep([...short, ...flags, '--log-level', 'error']);
+      assert.deepEqual([first.status, first.stderr], [0, '']);
+      writeFileSync(join(out, 'checkpoints', 'step-00000002.safetensors'), 'damaged');
+      const again = ['train', '--resume', out, '--iterations', '3', '--data', 'synthetic', '--metrics-port', 'off'];
+      assert.match(await warnings(again), /^PASSED OVER a checkpoint: .*step-00000002/m);
+      const last = lockstep([...again.slice(0, 3), '--iterations', '4', ...again.slice(5)]);
+      assert.equal(last.status, 0);
+      assert.match(last.stderr, /^Training LeNet-5/m);
+    });
   });
 
   test('a full disk ends the log and not the run', {

@@ -279,19 +279,6 @@ describe('a signal', () => {
     });
   }
 
-  it('that comes a second time ends the run at once', async () => {
-    const run = join(folder, 'twice');
-    const flags = [...FLAGS, '--batch', '32768', '--shard-size', '8', '--workers', '1', '--iterations', '50'];
-    const started = startLockstep([...flags, '--out', run]);
-    await started.said(/^Run directory/);
-    started.signal('SIGINT');
-    await started.said(/^SIGINT: finishing/);
-    started.signal('SIGINT');
-    const { status, stdout } = await started.ended;
-    assert.deepEqual([status, stdout], [130, '']);
-    assert.equal(manifestOf(run).state, 'running');
-  });
-
   it('SIGUSR2 takes a checkpoint, and the run continues', async () => {
     const run = join(folder, 'asked');
     const started = startLockstep([...FLAGS, '--iterations', '1000000', '--checkpoint-every', '0', '--out', run]);

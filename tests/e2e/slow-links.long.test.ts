@@ -82,18 +82,7 @@ describe('a node without the data set joins', () => {
 });
 
 describe('a run whose nodes are behind slow links has the bits of one worker', () => {
-  const FLAGS = [
-    'train',
-    '--iterations',
-    '5',
-    '--batch',
-    '64',
-    '--shard-size',
-    '4',
-    '--metrics-port',
-    'off',
-    '--json',
-  ];
+  const FLAGS = ['train', '--iterations', '5', '--batch', '64', '--shard-size', '4', '--metrics-port', 'off', '--json'];
   const whole = join(folder, 'whole');
   const alone = lockstep([...FLAGS, ...DATA, '--workers', '1', '--out', whole]);
   assert.equal(alone.status, 0, alone.stderr);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -7,6 +7,7 @@ import { resolveJob } from '#src/library/inputs.js';
 import type { RunObserver } from '#src/library/observer.js';
 import { train } from '#src/library/train.js';
 import { lockstep } from '../support/program.ts';
+import { takenPort } from '../support/taken-port.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-library-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -53,6 +54,15 @@ describe('a run by the library', () => {
     const { job, calls, observer } = await jobOf('refused', { data: join(folder, 'nowhere') });
     await assert.rejects(train(job, { observers: [observer] }), /nowhere/);
     assert.deepEqual(calls, ['close']);
+  });
+
+  it('that is refused leaves no files behind, so that its directory can be used', async (t) => {
+    const port = await takenPort(t);
+    const refused = await jobOf('bound', { listen: `127.0.0.1:${port}` });
+    await assert.rejects(train(refused.job), { code: 'ERR_LISTEN' });
+    assert.ok(!existsSync(join(folder, 'bound')));
+    const { state } = await train((await jobOf('bound', { listen: '127.0.0.1:0' })).job);
+    assert.equal(state, 'finished');
   });
 
   it('whose observer throws has saved what was trained', async () => {

@@ -122,6 +122,7 @@ class UnixServer implements TransportServer {
     this.url = `unix:${path}`;
   }
 
+  /** The test calls it before anything connects. */
   serve({ onConnect, onDisconnect, onTransport, onFault }: ServerHandlers): void {
     this.#server.on('error', onFault);
     this.#server.on('connection', (socket: Socket) => {

@@ -9,11 +9,13 @@ import { TrainConsole } from '../train-console.ts';
 
 /** @returns the exit code */
 export async function train(flags: Record<string, unknown>): Promise<number> {
-  const signals = new StopSignals();
+  const signals = new StopSignals({ what: 'finishing this step, then saving', takesCheckpoints: true });
   const job = await resolveJob({ flags, env: process.env });
+  const { onHangup } = job.config;
+  if (onHangup === 'ignore') signals.ignoreHangup();
   const terminal = openConsole(job.config, process.env);
   const onOpen = (): void => {
-    signals.handle((line) => terminal.print(line));
+    signals.handle((line, level) => terminal.print(line, { level }), onHangup);
     signals.handleExceptions();
   };
   try {

@@ -4,7 +4,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { runNode } from '../../library/node.ts';
-import { resolveConsoleConfig } from '../../shared/config/config.ts';
+import { type NodeConfig, resolveNodeConfig } from '../../shared/config/config.ts';
+import { passedOverText } from '../../shared/config/sources.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { readToken, warnOfReaders } from '../../shared/util/token.ts';
 import { StopSignals } from '../signals.ts';
@@ -13,28 +14,31 @@ import type { Terminal } from '../terminal/terminal.ts';
 
 /** `lockstep worker`: computes for a coordinator until its run ends. @returns the exit code */
 export async function worker(flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { logLevel, logFormat, logFile, ...own } = flags;
-  const terminal = openConsole(
-    resolveConsoleConfig({ flags: { logLevel, logFormat, logFile }, env: process.env }),
-    process.env,
-  );
+  const { connect, threads, tlsCa, data, keep, ...rest } = flags;
+  const config = resolveNodeConfig({ flags: rest, env: process.env });
+  const terminal = openConsole(config, process.env);
   terminal.setContext({ node: hostname() });
+  const passedOver = passedOverText(process.env);
+  if (passedOver !== undefined) terminal.print(passedOver, { level: 'debug' });
   try {
-    return await compute(own, terminal);
+    return await compute({ connect, threads, tlsCa, data, keep }, config, terminal);
   } catch (error) {
     return terminal.printFailure(error);
   }
 }
 
-async function compute(flags: Readonly<Record<string, unknown>>, terminal: Terminal): Promise<number> {
+async function compute(
+  flags: Readonly<Record<string, unknown>>,
+  { tokenFile, onHangup }: NodeConfig,
+  terminal: Terminal,
+): Promise<number> {
   const url = urlOf(String(flags.connect));
   const threads = threadsOf(flags.threads);
-  const file = textOf(flags.tokenFile);
-  await warnOfReaders([file], (line) => terminal.print(line, { level: 'warn' }));
-  const token = await readToken({ file, env: process.env });
+  await warnOfReaders([tokenFile], (line) => terminal.print(line, { level: 'warn' }));
+  const token = await readToken({ file: tokenFile, env: process.env });
   const ca = await authorityOf(textOf(flags.tlsCa), url);
-  const signals = new StopSignals('leaving');
-  signals.handle((line) => terminal.print(line));
+  const signals = new StopSignals({ what: 'leaving' });
+  signals.handle((line, level) => terminal.print(line, { level }), onHangup);
   try {
     const end = await runNode({
       url,

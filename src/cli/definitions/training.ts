@@ -99,7 +99,13 @@ function addWorker(program: Command, done: Done): void {
         'coordinator: ws://HOST:PORT or wss://HOST:PORT, as its --listen prints it',
       ).makeOptionMandatory(),
     )
-    .addOption(option(cluster, '--token-file <file>', "file with the run's token (default: $LOCKSTEP_TOKEN)"))
+    .addOption(
+      option(
+        cluster,
+        '--token-file <file>',
+        "file with the run's token (default: $LOCKSTEP_TOKEN_FILE, or the token in $LOCKSTEP_TOKEN)",
+      ),
+    )
     .addOption(
       option(
         cluster,
@@ -108,7 +114,7 @@ function addWorker(program: Command, done: Done): void {
       ),
     )
     .addOption(option(cluster, '--keep', 'wait for the next run when one has ended'));
-  addGroupedOptions(worker, ['logLevel', 'logFormat', 'logFile']);
+  addGroupedOptions(worker, ['onHangup', 'logLevel', 'logFormat', 'logFile']);
   worker
     .addHelpText(
       'after',

@@ -1,14 +1,12 @@
 import { type DestinationStream, destination, type Logger, multistream, pino, stdSerializers } from 'pino';
 import { UsageError } from '../../shared/util/errors.ts';
+import type { Severity } from '../../shared/util/notice.ts';
 import { printable } from '../../shared/util/printable.ts';
 import { version } from '../../shared/util/version.ts';
 
-/** The severity of a line. */
-export type Weight = 'debug' | 'info' | 'warn' | 'error';
-
 /** The fields of a log line besides its message. */
 export interface Entry {
-  readonly level?: Weight | undefined;
+  readonly level?: Severity | undefined;
   readonly [field: string]: unknown;
 }
 
@@ -16,7 +14,7 @@ export interface Entry {
 const SECRETS = ['token', 'authorization', 'password', 'secret'].flatMap((key) => [key, `*.${key}`, `*.*.${key}`]);
 
 export interface LogOptions {
-  readonly level: Weight | 'silent';
+  readonly level: Severity | 'silent';
   /** Where lines are appended; undefined: to no file. */
   readonly file: string | undefined;
   /** Another target of the lines, as JSON; undefined: none. */
@@ -50,7 +48,7 @@ export class Log {
   }
 
   /** Whether lines of this level are written. */
-  takes(level: Weight): boolean {
+  takes(level: Severity): boolean {
     return this.#logger.isLevelEnabled(level);
   }
 

@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises';
 import type { TrainConfig } from '../../shared/config/config.ts';
-import { flagOf } from '../../shared/config/schema.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { partsOf } from '../../shared/data/parts.ts';
 import { selfTest } from '../../shared/engine/self-test.ts';
@@ -14,6 +12,7 @@ import type { TransportServer } from '../../shared/wire/transport.ts';
 import { listenForWebSockets } from '../../shared/wire/ws-server.ts';
 import { CHUNK_SIZE } from '../../worker/pool/setup.ts';
 import type { RunEvent } from '../train/observer.ts';
+import { type Certificate, certificateOf } from './certificate.ts';
 import type { Cluster } from './cluster.ts';
 import { Hub } from './hub.ts';
 import type { NodeInfo, RunDescription } from './node-info.ts';
@@ -24,7 +23,7 @@ export interface Listening {
   readonly host: string;
   readonly port: number;
   readonly token: Token | undefined;
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+  readonly tls: Certificate | undefined;
 }
 
 /**
@@ -32,7 +31,7 @@ export interface Listening {
  * @throws UsageError if that isn't safe, or can't be read
  */
 export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): Promise<Listening | undefined> {
-  const { backend, listen, tokenFile, tlsCert, tlsKey, plaintext } = config;
+  const { backend, listen, tokenFile, plaintext } = config;
   if (listen === undefined) return undefined;
   if (backend !== 'kernel') {
     throw new UsageError(
@@ -42,13 +41,7 @@ export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): 
   }
   const { host, port } = addressOf(listen);
   const token = await readToken({ file: tokenFile, env });
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
-    throw new UsageError('--tls-cert and --tls-key: give both, or neither.');
-  }
-  const tls =
-    tlsCert === undefined || tlsKey === undefined
-      ? undefined
-      : { cert: await fileOf('tlsCert', tlsCert), key: await fileOf('tlsKey', tlsKey) };
+  const tls = await certificateOf(config);
   if (isLoopback(host)) return { host, port, token, tls };
   if (token === undefined) {
     throw new UsageError(
@@ -65,8 +58,32 @@ export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): 
   return { host, port, token, tls };
 }
 
+/**
+ * Binds the address for nodes. Until `openHub`, connections are closed at once, and nodes try again.
+ * @throws ListenError if it can't be bound
+ */
+export async function listenForNodes(
+  { host, port, token, tls }: Listening,
+  dataset: Dataset,
+  parameters: number,
+): Promise<TransportServer> {
+  const limits = { parameters, testSamples: dataset.test.count, chunkSize: CHUNK_SIZE };
+  const maxFrameBytes = maxBytesFromNode(limits) + SEAL_BYTES;
+  try {
+    return await listenForWebSockets({ host, port, tls, requiresLoopbackHost: token === undefined, maxFrameBytes });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const advice = code?.startsWith('ERR_SSL')
+      ? 'This machine takes no such key or certificate for TLS: name stronger ones.'
+      : 'Name another address, or port 0 for any free one.';
+    throw new ListenError(`--listen: ${host}:${port} can't be bound: ${message}. ${advice}`, { cause: error });
+  }
+}
+
 export interface HubOptions {
-  readonly listening: Listening;
+  /** What `listenForNodes` returned. */
+  readonly server: TransportServer;
+  readonly token: Token | undefined;
   readonly cluster: Cluster;
   readonly config: TrainConfig;
   readonly dataset: Dataset;
@@ -80,15 +97,15 @@ export interface HubOptions {
   readonly onForget: (node: string) => void;
 }
 
-/** Begins to listen for nodes. @throws ListenError if the address can't be bound */
-export async function openHub(options: HubOptions): Promise<Hub> {
-  const { listening, cluster, onEvent, onReady, onForget } = options;
+/** Accepts nodes from now on. */
+export function openHub(options: HubOptions): Hub {
+  const { server, token, cluster, onEvent, onReady, onForget } = options;
   const notice = (node: string, message: string, level: 'info' | 'warn' = 'info'): void =>
     onEvent({ kind: 'notice', level, node, message });
   const run = describeRun(options);
   return new Hub({
-    server: await listen(listening, maxBytesFromNode(run.welcome) + SEAL_BYTES),
-    token: listening.token,
+    server,
+    token,
     cluster,
     onForget,
     run,
@@ -147,30 +164,10 @@ function joinedText({ name, threads }: NodeInfo): string {
   return `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.${rest}`;
 }
 
-/** @param maxFrameBytes the longest frame of a peer that has proved itself. @throws ListenError if the address can't be bound */
-async function listen({ host, port, token, tls }: Listening, maxFrameBytes: number): Promise<TransportServer> {
-  try {
-    return await listenForWebSockets({ host, port, tls, requiresLoopbackHost: token === undefined, maxFrameBytes });
-  } catch (error) {
-    throw new ListenError(
-      `--listen: ${host}:${port} can't be bound: ${(error as Error).message}. Name another address, or port 0 for any free one.`,
-      { cause: error },
-    );
-  }
-}
-
 function addressOf(listen: string): { host: string; port: number } {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen) ?? [];
   const host = bracketed ?? plain;
   const port = Number(digits);
   if (host !== undefined && port <= 65_535) return { host, port };
   throw new UsageError(`--listen: expected HOST:PORT, such as 127.0.0.1:9465 or [::1]:0, but got "${listen}".`);
-}
-
-async function fileOf(key: 'tlsCert' | 'tlsKey', path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    throw new UsageError(`${flagOf(key)}: ${path} can't be read: ${(error as Error).message}.`, { cause: error });
-  }
 }

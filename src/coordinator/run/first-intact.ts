@@ -1,8 +1,9 @@
 import { CheckpointError } from '../../shared/util/errors.ts';
+import type { Print } from '../../shared/util/notice.ts';
 
 /** Prints that a checkpoint is passed over, as `onDamaged` of `firstIntact`. */
-export function passedOver(print: (line: string) => void): (error: CheckpointError) => void {
-  return ({ message }) => print(`PASSED OVER a checkpoint: ${message}`);
+export function passedOver(print: Print): (error: CheckpointError) => void {
+  return ({ message }) => print(`PASSED OVER a checkpoint: ${message}`, 'warn');
 }
 
 /**

@@ -8,6 +8,7 @@ import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
+import type { Print } from '../../shared/util/notice.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { printable } from '../../shared/util/printable.ts';
 import { shellWord, shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
@@ -104,7 +105,7 @@ function refuse({ path }: Resumed, differences: readonly string[]): void {
 export async function newestIntact(
   run: Pick<Resumed, 'path' | 'manifest'>,
   layout: ModelLayout,
-  print: (line: string) => void,
+  print: Print,
 ): Promise<Checkpoint | undefined> {
   const { path, manifest } = run;
   const all = await checkpointsIn(checkpointsFolder(path));

@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { stepOfCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { LockstepError, RunDirectoryError } from '../../shared/util/errors.ts';
+import type { Print } from '../../shared/util/notice.ts';
 import { makePlainFolder } from '../../shared/util/plain-file.ts';
 import { type FileOperations, fileOperations, replacedBy, replaceFile } from '../../shared/util/replace-file.ts';
 import type { StepRecord } from '../train/observer.ts';
@@ -19,7 +20,7 @@ export function runName(start: Date, seed: number): string {
 export interface RunDirectoryOptions {
   /** Also take over the lock of another host's process, or one that can't be read. */
   readonly forceUnlock: boolean;
-  readonly print: (line: string) => void;
+  readonly print: Print;
 }
 
 /** Files that remain if a run is killed before run.json was written. They hold no results. */
@@ -35,11 +36,11 @@ export class RunDirectory {
   readonly tensorboard: string;
   /** Operations that check before each change that this process still holds the lock. @throws RunLockError if it doesn't */
   readonly files: FileOperations;
-  readonly #print: (line: string) => void;
+  readonly #print: Print;
   readonly #lock: RunLock;
   #steps: StepLog | undefined;
 
-  private constructor(path: string, lock: RunLock, print: (line: string) => void) {
+  private constructor(path: string, lock: RunLock, print: Print) {
     this.path = path;
     this.checkpoints = checkpointsFolder(path);
     this.tensorboard = join(path, 'tensorboard');
@@ -117,7 +118,7 @@ export class RunDirectory {
   }
 
   get #logOptions(): StepLogOptions {
-    return { onNotice: this.#print, mayWrite: () => this.checkLock() };
+    return { onNotice: (line) => this.#print(line, 'warn'), mayWrite: () => this.checkLock() };
   }
 
   /** The run's name: the last part of its path. */
@@ -158,7 +159,9 @@ export class RunDirectory {
   async close(): Promise<void> {
     await this.#steps?.close();
     // A failure is printed, not thrown, because it would replace an earlier error from writing to the directory.
-    await this.#lock.release().catch((error: Error) => this.#print(`The lock was not released: ${error.message}`));
+    await this.#lock
+      .release()
+      .catch((error: Error) => this.#print(`The lock was not released: ${error.message}`, 'warn'));
   }
 }
 

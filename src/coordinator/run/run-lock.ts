@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { RunLockError } from '../../shared/util/errors.ts';
+import type { Print } from '../../shared/util/notice.ts';
 import { readPlainFile } from '../../shared/util/plain-file.ts';
 import { processStart } from './process-start.ts';
 
@@ -55,17 +56,17 @@ export class RunLock {
    * with `force`, so is one of another host and one that can't be read.
    * @throws RunLockError if another coordinator holds it or may hold it, or the file can't be written
    */
-  static async acquire(
-    folder: string,
-    { force, print }: { force: boolean; print: (line: string) => void },
-  ): Promise<RunLock> {
+  static async acquire(folder: string, { force, print }: { force: boolean; print: Print }): Promise<RunLock> {
     const path = join(folder, FILE);
     const start = await processStart(process.pid);
     const own = `${JSON.stringify({ host: hostname(), pid: process.pid, start, token: randomUUID() })}\n`;
     ours.add(own);
     try {
       const replaced = await take(path, own, force);
-      if (replaced) print(`Took over ${path} from ${nameOf(replaced.owner)} (${replaced.state}).`);
+      if (replaced) {
+        const line = `Took over ${path} from ${nameOf(replaced.owner)} (${replaced.state}).`;
+        print(line, replaced.state === 'stale' ? 'info' : 'warn');
+      }
       return new RunLock(path, own);
     } catch (error) {
       ours.delete(own);

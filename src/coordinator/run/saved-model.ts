@@ -7,6 +7,7 @@ import { DEFAULT_SET, datasetText, namedSet, nameOf } from '../../shared/data/re
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { type ModelOptions, modelOf } from '../../shared/model/registry.ts';
 import { CheckpointError } from '../../shared/util/errors.ts';
+import type { Print } from '../../shared/util/notice.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { CHECKPOINTS } from './files.ts';
 import { findCheckpoints, findRun } from './find.ts';
@@ -36,7 +37,7 @@ export async function openModel(file: string, run?: CheckpointedRun): Promise<Sa
 export interface FindOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Called with a line for each damaged checkpoint that is passed over. */
-  readonly print: (line: string) => void;
+  readonly print: Print;
 }
 
 /**

@@ -10,6 +10,7 @@ import { bitsOf, type ResolvedTrainConfig, type TrainConfig } from '../../shared
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import { modelOf } from '../../shared/model/registry.ts';
+import type { Print } from '../../shared/util/notice.ts';
 import { CHAIN_START } from '../train/hash-chain.ts';
 import type { StartingPoint } from '../train/training.ts';
 import { type Manifest, manifestOf } from './manifest.ts';
@@ -33,7 +34,7 @@ export interface StartOptions {
   readonly dataset: Dataset;
   readonly started: Date;
   readonly metricsUrl: string | undefined;
-  readonly print: (line: string) => void;
+  readonly print: Print;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Evaluation, StepRecord } from '../../shared/live/step-scalars.ts';
+import type { Severity } from '../../shared/util/notice.ts';
 
 export type { StepRecord, StepTimings } from '../../shared/live/step-scalars.ts';
 
@@ -49,7 +50,7 @@ export type RunEvent =
   | {
       readonly kind: 'notice';
       readonly message: string;
-      readonly level?: 'info' | 'warn' | 'error';
+      readonly level?: Severity;
       readonly node?: string;
     };
 

@@ -9,6 +9,7 @@ import type { TrainConfig } from '../../shared/config/config.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
+import type { Print } from '../../shared/util/notice.ts';
 import { type ChainCheck, checkLog, type LogCheck, linesOf } from './log-check.ts';
 import { type Difference, Recomputer } from './recompute.ts';
 import {
@@ -61,7 +62,7 @@ export interface VerificationOptions {
   readonly dataset: Dataset;
   /** Not sealed yet. */
   readonly memory: SharedMemory;
-  readonly print: (line: string) => void;
+  readonly print: Print;
   /** Shows a temporary text about the progress; an empty text removes it. */
   readonly show: (text: string) => void;
 }

@@ -193,11 +193,16 @@ export function resolveReadConfig(sources: Sources): ReadConfig {
 /** The output of a long-running command. */
 export type ConsoleConfig = Pick<TrainConfig, 'logLevel' | 'logFormat' | 'logFile'>;
 
+const NODE = { tokenFile: true, onHangup: true, logLevel: true, logFormat: true, logFile: true } as const;
+
+/** The options that a node shares with a coordinator. */
+export type NodeConfig = Pick<TrainConfig, keyof typeof NODE>;
+
 /** @throws UsageError as `resolveTrainConfig` */
-export function resolveConsoleConfig(sources: Sources): ConsoleConfig {
-  const given = valuesOf(readSources(sources, ['logLevel', 'logFormat', 'logFile']));
-  const { logFile, ...console } = trainSchema.pick({ logLevel: true, logFormat: true, logFile: true }).parse(given);
-  return { ...console, ...filePaths({ logFile }, sources.env) };
+export function resolveNodeConfig(sources: Sources): NodeConfig {
+  const given = valuesOf(readSources(sources, Object.keys(NODE) as OptionKey[]));
+  const { tokenFile, logFile, ...config } = trainSchema.pick(NODE).parse(given);
+  return { ...config, ...filePaths({ tokenFile, logFile }, sources.env) };
 }
 
 const PAGE = { metricsPort: true, metricsHost: true, metricsTokenFile: true, plaintext: true } as const;

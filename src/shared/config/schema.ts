@@ -152,6 +152,11 @@ export const trainSchema = z.strictObject({
     group: 'output',
     help: 'take over a run that a process of another machine holds; make sure that the process has ended',
   }),
+  onHangup: z.enum(['stop', 'ignore']).optional().register(optionNotes, {
+    group: 'execution',
+    help: 'what SIGHUP does: stop saves and ends as SIGTERM does, ignore continues',
+    fallback: 'stop; ignore under nohup',
+  }),
   listen: z.string().min(1).optional().register(optionNotes, {
     group: 'cluster',
     help: 'address for remote nodes, such as 127.0.0.1:9465 or 0.0.0.0:0 (any free port)',
@@ -162,7 +167,7 @@ export const trainSchema = z.strictObject({
     group: 'cluster',
     help: 'file with the token that nodes must know, as `lockstep token` prints one',
     value: 'file',
-    fallback: '$LOCKSTEP_TOKEN',
+    fallback: 'the token in $LOCKSTEP_TOKEN',
   }),
   tlsCert: z.string().min(1).optional().register(optionNotes, {
     group: 'cluster',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../util/errors.ts';
+import { nearest } from '../util/nearest.ts';
 import { callerPath } from '../util/paths.ts';
 import { defaultText, expectedText } from './option-text.ts';
 import { readPreset } from './presets.ts';
@@ -22,13 +23,19 @@ export interface Given {
 
 export type GivenOptions = Partial<Record<OptionKey, Given>>;
 
+const PREFIX = 'LOCKSTEP_';
 /** LOCKSTEP_* variables that aren't options. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(
   ['DEBUG', 'CONFIG', 'PRESET', 'MNIST_MIRRORS', 'TOKEN', 'METRICS_TOKEN', 'REMOTE_WRITE_TOKEN'].map(
-    (name) => `LOCKSTEP_${name}`,
+    (name) => PREFIX + name,
   ),
 );
 const VARIABLES: ReadonlyMap<string, OptionKey> = new Map(OPTION_KEYS.map((key) => [variableOf(key), key]));
+/** What Kubernetes sets in each pod beside a Service that is called lockstep, or lockstep-NAME. */
+const OF_SERVICE =
+  /^LOCKSTEP(_[A-Z0-9_]+)?_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+/** The address of such a Service, whose variable may have the name of an option: that of lockstep-metrics is LOCKSTEP_METRICS_PORT. */
+const ADDRESS_OF_SERVICE = /^LOCKSTEP_([A-Z0-9_]+_)?PORT=(tcp|udp|sctp):\/\//;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /**
@@ -60,11 +67,14 @@ function fromFlags(flags: Sources['flags']): GivenOptions {
 function fromEnvironment(env: Sources['env']): GivenOptions {
   const given: GivenOptions = {};
   for (const [name, value] of Object.entries(env)) {
-    if (!name.startsWith('LOCKSTEP_') || OTHER_VARIABLES.has(name)) continue;
+    if (!name.startsWith(PREFIX) || OTHER_VARIABLES.has(name) || isOfService(name, value)) continue;
     const key = VARIABLES.get(name);
     if (key === undefined) {
+      const known = [...VARIABLES.keys(), ...OTHER_VARIABLES].map((each) => each.slice(PREFIX.length));
+      const meant = nearest(name.slice(PREFIX.length), known);
       throw new UsageError(
-        `The environment variable ${name} is not an option of Lockstep. Unset it, or use one of ${[...VARIABLES.keys()].join(', ')}.`,
+        `The environment variable ${name} is not an option of Lockstep.${hint(meant && PREFIX + meant)} Unset it; ` +
+          '`lockstep train --help` lists the options.',
       );
     }
     // Compose files and shells pass "not set" as an empty value.
@@ -72,6 +82,20 @@ function fromEnvironment(env: Sources['env']): GivenOptions {
     given[key] = check(key, { value, from: `${name} (environment variable)` }, true);
   }
   return given;
+}
+
+/** A line on the variables that Kubernetes sets for a Service, and that aren't options, whatever their names are; undefined: none. */
+export function passedOverText(env: Sources['env']): string | undefined {
+  const names = Object.keys(env).filter((name) => isOfService(name, env[name]));
+  return names.length === 0 ? undefined : `Passed over variables of a Service of Kubernetes: ${names.join(', ')}.`;
+}
+
+function isOfService(name: string, value: string | undefined): boolean {
+  return OF_SERVICE.test(name) || ADDRESS_OF_SERVICE.test(`${name}=${value}`);
+}
+
+function hint(meant: string | undefined): string {
+  return meant === undefined ? '' : ` Perhaps ${meant} was meant.`;
 }
 
 function fromPreset(name: string): GivenOptions {
@@ -86,7 +110,10 @@ function fromObject(options: object, path: string): GivenOptions {
   const given: GivenOptions = {};
   for (const [key, value] of Object.entries(options)) {
     if (!isOption(key)) {
-      throw new UsageError(`"${key}" in ${path} is not an option. Remove it, or use one of ${OPTION_KEYS.join(', ')}.`);
+      const meant = nearest(key, OPTION_KEYS);
+      throw new UsageError(
+        `"${key}" in ${path} is not an option.${hint(meant && `"${meant}"`)} Remove it; \`lockstep train --help\` lists the options.`,
+      );
     }
     given[key] = check(key, { value, from: `"${key}" in ${path}` }, false);
   }

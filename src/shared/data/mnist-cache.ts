@@ -25,13 +25,13 @@ function fromMirrors({ env, print, show = showOnTerminal, startTimer }: SourceOp
   const mirrors = new Mirrors(mirrorsOf(env), { onProgress: percentages(show), startTimer });
   return async (file, bytes, problem) => {
     const shown = shownPath(cache);
-    if (problem !== undefined) print(`${file.name} in ${shown} is damaged; fetching it again.`);
+    if (problem !== undefined) print(`${file.name} in ${shown} is damaged; fetching it again.`, 'warn');
     show(`Fetching ${file.name} …`);
     const { mirror, failures, body, packed } = await mirrors.fetch(file, bytes).finally(() => show(''));
-    for (const failure of failures) print(`Passed over ${failure}.`);
+    for (const failure of failures) print(`Passed over ${failure}.`, 'warn');
     print(`Fetched ${file.name} (${megabytes(body.length)}) from ${mirror}`);
     await enterCache(cache, file, { body, packed }).catch((error: Error) =>
-      print(`It can't be kept in ${shown} (${error.message}); the next run fetches it again.`),
+      print(`It can't be kept in ${shown} (${error.message}); the next run fetches it again.`, 'warn'),
     );
   };
 }

@@ -45,7 +45,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
   } catch (error) {
     if (!(error instanceof NoMirrorError)) throw error;
     if (options.trainedOn !== undefined) throw noFallback(error, cacheFolder(env), options.recorded);
-    for (const line of fallbackWarning(error, cacheFolder(env))) print(line);
+    for (const line of fallbackWarning(error, cacheFolder(env))) print(line, 'warn');
     return FALLBACK_SET.open({ ...options, allocate: attempts() });
   }
 }

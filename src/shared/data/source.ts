@@ -1,3 +1,4 @@
+import type { Print } from '../util/notice.ts';
 import type { Dataset } from './dataset.ts';
 import type { StartTimer } from './download.ts';
 import type { DataFiles } from './mnist-files.ts';
@@ -8,7 +9,7 @@ export interface SourceOptions {
   /** Gives the arrays that receive the images and labels. */
   readonly allocate: (length: number) => Uint8Array;
   /** Prints one line. */
-  readonly print: (line: string) => void;
+  readonly print: Print;
   /** Shows a status text, which replaces the last one; an empty text removes it. */
   readonly show?: (text: string) => void;
   readonly startTimer?: StartTimer;

@@ -53,7 +53,7 @@ export interface Peer {
 export interface TransportServer {
   /** What a client connects to. */
   readonly url: string;
-  /** Called once, before anything else is awaited. */
+  /** Called once. Connections that come before are closed at once. */
   serve(handlers: ServerHandlers): void;
   /** Accepts no more connections. */
   stop(): void;

@@ -56,9 +56,13 @@ class WsServer implements TransportServer {
     const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
     this.url = `${tls === undefined ? 'ws' : 'wss'}://${host}:${bound.port}`;
     this.#sockets = new WebSocketServer({ ...COMMON, noServer: true, maxPayload: maxFrameBytes });
+    server.on('connection', refuse);
+    // One that keeps a connection from being accepted, which its peer notices.
+    server.on('error', () => {});
   }
 
   serve(handlers: ServerHandlers): void {
+    this.#server.off('connection', refuse);
     this.#server.on('error', (error) => handlers.onFault(error));
     // The TCP connection, below TLS.
     this.#server.on('connection', (socket: Socket) =>
@@ -141,6 +145,11 @@ function isolated(stream: Duplex, { onFault }: ServerHandlers, action: () => voi
 
 function keyOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
+}
+
+/** Closes a connection for which nobody is there yet. */
+function refuse(socket: Socket): void {
+  socket.destroy();
 }
 
 /** Answers plain HTTP. */

@@ -11,6 +11,7 @@ import { namedSetOf } from '../../shared/data/registry.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { DatasetError, NodeError, UsageError } from '../../shared/util/errors.ts';
+import type { Print } from '../../shared/util/notice.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { requireRoom, type SizeOf, sharedMemoryFor, threadsAfforded, threadsHeld } from '../pool/capacity.ts';
@@ -38,7 +39,7 @@ export interface NodeDataOptions {
   readonly threads: number;
   /** Fewer will do: a person didn't choose their number. */
   readonly areMost?: boolean;
-  readonly print: (line: string) => void;
+  readonly print: Print;
   /** Memory that this machine has left; replaced by tests. */
   readonly availableBytes?: () => number;
 }
@@ -87,7 +88,8 @@ export class NodeData {
       memory,
       train: placeInMemory(memory, dataset.train),
       test: placeInMemory(memory, dataset.test),
-      onLost: (worker, { message }) => print(`Worker ${worker} was lost (${message}); another takes its place.`),
+      onLost: (worker, { message }) =>
+        print(`Worker ${worker} was lost (${message}); another takes its place.`, 'warn'),
     });
     await compute.warmUp();
     this.#compute = { key, compute };
@@ -161,7 +163,7 @@ export class NodeData {
     try {
       const received = datasetFrom(download.bytes, { train, test }, dataset);
       await keep(kept, download.bytes).catch((error: Error) =>
-        this.#options.print(`The data set can't be kept: ${error.message}.`),
+        this.#options.print(`The data set can't be kept: ${error.message}.`, 'warn'),
       );
       return received;
     } catch (error) {

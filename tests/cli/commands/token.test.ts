@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { lockstep } from '../../support/program.ts';
+import { lockstep, startLockstep } from '../../support/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-token-command-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -38,4 +38,13 @@ it('a token file that others can read draws a warning in `lockstep worker`', () 
   lockstep(['token', '--out', shared]);
   chmodSync(shared, 0o644);
   assert.match(lockstep([...args, shared]).stderr, /Other users can read .*shared, which holds a secret/);
+});
+
+it('LOCKSTEP_TOKEN_FILE names the token of `lockstep worker`, too', async () => {
+  const none = join(folder, 'none');
+  const program = startLockstep(['worker', '--connect', 'ws://127.0.0.1:9'], { LOCKSTEP_TOKEN_FILE: none });
+  await program.said(/^No connection|can't be read/);
+  program.signal('SIGKILL');
+  const { stderr } = await program.ended;
+  assert.match(stderr, /^The token file .*none can't be read/);
 });

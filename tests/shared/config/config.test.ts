@@ -6,6 +6,7 @@ import { after, describe, test } from 'node:test';
 import { BITS, resolveReadConfig, resolveTrainConfig, resumeTrainConfig } from '#src/shared/config/config.js';
 import { defaultText, expectedText } from '#src/shared/config/option-text.js';
 import { flagOf, OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
+import { passedOverText } from '#src/shared/config/sources.js';
 import { UsageError } from '#src/shared/util/errors.js';
 import { processorCount } from '#src/shared/util/processors.js';
 
@@ -98,12 +99,41 @@ describe('resolveTrainConfig', () => {
 
   test('knows every option by flag and by variable', () => {
     for (const key of OPTION_KEYS) {
-      const text = key === 'json' ? 'true' : { workers: 'auto', metricsPort: 'off' }[key as string];
+      const text = key === 'json' ? 'true' : { workers: 'auto', metricsPort: 'off', onHangup: 'stop' }[key as string];
       const value = text ?? String(resolve().config[key] ?? join(folder, key));
       const byFlag = resolve({ [key]: value });
       assert.deepEqual(byFlag.config, resolve({}, { [variableOf(key)]: value }).config, key);
       assert.deepEqual([...byFlag.explicit], [key]);
     }
+  });
+
+  test('passes over what Kubernetes sets beside Services called lockstep and lockstep-…', () => {
+    const ofService = (name: string, port: number): NodeJS.ProcessEnv => ({
+      [`${name}_SERVICE_HOST`]: '10.96.0.7',
+      [`${name}_SERVICE_PORT`]: String(port),
+      [`${name}_SERVICE_PORT_NODES`]: String(port),
+      [`${name}_PORT`]: `tcp://10.96.0.7:${port}`,
+      [`${name}_PORT_${port}_TCP`]: `tcp://10.96.0.7:${port}`,
+      [`${name}_PORT_${port}_TCP_PROTO`]: 'tcp',
+      [`${name}_PORT_${port}_TCP_PORT`]: String(port),
+      [`${name}_PORT_${port}_TCP_ADDR`]: '10.96.0.7',
+      [`${name}_PORT_53_UDP`]: 'udp://10.96.0.7:53',
+    });
+    const env = {
+      ...ofService('LOCKSTEP', 9465),
+      ...ofService('LOCKSTEP_COORDINATOR', 9465),
+      // The address has the name of an option.
+      ...ofService('LOCKSTEP_METRICS', 9464),
+    };
+    const { config, explicit } = resolve({}, { ...env, LOCKSTEP_SEED: '5' });
+    assert.deepEqual([...explicit], ['seed']);
+    assert.equal(config.metricsPort, 9464);
+    const text = passedOverText({ ...env, LOCKSTEP_SEED: '5', PATH: '/bin' }) ?? '';
+    for (const name of Object.keys(env)) assert.ok(text.includes(name), name);
+    assert.doesNotMatch(text, /SEED|PATH/);
+    assert.equal(resolve({}, { LOCKSTEP_METRICS_PORT: '8000' }).config.metricsPort, 8000);
+    assert.match(messageOf({}, { LOCKSTEP_METRICS_PORT: 'udp' }), /^LOCKSTEP_METRICS_PORT/);
+    assert.equal(passedOverText({ LOCKSTEP_METRICS_PORT: '8000' }), undefined);
   });
 
   test('takes an empty variable for one that is not set', () => {
@@ -200,6 +230,19 @@ describe('what resolveTrainConfig refuses', () => {
     assert.match(messageOf({ config: configFile({ config: 'other.json' }) }), /"config" in .* is not an option/);
   });
 
+  test('unknown variables and keys in few words, with the name that was meant', () => {
+    const message = messageOf({}, { LOCKSTEP_LERNING_RATE: '1' });
+    assert.match(message, /Perhaps LOCKSTEP_LEARNING_RATE was meant\./);
+    assert.ok(message.length < 200, message);
+    assert.match(messageOf({}, { LOCKSTEP_TOKENFILE: 'x' }), /Perhaps LOCKSTEP_TOKEN_FILE was meant\./);
+    assert.doesNotMatch(messageOf({}, { LOCKSTEP_CHEESE: '1' }), /Perhaps/);
+    assert.match(messageOf({ config: configFile({ shardsize: 5 }) }), /Perhaps "shardSize" was meant\./);
+    // These look like what Kubernetes sets, and are not.
+    for (const name of ['LOCKSTEP_PORT', 'LOCKSTEP_SERVICE', 'LOCKSTEP_HOST', 'LOCKSTEP_PORT_9464']) {
+      assert.match(messageOf({}, { [name]: '9464' }), new RegExp(`${name} is not an option`));
+    }
+  });
+
   test('bad values in variables and files, naming the source', () => {
     assert.match(
       messageOf({}, { LOCKSTEP_BATCH: 'x' }),
@@ -224,7 +267,7 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointEvery data evaluateEvery forceUnlock json keep listen logFile logFormat logLevel metricsHost metricsPort metricsTokenFile out plaintext remoteWrite remoteWriteTokenFile resume tensorboard tlsCert tlsKey tokenFile workers'.split(
+    'checkpointEvery data evaluateEvery forceUnlock json keep listen logFile logFormat logLevel metricsHost metricsPort metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resume tensorboard tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );

@@ -1,7 +1,8 @@
 """Runs a command in a pseudo-terminal and copies what it writes to stdout: pseudo-terminal.py COLUMNS CUES COMMAND...
 
 CUES is a JSON list of [text, action]: once `text` has been written (behind the cue before), the action is done, which is
-{"columns": N} (the terminal is resized, the command is sent SIGWINCH) or {"type": TEXT}. Exits as the command does.
+{"columns": N} (the terminal is resized, the command is sent SIGWINCH), {"type": TEXT} or "close" (the terminal is gone, the
+command is sent SIGHUP). Exits as the command does, with 128 and the signal's number if a signal ended it.
 """
 
 import fcntl
@@ -25,7 +26,8 @@ if child == 0:
     os.execvp(command[0], command)
 
 written = b""
-while True:
+is_open = True
+while is_open:
     try:
         chunk = os.read(terminal, 65536)
     except OSError:  # Linux reports the end in this way.
@@ -34,12 +36,17 @@ while True:
         break
     sys.stdout.buffer.write(chunk)
     written += chunk
-    while cues and cues[0][0].encode() in written:
+    while is_open and cues and cues[0][0].encode() in written:
         text, action = cues.pop(0)
         written = written.split(text.encode(), 1)[1]
-        if "columns" in action:
+        if action == "close":
+            os.close(terminal)
+            is_open = False
+        elif "columns" in action:
             sys.stdout.buffer.write(("\x1b[8;24;%dt" % action["columns"]).encode())
             resize(terminal, action["columns"])
         else:
             os.write(terminal, action["type"].encode())
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+sys.stdout.flush()
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+sys.exit(code if code >= 0 else 128 - code)

@@ -12,20 +12,24 @@ export const skip =
     : 'python3, which opens pseudo-terminals for the tests, is not installed';
 
 /** A text to wait for in the output, and what to do then. */
-export type Cue = readonly [text: string, action: { readonly columns: number } | { readonly type: string }];
+export type Cue = readonly [text: string, action: { readonly columns: number } | { readonly type: string } | 'close'];
 
 export interface InTerminalOptions {
   readonly columns: number;
   readonly cues?: readonly Cue[];
   readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  /** A command that runs what is behind it. Default: Node itself. */
+  readonly inside?: readonly string[];
 }
 
 /** Runs Node in a pseudo-terminal; `screen` is what is left to see, `output` every byte that was written. */
 export async function inTerminal(
   args: readonly string[],
-  { columns, cues = [], env = {} }: InTerminalOptions,
+  { columns, cues = [], env = {}, cwd, inside = [process.execPath] }: InTerminalOptions,
 ): Promise<{ exitCode: number | null; output: string; screen: Screen }> {
-  const child = spawn('python3', [script, String(columns), JSON.stringify(cues), process.execPath, ...args], {
+  const child = spawn('python3', [script, String(columns), JSON.stringify(cues), ...inside, ...args], {
+    cwd,
     env: { PATH: process.env.PATH, HOME: process.env.HOME, TERM: 'xterm-256color', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

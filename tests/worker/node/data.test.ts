@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it, type TestContext } from 'node:test';
 import { SYNTHETIC_SHA256 } from '#src/shared/data/synthetic.js';
-import { NodeError } from '#src/shared/util/errors.js';
+import { NodeError, UsageError } from '#src/shared/util/errors.js';
 import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 import { Compute } from '#src/worker/node/compute.js';
 import { NodeData, type NodeDataOptions } from '#src/worker/node/data.js';
@@ -103,16 +103,18 @@ it("what was received is the run's, or received again", async (t) => {
 it('a node that may use fewer threads starts no more than the run has shards', async (t) => {
   const lines: string[] = [];
   const data = nodeData(t, 'many', { threads: 12, areMost: true, print: (line) => lines.push(line) });
-  const compute = await data.prepare(welcome, bytes);
-  assert.equal(compute?.workerSamples.length, 4);
+  receive(await data.prepare(welcome));
+  const compute = await data.prepare(welcome);
+  assert.ok(compute instanceof Compute);
+  assert.equal(compute.workerSamples.length, 4);
   assert.match(lines.join('\n'), /^4 of 12 threads compute/m);
 });
 
 it('a node is told how many threads a run can have if a shared memory is too small for those that it was given', async (t) => {
   const data = nodeData(t, 'too-many', { threads: 1024, availableBytes: () => 2 ** 40 });
-  const large = { ...welcome, config: { ...config, batch: 65_536, shardSize: 8 } };
-  await assert.rejects(data.prepare(large, bytes), (error) => {
-    assert.ok(error instanceof NodeError);
+  const large = { ...welcome, config: { ...(welcome.config as object), batch: 65_536, shardSize: 8 } };
+  await assert.rejects(data.prepare(large), (error) => {
+    assert.ok(error instanceof UsageError);
     assert.match(
       error.message,
       /^--threads: expected at most 3\d\d, which is what a shared memory of 4 GiB holds .* but got 1024/,

@@ -1,6 +1,7 @@
 import { addAbortListener } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import pRetry, { AbortError } from 'p-retry';
+import type { Print, Severity } from '../../../shared/util/notice.ts';
 import { printable } from '../../../shared/util/printable.ts';
 import type { Token } from '../../../shared/util/token.ts';
 import { NoAnswerError, RejectedError, RetryableError, retryAfterMs, textOf } from './answers.ts';
@@ -32,7 +33,7 @@ const SHOWN_CHARACTERS = 300;
 export interface DeliveryOptions extends Destination {
   readonly userAgent: string;
   /** Called with a sentence for the person who watches the run. */
-  readonly onNotice: (message: string) => void;
+  readonly onNotice: Print;
   readonly timing?: RetryTiming;
 }
 
@@ -166,7 +167,7 @@ export class Delivery {
   }
 
   #failed({ message }: Error): void {
-    if (!this.#failing) this.#print(`${message}. Samples are kept and sent again.`);
+    if (!this.#failing) this.#print(`${message}. Samples are kept and sent again.`, 'warn');
     this.#failing = true;
   }
 
@@ -179,13 +180,13 @@ export class Delivery {
     // A final answer: the receiver works.
     this.#failing = false;
     if (!this.#rejections.has(status))
-      this.#print(`${message}. Those samples are DROPPED, as are others with that answer.`);
+      this.#print(`${message}. Those samples are DROPPED, as are others with that answer.`, 'warn');
     this.#rejections.add(status);
     return false;
   }
 
-  #print(what: string): void {
-    this.#options.onNotice(`Remote write to ${this.#place}: ${what}`);
+  #print(what: string, severity: Severity = 'info'): void {
+    this.#options.onNotice(`Remote write to ${this.#place}: ${what}`, severity);
   }
 
   /** The beginning of a receiver's text without the token, which it may repeat. */

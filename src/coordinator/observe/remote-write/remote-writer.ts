@@ -92,7 +92,10 @@ export class RemoteWriter implements StepObserver, SampleCounts {
     const timers = [endAfter(FINISH_MS)];
     const stopping = addAbortListener(stop, () => timers.push(endAfter(STOPPED_MS)));
     if (this.#delivery.failing)
-      this.#options.onNotice('Remote write: the samples that wait for the receiver are tried for some more seconds.');
+      this.#options.onNotice(
+        'Remote write: the samples that wait for the receiver are tried for some more seconds.',
+        'warn',
+      );
     this.#delivery.shortenWaits();
     await this.#sending;
     this.#due = true;
@@ -152,6 +155,9 @@ export class RemoteWriter implements StepObserver, SampleCounts {
     this.#dropped += samples;
     if (this.#warnedOfQueue) return;
     this.#warnedOfQueue = true;
-    this.#options.onNotice('Remote write: too many samples wait for the receiver; the oldest are DROPPED from now on.');
+    this.#options.onNotice(
+      'Remote write: too many samples wait for the receiver; the oldest are DROPPED from now on.',
+      'warn',
+    );
   }
 }

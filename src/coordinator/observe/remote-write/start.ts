@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { TrainConfig } from '../../../shared/config/config.ts';
 import { UsageError } from '../../../shared/util/errors.ts';
+import type { Print } from '../../../shared/util/notice.ts';
 import { Token } from '../../../shared/util/token.ts';
 import { version } from '../../../shared/util/version.ts';
 import { SEND_CURSOR, stepsFile } from '../../run/files.ts';
@@ -34,11 +35,7 @@ export async function remoteWriteOf(
 export async function startRemoteWrite(
   destination: Destination | undefined,
   { name, attempts }: Manifest,
-  {
-    run,
-    registry,
-    print,
-  }: { readonly run: string; readonly registry: Registry; readonly print: (line: string) => void },
+  { run, registry, print }: { readonly run: string; readonly registry: Registry; readonly print: Print },
 ): Promise<RemoteWriter | undefined> {
   if (destination === undefined) return undefined;
   const [{ RemoteWriter }, { placeOf }, { SendCursor }] = await Promise.all([

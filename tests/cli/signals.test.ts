@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, it } from 'node:test';
+import { manifestOf, type Program, startLockstep } from '../support/program.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lockstep-signals-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const FLAGS = ['--data', 'synthetic', '--iterations', '1000000', '--workers', '1', '--batch', '8', '--evaluate-every'];
+const TRAIN = ['train', ...FLAGS, '0', '--checkpoint-every', '0', '--metrics-port', 'off'];
+
+async function started(out: string, flags: readonly string[] = []): Promise<Program> {
+  const program = startLockstep([...TRAIN, ...flags, '--out', out]);
+  await program.said(/^Run directory/);
+  return program;
+}
+
+function assertSaved(out: string): void {
+  const { state, attempts } = manifestOf(out) as unknown as { state: string; attempts: { steps: number }[] };
+  assert.equal(state, 'stopped');
+  const last = `step-${String(attempts[0]?.steps).padStart(8, '0')}.safetensors`;
+  assert.ok(readdirSync(join(out, 'checkpoints')).includes(last), `${last} is missing`);
+}
+
+for (const [signals, code] of [
+  [['SIGTERM', 'SIGTERM', 'SIGTERM'], 143],
+  [['SIGINT', 'SIGTERM'], 130],
+  [['SIGHUP', 'SIGTERM', 'SIGHUP'], 129],
+] as const) {
+  it(`${signals.join(' and ')} at once are one request: a checkpoint is written, and the exit code is ${code}`, async () => {
+    const out = join(folder, signals.join('-'));
+    const program = await started(out);
+    program.signal(signals[0]);
+    await program.said(new RegExp(`^${signals[0]}: finishing`));
+    for (const name of signals.slice(1)) program.signal(name);
+    const { status, stderr } = await program.ended;
+    assert.equal(status, code, stderr);
+    assert.equal(stderr.match(/: finishing/g)?.length, 1);
+    assertSaved(out);
+  });
+}
+
+it('SIGUSR1 takes a checkpoint, the run continues, and no debugger opens', async () => {
+  const out = join(folder, 'asked');
+  const program = await started(out);
+  program.signal('SIGUSR1');
+  await program.said(/^SIGUSR1: a checkpoint/);
+  while (readdirSync(join(out, 'checkpoints')).every((name) => !/^step-\d+\.safetensors$/.test(name))) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  program.signal('SIGTERM');
+  const { status, stderr } = await program.ended;
+  assert.equal(status, 143, stderr);
+  assert.doesNotMatch(stderr, /debugger|inspector/i);
+  assertSaved(out);
+});
+
+it('SIGHUP is ignored with --on-hangup ignore', async () => {
+  const out = join(folder, 'ignored');
+  const program = await started(out, ['--on-hangup', 'ignore']);
+  program.signal('SIGHUP');
+  await program.said(/^SIGHUP: ignored/);
+  program.signal('SIGTERM');
+  assert.equal((await program.ended).status, 143);
+  assertSaved(out);
+});
