@@ -2,6 +2,7 @@ import { type Listening, listeningOf } from '../coordinator/cluster/listening.ts
 import type { Destination } from '../coordinator/observe/remote-write/delivery.ts';
 import { remoteWriteOf } from '../coordinator/observe/remote-write/start.ts';
 import { type MetricsAddress, metricsAddressOf } from '../coordinator/observe/web/metrics-address.ts';
+import { refuseRunFiles } from '../coordinator/run/output.ts';
 import { notTakenText, type Resumed, refuseOtherData, resumedRun } from '../coordinator/run/resume.ts';
 import { initialState } from '../coordinator/run/start.ts';
 import type { TrainingState } from '../shared/checkpoint/checkpoint.ts';
@@ -57,6 +58,7 @@ export interface TrainingInputs {
  */
 export async function readInputs(job: TrainingJob, observer: Required<RunObserver>): Promise<TrainingInputs> {
   const { config, resumed, env } = job;
+  if (resumed === undefined && config.out !== undefined) refuseRunFiles(config.out, '--out');
   const print = printer(observer);
   const lacking = resumed && notTakenText(resumed);
   if (lacking !== undefined) print(lacking);

@@ -42,7 +42,7 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   if (note !== undefined) print(`Note: ${note}`);
   if (folder !== undefined) await makeFolder(folder);
   const output = json ? new JsonOutput(source) : new TextOutput(files.length);
-  return (await printAll(images, { output, folder, several: files.length > 1 })) ? 0 : 1;
+  return (await printAll(images, { output, folder, files })) ? 0 : 1;
 }
 
 /** The description of the weights that predictions come from. */
@@ -59,11 +59,11 @@ interface Printing {
   readonly output: Output;
   /** The folder of the layers' pictures; undefined if they aren't written. */
   readonly folder: string | undefined;
-  readonly several: boolean;
+  readonly files: readonly string[];
 }
 
 /** @returns whether every image could be read */
-async function printAll(images: AsyncIterable<Predicted>, { output, folder, several }: Printing): Promise<boolean> {
+async function printAll(images: AsyncIterable<Predicted>, { output, folder, files }: Printing): Promise<boolean> {
   const folders = new LayerFolders();
   let failures = 0;
   for await (const image of images) {
@@ -76,8 +76,8 @@ async function printAll(images: AsyncIterable<Predicted>, { output, folder, seve
     const { trace, digit } = image;
     output.image({ ...image, ...trace });
     if (folder === undefined) continue;
-    const target = several ? join(folder, folders.nameFor(basename(image.file))) : folder;
-    await writeLayers(target, digit, trace);
+    const target = files.length > 1 ? join(folder, folders.nameFor(basename(image.file))) : folder;
+    await writeLayers(target, digit, trace, files);
     print(`The layers of ${nameOf(image)}: ${shownPath(target)}`);
   }
   output.end();

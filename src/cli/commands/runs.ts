@@ -3,7 +3,7 @@
 // lockstep runs --remove first second           deletes both, or neither if one can't be deleted
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { CHECKPOINTS, MANIFEST, manifestFile, STEPS } from '../../coordinator/run/files.ts';
+import { CHECKPOINTS, LOCK, MANIFEST, manifestFile, STEPS } from '../../coordinator/run/files.ts';
 import { type ListedRun, listRuns, sizeOf } from '../../coordinator/run/list.ts';
 import { lockState, RunLock } from '../../coordinator/run/run-lock.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
@@ -145,7 +145,7 @@ async function refuseUnremovable(path: string): Promise<void> {
   const advice =
     state === 'held'
       ? 'End that process first'
-      : `This host can't check whether a process is using it; if you are sure that none is, remove ${join(shown, 'run.lock')}`;
+      : `This host can't check whether a process is using it; if you are sure that none is, remove ${join(shown, LOCK)}`;
   throw new RunLockError(`${shown} is held by ${holder}. ${advice}. Nothing was removed.`);
 }
 

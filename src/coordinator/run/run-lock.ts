@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { RunLockError } from '../../shared/util/errors.ts';
 import { readPlainFile } from '../../shared/util/plain-file.ts';
+import { LOCK } from './files.ts';
 import { processStart } from './process-start.ts';
 
-const FILE = 'run.lock';
 const ATTEMPTS = 10;
 const MAX_BYTES = 1 << 16;
 
@@ -59,7 +59,7 @@ export class RunLock {
     folder: string,
     { force, print }: { force: boolean; print: (line: string) => void },
   ): Promise<RunLock> {
-    const path = join(folder, FILE);
+    const path = join(folder, LOCK);
     const start = await processStart(process.pid);
     const own = `${JSON.stringify({ host: hostname(), pid: process.pid, start, token: randomUUID() })}\n`;
     ours.add(own);
@@ -119,7 +119,7 @@ export class RunLock {
 /** The state of a folder's lock; `free` if there is no such folder. Never throws. */
 export async function lockState(folder: string): Promise<LockState> {
   try {
-    const found = await read(join(folder, FILE));
+    const found = await read(join(folder, LOCK));
     if (found === undefined) return { state: 'free' };
     const { state, owner } = found;
     return owner ? { state, owner: { host: owner.host, pid: owner.pid } } : { state };
