@@ -32,8 +32,8 @@ export interface TrainingJob extends ResolvedTrainConfig {
 export async function resolveJob(sources: Sources): Promise<TrainingJob> {
   const started = new Date();
   const resumed = await resumedRun(sources, CAPACITY);
-  const { config, explicit } = resumed ?? resolveTrainConfig(sources, CAPACITY);
-  return { started, config, explicit, resumed, env: sources.env };
+  const { config, explicit, unused } = resumed ?? resolveTrainConfig(sources, CAPACITY);
+  return { started, config, explicit, unused: unused ?? [], resumed, env: sources.env };
 }
 
 /** Everything that a job reads before the run directory is made or opened. */
@@ -62,6 +62,7 @@ export async function readInputs(job: TrainingJob, observer: Required<RunObserve
   const print = printer(observer);
   const lacking = resumed && notTakenText(resumed);
   if (lacking !== undefined) print(lacking);
+  for (const message of job.unused ?? []) observer.onEvent({ kind: 'notice', level: 'warn', message });
   const { tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile } = config;
   await warnOfReaders([tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile], print);
   const listening = await listeningOf(config, env);

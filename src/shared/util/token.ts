@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { inspect } from 'node:util';
+import { editedText } from './edited-text.ts';
 import { UsageError } from './errors.ts';
 
 export const TOKEN_VARIABLE = 'LOCKSTEP_TOKEN';
@@ -99,7 +100,7 @@ async function textOf(file: string): Promise<string> {
     throw new UsageError(`The token file ${file} can't be read (${code}). ${ADVICE}`, { cause: error });
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return editedText(bytes);
   } catch {
     // The decoder's error could quote what it read: it is no cause.
     throw new UsageError(`The token file ${file} isn't UTF-8 text. ${ADVICE}`);

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { TrainConfig } from '../../../shared/config/config.ts';
+import { editedText } from '../../../shared/util/edited-text.ts';
 import { UsageError } from '../../../shared/util/errors.ts';
 import { Token } from '../../../shared/util/token.ts';
 import { version } from '../../../shared/util/version.ts';
@@ -79,11 +80,11 @@ function urlOf(text: string): URL {
 
 async function textOf(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return editedText(await readFile(file));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const { code, message } = error as NodeJS.ErrnoException;
     throw new UsageError(
-      `--remote-write-token-file: ${file} can't be read (${code}). Name a file with the token alone.`,
+      `--remote-write-token-file: ${file} can't be read (${code ?? message}). Name a file with the token alone.`,
       {
         cause: error,
       },

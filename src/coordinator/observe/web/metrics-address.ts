@@ -1,7 +1,7 @@
 import type { ResolvedPageConfig } from '../../../shared/config/config.ts';
 import { flagOf } from '../../../shared/config/schema.ts';
 import { UsageError } from '../../../shared/util/errors.ts';
-import { isLoopback } from '../../../shared/util/loopback.ts';
+import { hostOf, isLoopback } from '../../../shared/util/loopback.ts';
 import { readToken, type Token } from '../../../shared/util/token.ts';
 
 const TOKEN_VARIABLE = 'LOCKSTEP_METRICS_TOKEN';
@@ -38,5 +38,5 @@ export async function metricsAddressOf(
         `metrics. Stay on 127.0.0.1, behind a proxy that has TLS, or add ${flagOf('plaintext')} if that is acceptable.`,
     );
   }
-  return { host, port, explicit: explicit.has('metricsPort'), token };
+  return { host: hostOf(host), port, explicit: explicit.has('metricsPort'), token };
 }
