@@ -6,6 +6,7 @@ import { checkpointName } from '../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../shared/config/config.ts';
 import { datasetText, namedSet } from '../shared/data/registry.ts';
 import { commandLine } from '../shared/util/command-line.ts';
+import { reachable } from '../shared/util/reachable.ts';
 import { shownPath, typedPath } from '../shared/util/shown-path.ts';
 import { expectationText } from './expectation.ts';
 
@@ -20,7 +21,7 @@ export function announcement({ run, config, dataset, http, from }: RunStarted): 
     `Run directory: ${shownPath(run)}`,
   ];
   if (http?.moved) lines.push(`Port ${metricsPort} is taken; the metrics are on another one.`);
-  if (http !== undefined) lines.push(`Metrics: ${http.url}/metrics`, `Live page: ${http.url}/`);
+  if (http !== undefined) lines.push(`Metrics: ${reachable(http.url)}/metrics`, `Live page: ${reachable(http.url)}/`);
   return lines;
 }
 
@@ -43,7 +44,7 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
     const [sent, received] = [network.sent, network.received].map((bytes) => `${(bytes / 1000).toFixed(0)} KB`);
     lines.push(`Network: ${sent} sent and ${received} received a step.`);
   }
-  if (summary.remoteWrite !== undefined) lines.push(samplesText(summary.remoteWrite));
+  if (summary.remoteWrite !== undefined) lines.push(samplesText(summary.remoteWrite, run));
   const expectation = isDone ? expectationText(summary, config) : undefined;
   if (expectation !== undefined) lines.push(expectation);
   const checkpoint = typedPath(join(checkpointsFolder(run), checkpointName(steps)));

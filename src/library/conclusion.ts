@@ -59,7 +59,7 @@ export async function recordFailure(
   // If the directory caused the failure, this fails too, and the first error is the one to report.
   await directory.writeManifest(manifest).catch(() => {});
   const samples = await observers?.remoteWriter?.finish(AbortSignal.abort());
-  if (samples !== undefined && samples.dropped > 0) print(samplesText(samples));
+  if (samples !== undefined && samples.dropped > 0) print(samplesText(samples, directory.path));
 }
 
 /** @throws WriteError if it fails: everything else is saved, so resuming the run repairs run.json */

@@ -22,7 +22,7 @@ export async function metrics(path: string | undefined, flags: Readonly<Record<s
   const { openmetrics, out, ...others } = flags;
   resolveReadConfig({ flags: others, env: process.env });
   if (openmetrics !== true) {
-    throw new UsageError('lockstep metrics: expected a format. Add --openmetrics, the only one.');
+    throw new UsageError('metrics: expected a format. Add --openmetrics, the only one.');
   }
   const named = path === undefined ? undefined : callerPath(path, process.env);
   const run = await findRun(named, callerPath('runs', process.env));

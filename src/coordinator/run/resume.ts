@@ -6,11 +6,10 @@ import { flagOf } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import { commandLine } from '../../shared/util/command-line.ts';
+import { commandLine, withOptions } from '../../shared/util/command-line.ts';
 import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
-import { printable } from '../../shared/util/printable.ts';
-import { shellWord, shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
+import { shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
 import { checkpointsFolder, manifestFile } from './files.ts';
 import { findRun } from './find.ts';
 import { firstIntact, passedOver } from './first-intact.ts';
@@ -47,11 +46,14 @@ export async function resumedRun(sources: Sources, capacity?: Capacity): Promise
 /** A notice about the options of a resumed run that aren't taken from its directory; undefined if there are none. */
 export function notTakenText({ path, manifest, notTaken }: Resumed): string | undefined {
   if (notTaken.length === 0) return undefined;
-  const flags = notTaken.map((key) => {
+  const options = notTaken.map((key) => {
     const value = manifest.config[key];
-    return value === true ? flagOf(key) : `${flagOf(key)} ${shellWord(printable(String(value)))}`;
+    return [flagOf(key), value === true || String(value)] as const;
   });
-  const command = commandLine(`train --resume ${[typedPath(path), ...flags].join(' ')}`, process.env);
+  const command = commandLine(
+    withOptions(`train --resume ${typedPath(path)}`, Object.fromEntries(options)),
+    process.env,
+  );
   return (
     'A resumed run takes only the options that decide its bits, its intervals and its number of workers from its directory. ' +
     `To use the others again too: ${command}`

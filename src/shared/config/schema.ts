@@ -160,7 +160,7 @@ export const trainSchema = z.strictObject({
   }),
   tokenFile: z.string().min(1).optional().register(optionNotes, {
     group: 'cluster',
-    help: 'file with the token that nodes must know, as `lockstep token` prints one',
+    help: 'file with the token that nodes must know, as the command `token` prints one',
     value: 'file',
     fallback: '$LOCKSTEP_TOKEN',
   }),
@@ -207,7 +207,7 @@ export const trainSchema = z.strictObject({
   }),
   metricsTokenFile: z.string().min(1).optional().register(optionNotes, {
     group: 'monitoring',
-    help: 'file with the token that the live page and /metrics require, as `lockstep token` prints one',
+    help: 'file with the token that the live page and /metrics require, as the command `token` prints one',
     value: 'file',
     fallback: '$LOCKSTEP_METRICS_TOKEN',
   }),

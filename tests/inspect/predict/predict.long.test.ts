@@ -59,7 +59,7 @@ function png(image: Uint8Array): Uint8Array {
 test('where no model is saved, says what to run', () => {
   const { status, stderr } = lockstep(['predict', 'seven.png']);
   assert.equal(status, 2);
-  assert.match(stderr, /There is no run with a checkpoint below .*lockstep train/);
+  assert.match(stderr, /There is no run with a checkpoint below .*main\.js train/);
 });
 
 describe('predict', { skip }, () => {

@@ -378,7 +378,10 @@ test('without a name takes the newest run that has a checkpoint, and says how to
   const home = join(folder, 'home');
   mkdirSync(home);
   const without = lockstep(['report', ...DATA], { cwd: home });
-  assert.match(without.stderr, /There is no run with a checkpoint below .*home.runs\. Train one by `lockstep train`/);
+  assert.match(
+    without.stderr,
+    /There is no run with a checkpoint below .*home.runs\. Train one by `\S+ \S+main\.js train`/,
+  );
   assert.equal(without.status, 2);
   const run = train(join('home', 'runs', 'older'), ['--data', 'synthetic'], '--iterations', '20');
   cpSync(run, join(home, 'runs', 'newer'), { recursive: true });

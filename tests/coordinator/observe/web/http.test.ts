@@ -273,7 +273,7 @@ describe('lockstep train --metrics-host', () => {
   for (const host of ['0.0.0.0', '::', 'lockstep.example', '192.0.2.1']) {
     test(`refuses ${host} without a token, before anything is begun`, () => {
       const { status, stdout, stderr } = lockstep([...flags, '--metrics-host', host]);
-      assert.match(stderr, /anybody who reaches it .*lockstep token.*--metrics-token-file.*LOCKSTEP_METRICS_TOKEN/);
+      assert.match(stderr, /anybody who reaches it .*main\.js token.*--metrics-token-file.*LOCKSTEP_METRICS_TOKEN/);
       assert.deepEqual([status, stdout, existsSync(out)], [2, '', false]);
     });
   }
