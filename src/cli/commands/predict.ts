@@ -4,7 +4,7 @@
 import { basename, join } from 'node:path';
 import { flaggedModel, noteOn, type SavedModel, trainedOn } from '../../coordinator/run/saved-model.ts';
 import { LayerFolders, makeFolder, writeLayers } from '../../inspect/predict/layer-files.ts';
-import { pictureFiles } from '../../inspect/predict/sources.ts';
+import { hiddenText, pictureFiles } from '../../inspect/predict/sources.ts';
 import { type Predicted, predictIndexed, predictPictures } from '../../library/predict.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
@@ -35,7 +35,7 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   const folder = layersFolder(layers);
   const model = await flaggedModel({ run, checkpoint }, { env: process.env, print });
   const given = paths.map((path) => callerPath(path, process.env));
-  const files = index === undefined ? await pictureFiles(given) : given;
+  const files = index === undefined ? await pictureFiles(given, printHidden) : given;
   const images = index === undefined ? predictPictures(model, files) : indexed(model, files, index);
   const source = sourceOf(model);
   const note = noteOn(source.dataset);
@@ -43,6 +43,10 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   if (folder !== undefined) await makeFolder(folder);
   const output = json ? new JsonOutput(source) : new TextOutput(files.length);
   return (await printAll(images, { output, folder, files })) ? 0 : 1;
+}
+
+function printHidden(folder: string, count: number): void {
+  print(`Passed over ${hiddenText(count)} in ${shownPath(folder)}.`);
 }
 
 /** The description of the weights that predictions come from. */
