@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { checkpointsFolder } from '../coordinator/run/files.ts';
+import { resumeCommand } from '../coordinator/run/resume.ts';
 import { type Summary, samplesText } from '../coordinator/run/summary.ts';
 import type { RunStarted } from '../library/observer.ts';
 import { checkpointName } from '../shared/checkpoint/checkpoint-file.ts';
-import type { TrainConfig } from '../shared/config/config.ts';
+import { dataAgain, type TrainConfig } from '../shared/config/config.ts';
 import { datasetText, namedSet } from '../shared/data/registry.ts';
-import { commandLine } from '../shared/util/command-line.ts';
+import { commandLine, withOptions } from '../shared/util/command-line.ts';
 import { reachable } from '../shared/util/reachable.ts';
 import { shownPath, typedPath } from '../shared/util/shown-path.ts';
 import { expectationText } from './expectation.ts';
@@ -48,7 +49,7 @@ export function summaryText(summary: Summary, config: TrainConfig): string[] {
   const expectation = isDone ? expectationText(summary, config) : undefined;
   if (expectation !== undefined) lines.push(expectation);
   const checkpoint = typedPath(join(checkpointsFolder(run), checkpointName(steps)));
-  if (!isDone) lines.push(`To resume: ${commandLine(`train --resume ${typedPath(run)}`, process.env)}`);
-  else lines.push(`Next: ${commandLine(`evaluate ${checkpoint}`, process.env)}`);
+  if (!isDone) lines.push(`To resume: ${resumeCommand(run, config)}`);
+  else lines.push(`Next: ${commandLine(withOptions(`evaluate ${checkpoint}`, dataAgain(config)), process.env)}`);
   return lines;
 }

@@ -96,12 +96,13 @@ describe('the command that is printed to a person who stops a run', () => {
     await first.said(/^Run directory/);
     assert.ok(first.signal('SIGINT'));
     const resume = commandIn((await first.ended).stderr, 'To resume: ');
-    assert.match(resume, / train --resume \.\/-stopped$/);
-    const second = startProgram(['bash', '-c', `exec ${resume} --metrics-port off`], { cwd: folder, env });
-    // The data are found by --data alone, where they aren't a named set.
-    const said = await second.said(/^Training |^To use the others|MNIST was not found/);
-    second.signal('SIGINT');
-    assert.doesNotMatch(said, /not found/, (await second.ended).stderr);
+    assert.match(resume, / train --resume \.\/-stopped .*--metrics-port off\b/);
+    const second = startProgram(['bash', '-c', `exec ${resume}`], { cwd: folder, env });
+    await second.said(/^Training /);
+    assert.ok(second.signal('SIGINT'));
+    const { status, stderr } = await second.ended;
+    assert.equal(status, 130, stderr);
+    assert.doesNotMatch(stderr, /To use the others|^Metrics/m);
   });
 });
 

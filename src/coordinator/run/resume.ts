@@ -1,7 +1,14 @@
 import { stat } from 'node:fs/promises';
 import type { Checkpoint, Digests } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
-import { AUTO, type Capacity, type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config/config.ts';
+import {
+  AUTO,
+  type Capacity,
+  givenAgain,
+  type ResumedTrainConfig,
+  resumeTrainConfig,
+  type TrainConfig,
+} from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
@@ -41,6 +48,11 @@ export async function resumedRun(sources: Sources, capacity?: Capacity): Promise
   }
   refuse(resumed, differences);
   return resumed;
+}
+
+/** The command that continues a run, as it is typed. */
+export function resumeCommand(path: string, config: TrainConfig): string {
+  return commandLine(withOptions(`train --resume ${typedPath(path)}`, givenAgain(config)), process.env);
 }
 
 /** A notice about the options of a resumed run that aren't taken from its directory; undefined if there are none. */

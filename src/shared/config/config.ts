@@ -78,6 +78,19 @@ const TAKEN_FROM_RUN: ReadonlySet<OptionKey> = new Set([
 /** Options of a single command: nothing is missing if a resumed run lacks them. */
 const OWN_TO_A_COMMAND: ReadonlySet<OptionKey> = new Set(['json', 'out', 'resume', 'forceUnlock']);
 
+/** What the command that resumes a run is given again, by flag: all that differs from the defaults and isn't taken from the run. */
+export function givenAgain(config: TrainConfig): Readonly<Record<string, string | true>> {
+  const keys = OPTION_KEYS.filter((key) => !TAKEN_FROM_RUN.has(key) && !OWN_TO_A_COMMAND.has(key) && key !== 'data');
+  const changed = keys.filter((key) => config[key] !== trainSchema.shape[key].safeParse(undefined).data);
+  const options = changed.map((key) => [flagOf(key), config[key] === true || String(config[key])]);
+  return { ...dataAgain(config), ...Object.fromEntries(options) };
+}
+
+/** --data of a command that reads a run's results; a named set is found by its digest. */
+export function dataAgain({ data }: Pick<TrainConfig, 'data'>): Readonly<Record<string, string>> {
+  return data === undefined || namedSet(data) !== undefined ? {} : { [flagOf('data')]: data };
+}
+
 /** A resumed run's config, and which of the values that were given it can't take. */
 export interface ResumedTrainConfig extends ResolvedTrainConfig {
   /** Options that were given when the run began, and that this process has to be given again. */

@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import { commandLine } from './command-line.ts';
 import { editedText } from './edited-text.ts';
 import { UsageError } from './errors.ts';
+import { typedPath } from './shown-path.ts';
 
 export const TOKEN_VARIABLE = 'LOCKSTEP_TOKEN';
 
@@ -87,7 +88,8 @@ export async function warnOfReaders(
       (found) => found.mode,
       () => 0,
     );
-    if ((mode & READABLE) !== 0) warn(`Other users can read ${file}, which holds a secret. Use chmod 600.`);
+    if ((mode & READABLE) !== 0)
+      warn(`Other users can read ${file}, which holds a secret: chmod 600 ${typedPath(file)}`);
   }
 }
 
