@@ -400,7 +400,7 @@ test('writes over an earlier report alone', () => {
     const earlier = name === 'checkpoints' ? undefined : readFileSync(path);
     const { status, stderr } = lockstep(['report', run, '--data', 'synthetic', '--out', path]);
     assert.equal(status, 2);
-    assert.match(stderr, /(exists and isn't a report|can't be used).* name another file/i);
+    assert.match(stderr, /is a file of the run .*kept, which this would damage\. Name another place/);
     if (earlier !== undefined) assert.deepEqual(readFileSync(path), earlier);
   }
 });
