@@ -1,12 +1,14 @@
 import type { Summary } from '../coordinator/run/summary.ts';
-import { BITS, resolveTrainConfig, type TrainConfig } from '../shared/config/config.ts';
+import { BITS, dataAgain, resolveTrainConfig, type TrainConfig } from '../shared/config/config.ts';
 import { type Preset, presetNames, readPreset } from '../shared/config/presets.ts';
 import { DEFAULT_SET } from '../shared/data/registry.ts';
+import { commandLine, withOptions } from '../shared/util/command-line.ts';
 import type { Print } from '../shared/util/notice.ts';
+import { typedPath } from '../shared/util/shown-path.ts';
 
 /** A sentence on whether a finished run has the bits that its preset expects; undefined if the run isn't a preset's. */
 export function expectationLine(
-  { dataset, weightsSha256 }: Summary,
+  { run, dataset, weightsSha256 }: Summary,
   config: TrainConfig,
 ): Parameters<Print> | undefined {
   const name =
@@ -16,7 +18,8 @@ export function expectationLine(
   if (expected.weightsSha256 === weightsSha256) return [`These are the bits that configs/${name}.json expects.`];
   return [
     `THESE ARE NOT THE BITS that configs/${name}.json expects, ${expected.weightsSha256}. ` +
-      'The same build would give them on any machine: see lockstep verify and lockstep doctor.',
+      `The same build would give them on any machine: see ${commandLine(withOptions(`verify ${typedPath(run)}`, dataAgain(config)), process.env)} and ` +
+      `${commandLine('doctor', process.env)}.`,
     'warn',
   ];
 }

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { commandLine, scriptOf } from '../shared/util/command-line.ts';
 import { version } from '../shared/util/version.ts';
 import { addInspectionCommands } from './definitions/inspection.ts';
 import { addMachineCommands } from './definitions/machine.ts';
@@ -52,8 +53,8 @@ function exitCodeOf(error: unknown, args: readonly string[]): number {
   }
   // Help and the version come this way too, with 0; commander has already written its message.
   if (error.exitCode === 0) return 0;
-  if (error.code === 'commander.excessArguments') {
-    const meant = args[0] === 'train' ? 'npm start -- --iterations 5' : `npm run lockstep -- ${args[0]} --json`;
+  if (error.code === 'commander.excessArguments' && scriptOf(process.env) !== undefined) {
+    const meant = commandLine(`${args[0]} ${args[0] === 'train' ? '--iterations 5' : '--json'}`, process.env);
     print(`npm passes on only the flags behind \`--\`: ${meant}`);
   }
   return BAD_USAGE;

@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import { checkpointsFolder } from '../coordinator/run/files.ts';
+import { resumeCommand } from '../coordinator/run/resume.ts';
 import { type Summary, samplesText } from '../coordinator/run/summary.ts';
 import type { RunStarted } from '../library/observer.ts';
 import { checkpointName } from '../shared/checkpoint/checkpoint-file.ts';
-import type { TrainConfig } from '../shared/config/config.ts';
+import { dataAgain, type TrainConfig } from '../shared/config/config.ts';
 import { datasetText, namedSet } from '../shared/data/registry.ts';
-import { commandLine } from '../shared/util/command-line.ts';
+import { commandLine, withOptions } from '../shared/util/command-line.ts';
 import type { Print } from '../shared/util/notice.ts';
+import { reachable } from '../shared/util/reachable.ts';
 import { shownPath, typedPath } from '../shared/util/shown-path.ts';
 import { expectationLine } from './expectation.ts';
 
@@ -24,7 +26,8 @@ export function announcement({ run, config, dataset, http, from }: RunStarted): 
     [`Run directory: ${shownPath(run)}`],
   ];
   if (http?.moved) lines.push([`Port ${metricsPort} is taken; the metrics are on another one.`, 'warn']);
-  if (http !== undefined) lines.push([`Metrics: ${http.url}/metrics`], [`Live page: ${http.url}/`]);
+  if (http !== undefined)
+    lines.push([`Metrics: ${reachable(http.url)}/metrics`], [`Live page: ${reachable(http.url)}/`]);
   return lines;
 }
 
@@ -50,11 +53,11 @@ export function summaryText(summary: Summary, config: TrainConfig): Line[] {
     lines.push([`Network: ${sent} sent and ${received} received a step.`]);
   }
   const { remoteWrite: samples } = summary;
-  if (samples !== undefined) lines.push([samplesText(samples), samples.dropped === 0 ? 'info' : 'warn']);
+  if (samples !== undefined) lines.push([samplesText(samples, run), samples.dropped === 0 ? 'info' : 'warn']);
   const expectation = isDone ? expectationLine(summary, config) : undefined;
   if (expectation !== undefined) lines.push(expectation);
   const checkpoint = typedPath(join(checkpointsFolder(run), checkpointName(steps)));
-  if (!isDone) lines.push([`To resume: ${commandLine(`train --resume ${typedPath(run)}`, process.env)}`]);
-  else lines.push([`Next: ${commandLine(`evaluate ${checkpoint}`, process.env)}`]);
+  if (!isDone) lines.push([`To resume: ${resumeCommand(run, config)}`]);
+  else lines.push([`Next: ${commandLine(withOptions(`evaluate ${checkpoint}`, dataAgain(config)), process.env)}`]);
   return lines;
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { WebServer } from '../coordinator/observe/web/web-server.ts';
+import { reachable } from '../shared/util/reachable.ts';
 import { print } from './print.ts';
 import { StopSignals } from './signals.ts';
 
@@ -11,7 +12,7 @@ export async function serveUntilStopped(start: () => Promise<WebServer>, text: (
   const signals = new StopSignals({ what: 'closing' });
   signals.handle(print);
   const server = await start();
-  print(`${text(`${server.url}/`)} (Ctrl-C ends it)`);
+  print(`${text(`${reachable(server.url)}/`)} (Ctrl-C ends it)`);
   if (!signals.stop.aborted) await once(signals.stop, 'abort');
   await server.close();
 }

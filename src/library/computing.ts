@@ -1,5 +1,6 @@
 import type { Cluster } from '../coordinator/cluster/cluster.ts';
 import type { Hub } from '../coordinator/cluster/hub.ts';
+import { joinCommand } from '../coordinator/cluster/join-command.ts';
 import { listenForNodes, openHub } from '../coordinator/cluster/listening.ts';
 import type { NodeInfo } from '../coordinator/cluster/node-info.ts';
 import { type Engine, startClusterEngine, startEngine } from '../coordinator/engine.ts';
@@ -132,7 +133,7 @@ function acceptNodes(run: string, { config, inputs, served, observer, server, cl
     },
   });
   metrics.watchRemote(hub.counts, cluster.auditCounts);
-  print(`Nodes can connect: lockstep worker --connect ${hub.url}`);
+  print(`Nodes can connect: ${joinCommand(hub.url, listening?.tls, config, process.env)}`);
   if (config.batch < MIN_BATCH_FOR_NODES) {
     print(
       `A batch of ${config.batch} is too small for other machines: sending weights and gradients takes longer than the work ` +

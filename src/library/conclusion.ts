@@ -1,11 +1,10 @@
 import { ended, type Manifest } from '../coordinator/run/manifest.ts';
+import { resumeCommand } from '../coordinator/run/resume.ts';
 import type { RunDirectory } from '../coordinator/run/run-directory.ts';
 import { type Summary, samplesText, summaryOf } from '../coordinator/run/summary.ts';
 import type { HashChain } from '../coordinator/train/hash-chain.ts';
 import type { TrainingResult } from '../coordinator/train/training.ts';
-import { commandLine } from '../shared/util/command-line.ts';
 import { RunDirectoryError, WriteError } from '../shared/util/errors.ts';
-import { typedPath } from '../shared/util/shown-path.ts';
 import type { Observers } from './observers.ts';
 import type { RunContext } from './run-context.ts';
 
@@ -59,7 +58,7 @@ export async function recordFailure(
   // If the directory caused the failure, this fails too, and the first error is the one to report.
   await directory.writeManifest(manifest).catch(() => {});
   const samples = await observers?.remoteWriter?.finish(AbortSignal.abort());
-  if (samples !== undefined && samples.dropped > 0) print(samplesText(samples), 'warn');
+  if (samples !== undefined && samples.dropped > 0) print(samplesText(samples, directory.path), 'warn');
 }
 
 /** @throws WriteError if it fails: everything else is saved, so resuming the run repairs run.json */
@@ -68,7 +67,7 @@ async function writeLastManifest(directory: RunDirectory, manifest: Manifest): P
     await directory.writeManifest(manifest);
   } catch (error) {
     if (!(error instanceof RunDirectoryError)) throw error;
-    const resume = commandLine(`train --resume ${typedPath(directory.path)}`, process.env);
+    const resume = resumeCommand(directory.path, manifest.config);
     throw new WriteError(`${error.message} The checkpoint is saved. To bring run.json up to date: ${resume}`, {
       cause: error,
     });

@@ -2,6 +2,7 @@ import { type Listening, listeningOf } from '../coordinator/cluster/listening.ts
 import type { Destination } from '../coordinator/observe/remote-write/delivery.ts';
 import { remoteWriteOf } from '../coordinator/observe/remote-write/start.ts';
 import { type MetricsAddress, metricsAddressOf } from '../coordinator/observe/web/metrics-address.ts';
+import { refuseRunFiles } from '../coordinator/run/output.ts';
 import { notTakenText, type Resumed, refuseOtherData, resumedRun } from '../coordinator/run/resume.ts';
 import { initialState } from '../coordinator/run/start.ts';
 import type { TrainingState } from '../shared/checkpoint/checkpoint.ts';
@@ -31,8 +32,8 @@ export interface TrainingJob extends ResolvedTrainConfig {
 export async function resolveJob(sources: Sources): Promise<TrainingJob> {
   const started = new Date();
   const resumed = await resumedRun(sources, CAPACITY);
-  const { config, explicit } = resumed ?? resolveTrainConfig(sources, CAPACITY);
-  return { started, config, explicit, resumed, env: sources.env };
+  const { config, explicit, unused } = resumed ?? resolveTrainConfig(sources, CAPACITY);
+  return { started, config, explicit, unused: unused ?? [], resumed, env: sources.env };
 }
 
 /** Everything that a job reads before the run directory is made or opened. */
@@ -57,11 +58,13 @@ export interface TrainingInputs {
  */
 export async function readInputs(job: TrainingJob, observer: Required<RunObserver>): Promise<TrainingInputs> {
   const { config, resumed, env } = job;
+  if (resumed === undefined && config.out !== undefined) refuseRunFiles(config.out, '--out');
   const print = printer(observer);
   const lacking = resumed && notTakenText(resumed);
   if (lacking !== undefined) print(lacking, 'warn');
   const passedOver = passedOverText(env);
   if (passedOver !== undefined) print(passedOver, 'debug');
+  for (const message of job.unused ?? []) observer.onEvent({ kind: 'notice', level: 'warn', message });
   const { tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile } = config;
   await warnOfReaders([tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile], (line) => print(line, 'warn'));
   const listening = await listeningOf(config, env);

@@ -42,7 +42,7 @@ describe('help', () => {
       const { status, stdout, stderr } = lockstep(args);
       assert.equal(status, 0);
       assert.equal(stderr, '');
-      assert.match(stdout, /Examples:\n {2}lockstep /);
+      assert.match(stdout, /Examples:\n {2}\S+ \S+main\.js /);
     });
   }
 
@@ -106,7 +106,7 @@ describe('bad usage exits with 2 and gives the reason on stderr only', () => {
     ['an unknown command', ['trian'], /unknown command 'trian'.*train/s],
     ['an unknown flag', ['train', '--worker', '2'], /unknown option '--worker'.*--workers/s],
     ['a flag without its value', ['train', '--workers'], /--workers <count>' argument missing/],
-    ['a stray positional', ['train', '5'], /too many arguments for 'train'.*npm start -- --iterations 5/s],
+    ['a stray positional', ['train', '5'], /too many arguments for 'train'/],
     ['no workers', ['train', '--workers', '0'], /^--workers: a run without workers needs remote nodes: add --listen/],
     ['negative workers', ['train', '--workers', '-1'], /^--workers: .* got "-1"/],
     ['a batch that shards do not fill', ['train', '--batch', '100'], /A batch of 96 or 104 would do/],
@@ -118,8 +118,8 @@ describe('bad usage exits with 2 and gives the reason on stderr only', () => {
       { npm_lifecycle_event: 'start', npm_config_evaluate_every: '5' },
     ],
     ['a missing checkpoint', ['evaluate', 'nowhere.safetensors'], /nowhere\.safetensors/],
-    ['two checkpoints', ['evaluate', 'a', 'b'], /too many arguments for 'evaluate'.*npm run lockstep -- evaluate/s],
-    ['a stray positional of another command', ['bench', '5'], /too many arguments for 'bench'.*`--`/s],
+    ['two checkpoints', ['evaluate', 'a', 'b'], /too many arguments for 'evaluate'/],
+    ['a stray positional of another command', ['bench', '5'], /too many arguments for 'bench'/],
   ];
   for (const [name, args, message, env] of cases) {
     test(name, () => {

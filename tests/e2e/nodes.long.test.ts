@@ -206,7 +206,7 @@ describe('authentication', () => {
   });
 
   const refused: readonly (readonly [string, readonly string[], RegExp])[] = [
-    ['no token beyond loopback', ['--listen', '0.0.0.0:0'], /anybody on the network could join.*lockstep token/],
+    ['no token beyond loopback', ['--listen', '0.0.0.0:0'], /anybody on the network could join.*main\.js token/],
     [
       'plain ws beyond loopback',
       ['--listen', '0.0.0.0:0', '--token-file', own],

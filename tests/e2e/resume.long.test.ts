@@ -128,7 +128,7 @@ describe('--resume', () => {
       /^ {2}--seed: the run has 1, but this is 2$/m,
       /^ {2}--iterations: the run has 130, but this is 200$/m,
       /^ {2}--hash-every: the run has 100, but this is 7$/m,
-      /lockstep train --init \S*copy-\d+ …/,
+      /main\.js train --init \S*copy-\d+ …/,
     );
     assertRefused(['train', '--resume', run, '--preset', 'quick'], /--preset: a resumed run has its options already/);
     assertRefused(['train', '--resume', run, '--out', join(folder, 'other')], /--out: a resumed run stays/);
@@ -267,7 +267,7 @@ describe('a signal', () => {
       assert.equal(status, code, stderr);
       const { steps } = JSON.parse(stdout);
       assert.ok(steps < 40, 'it ended before the signal');
-      assert.match(stderr, new RegExp(`^To resume: lockstep train --resume \\S*${name}$`, 'm'));
+      assert.match(stderr, new RegExp(`^To resume: \\S+ \\S+main\\.js train --resume \\S*${name}( .*)?$`, 'm'));
       const saved = readdirSync(join(run, 'checkpoints')).sort().at(-1);
       if (steps > 0) assert.equal(saved, `step-${String(steps).padStart(8, '0')}.safetensors`);
       assert.equal(manifestOf(run).state, 'stopped');

@@ -3,9 +3,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import type { RunEvent } from '#src/coordinator/train/observer.js';
 import { resolveJob } from '#src/library/inputs.js';
 import type { RunObserver } from '#src/library/observer.js';
 import { train } from '#src/library/train.js';
+import { UsageError } from '#src/shared/util/errors.js';
 import { lockstep } from '../support/program.ts';
 import { takenPort } from '../support/taken-port.ts';
 
@@ -63,6 +65,29 @@ describe('a run by the library', () => {
     assert.ok(!existsSync(join(folder, 'bound')));
     const { state } = await train((await jobOf('bound', { listen: '127.0.0.1:0' })).job);
     assert.equal(state, 'finished');
+  });
+
+  it('warns of options without effect', async () => {
+    const { job } = await jobOf('unused', { momentum: '0.5', data: join(folder, 'nowhere') });
+    const warnings: string[] = [];
+    const onEvent = (event: RunEvent): void => {
+      if (event.kind === 'notice' && event.level === 'warn') warnings.push(event.message);
+    };
+    await assert.rejects(train(job, { observers: [{ onEvent }] }), /nowhere/);
+    assert.deepEqual(warnings, ['--momentum has no effect without --optimizer sgd.']);
+  });
+
+  it("doesn't begin from weights of another head, and names both", async () => {
+    const { job } = await jobOf('rbf', { head: 'rbf', init: join(folder, 'whole') });
+    await assert.rejects(train(job), (error) => {
+      assert.ok(error instanceof UsageError, String(error));
+      assert.match(
+        error.message,
+        /^--init: .*step-00000004\.safetensors has the head softmax, but this run has rbf: add --head softmax\./,
+      );
+      return true;
+    });
+    assert.equal(existsSync(join(folder, 'rbf')), false);
   });
 
   it('whose observer throws has saved what was trained', async () => {

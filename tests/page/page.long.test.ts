@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
-import { skip, startBrowser, watch } from '../support/browser.ts';
+import { skip, startBrowser, type Tab, Tabs, watch } from '../support/browser.ts';
 import { DATA, lockstep, type Program, startLockstep } from '../support/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-page-'));
@@ -35,6 +36,17 @@ async function waitForStep(page: Page, least: number): Promise<void> {
     assert.ok(performance.now() < deadline, `the page is at step ${step} after a minute`);
     await page.waitForTimeout(50);
     step = Number((await page.locator('#step').textContent())?.replaceAll(',', '')) || 0;
+  }
+}
+
+const STEP = "Number(document.getElementById('step')?.textContent.replaceAll(',', '') ?? 0)";
+
+/** Waits until an expression is true in a tab. */
+async function waitInTab(tab: Tab, expression: string): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while ((await tab.evaluate(expression)) !== true) {
+    assert.ok(performance.now() < deadline, `still not after a minute: ${expression}`);
+    await setTimeout(50);
   }
 }
 
@@ -98,6 +110,32 @@ describe('the live page', { skip }, () => {
     second.signal('SIGTERM');
     await page.locator('#state', { hasText: 'stopped' }).waitFor();
     await page.close();
+  });
+
+  test('loads in any number of tabs, each up to date when it is shown', { timeout: 300_000 }, async () => {
+    const run = train('tabs', '--iterations', '1000000');
+    const url = await pageOf(run);
+    const own = await startBrowser();
+    const tabs = await Tabs.of(own);
+    const opened: Tab[] = [];
+    // A browser permits six connections to a server.
+    for (let i = 0; i < 8; i++) {
+      const tab = await tabs.open(url);
+      await waitInTab(tab, `${STEP} > 0`);
+      opened.push(tab);
+    }
+    const [first = assert.fail()] = opened;
+    const last = Number(await opened.at(-1)?.evaluate(STEP));
+    assert.ok(Number(await first.evaluate(STEP)) < last);
+    await first.show();
+    await waitInTab(first, `${STEP} > ${last}`);
+    // The tab that was seen last has the end of the run, hidden or not.
+    const other = await tabs.open('about:blank');
+    await waitInTab(first, 'document.hidden');
+    run.signal('SIGTERM');
+    await waitInTab(first, `document.getElementById('state').textContent === 'stopped'`);
+    assert.equal(await other.evaluate('document.hidden'), false);
+    await own.close();
   });
 
   test('works by keyboard, at 360 pixels, in the dark', { timeout: 300_000 }, async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type CDPSession, chromium, type Page } from 'playwright-core';
 
 /** Debian's, or what people have. */
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
@@ -40,4 +40,49 @@ export async function watch(
   });
   await page.goto(url);
   return { page, faults };
+}
+
+/** Tabs of one window, of which one is visible and the others are hidden, as for a person. Playwright's pages are all visible. */
+export class Tabs {
+  readonly #session: CDPSession;
+  #commands = 0;
+
+  private constructor(session: CDPSession) {
+    this.#session = session;
+  }
+
+  static async of(browser: Browser): Promise<Tabs> {
+    return new Tabs(await browser.newBrowserCDPSession());
+  }
+
+  /** Opens a tab, which is the visible one from now on. @returns what evaluates an expression in it */
+  async open(url: string): Promise<Tab> {
+    const { targetId } = await this.#session.send('Target.createTarget', { url });
+    const { sessionId } = await this.#session.send('Target.attachToTarget', { targetId });
+    const evaluate = async (expression: string): Promise<unknown> => {
+      const id = ++this.#commands;
+      const answered = new Promise<unknown>((resolve) => {
+        const take = ({ message }: { readonly message: string }): void => {
+          const answer = JSON.parse(message);
+          if (answer.id !== id) return;
+          this.#session.off('Target.receivedMessageFromTarget', take);
+          resolve(answer.result?.result?.value);
+        };
+        this.#session.on('Target.receivedMessageFromTarget', take);
+      });
+      const message = JSON.stringify({ id, method: 'Runtime.evaluate', params: { expression } });
+      await this.#session.send('Target.sendMessageToTarget', { sessionId, message });
+      return answered;
+    };
+    return {
+      evaluate,
+      show: async () => void (await this.#session.send('Target.activateTarget', { targetId })),
+    };
+  }
+}
+
+export interface Tab {
+  evaluate(expression: string): Promise<unknown>;
+  /** Makes it the visible one. */
+  show(): Promise<void>;
 }

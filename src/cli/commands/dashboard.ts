@@ -18,6 +18,7 @@ import { serveUntilStopped } from '../serving.ts';
 export async function dashboard(named: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   const page = resolvePageConfig({ flags, env: process.env });
   await warnOfReaders([page.config.metricsTokenFile], print);
+  for (const line of page.unused ?? []) print(line);
   const address = await metricsAddressOf(page, process.env);
   const paths = await findRuns(named, process.env);
   const feed = new SavedFeed(paths);

@@ -11,9 +11,9 @@ import {
 } from '../../coordinator/run/compare.ts';
 import { stepsFile } from '../../coordinator/run/files.ts';
 import { findRun } from '../../coordinator/run/find.ts';
-import { readManifest } from '../../coordinator/run/manifest.ts';
-import { resolveReadConfig } from '../../shared/config/config.ts';
-import { commandLine } from '../../shared/util/command-line.ts';
+import { type Manifest, readManifest } from '../../coordinator/run/manifest.ts';
+import { dataAgain, resolveReadConfig } from '../../shared/config/config.ts';
+import { commandLine, withOptions } from '../../shared/util/command-line.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath, typedPath } from '../../shared/util/shown-path.ts';
@@ -42,7 +42,7 @@ export async function diff(named: Both<string>, flags: Readonly<Record<string, u
   if (json) printJson({ same: first === undefined, ...comparison, causes });
   else {
     const isExplained = explains(causes, manifests);
-    printLines(report({ paths, causes, isExplained, ...comparison, lacking }));
+    printLines(report({ paths, manifests, causes, isExplained, ...comparison, lacking }));
   }
   return first === undefined ? 0 : DIFFERENT;
 }
@@ -53,11 +53,12 @@ function runAt(path: string): Promise<string> {
 
 interface Report extends Comparison {
   readonly paths: Both<string>;
+  readonly manifests: Both<Manifest>;
   readonly causes: readonly Cause[];
   readonly isExplained: boolean;
 }
 
-function report({ paths, causes, isExplained, lacking, ...comparison }: Report): string[] {
+function report({ paths, manifests, causes, isExplained, lacking, ...comparison }: Report): string[] {
   const { first, goesOn } = comparison;
   const lines: string[] = [];
   if (causes.length > 0) {
@@ -67,7 +68,7 @@ function report({ paths, causes, isExplained, lacking, ...comparison }: Report):
   lines.push(verdict(comparison));
   if (first !== undefined) {
     lines.push(...table(Object.entries(first.fields).map(([name, values]) => [name, ...textsOf(values)])));
-    if (!isExplained) lines.push('', ...unexplainedText(paths));
+    if (!isExplained) lines.push('', ...unexplainedText(paths, manifests));
   }
   for (const [i, count] of lacking.entries()) {
     if (count === 0) continue;
@@ -87,10 +88,13 @@ function verdict({ steps, first, goesOn }: Omit<Comparison, 'lacking'>): string 
 }
 
 /** Advice for two runs that should be the same. */
-function unexplainedText(paths: Both<string>): string[] {
+function unexplainedText(paths: Both<string>, manifests: Both<Manifest>): string[] {
   return [
     'Nothing that decides this step differs: one of them was computed wrongly, or its log was altered. Check each:',
-    ...paths.map((path) => `  ${commandLine(`verify ${typedPath(path)}`, process.env)}`),
+    ...([0, 1] as const).map((i) => {
+      const options = dataAgain(manifests[i].config);
+      return `  ${commandLine(withOptions(`verify ${typedPath(paths[i])}`, options), process.env)}`;
+    }),
   ];
 }
 

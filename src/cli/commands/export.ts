@@ -38,7 +38,7 @@ export async function exportNetwork(path: string | undefined, flags: ExportFlags
   const { format } = flags;
   const { json } = resolveReadConfig({ flags: { json: flags.json }, env: process.env });
   const out = callerPath(flags.out, process.env);
-  await checkOut(format, out);
+  checkOut(format, out);
   const { checkpoint, layout, weights } = await findModel(path, { env: process.env, print });
   refuseNotFinite(layout, weights, checkpoint.file);
   const run = runOf(checkpoint);

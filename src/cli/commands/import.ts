@@ -1,7 +1,8 @@
 // lockstep import weights.safetensors --out imported.safetensors
 import { basename } from 'node:path';
+import { outputFile } from '../../coordinator/run/output.ts';
 import { trainedOn } from '../../coordinator/run/saved-model.ts';
-import { newFile, writeFiles } from '../../inspect/export/files.ts';
+import { writeFiles } from '../../inspect/export/files.ts';
 import {
   decodeWeights,
   type ImportedWeights,
@@ -45,7 +46,7 @@ export async function importWeights(path: string, flags: ImportFlags): Promise<n
   const { json } = resolveReadConfig({ flags: { json: flags.json }, env: process.env });
   const file = callerPath(path, process.env);
   const name = `${basename(file).replace(/\.safetensors$/, '')}-checkpoint.safetensors`;
-  const out = await newFile(callerPath(flags.out ?? name, process.env));
+  const out = outputFile(callerPath(flags.out ?? name, process.env), { option: '--out' });
   const advice = 'Name a safetensors file with the weights of a LeNet-5.';
   const bytes = await readBytes(file, { what: 'file', advice, maxBytes: MAX_FILE_BYTES });
   const imported = decodeWeights(bytes, file);

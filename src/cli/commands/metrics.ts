@@ -1,11 +1,11 @@
 // lockstep metrics runs/first --openmetrics --out first.om       every single step of a run, for Prometheus
 // promtool tsdb create-blocks-from openmetrics first.om data/
-import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { openMetricsOf } from '../../coordinator/observe/prometheus/openmetrics.ts';
+import { OPEN_METRICS, openMetricsOf } from '../../coordinator/observe/prometheus/openmetrics.ts';
 import { findRun } from '../../coordinator/run/find.ts';
 import { readManifest } from '../../coordinator/run/manifest.ts';
+import { outputFile } from '../../coordinator/run/output.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
 import { RunDirectoryError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
@@ -22,13 +22,17 @@ export async function metrics(path: string | undefined, flags: Readonly<Record<s
   const { openmetrics, out, ...others } = flags;
   resolveReadConfig({ flags: others, env: process.env });
   if (openmetrics !== true) {
-    throw new UsageError('lockstep metrics: expected a format. Add --openmetrics, the only one.');
+    throw new UsageError('metrics: expected a format. Add --openmetrics, the only one.');
   }
   const named = path === undefined ? undefined : callerPath(path, process.env);
   const run = await findRun(named, callerPath('runs', process.env));
+  const file =
+    out === undefined
+      ? undefined
+      : outputFile(callerPath(String(out), process.env), { option: '--out', kind: OPEN_METRICS });
   const text = openMetricsOf(run, await readManifest(run));
-  if (out === undefined) await printAll(text);
-  else await write(text, callerPath(String(out), process.env));
+  if (file === undefined) await printAll(text);
+  else await write(text, file);
   return 0;
 }
 
@@ -44,12 +48,6 @@ async function printAll(text: AsyncIterable<string>): Promise<void> {
 
 /** Writes the file atomically. @throws UsageError if that fails, RunDirectoryError if the run can't be read */
 async function write(text: AsyncIterable<string>, file: string): Promise<void> {
-  const there = await stat(file).catch(() => undefined);
-  if (there?.isFile() === false) {
-    throw new UsageError(
-      `--out ${shownPath(file)}: expected a new or existing file. To print the text, leave out --out.`,
-    );
-  }
   try {
     await replaceFile(file, text);
   } catch (error) {

@@ -4,7 +4,7 @@
 import { basename, join } from 'node:path';
 import { flaggedModel, noteOn, type SavedModel, trainedOn } from '../../coordinator/run/saved-model.ts';
 import { LayerFolders, makeFolder, writeLayers } from '../../inspect/predict/layer-files.ts';
-import { pictureFiles } from '../../inspect/predict/sources.ts';
+import { hiddenText, pictureFiles } from '../../inspect/predict/sources.ts';
 import { type Predicted, predictIndexed, predictPictures } from '../../library/predict.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
@@ -35,14 +35,18 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   const folder = layersFolder(layers);
   const model = await flaggedModel({ run, checkpoint }, { env: process.env, print });
   const given = paths.map((path) => callerPath(path, process.env));
-  const files = index === undefined ? await pictureFiles(given) : given;
+  const files = index === undefined ? await pictureFiles(given, printHidden) : given;
   const images = index === undefined ? predictPictures(model, files) : indexed(model, files, index);
   const source = sourceOf(model);
   const note = noteOn(source.dataset);
   if (note !== undefined) print(`Note: ${note}`);
   if (folder !== undefined) await makeFolder(folder);
   const output = json ? new JsonOutput(source) : new TextOutput(files.length);
-  return (await printAll(images, { output, folder, several: files.length > 1 })) ? 0 : 1;
+  return (await printAll(images, { output, folder, files })) ? 0 : 1;
+}
+
+function printHidden(folder: string, count: number): void {
+  print(`Passed over ${hiddenText(count)} in ${shownPath(folder)}.`);
 }
 
 /** The description of the weights that predictions come from. */
@@ -59,11 +63,11 @@ interface Printing {
   readonly output: Output;
   /** The folder of the layers' pictures; undefined if they aren't written. */
   readonly folder: string | undefined;
-  readonly several: boolean;
+  readonly files: readonly string[];
 }
 
 /** @returns whether every image could be read */
-async function printAll(images: AsyncIterable<Predicted>, { output, folder, several }: Printing): Promise<boolean> {
+async function printAll(images: AsyncIterable<Predicted>, { output, folder, files }: Printing): Promise<boolean> {
   const folders = new LayerFolders();
   let failures = 0;
   for await (const image of images) {
@@ -76,8 +80,8 @@ async function printAll(images: AsyncIterable<Predicted>, { output, folder, seve
     const { trace, digit } = image;
     output.image({ ...image, ...trace });
     if (folder === undefined) continue;
-    const target = several ? join(folder, folders.nameFor(basename(image.file))) : folder;
-    await writeLayers(target, digit, trace);
+    const target = files.length > 1 ? join(folder, folders.nameFor(basename(image.file))) : folder;
+    await writeLayers(target, digit, trace, files);
     print(`The layers of ${nameOf(image)}: ${shownPath(target)}`);
   }
   output.end();

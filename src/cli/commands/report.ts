@@ -3,8 +3,9 @@
 // lockstep report runs/short runs/long --out comparison.html
 import { basename, join } from 'node:path';
 import { recordedData } from '../../coordinator/run/list.ts';
+import { outputFile } from '../../coordinator/run/output.ts';
 import type { Column, ReportRun } from '../../inspect/report/data.ts';
-import { isReport, reportOf } from '../../inspect/report/page.ts';
+import { REPORT_KIND, reportOf } from '../../inspect/report/page.ts';
 import { runData } from '../../inspect/report/run-data.ts';
 import { findReported, type OpenedSnapshot, openSnapshots, stepsOf } from '../../inspect/report/snapshots.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
@@ -14,7 +15,6 @@ import { DEFAULT_SET, NAMED_SETS, namedSet, namedSetOf } from '../../shared/data
 import { ForeignCheckpointError, UsageError } from '../../shared/util/errors.ts';
 import { count } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
-import { readPlainFile } from '../../shared/util/plain-file.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { version } from '../../shared/util/version.ts';
@@ -27,8 +27,6 @@ interface Flags {
 }
 
 const REPORT = 'report.html';
-/** The reports of several runs have some ten megabytes. */
-const MAX_REPORT_BYTES = 1 << 28;
 /** The first test image of this digit is shown if none is chosen. */
 const DEFAULT_DIGIT = 7;
 
@@ -42,8 +40,8 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
   const { data, json } = resolveReadConfig({ flags: others, env: process.env });
   const steps = stepsOf(wanted);
   const paths = await findReported(named, process.env);
-  const file = out === undefined ? join(paths[0] as string, REPORT) : callerPath(out, process.env);
-  await refuseOthers(file);
+  const place = out === undefined ? join(paths[0] as string, REPORT) : callerPath(out, process.env);
+  const file = outputFile(place, { option: '--out', kind: REPORT_KIND });
   const damaged: string[] = [];
   const opened = await openSnapshots(paths, {
     steps,
@@ -114,16 +112,6 @@ function imageIndex(text: string | undefined, { test }: Dataset): number {
   const index = Number(text);
   if (/^\d+$/.test(text) && index < test.count) return index;
   throw new UsageError(`--image: expected the number of a test image, from 0 to ${test.count - 1}, but got ${text}.`);
-}
-
-/** @throws UsageError if another file than a report would be overwritten */
-async function refuseOthers(file: string): Promise<void> {
-  const bytes = await readPlainFile(file, MAX_REPORT_BYTES).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw new UsageError(`--out: ${file} can't be used (${error.message}). Name another file.`, { cause: error });
-  });
-  if (bytes === undefined || isReport(bytes)) return;
-  throw new UsageError(`${file} exists and isn't a report of Lockstep. Remove it, or name another file by --out.`);
 }
 
 async function write(file: string, page: string): Promise<void> {

@@ -3,11 +3,12 @@
 // lockstep runs --remove first second           deletes both, or neither if one can't be deleted
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { CHECKPOINTS, MANIFEST, manifestFile, STEPS } from '../../coordinator/run/files.ts';
+import { CHECKPOINTS, LOCK, MANIFEST, manifestFile, STEPS } from '../../coordinator/run/files.ts';
 import { type ListedRun, listRuns, sizeOf } from '../../coordinator/run/list.ts';
 import { lockState, RunLock } from '../../coordinator/run/run-lock.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
 import { datasetText, namedSet } from '../../shared/data/registry.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
 import { RunDirectoryError, RunLockError, UsageError } from '../../shared/util/errors.ts';
 import { percent } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
@@ -116,8 +117,8 @@ function runBelow(folder: string, name: string): string {
   const path = basename(name) === name ? join(folder, name) : callerPath(name, process.env);
   if (dirname(path) === folder && path !== folder) return path;
   throw new UsageError(
-    `--remove ${name}: expected a run directly below ${folder}, by the name that \`lockstep runs\` shows. ` +
-      'For another folder: lockstep runs FOLDER --remove NAME. Nothing was removed.',
+    `--remove ${name}: expected a run directly below ${folder}, by the name that \`${commandLine('runs', process.env)}\` shows. ` +
+      `For another folder: ${commandLine('runs FOLDER --remove NAME', process.env)}. Nothing was removed.`,
   );
 }
 
@@ -145,7 +146,7 @@ async function refuseUnremovable(path: string): Promise<void> {
   const advice =
     state === 'held'
       ? 'End that process first'
-      : `This host can't check whether a process is using it; if you are sure that none is, remove ${join(shown, 'run.lock')}`;
+      : `This host can't check whether a process is using it; if you are sure that none is, remove ${join(shown, LOCK)}`;
   throw new RunLockError(`${shown} is held by ${holder}. ${advice}. Nothing was removed.`);
 }
 

@@ -1,5 +1,5 @@
 // lockstep token --out token      makes a secret for a coordinator and its nodes, which only its owner can read
-import { newFile } from '../../inspect/export/files.ts';
+import { outputFile } from '../../coordinator/run/output.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
@@ -20,7 +20,7 @@ export async function token({ out }: { readonly out?: string }): Promise<number>
     printLines([text]);
     return 0;
   }
-  const file = await newFile(callerPath(out, process.env));
+  const file = outputFile(callerPath(out, process.env), { option: '--out' });
   await replaceFile(file, Buffer.from(`${text}\n`), { mode: OWNER_ONLY }).catch((error: Error) => {
     throw new UsageError(`--out ${shownPath(file)}: it can't be written: ${error.message}.`, { cause: error });
   });

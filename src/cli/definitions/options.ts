@@ -3,6 +3,7 @@ import { OPTION_GROUPS, type OptionGroup } from '../../shared/config/option-note
 import { defaultText, valueName } from '../../shared/config/option-text.ts';
 import { presetNames } from '../../shared/config/presets.ts';
 import { flagOf, notesOf, OPTION_KEYS, type OptionKey } from '../../shared/config/schema.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
 
 /** Reports the exit code of a command that has ended. */
 export type Done = (exitCode: number) => void;
@@ -40,9 +41,14 @@ export function addTrainOptions(command: Command): void {
   );
 }
 
-/** Help text with examples of a command. */
+/** Help text with examples of a command, given as `lockstep train --seed 3`. */
 export function examples(lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+  return `\nExamples:\n${lines.map((line) => `  ${asStarted(line)}`).join('\n')}`;
+}
+
+/** An example with each of our commands as this process was started. */
+function asStarted(line: string): string {
+  return line.replaceAll(/\blockstep ((?:(?! &&| >).)+)/g, (_, command: string) => commandLine(command, process.env));
 }
 
 function optionOf(key: OptionKey): Option {

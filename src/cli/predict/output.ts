@@ -89,5 +89,5 @@ function bestOf({ ranking, probabilities }: Pick<ForwardTrace, 'ranking' | 'prob
 function styleOf(stream: NodeJS.WriteStream): { colour: boolean; unicode: boolean } {
   const { env } = process;
   const colour = stream.isTTY === true && env.TERM !== 'dumb' && !env.NO_COLOR;
-  return { colour, unicode: showsUnicode(env) };
+  return { colour, unicode: showsUnicode(stream, env) };
 }

@@ -1,4 +1,5 @@
 import { type DestinationStream, destination, type Logger, multistream, pino, stdSerializers } from 'pino';
+import { type OutputKind, outputFile } from '../../coordinator/run/output.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import type { Severity } from '../../shared/util/notice.ts';
 import { printable } from '../../shared/util/printable.ts';
@@ -62,12 +63,23 @@ function plain(stream: DestinationStream): DestinationStream {
   return { write: (line) => stream.write(`${printable(line.trimEnd())}\n`) };
 }
 
+/** A log, by which an earlier one is known. */
+const LOG: OutputKind = {
+  title: 'a log of Lockstep, to which lines could be appended',
+  isOwn: (ends) => ends.indexOf('{"level":"') === 0,
+};
+
 /** Each line is written synchronously: a process that is killed has lost none. */
 function fileStream(file: string, onTrouble: LogOptions['onTrouble']): DestinationStream {
   let stream: ReturnType<typeof destination>;
   try {
-    stream = destination({ dest: file, append: true, sync: true });
+    stream = destination({
+      dest: outputFile(file, { option: '--log-file', kind: LOG, appends: true }),
+      append: true,
+      sync: true,
+    });
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(`--log-file: ${file} can't be written: ${(error as Error).message}. Name another file.`, {
       cause: error,
     });

@@ -67,7 +67,7 @@ export class Terminal {
     this.#stream = stream;
     this.#now = now;
     this.live = !isLogged && stream.isTTY === true && env.TERM !== 'dumb';
-    this.#style = { colour: !env.NO_COLOR, unicode: showsUnicode(env) };
+    this.#style = { colour: !env.NO_COLOR, unicode: showsUnicode(stream, env) };
   }
 
   /** Adds fields to every line of the log from now on: run, step, node. */
@@ -128,9 +128,10 @@ export class Terminal {
   }
 }
 
-/** Whether a terminal of this environment draws more than ASCII. */
-export function showsUnicode({ LC_ALL, LC_CTYPE, LANG, TERM }: TerminalOptions['env']): boolean {
-  if (TERM === 'linux') return false;
+/** Whether a stream is a terminal that draws more than ASCII. What reads a pipe or a file may not. */
+export function showsUnicode({ isTTY }: Pick<ConsoleStream, 'isTTY'>, env: TerminalOptions['env']): boolean {
+  const { LC_ALL, LC_CTYPE, LANG, TERM } = env;
+  if (isTTY !== true || TERM === 'linux') return false;
   const locale = LC_ALL || LC_CTYPE || LANG;
   // Containers set none, and the terminal around them is a modern one.
   return !locale || /utf-?8/i.test(locale);

@@ -3,6 +3,7 @@ import type { Dataset } from '../../shared/data/dataset.ts';
 import { partsOf } from '../../shared/data/parts.ts';
 import { selfTest } from '../../shared/engine/self-test.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
 import { ListenError, UsageError } from '../../shared/util/errors.ts';
 import { isLoopback } from '../../shared/util/loopback.ts';
 import { readToken, type Token } from '../../shared/util/token.ts';
@@ -46,7 +47,7 @@ export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): 
   if (token === undefined) {
     throw new UsageError(
       `--listen ${listen}: anybody on the network could join without a token. Make one by ` +
-        '`lockstep token --out token` and give it to both sides by --token-file, or listen on 127.0.0.1.',
+        `\`${commandLine('token --out token', env)}\` and give it to both sides by --token-file, or listen on 127.0.0.1.`,
     );
   }
   if (tls === undefined && !plaintext) {

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
 import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { checkpointsFolder, manifestFile } from './files.ts';
@@ -36,7 +37,7 @@ async function newestCheckpoints(runs: string): Promise<[string, ...string[]]> {
     if (last !== undefined) return [last, ...before];
   }
   throw new CheckpointError(
-    `There is no run with a checkpoint below ${runs}. Train one by \`lockstep train\`, or name a checkpoint.`,
+    `There is no run with a checkpoint below ${runs}. Train one by \`${commandLine('train', process.env)}\`, or name a checkpoint.`,
     { file: runs },
   );
 }
@@ -62,7 +63,9 @@ export async function findRun(path: string | undefined, runs: string, advice = '
   if (run === undefined) throw new UsageError(`There is no run below ${runs}. Train one, or name its directory.`);
   const found = await stat(run).catch(() => undefined);
   if (found === undefined) {
-    throw new UsageError(`There is no run directory ${run}. \`lockstep runs\` lists the existing ones.`);
+    throw new UsageError(
+      `There is no run directory ${run}. \`${commandLine('runs', process.env)}\` lists the existing ones.`,
+    );
   }
   if (found.isDirectory()) return run;
   throw new UsageError(`${run} is a file: expected a run directory, such as runs/first. ${advice}`);

@@ -1,17 +1,23 @@
 import { stat } from 'node:fs/promises';
 import type { Checkpoint, Digests } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
-import { AUTO, type Capacity, type ResumedTrainConfig, resumeTrainConfig } from '../../shared/config/config.ts';
+import {
+  AUTO,
+  type Capacity,
+  givenAgain,
+  type ResumedTrainConfig,
+  resumeTrainConfig,
+  type TrainConfig,
+} from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import { commandLine } from '../../shared/util/command-line.ts';
+import { commandLine, withOptions } from '../../shared/util/command-line.ts';
 import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { callerPath } from '../../shared/util/paths.ts';
-import { printable } from '../../shared/util/printable.ts';
-import { shellWord, shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
+import { shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
 import { checkpointsFolder, manifestFile } from './files.ts';
 import { findRun } from './find.ts';
 import { firstIntact, passedOver } from './first-intact.ts';
@@ -45,14 +51,22 @@ export async function resumedRun(sources: Sources, capacity?: Capacity): Promise
   return resumed;
 }
 
+/** The command that continues a run, as it is typed. */
+export function resumeCommand(path: string, config: TrainConfig): string {
+  return commandLine(withOptions(`train --resume ${typedPath(path)}`, givenAgain(config)), process.env);
+}
+
 /** A notice about the options of a resumed run that aren't taken from its directory; undefined if there are none. */
 export function notTakenText({ path, manifest, notTaken }: Resumed): string | undefined {
   if (notTaken.length === 0) return undefined;
-  const flags = notTaken.map((key) => {
+  const options = notTaken.map((key) => {
     const value = manifest.config[key];
-    return value === true ? flagOf(key) : `${flagOf(key)} ${shellWord(printable(String(value)))}`;
+    return [flagOf(key), value === true || String(value)] as const;
   });
-  const command = commandLine(`train --resume ${[typedPath(path), ...flags].join(' ')}`, process.env);
+  const command = commandLine(
+    withOptions(`train --resume ${typedPath(path)}`, Object.fromEntries(options)),
+    process.env,
+  );
   return (
     'A resumed run takes only the options that decide its bits, its intervals and its number of workers from its directory. ' +
     `To use the others again too: ${command}`

@@ -6,7 +6,16 @@ import type { Print } from '../../shared/util/notice.ts';
 import { makePlainFolder } from '../../shared/util/plain-file.ts';
 import { type FileOperations, fileOperations, replacedBy, replaceFile } from '../../shared/util/replace-file.ts';
 import type { StepRecord } from '../train/observer.ts';
-import { CHECKPOINTS, checkpointsFolder, MANIFEST, manifestFile, SEND_CURSOR, STEPS, stepsFile } from './files.ts';
+import {
+  CHECKPOINTS,
+  checkpointsFolder,
+  MANIFEST,
+  manifestFile,
+  SEND_CURSOR,
+  STEPS,
+  stepsFile,
+  TENSORBOARD,
+} from './files.ts';
 import { type Manifest, manifestJson } from './manifest.ts';
 import { RunLock } from './run-lock.ts';
 import { writeFailure } from './step-file.ts';
@@ -43,7 +52,7 @@ export class RunDirectory {
   private constructor(path: string, lock: RunLock, print: Print) {
     this.path = path;
     this.checkpoints = checkpointsFolder(path);
-    this.tensorboard = join(path, 'tensorboard');
+    this.tensorboard = join(path, TENSORBOARD);
     this.#lock = lock;
     this.#print = print;
     this.files = {

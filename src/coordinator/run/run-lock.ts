@@ -6,9 +6,9 @@ import { z } from 'zod';
 import { RunLockError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { readPlainFile } from '../../shared/util/plain-file.ts';
+import { LOCK } from './files.ts';
 import { processStart } from './process-start.ts';
 
-const FILE = 'run.lock';
 const ATTEMPTS = 10;
 const MAX_BYTES = 1 << 16;
 
@@ -57,7 +57,7 @@ export class RunLock {
    * @throws RunLockError if another coordinator holds it or may hold it, or the file can't be written
    */
   static async acquire(folder: string, { force, print }: { force: boolean; print: Print }): Promise<RunLock> {
-    const path = join(folder, FILE);
+    const path = join(folder, LOCK);
     const start = await processStart(process.pid);
     const own = `${JSON.stringify({ host: hostname(), pid: process.pid, start, token: randomUUID() })}\n`;
     ours.add(own);
@@ -120,7 +120,7 @@ export class RunLock {
 /** The state of a folder's lock; `free` if there is no such folder. Never throws. */
 export async function lockState(folder: string): Promise<LockState> {
   try {
-    const found = await read(join(folder, FILE));
+    const found = await read(join(folder, LOCK));
     if (found === undefined) return { state: 'free' };
     const { state, owner } = found;
     return owner ? { state, owner: { host: owner.host, pid: owner.pid } } : { state };

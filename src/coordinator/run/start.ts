@@ -7,10 +7,14 @@ import {
 } from '../../shared/checkpoint/checkpoint.ts';
 import { writeCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { bitsOf, type ResolvedTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
+import { flagOf } from '../../shared/config/schema.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
 import { modelOf } from '../../shared/model/registry.ts';
+import { UsageError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
 import { CHAIN_START } from '../train/hash-chain.ts';
 import type { StartingPoint } from '../train/training.ts';
 import { type Manifest, manifestOf } from './manifest.ts';
@@ -74,15 +78,30 @@ export async function continueRun(resumed: Resumed, options: StartOptions): Prom
 /**
  * The weights that --init names, with moments of zero for the new run's optimizer; undefined without --init. They are read before
  * the run directory is made, so that a failure leaves nothing behind.
- * @throws CheckpointError if they can't be used
+ * @throws CheckpointError if they can't be read, UsageError if they are another model's
  */
 export async function initialState(config: TrainConfig, options: FindOptions): Promise<TrainingState | undefined> {
   if (config.init === undefined) return undefined;
   const layout = modelOf(config);
-  const { checkpoint } = await findModel(config.init, options);
-  const { weights } = trainingStateOf(checkpoint, layout);
+  const { checkpoint, layout: own, weights } = await findModel(config.init, options);
+  refuseOtherModel(checkpoint.file, own, layout);
   const zeros = (): Float32Array => new Float32Array(layout.parameters);
   return { weights, optimizer: { m: zeros(), v: zeros() } };
+}
+
+/** @throws UsageError if the weights of a checkpoint have no place in the run's model */
+function refuseOtherModel(file: string, own: ModelLayout, wanted: ModelLayout): void {
+  const [has, needs] = [own, wanted].map(({ tensors }) =>
+    tensors.map(({ name, shape }) => `${name} of ${shape.join('x')}`),
+  );
+  if (has?.join() === needs?.join()) return;
+  const [head, other] = [own.spec.head.kind, wanted.spec.head.kind];
+  const lacking = needs?.filter((tensor) => !has?.includes(tensor)) ?? [];
+  const difference =
+    head === other
+      ? `lacks ${lacking.join(', ')}`
+      : `has the head ${head}, but this run has ${other}: add ${flagOf('head')} ${head}`;
+  throw new UsageError(`${flagOf('init')}: ${shownPath(file)} ${difference}. Or name other weights.`);
 }
 
 function manifestOptions({ resolved, dataset, started, metricsUrl }: StartOptions) {

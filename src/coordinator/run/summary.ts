@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { TrainConfig } from '../../shared/config/config.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
+import { typedPath } from '../../shared/util/shown-path.ts';
 import type { TrainingResult } from '../train/training.ts';
 
 /** The result of `lockstep train`, as --json prints it and run.json keeps it. */
@@ -79,8 +81,9 @@ function bytesPerStep({ sent, received }: Readonly<Record<'sent' | 'received', n
 }
 
 /** A sentence about the time series samples for the remote write receiver. */
-export function samplesText({ sent, dropped }: NonNullable<Summary['remoteWrite']>): string {
+export function samplesText({ sent, dropped }: NonNullable<Summary['remoteWrite']>, run: string): string {
   const [taken, lost] = [sent, dropped].map((count) => count.toLocaleString('en-US'));
-  const rest = dropped === 0 ? '' : `, ${lost} DROPPED: steps.jsonl has them (lockstep metrics --openmetrics)`;
+  const command = commandLine(`metrics ${typedPath(run)} --openmetrics`, process.env);
+  const rest = dropped === 0 ? '' : `, ${lost} DROPPED: steps.jsonl has them (${command})`;
   return `Remote write: ${taken} samples sent${rest}.`;
 }

@@ -1,6 +1,7 @@
 // The export formats. A file beside this one and an entry of FORMATS are all that a new one needs: the choices of --format, its help text
 // and the command follow from it.
-import { inFolder, type NewFile, newFile, newFolder } from './files.ts';
+import { outputFile, outputFolder } from '../../coordinator/run/output.ts';
+import { inFolder, type NewFile } from './files.ts';
 import type { Network } from './network.ts';
 
 /** An export format. */
@@ -46,8 +47,9 @@ export function formatOf(name: FormatName): Format {
 }
 
 /** Makes sure that nothing is in the way. @throws UsageError if something is */
-export async function checkOut(name: FormatName, out: string): Promise<void> {
-  await (formatOf(name).isFolder ? newFolder(out) : newFile(out));
+export function checkOut(name: FormatName, out: string): void {
+  if (formatOf(name).isFolder) outputFolder(out, '--out');
+  else outputFile(out, { option: '--out' });
 }
 
 /** The formats' titles, for help. */

@@ -47,4 +47,5 @@ export const DATA_TYPE = { float32: 1, int64: 7 } as const;
 /** Values of AttributeProto.AttributeType. */
 export const ATTRIBUTE_TYPE = { int: 2, ints: 7 } as const;
 
-export const ModelProto = protobufTypes(MESSAGES).lookupType('ModelProto');
+// OpenCV takes a whole number that is 0 and left out for one of no kind.
+export const ModelProto = protobufTypes(MESSAGES, { AttributeProto: ['i'] }).lookupType('ModelProto');

@@ -14,10 +14,15 @@ const GZIP = Buffer.from([0x1f, 0x8b]);
 const MAX_IDX_BYTES = 512 * 2 ** 20;
 
 /**
- * The picture files of paths, in order: a folder stands for the PNG and JPEG files right below it, by name.
+ * The picture files of paths, in order: a folder stands for the PNG and JPEG files right below it, by name. Hidden ones are passed
+ * over: macOS writes one beside each file on disks that can't hold its attributes.
+ * @param onHidden called with a folder and the number of hidden files in it
  * @throws UsageError if a folder has none
  */
-export async function pictureFiles(paths: readonly string[]): Promise<string[]> {
+export async function pictureFiles(
+  paths: readonly string[],
+  onHidden: (folder: string, count: number) => void,
+): Promise<string[]> {
   const files: string[] = [];
   for (const path of paths) {
     const isFolder = await stat(path).then(
@@ -28,11 +33,22 @@ export async function pictureFiles(paths: readonly string[]): Promise<string[]> 
       files.push(path);
       continue;
     }
-    const names = (await readdir(path)).filter((name) => PICTURES.has(extname(name).toLowerCase()));
-    if (names.length === 0) throw new UsageError(`The folder ${path} holds no PNG or JPEG picture.`);
+    const all = (await readdir(path)).filter((name) => PICTURES.has(extname(name).toLowerCase()));
+    const names = all.filter((name) => !name.startsWith('.'));
+    const hidden = all.length - names.length;
+    if (names.length === 0) {
+      const rest = hidden === 0 ? '' : ` but ${hiddenText(hidden)}`;
+      throw new UsageError(`The folder ${path} holds no PNG or JPEG picture${rest}.`);
+    }
+    if (hidden > 0) onHidden(path, hidden);
     files.push(...names.sort(byName).map((name) => join(path, name)));
   }
   return files;
+}
+
+/** A number of hidden files. */
+export function hiddenText(count: number): string {
+  return count === 1 ? '1 hidden file' : `${count} hidden files`;
 }
 
 /** 2.png before 10.png, the same in every locale. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { OutputKind } from '../../coordinator/run/output.ts';
 import { CURVES_ID, type ReportCurves } from '../../shared/live/report-curves.ts';
 import { count, percent } from '../../shared/util/figures.ts';
 import { reportScript, reportStyle } from './assets.ts';
@@ -25,7 +26,7 @@ const CHAPTERS = [
   ['runs', 'Run'],
 ] as const;
 
-/** What distinguishes a report of ours from other files. */
+/** What a report of ours has that other files don't. */
 const [BEGINNING, TITLE_END] = ['<!doctype html>', ' · Lockstep report</title>'];
 
 export interface Report {
@@ -34,11 +35,11 @@ export interface Report {
   readonly columns: readonly Column[];
 }
 
-/** Whether a file is an earlier report, which may be written over. */
-export function isReport(file: Uint8Array): boolean {
-  const text = Buffer.from(file);
-  return text.indexOf(BEGINNING) === 0 && text.includes(TITLE_END);
-}
+/** A report, by which an earlier one is known. */
+export const REPORT_KIND: OutputKind = {
+  title: 'a report of Lockstep',
+  isOwn: (ends) => ends.indexOf(BEGINNING) === 0 && ends.includes(TITLE_END),
+};
 
 /** The report of one or several runs. At least one snapshot. */
 export function reportOf(data: ReportData): Report {

@@ -6,6 +6,7 @@ import { callerPath } from '../util/paths.ts';
 import { processorCount } from '../util/processors.ts';
 import { flagOf, notesOf, OPTION_KEYS, type OptionKey, trainSchema } from './schema.ts';
 import { type GivenOptions, readSources, type Sources } from './sources.ts';
+import { withoutEffect } from './without-effect.ts';
 
 type Options = z.output<typeof trainSchema>;
 
@@ -38,6 +39,8 @@ export interface ResolvedTrainConfig {
   readonly config: TrainConfig;
   /** The options that some source gave. */
   readonly explicit: ReadonlySet<OptionKey>;
+  /** A sentence for each option that was given without effect. */
+  readonly unused?: readonly string[];
 }
 
 /**
@@ -50,7 +53,8 @@ export function resolveTrainConfig(sources: Sources, capacity = UNLIMITED): Reso
   const config = decide(trainSchema.parse(valuesOf(given)), sources.env, capacity);
   checkTogether(config, given);
   checkHeld(config, given.workers?.from ?? flagOf('workers'), capacity);
-  return { config, explicit: new Set(Object.keys(given) as OptionKey[]) };
+  const unused = withoutEffect(config, given, sources.flags);
+  return { config, explicit: new Set(Object.keys(given) as OptionKey[]), unused };
 }
 
 /** The part of a config that decides the bits: the same wherever the run is computed. */
@@ -73,6 +77,19 @@ const TAKEN_FROM_RUN: ReadonlySet<OptionKey> = new Set([
 ]);
 /** Options of a single command: nothing is missing if a resumed run lacks them. */
 const OWN_TO_A_COMMAND: ReadonlySet<OptionKey> = new Set(['json', 'out', 'resume', 'forceUnlock']);
+
+/** What the command that resumes a run is given again, by flag: all that differs from the defaults and isn't taken from the run. */
+export function givenAgain(config: TrainConfig): Readonly<Record<string, string | true>> {
+  const keys = OPTION_KEYS.filter((key) => !TAKEN_FROM_RUN.has(key) && !OWN_TO_A_COMMAND.has(key) && key !== 'data');
+  const changed = keys.filter((key) => config[key] !== trainSchema.shape[key].safeParse(undefined).data);
+  const options = changed.map((key) => [flagOf(key), config[key] === true || String(config[key])]);
+  return { ...dataAgain(config), ...Object.fromEntries(options) };
+}
+
+/** --data of a command that reads a run's results; a named set is found by its digest. */
+export function dataAgain({ data }: Pick<TrainConfig, 'data'>): Readonly<Record<string, string>> {
+  return data === undefined || namedSet(data) !== undefined ? {} : { [flagOf('data')]: data };
+}
 
 /** A resumed run's config, and which of the values that were given it can't take. */
 export interface ResumedTrainConfig extends ResolvedTrainConfig {
@@ -124,6 +141,7 @@ export function resumeTrainConfig(
       (key) => !taken.has(key) && !OWN_TO_A_COMMAND.has(key) && !(key in given) && own[key] !== config[key],
     ),
     refused,
+    unused: withoutEffect(config, given, sources.flags),
   };
 }
 
@@ -208,9 +226,8 @@ export function resolveNodeConfig(sources: Sources): NodeConfig {
 const PAGE = { metricsPort: true, metricsHost: true, metricsTokenFile: true, plaintext: true } as const;
 
 /** Where the page and the metrics are served, and to whom. */
-export interface ResolvedPageConfig {
+export interface ResolvedPageConfig extends Pick<ResolvedTrainConfig, 'explicit' | 'unused'> {
   readonly config: Pick<TrainConfig, keyof typeof PAGE>;
-  readonly explicit: ReadonlySet<OptionKey>;
 }
 
 /** The config of a command that only serves the page. @throws UsageError as `resolveTrainConfig` */
@@ -223,7 +240,11 @@ export function resolvePageConfig(sources: Sources): ResolvedPageConfig {
     );
   }
   const files = filePaths({ metricsTokenFile }, sources.env);
-  return { config: { ...config, ...files }, explicit: new Set(Object.keys(given) as OptionKey[]) };
+  return {
+    config: { ...config, ...files },
+    explicit: new Set(Object.keys(given) as OptionKey[]),
+    unused: withoutEffect(config, given, sources.flags),
+  };
 }
 
 function valuesOf(given: GivenOptions): Record<string, unknown> {

@@ -61,7 +61,7 @@ export const trainSchema = z.strictObject({
     help: 'update rule',
     bits: true,
   }),
-  learningRate: z.number().gt(0).max(MAX_RATE).default(0.003).register(optionNotes, {
+  learningRate: float32(z.number().gt(0).max(MAX_RATE)).default(0.003).register(optionNotes, {
     group: 'optimisation',
     help: 'highest learning rate, reached after the warm-up',
     value: 'rate',
@@ -80,14 +80,14 @@ export const trainSchema = z.strictObject({
     bits: true,
   }),
   ...optimizerOptions(),
-  weightDecay: z.number().min(0).max(MAX_RATE).optional().register(optionNotes, {
+  weightDecay: float32(z.number().min(0).max(MAX_RATE)).optional().register(optionNotes, {
     group: 'optimisation',
     help: weightDecayHelp(),
     value: 'rate',
     fallback: defaultWeightDecayText(),
     bits: true,
   }),
-  clipNorm: z.number().min(0).max(1e30).default(0).register(optionNotes, {
+  clipNorm: float32(z.number().min(0).max(1e30)).default(0).register(optionNotes, {
     group: 'optimisation',
     help: 'scale down gradients whose L2 norm is larger than this; 0: never',
     value: 'norm',
@@ -98,7 +98,7 @@ export const trainSchema = z.strictObject({
     help: "output layer: softmax, or the 1998 paper's distances to bitmaps",
     bits: true,
   }),
-  rbfJ: z.number().min(0).max(1000).default(0.1).register(optionNotes, {
+  rbfJ: float32(z.number().min(0).max(1000)).default(0.1).register(optionNotes, {
     group: 'model',
     help: 'rbf: the constant j of its loss, which limits the effect of distant classes',
     value: 'number',
@@ -165,7 +165,7 @@ export const trainSchema = z.strictObject({
   }),
   tokenFile: z.string().min(1).optional().register(optionNotes, {
     group: 'cluster',
-    help: 'file with the token that nodes must know, as `lockstep token` prints one',
+    help: 'file with the token that nodes must know, as the command `token` prints one',
     value: 'file',
     fallback: 'the token in $LOCKSTEP_TOKEN',
   }),
@@ -212,7 +212,7 @@ export const trainSchema = z.strictObject({
   }),
   metricsTokenFile: z.string().min(1).optional().register(optionNotes, {
     group: 'monitoring',
-    help: 'file with the token that the live page and /metrics require, as `lockstep token` prints one',
+    help: 'file with the token that the live page and /metrics require, as the command `token` prints one',
     value: 'file',
     fallback: '$LOCKSTEP_METRICS_TOKEN',
   }),
@@ -265,10 +265,16 @@ function optimizerOptions() {
       const range = below === undefined ? least.max(max ?? MAX_RATE) : least.lt(below);
       const help = optionHelp(key as OptimizerOption);
       const notes: OptionNotes = { group: 'optimisation', help, value, bits: true };
-      return [key, range.default(option.default).register(optionNotes, notes)] as const;
+      return [key, float32(range).default(option.default).register(optionNotes, notes)] as const;
     },
   );
   return Object.fromEntries(entries) as Record<OptimizerOption, (typeof entries)[number][1]>;
+}
+
+/** A number that the kernel takes as a 32-bit float: only 0 may become 0. */
+function float32(range: z.ZodNumber): z.ZodNumber {
+  const message = 'is 0 as a 32-bit float, in which it is computed with';
+  return range.refine((value) => value === 0 || Math.fround(value) !== 0, { message });
 }
 
 /** The flag of an option: shardSize is --shard-size. */

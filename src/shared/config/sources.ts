@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { editedText } from '../util/edited-text.ts';
 import { UsageError } from '../util/errors.ts';
+import { parseJson } from '../util/json.ts';
 import { nearest } from '../util/nearest.ts';
 import { callerPath } from '../util/paths.ts';
 import { defaultText, expectedText } from './option-text.ts';
@@ -121,9 +123,9 @@ function fromObject(options: object, path: string): GivenOptions {
 }
 
 function readObject(path: string): object {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(path, 'utf8');
+    bytes = readFileSync(path);
   } catch (error) {
     throw new UsageError(`The config file ${path} can't be read: ${reason(error)}. Name a JSON file by --config.`, {
       cause: error,
@@ -131,9 +133,11 @@ function readObject(path: string): object {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(editedText(bytes));
   } catch (error) {
-    throw new UsageError(`The config file ${path} is not JSON: ${reason(error)}.`, { cause: error });
+    const problem =
+      error instanceof SyntaxError ? `is not JSON that can be used: ${reason(error)}` : "isn't UTF-8 text";
+    throw new UsageError(`The config file ${path} ${problem}. It must hold one JSON object.`, { cause: error });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new UsageError(`The config file ${path} must hold one JSON object, such as {"iterations": 1000}.`);
@@ -142,13 +146,16 @@ function readObject(path: string): object {
 }
 
 function check(key: OptionKey, given: Given, isText: boolean): Given {
+  let reason = '';
   for (const value of isText ? readings(given.value) : [given.value]) {
     const parsed = trainSchema.shape[key].safeParse(value);
     if (parsed.success && value !== undefined) return { ...given, value: parsed.data };
+    const issue = parsed.error?.issues.find(({ code }) => code === 'custom');
+    if (issue !== undefined) reason = `, which ${issue.message}`;
   }
   const shown = typeof given.value === 'string' ? `"${given.value}"` : JSON.stringify(given.value);
   throw new UsageError(
-    `${given.from}: expected ${expectedText(key)}, but got ${shown}. Change it, or leave it out for the default (${defaultText(key)}).`,
+    `${given.from}: expected ${expectedText(key)}, but got ${shown}${reason}. Change it, or leave it out for the default (${defaultText(key)}).`,
   );
 }
 

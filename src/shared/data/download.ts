@@ -1,3 +1,5 @@
+import { byProxy, proxiedFetch } from '../util/proxy.ts';
+
 /** What a mirror did instead of delivering; the message follows its name, as in "it answered 404". */
 export class MirrorError extends Error {}
 
@@ -10,13 +12,15 @@ export interface DownloadOptions {
   /** Called with each piece: bytes so far, and the total if the server sent it. */
   readonly onProgress?: ((received: number, total: number | undefined) => void) | undefined;
   readonly startTimer?: StartTimer | undefined;
+  /** Names the proxy, if there is one. */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 const ANSWER_MILLISECONDS = 3000;
 const STALL_MILLISECONDS = 5000;
 
 /**
- * Fetches a file over HTTP, following redirects.
+ * Fetches a file over HTTP, following redirects, by way of the environment's proxies.
  * @returns its bytes as they were sent
  * @throws MirrorError if there is no connection, no answer in time, another status than 2xx, a stall, a break or too much
  */
@@ -25,7 +29,8 @@ export async function download(url: string, options: DownloadOptions): Promise<B
   try {
     deadline.set(ANSWER_MILLISECONDS, `didn't answer within ${ANSWER_MILLISECONDS / 1000} s`);
     // Compressing what is compressed already would only cost time.
-    const response = await fetch(url, { headers: { 'accept-encoding': 'identity' }, signal: deadline.signal });
+    const init = { headers: { 'accept-encoding': 'identity' }, signal: deadline.signal };
+    const response = await proxiedFetch(url, init, options.env);
     if (!response.ok) {
       // Not awaited: a server may never end the page that comes with its error.
       response.body?.cancel().catch(() => {});
@@ -33,9 +38,7 @@ export async function download(url: string, options: DownloadOptions): Promise<B
     }
     return await bodyOf(response, deadline, options);
   } catch (error) {
-    if (deadline.signal.aborted) throw deadline.signal.reason;
-    if (error instanceof MirrorError) throw error;
-    throw new MirrorError(`failed: ${causeOf(error)}`, { cause: error });
+    throw new MirrorError(`${problemOf(error, deadline)}${proxyText(url, options.env)}`, { cause: error });
   } finally {
     deadline.cancel();
   }
@@ -85,6 +88,20 @@ class Deadline {
 function startTimer(milliseconds: number, expired: () => void): { readonly cancel: () => void } {
   const timer = setTimeout(expired, milliseconds);
   return { cancel: () => clearTimeout(timer) };
+}
+
+function problemOf(error: unknown, { signal }: Deadline): string {
+  const known = signal.aborted ? signal.reason : error;
+  return known instanceof MirrorError ? known.message : `failed: ${causeOf(error)}`;
+}
+
+/** The proxy by which a URL was asked for; nothing if that can't be told, which then is the problem itself. */
+function proxyText(url: string, env: NodeJS.ProcessEnv): string {
+  try {
+    return byProxy(url, env);
+  } catch {
+    return '';
+  }
 }
 
 /** fetch's message is "fetch failed" or "terminated"; its causes have the reason. */

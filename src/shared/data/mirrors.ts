@@ -40,6 +40,8 @@ export interface Fetched {
 export interface MirrorOptions {
   readonly onProgress?: ((file: DataFile, received: number, total: number | undefined) => void) | undefined;
   readonly startTimer?: StartTimer | undefined;
+  /** Names the proxy, if there is one. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /**
@@ -89,11 +91,12 @@ export class Mirrors {
   }
 
   async #fetchFrom(mirror: string, file: DataFile, bytes: Uint8Array): Promise<Pick<Fetched, 'body' | 'packed'>> {
-    const { onProgress, startTimer } = this.#options;
+    const { onProgress, startTimer, env = {} } = this.#options;
     const body = await download(`${mirror}${file.name}.gz`, {
       limit: bytes.length + PACKING_BYTES,
       onProgress: (received, total) => onProgress?.(file, received, total),
       startTimer,
+      env,
     });
     // Some servers mark the file as a packed transfer, and then the HTTP client has unpacked it.
     const packed = body.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC);

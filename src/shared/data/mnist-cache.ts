@@ -22,7 +22,7 @@ export function openCachedMnist(options: SourceOptions): Promise<Dataset> {
 /** Fetches files that the cache lacks, and adds them to it. */
 function fromMirrors({ env, print, show = showOnTerminal, startTimer }: SourceOptions): Replace {
   const cache = cacheFolder(env);
-  const mirrors = new Mirrors(mirrorsOf(env), { onProgress: percentages(show), startTimer });
+  const mirrors = new Mirrors(mirrorsOf(env), { onProgress: percentages(show), startTimer, env });
   return async (file, bytes, problem) => {
     const shown = shownPath(cache);
     if (problem !== undefined) print(`${file.name} in ${shown} is damaged; fetching it again.`, 'warn');

@@ -2,7 +2,10 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { inspect } from 'node:util';
+import { commandLine } from './command-line.ts';
+import { editedText } from './edited-text.ts';
 import { UsageError } from './errors.ts';
+import { typedPath } from './shown-path.ts';
 
 export const TOKEN_VARIABLE = 'LOCKSTEP_TOKEN';
 
@@ -17,7 +20,6 @@ const CONTAINER_SECRETS = '/run/secrets/';
 const READABLE = 0o044;
 
 const HIDDEN = '[token]';
-const ADVICE = '`lockstep token --out FILE` makes a new one.';
 
 /** A secret, such as the one that coordinator and nodes of a run share. It can be neither printed nor logged. */
 export class Token {
@@ -86,7 +88,8 @@ export async function warnOfReaders(
       (found) => found.mode,
       () => 0,
     );
-    if ((mode & READABLE) !== 0) warn(`Other users can read ${file}, which holds a secret. Use chmod 600.`);
+    if ((mode & READABLE) !== 0)
+      warn(`Other users can read ${file}, which holds a secret: chmod 600 ${typedPath(file)}`);
   }
 }
 
@@ -96,25 +99,29 @@ async function textOf(file: string): Promise<string> {
     bytes = await readFile(file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`The token file ${file} can't be read (${code}). ${ADVICE}`, { cause: error });
+    throw new UsageError(`The token file ${file} can't be read (${code}). ${advice()}`, { cause: error });
   }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return editedText(bytes);
   } catch {
     // The decoder's error could quote what it read: it is no cause.
-    throw new UsageError(`The token file ${file} isn't UTF-8 text. ${ADVICE}`);
+    throw new UsageError(`The token file ${file} isn't UTF-8 text. ${advice()}`);
   }
 }
 
 function tokenOf(untrimmed: string, what: string): Token {
   const text = untrimmed.trim();
-  if (/\p{Cc}/u.test(text)) throw new UsageError(`${what} isn't one line of text. ${ADVICE}`);
+  if (/\p{Cc}/u.test(text)) throw new UsageError(`${what} isn't one line of text. ${advice()}`);
   const isHex = /^[0-9a-f]*$/i.test(text);
   const characters = [...text.replace(/=+$/, '')].length;
   if (characters < (isHex ? MIN_HEX_DIGITS : MIN_CHARACTERS)) {
     throw new UsageError(
-      `${what} is too short: expected at least 128 bits (${MIN_CHARACTERS} characters, or ${MIN_HEX_DIGITS} hex digits). ${ADVICE}`,
+      `${what} is too short: expected at least 128 bits (${MIN_CHARACTERS} characters, or ${MIN_HEX_DIGITS} hex digits). ${advice()}`,
     );
   }
   return new Token(text);
+}
+
+function advice(): string {
+  return `\`${commandLine('token --out FILE', process.env)}\` makes a new one.`;
 }

@@ -152,7 +152,7 @@ describe('runs that differ', () => {
       stdout,
       /^Nothing that decides this step differs: one of them was computed wrongly, or its log was altered\./m,
     );
-    for (const name of names) assert.ok(stdout.includes(`\n  lockstep verify ${name}\n`), stdout);
+    for (const name of names) assert.match(stdout, new RegExp(`\n  \\S+ \\S+main\\.js verify ${name}\n`));
     assert.deepEqual(json, {
       same: false,
       steps: 2,
@@ -229,7 +229,7 @@ describe('runs that differ', () => {
     const flags = { schedule: 'constant', warmup: '2' };
     const a = { flags: { ...flags, iterations: '600' } };
     const b = { flags: { ...flags, iterations: '900', hashEvery: '7' }, ...third({ loss: 9 }) };
-    assert.match((await diffOf(a, b)).stdout, /--iterations .*lockstep verify/s);
+    assert.match((await diffOf(a, b)).stdout, /--iterations .*main\.js verify/s);
     const cosine = { ...b, flags: { iterations: '900', warmup: '2' } };
     assert.doesNotMatch((await diffOf({ flags: { iterations: '600', warmup: '2' } }, cosine)).stdout, /verify/);
   });

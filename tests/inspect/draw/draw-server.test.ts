@@ -20,5 +20,5 @@ test('draw refuses what is no port, and says what to run where there is no model
   assert.match(bad.stderr, /--port: expected 0 \(any\) to 65535, but got 70000/);
   const none = lockstep(['draw'], { cwd: tmpdir() });
   assert.equal(none.status, 2);
-  assert.match(none.stderr, /lockstep train/);
+  assert.match(none.stderr, /main\.js train/);
 });

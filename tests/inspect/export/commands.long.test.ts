@@ -128,7 +128,7 @@ describe('import', () => {
 
   test('takes an export of what it made', () => {
     const args = ['import', 'mine.safetensors', '--out', 'back/checkpoint.safetensors'];
-    assert.match(lockstep(args, folder), /^Next: lockstep evaluate back\/checkpoint\.safetensors$/m);
+    assert.match(lockstep(args, folder), /^Next: \S+ \S+main\.js evaluate back\/checkpoint\.safetensors$/m);
     const out = join('back', 'weights.safetensors');
     lockstep(['export', 'back/checkpoint.safetensors', '--format', 'safetensors', '--out', out], folder);
     const [once, twice] = ['mine.safetensors', out].map((file) =>

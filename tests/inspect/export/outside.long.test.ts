@@ -1,4 +1,4 @@
-// What other programs make of exports, against this one: tfjs, ONNX Runtime, and examples/predict.py.
+// What other programs make of exports, against this one: tfjs, ONNX Runtime, OpenCV, and examples/predict.py.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ import {
 } from './networks.ts';
 import { readNpy, runPython, skipWithout } from './python.ts';
 
-const SCRIPT = fileURLToPath(new URL('../../../../tests/inspect/export/run_onnx.py', import.meta.url));
+const SCRIPTS = new URL('../../../../tests/inspect/export/', import.meta.url);
 const EXAMPLE = fileURLToPath(new URL('../../../../examples/predict.py', import.meta.url));
 const IDX_BYTES_3D = 0x803;
 const BATCH = 500;
@@ -92,7 +92,14 @@ function compareAll(name: string, skip: string | false, make: () => Promise<Case
     });
 
     it('ONNX Runtime', { skip: skipWithout(['numpy', 'onnx', 'onnxruntime']) }, () => {
-      assertAgree(byOnnxRuntime(made, place), made.ours, made.network.layout.spec, tolerance);
+      assertAgree(byOnnx('run_onnx.py', made, place), made.ours, made.network.layout.spec, tolerance);
+    });
+
+    it('OpenCV', { skip: skipWithout(['numpy', 'cv2']) }, () => {
+      const { spec } = made.network.layout;
+      // Its distances are sums in float32 alone.
+      const limit = spec.head.kind === 'rbf' ? TRAINED_RBF_TOLERANCE : tolerance;
+      assertAgree(byOnnx('run_opencv.py', made, place), made.ours, spec, limit);
     });
 
     it('examples/predict.py', { skip: skipWithout(['numpy']) }, () => {
@@ -123,12 +130,12 @@ async function byTfjs({ network, images }: Case, place: string): Promise<Probabi
   return probabilities;
 }
 
-function byOnnxRuntime({ network, images }: Case, place: string): Probabilities {
+function byOnnx(script: string, { network, images }: Case, place: string): Probabilities {
   const { height, width } = network.layout.spec.input;
   const [model, pixels, saved] = ['model.onnx', 'images.f32', 'onnx.npy'].map((name) => join(place, name)) as string[];
   writeFileSync(model as string, encodeOnnx(network));
   writeFileSync(pixels as string, littleEndianBytes(Float32Array.from(images, scaled)));
-  runPython([SCRIPT, model, pixels, height, width, saved].map(String));
+  runPython([fileURLToPath(new URL(script, SCRIPTS)), model, pixels, height, width, saved].map(String));
   return readNpy(saved as string);
 }
 

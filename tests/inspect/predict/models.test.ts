@@ -115,7 +115,7 @@ test('predict and draw say what --run takes', () => {
   for (const command of [['predict', 'bar.png'], ['draw']]) {
     const missing = run(...command, '--run', 'nowhere');
     assert.equal(missing.status, 2);
-    assert.match(missing.stderr, /There is no run directory .*nowhere\. `lockstep runs` lists/);
+    assert.match(missing.stderr, /There is no run directory .*nowhere\. `\S+ \S+main\.js runs` lists/);
     const file = run(...command, '--run', 'bar.png');
     assert.equal(file.status, 2);
     assert.match(file.stderr, /bar\.png is a file: expected a run directory.* --checkpoint\.$/m);

@@ -9,6 +9,7 @@ import { decode, encode } from 'fast-png';
 import { resolveDataFolder } from '#src/shared/data/data-folder.js';
 import { loadMnist } from '#src/shared/data/mnist.js';
 import { at } from '../../support/reference/arrays.ts';
+import { inTerminal, skip as skipTerminal } from '../../support/terminal/pseudo-terminal.ts';
 import { DIGIT_FORMS } from './forms.ts';
 
 const BYTES = 28 * 28;
@@ -59,7 +60,7 @@ function png(image: Uint8Array): Uint8Array {
 test('where no model is saved, says what to run', () => {
   const { status, stderr } = lockstep(['predict', 'seven.png']);
   assert.equal(status, 2);
-  assert.match(stderr, /There is no run with a checkpoint below .*lockstep train/);
+  assert.match(stderr, /There is no run with a checkpoint below .*main\.js train/);
 });
 
 describe('predict', { skip }, () => {
@@ -154,14 +155,39 @@ describe('predict', { skip }, () => {
     assert.match(images[0]?.error ?? '', /^it is damaged/);
   });
 
-  test('draws the digit for the terminal at hand', () => {
+  test('draws the digit in ASCII where no terminal shows it', () => {
     writeFileSync(join(folder, 'one.png'), png(imageOf(2)));
-    const text = lockstep(['predict', 'one.png']).stdout;
-    assert.match(text, /^one\.png {2}1 {2}\d\d\.\d\d %/);
-    assert.match(text, /[▀▄█]/);
-    const ascii = lockstep(['predict', 'one.png'], { LC_ALL: 'C' }).stdout;
-    assert.match(ascii, /[@%#]/);
-    assert.match(ascii, /^[\x20-\x7e\n]*$/);
+    for (const env of [{}, { LC_ALL: 'C' }, { TERM: 'xterm-256color' }]) {
+      const text = lockstep(['predict', 'one.png'], env).stdout;
+      assert.match(text, /^one\.png {2}1 {2}\d\d\.\d\d %/);
+      assert.match(text, /[@%#]/);
+      assert.match(text, /^[\x20-\x7e\n]*$/);
+    }
+  });
+
+  test('draws the digit for the terminal at hand', { skip: skipTerminal }, async () => {
+    const file = join(folder, 'one.png');
+    writeFileSync(file, png(imageOf(2)));
+    const drawn = async (env: NodeJS.ProcessEnv): Promise<string> =>
+      (await inTerminal([main, 'predict', file, '--run', join(folder, 'runs/short')], { columns: 100, env })).output;
+    assert.match(await drawn({ LC_ALL: 'C.UTF-8' }), /38;5;\d+;48;5;\d+m▀/);
+    assert.match(await drawn({ LC_ALL: 'C.UTF-8', NO_COLOR: '1' }), /[▀▄█]/);
+    assert.match(await drawn({ LC_ALL: 'C' }), /^[\x20-\x7e\r\n]*$/);
+  });
+
+  test('passes hidden files of a folder over, and counts them', () => {
+    mkdirSync(join(folder, 'copied'));
+    for (const name of ['7.png', '._7.png', '.8.jpg']) writeFileSync(join(folder, 'copied', name), png(imageOf(0)));
+    // What macOS writes beside a file for a disk that can't hold its attributes.
+    writeFileSync(join(folder, 'copied', '._7.png'), Buffer.from('00051607000200004d6163204f532058', 'hex'));
+    const { status, stderr, images } = predict('copied');
+    assert.equal(status, 0);
+    assert.deepEqual(
+      images.map(({ file }) => file),
+      [join(folder, 'copied', '7.png')],
+    );
+    assert.match(stderr, /^Passed over 2 hidden files in copied\.$/m);
+    assert.equal(lockstep(['predict', 'copied/._7.png']).status, 1);
   });
 
   test('--layers writes a picture of every layer', () => {

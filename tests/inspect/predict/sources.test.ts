@@ -81,5 +81,12 @@ test('says what is wrong with a file, and nothing of the data set', async () => 
 });
 
 test('a folder without pictures is refused', async () => {
-  await assert.rejects(pictureFiles([folder]), /The folder .* holds no PNG or JPEG picture/);
+  const hidden: unknown[] = [];
+  const onHidden = (...found: unknown[]): void => void hidden.push(found);
+  await assert.rejects(pictureFiles([folder], onHidden), /The folder .* holds no PNG or JPEG picture\.$/);
+  file('._1.png', BAR);
+  await assert.rejects(pictureFiles([folder], onHidden), /holds no PNG or JPEG picture but 1 hidden file\.$/);
+  file('1.png', BAR);
+  assert.deepEqual(await pictureFiles([folder], onHidden), [join(folder, '1.png')]);
+  assert.deepEqual(hidden, [[folder, 1]]);
 });

@@ -154,6 +154,71 @@ describe('resolveTrainConfig', () => {
   });
 });
 
+describe('options without effect', () => {
+  const unused = (flags: Record<string, unknown>, env: NodeJS.ProcessEnv = {}) => resolve(flags, env).unused;
+
+  test('are named, with what they need', () => {
+    for (const [flags, needed] of [
+      [{ momentum: '0.9' }, '--optimizer sgd'],
+      [{ beta2: '0.9', optimizer: 'sgd' }, '--optimizer adam or adamw'],
+      [{ epsilon: '1e-6', optimizer: 'sgd' }, '--optimizer adam or adamw'],
+      [{ rbfJ: '0.2' }, '--head rbf'],
+      [{ tokenFile: 't' }, '--listen'],
+      [{ tlsCert: 'c' }, '--listen'],
+      [{ tlsKey: 'k' }, '--listen'],
+      [{ plaintext: true }, '--listen or --metrics-host'],
+      [{ remoteWriteTokenFile: 't' }, '--remote-write'],
+      [{ metricsHost: '::1', metricsPort: 'off' }, '--metrics-port'],
+      [{ metricsTokenFile: 't', metricsPort: 'off' }, '--metrics-port'],
+    ] as const) {
+      const [key = ''] = Object.keys(flags);
+      assert.deepEqual(unused(flags), [`${flagOf(key)} has no effect without ${needed}.`]);
+    }
+    assert.deepEqual(unused({}, { LOCKSTEP_TOKEN_FILE: 't' }), [
+      'LOCKSTEP_TOKEN_FILE (environment variable) has no effect without --listen.',
+    ]);
+    const file = configFile({ momentum: 0.5 });
+    assert.deepEqual(unused({ config: file }), [`"momentum" in ${file} has no effect without --optimizer sgd.`]);
+  });
+
+  test('are not those that have what they need, nor the defaults of a config file', () => {
+    assert.deepEqual(unused({ momentum: '0.5', optimizer: 'sgd' }), []);
+    assert.deepEqual(unused({ rbfJ: '0.2', head: 'rbf' }), []);
+    const tls = { tokenFile: 't', tlsCert: 'c', tlsKey: 'k', plaintext: true };
+    assert.deepEqual(unused({ ...tls, listen: '127.0.0.1:0' }), []);
+    assert.deepEqual(unused({ plaintext: true, metricsHost: '0.0.0.0' }), []);
+    assert.deepEqual(unused({ config: configFile(resolve().config) }), []);
+  });
+});
+
+describe('a config file', () => {
+  test('is read with a byte-order mark', () => {
+    const text = '{"iterations": 7}';
+    for (const bytes of [
+      Buffer.from(`\ufeff${text}`, 'utf8'),
+      Buffer.from(`\ufeff${text}`, 'utf16le'),
+      Buffer.from(`\ufeff${text}`, 'utf16le').swap16(),
+    ]) {
+      const path = join(folder, 'marked.json');
+      writeFileSync(path, bytes);
+      assert.equal(resolve({ config: path }).config.iterations, 7);
+    }
+  });
+
+  test('has each key once', () => {
+    assert.match(
+      messageOf({ config: configFile('{"seed": 1, "batch": 64, "seed": 2}') }),
+      /settings\.json is not JSON that can be used: the key "seed" stands twice/,
+    );
+  });
+
+  test('is UTF-8', () => {
+    const path = join(folder, 'latin1.json');
+    writeFileSync(path, Buffer.from('{"out": "k\u00e4se"}', 'latin1'));
+    assert.match(messageOf({ config: path }), /latin1\.json isn't UTF-8 text/);
+  });
+});
+
 describe('what resolveTrainConfig refuses', () => {
   const impossible: readonly (readonly [string, string])[] = [
     ['workers', '-1'],
@@ -181,6 +246,22 @@ describe('what resolveTrainConfig refuses', () => {
     ['out', ''],
     ['json', 'yes'],
   ];
+  test('what is 0 or infinite in the 32-bit floats of the kernel', () => {
+    const keys = ['learningRate', 'momentum', 'beta1', 'beta2', 'weightDecay', 'clipNorm', 'rbfJ'];
+    for (const key of keys) {
+      const message = messageOf({ [key]: '1e-320' });
+      assert.ok(message.startsWith(`${flagOf(key)}: expected a number`), message);
+      assert.match(message, /but got "1e-320", which is 0 as a 32-bit float/);
+      assert.match(
+        messageOf({ config: configFile({ [key]: 1e-300 }) }),
+        /but got 1e-300, which is 0 as a 32-bit float/,
+      );
+      assert.match(messageOf({ [key]: '1e39' }), /expected a number .* but got "1e39"/);
+    }
+    assert.equal(resolve({ clipNorm: '0', weightDecay: '0', momentum: '0' }).config.clipNorm, 0);
+    assert.equal(resolve({ learningRate: '1e-40' }).config.learningRate, 1e-40);
+  });
+
   for (const [key, value] of impossible) {
     test(`${key} of "${value}"`, () => {
       const message = messageOf({ [key]: value });

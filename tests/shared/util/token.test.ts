@@ -106,7 +106,7 @@ test('a file that others can read draws a warning', async () => {
     return lines;
   };
   for (const mode of [0o644, 0o604, 0o640]) {
-    assert.deepEqual(await warned(mode), [`Other users can read ${file}, which holds a secret. Use chmod 600.`]);
+    assert.deepEqual(await warned(mode), [`Other users can read ${file}, which holds a secret: chmod 600 ${file}`]);
   }
   for (const mode of [0o600, 0o400, 0o622]) assert.deepEqual(await warned(mode), []);
 });

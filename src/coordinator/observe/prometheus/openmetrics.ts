@@ -4,8 +4,15 @@ import { RunDirectoryError } from '../../../shared/util/errors.ts';
 import { shownPath } from '../../../shared/util/shown-path.ts';
 import { stepsFile } from '../../run/files.ts';
 import { type Attempt, attemptOf, type Manifest } from '../../run/manifest.ts';
+import type { OutputKind } from '../../run/output.ts';
 import { readSteps } from '../../run/step-lines.ts';
 import { STEP_SERIES, type StepSeries, sampleOf } from './step-series.ts';
+
+/** The text, by which an earlier one is known. */
+export const OPEN_METRICS: OutputKind = {
+  title: 'OpenMetrics text of a run',
+  isOwn: (ends) => /^# (EOF|TYPE lockstep_)/.test(ends.toString('latin1')),
+};
 
 /** Length of a chunk of text. */
 const CHUNK_CHARACTERS = 1 << 16;

@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import pRetry, { AbortError } from 'p-retry';
 import type { Print, Severity } from '../../../shared/util/notice.ts';
 import { printable } from '../../../shared/util/printable.ts';
+import { byProxy, proxiedFetch } from '../../../shared/util/proxy.ts';
 import type { Token } from '../../../shared/util/token.ts';
 import { NoAnswerError, RejectedError, RetryableError, retryAfterMs, textOf } from './answers.ts';
 import { HEADERS } from './write-request.ts';
@@ -12,6 +13,8 @@ export interface Destination {
   readonly url: string;
   /** Sent as a bearer token. */
   readonly token?: Token | undefined;
+  /** Names the proxy, if there is one. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Milliseconds. */
@@ -54,7 +57,7 @@ export class Delivery {
   constructor(options: DeliveryOptions) {
     this.#options = options;
     this.#timing = options.timing ?? TIMING;
-    this.#place = placeOf(options.url);
+    this.#place = `${placeOf(options.url)}${byProxy(options.url, options.env ?? {})}`;
   }
 
   /** The last attempt failed. */
@@ -142,20 +145,16 @@ export class Delivery {
 
   /** @throws NoAnswerError */
   async #post(body: Uint8Array): Promise<{ status: number; text: string; retryAfter: number }> {
-    const { url, token, userAgent } = this.#options;
+    const { url, token, userAgent, env = {} } = this.#options;
     const controller = new AbortController();
     const milliseconds = this.#timing.attempt;
     const timer = setTimeout(() => controller.abort(`no answer within ${milliseconds / 1000} s`), milliseconds);
     const ending = addAbortListener(this.#end.signal, () => controller.abort());
     try {
       const secret = token === undefined ? {} : { Authorization: `Bearer ${secretOf(token)}` };
-      const response = await fetch(url, {
-        method: 'POST',
-        body,
-        redirect: 'manual',
-        signal: controller.signal,
-        headers: { ...HEADERS, 'User-Agent': userAgent, ...secret },
-      });
+      const headers = { ...HEADERS, 'User-Agent': userAgent, ...secret };
+      const init = { method: 'POST', body, redirect: 'manual', signal: controller.signal, headers } as const;
+      const response = await proxiedFetch(url, init, env);
       const retryAfter = retryAfterMs(response.headers.get('retry-after'), Date.now());
       return { status: response.status, text: await textOf(response), retryAfter };
     } catch (error) {

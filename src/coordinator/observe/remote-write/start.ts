@@ -2,8 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { TrainConfig } from '../../../shared/config/config.ts';
+import { editedText } from '../../../shared/util/edited-text.ts';
 import { UsageError } from '../../../shared/util/errors.ts';
 import type { Print } from '../../../shared/util/notice.ts';
+import { proxyFor } from '../../../shared/util/proxy.ts';
 import { Token } from '../../../shared/util/token.ts';
 import { version } from '../../../shared/util/version.ts';
 import { SEND_CURSOR, stepsFile } from '../../run/files.ts';
@@ -25,10 +27,11 @@ export async function remoteWriteOf(
   env: NodeJS.ProcessEnv,
 ): Promise<Destination | undefined> {
   if (remoteWrite === undefined) return undefined;
-  const { href } = urlOf(remoteWrite);
-  if (file !== undefined) return { url: href, token: tokenOf(await textOf(file), `The token in ${file}`) };
+  const { href: url } = urlOf(remoteWrite);
+  refuseWrongProxy(url, env);
+  if (file !== undefined) return { url, env, token: tokenOf(await textOf(file), `The token in ${file}`) };
   const text = env[TOKEN_VARIABLE];
-  return text ? { url: href, token: tokenOf(text, `The token in ${TOKEN_VARIABLE}`) } : { url: href };
+  return text ? { url, env, token: tokenOf(text, `The token in ${TOKEN_VARIABLE}`) } : { url, env };
 }
 
 /** Starts to send a run's steps; undefined: there is no receiver. */
@@ -74,13 +77,24 @@ function urlOf(text: string): URL {
   );
 }
 
+/** @throws UsageError if a variable names a proxy that can't be one */
+function refuseWrongProxy(url: string, env: NodeJS.ProcessEnv): void {
+  try {
+    proxyFor(url, env);
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}. Correct it, or list the receiver's host in NO_PROXY.`, {
+      cause: error,
+    });
+  }
+}
+
 async function textOf(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return editedText(await readFile(file));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const { code, message } = error as NodeJS.ErrnoException;
     throw new UsageError(
-      `--remote-write-token-file: ${file} can't be read (${code}). Name a file with the token alone.`,
+      `--remote-write-token-file: ${file} can't be read (${code ?? message}). Name a file with the token alone.`,
       {
         cause: error,
       },

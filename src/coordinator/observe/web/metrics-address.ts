@@ -1,7 +1,8 @@
 import type { ResolvedPageConfig } from '../../../shared/config/config.ts';
 import { flagOf } from '../../../shared/config/schema.ts';
+import { commandLine } from '../../../shared/util/command-line.ts';
 import { UsageError } from '../../../shared/util/errors.ts';
-import { isLoopback } from '../../../shared/util/loopback.ts';
+import { hostOf, isLoopback } from '../../../shared/util/loopback.ts';
 import { readToken, type Token } from '../../../shared/util/token.ts';
 
 const TOKEN_VARIABLE = 'LOCKSTEP_METRICS_TOKEN';
@@ -28,7 +29,7 @@ export async function metricsAddressOf(
   const token = await readToken({ file, env, variable: TOKEN_VARIABLE });
   if (token === undefined && !isLoopback(host)) {
     throw new UsageError(
-      `${flagOf('metricsHost')} ${host}: anybody who reaches it could read the metrics. Make a token by \`lockstep token --out token\` ` +
+      `${flagOf('metricsHost')} ${host}: anybody who reaches it could read the metrics. Make a token by \`${commandLine('token --out token', env)}\` ` +
         `and give it by ${flagOf('metricsTokenFile')} or $${TOKEN_VARIABLE}, or stay on 127.0.0.1.`,
     );
   }
@@ -38,5 +39,5 @@ export async function metricsAddressOf(
         `metrics. Stay on 127.0.0.1, behind a proxy that has TLS, or add ${flagOf('plaintext')} if that is acceptable.`,
     );
   }
-  return { host, port, explicit: explicit.has('metricsPort'), token };
+  return { host: hostOf(host), port, explicit: explicit.has('metricsPort'), token };
 }

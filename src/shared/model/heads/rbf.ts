@@ -38,13 +38,23 @@ export const rbf: Head<RbfHeadSpec, never> = {
     const bitmaps = tf.tensor(Float32Array.from(spec.targets.flat()), [1, spec.classes, units]);
     return tf.neg(tf.sum(tf.square(tf.sub(tf.reshape(x, [count, 1, units]), bitmaps)), 2));
   },
-  /** y_i = sum_j (x_j - w_ij)^2 */
+  /**
+   * y_i = sum_j (x_j - w_ij)^2. The differences are a convolution of pixels, each unit a map: OpenCV 4 can't subtract the targets
+   * from several images at once.
+   */
   onnx(graph, { spec: { name, targets, classes }, input }, x) {
-    const bitmaps = graph.floats(`${name}.targets`, [classes, shapeSize(input)], Float32Array.from(targets.flat()));
-    const inputs = graph.add(`${name}.inputs`, 'Unsqueeze', [x, graph.integers(`${name}.axis`, [1])]);
-    const differences = graph.add(`${name}.differences`, 'Sub', [inputs, bitmaps]);
+    const units = shapeSize(input);
+    const length = units * classes;
+    const maps = graph.integers(`${name}.maps`, [-1, units, 1, 1]);
+    const ones = graph.floats(`${name}.ones`, [length, 1, 1, 1], new Float32Array(length).fill(1));
+    const offsets = Float32Array.from({ length }, (_, i) => -(targets[i % classes]?.[Math.floor(i / classes)] ?? 0));
+    const inputs = [graph.add(`${name}.inputs`, 'Reshape', [x, maps]), ones];
+    inputs.push(graph.floats(`${name}.offsets`, [length], offsets));
+    const differences = graph.add(`${name}.differences`, 'Conv', inputs, { kernel_shape: [1, 1], group: units });
     const squares = graph.add(`${name}.squares`, 'Mul', [differences, differences]);
-    return graph.add('distances', 'ReduceSum', [squares, graph.integers(`${name}.units`, [2])], { keepdims: 0 });
+    const rows = graph.integers(`${name}.rows`, [-1, units, classes]);
+    const summands = graph.add(`${name}.summands`, 'Reshape', [squares, rows]);
+    return graph.add('distances', 'ReduceSum', [summands, graph.integers(`${name}.axis`, [1])], { keepdims: 0 });
   },
   /**
    * softmax(-y) of the distances y_i = |x|^2 - 2 w_i x + |w_i|^2, in which |x|^2 is the same for every class and cancels: what

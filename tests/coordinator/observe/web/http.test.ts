@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { EventStreamClients } from '#src/coordinator/observe/web/event-stream-clients.js';
 import { startHttp } from '#src/coordinator/observe/web/http.js';
+import { metricsAddressOf } from '#src/coordinator/observe/web/metrics-address.js';
+import { resolvePageConfig } from '#src/shared/config/config.js';
 import { ListenError } from '#src/shared/util/errors.js';
 import { newToken, Token } from '#src/shared/util/token.js';
 import { DATA, lockstep, startLockstep } from '../../../support/program.ts';
@@ -91,10 +93,14 @@ describe('startHttp', () => {
   });
 
   test('listens on the given address, and says which', async (t) => {
-    const server = await startHttp({ host: '::1', port: 0, explicit: true, metrics });
-    t.after(() => server.close());
-    assert.match(server.url, /^http:\/\/\[::1\]:\d+$/);
-    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+    for (const metricsHost of ['::1', '[::1]']) {
+      const page = resolvePageConfig({ flags: { metricsHost, metricsPort: '0' }, env: {} });
+      const address = (await metricsAddressOf(page, {})) ?? assert.fail();
+      const server = await startHttp({ ...address, metrics });
+      t.after(() => server.close());
+      assert.match(server.url, /^http:\/\/\[::1\]:\d+$/);
+      assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+    }
   });
 });
 
@@ -267,7 +273,7 @@ describe('lockstep train --metrics-host', () => {
   for (const host of ['0.0.0.0', '::', 'lockstep.example', '192.0.2.1']) {
     test(`refuses ${host} without a token, before anything is begun`, () => {
       const { status, stdout, stderr } = lockstep([...flags, '--metrics-host', host]);
-      assert.match(stderr, /anybody who reaches it .*lockstep token.*--metrics-token-file.*LOCKSTEP_METRICS_TOKEN/);
+      assert.match(stderr, /anybody who reaches it .*main\.js token.*--metrics-token-file.*LOCKSTEP_METRICS_TOKEN/);
       assert.deepEqual([status, stdout, existsSync(out)], [2, '', false]);
     });
   }
