@@ -2,7 +2,7 @@ import { arch, cpus, hostname, platform } from 'node:os';
 import { z } from 'zod';
 import type { Digests } from '../../shared/checkpoint/checkpoint.ts';
 import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config/config.ts';
-import { OPTION_KEYS, type OptionKey, trainSchema } from '../../shared/config/schema.ts';
+import { OPTION_KEYS, type OptionKey, trainSchema, WorkerCount } from '../../shared/config/schema.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { parseJson } from '../../shared/util/json.ts';
 import { readPlainFile } from '../../shared/util/plain-file.ts';
@@ -174,8 +174,7 @@ export async function readManifest(run: string): Promise<Manifest> {
 
 function configOf(config: Record<string, unknown>) {
   // In a resolved config, the options whose defaults depend on others, or on the machine, have values.
-  const decided = { workers: Count, warmup: Count, weightDecay: z.number() };
-  return trainSchema.extend(decided).safeParse(config);
+  return trainSchema.required({ warmup: true, weightDecay: true }).extend({ workers: WorkerCount }).safeParse(config);
 }
 
 function isOption(key: string): key is OptionKey {

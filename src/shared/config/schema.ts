@@ -19,6 +19,8 @@ const DATA_HELP = `folder with the four MNIST files, or ${namedSetsText()}`;
 // Far beyond any use; it keeps values representable in float32, where the kernel uses them.
 const MAX_RATE = 1e6;
 
+export const WorkerCount = z.int().min(0).max(1024);
+
 /**
  * Every option of a training run: its range, default, unit and meaning, for flags, LOCKSTEP_* variables and config files
  * alike. Options without a default are filled in by `resolveTrainConfig`.
