@@ -73,8 +73,7 @@ async function carryOut(context: RunContext, { stop, failure, checkpointAsked }:
     await recordFailure({ context, chain, ...(observers && { observers }) }, error);
     throw error;
   }
-  const ending = { ...trained, startedAt, stop: stop ?? new AbortController().signal };
-  return conclude({ context, observers, chain }, ending);
+  return conclude({ context, observers, chain }, { ...trained, stop: stop ?? new AbortController().signal });
 }
 
 interface RunControl {
