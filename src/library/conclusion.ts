@@ -22,21 +22,19 @@ export interface Run {
 interface Ending {
   readonly result: TrainingResult;
   readonly network: Readonly<Record<'sent' | 'received', number>> | undefined;
-  /** When the attempt began: Unix milliseconds. */
-  readonly startedAt: number;
   readonly stop: AbortSignal;
 }
 
 /** Reports the result of a training, and writes run.json for the last time. @throws WriteError if that fails */
 export async function conclude(
   { context, observers, chain }: Run,
-  { result, network, startedAt, stop }: Ending,
+  { result, network, stop }: Ending,
 ): Promise<TrainOutcome> {
-  const { directory, start, feed, observer } = context;
+  const { directory, start, feed, observer, job } = context;
   const { config, dataset } = start.manifest;
   const samples = await observers.remoteWriter?.finish(stop);
-  const started = new Date(startedAt);
-  const summary = summaryOf({ run: directory.path, config, dataset, result, started, network, samples });
+  const seconds = Math.round(performance.now() - job.startedAt) / 1000;
+  const summary = summaryOf({ run: directory.path, config, dataset, result, seconds, network, samples });
   const { steps } = observers;
   const state = result.complete && steps === config.iterations ? 'finished' : 'stopped';
   observer.onResult(summary, config);

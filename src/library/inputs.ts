@@ -20,6 +20,8 @@ import { printer, type RunObserver } from './observer.ts';
 /** A training to carry out: a resolved configuration and, if it continues a run, that run. */
 export interface TrainingJob extends ResolvedTrainConfig {
   readonly started: Date;
+  /** The same moment in milliseconds of `performance.now()`, which durations are counted from: the clock may be set. */
+  readonly startedAt: number;
   /** Undefined for a new run. */
   readonly resumed: Resumed | undefined;
   readonly env: NodeJS.ProcessEnv;
@@ -30,10 +32,10 @@ export interface TrainingJob extends ResolvedTrainConfig {
  * @throws UsageError if an option can't be used or the run to resume can't be found, RunDirectoryError if its run.json can't be used
  */
 export async function resolveJob(sources: Sources): Promise<TrainingJob> {
-  const started = new Date();
+  const [started, startedAt] = [new Date(), performance.now()];
   const resumed = await resumedRun(sources, CAPACITY);
   const { config, explicit, unused } = resumed ?? resolveTrainConfig(sources, CAPACITY);
-  return { started, config, explicit, unused: unused ?? [], resumed, env: sources.env };
+  return { started, startedAt, config, explicit, unused: unused ?? [], resumed, env: sources.env };
 }
 
 /** Everything that a job reads before the run directory is made or opened. */

@@ -6,6 +6,7 @@ import { HashChain } from '../coordinator/train/hash-chain.ts';
 import { train as trainSteps } from '../coordinator/train/train.ts';
 import type { TrainingResult } from '../coordinator/train/training.ts';
 import { initialWeights } from '../shared/model/initialize.ts';
+import { NotFiniteError } from '../shared/util/errors.ts';
 import { keepYoungSmall } from '../shared/util/young-garbage.ts';
 import { conclude, type Run, recordFailure, type TrainOutcome } from './conclusion.ts';
 import { readInputs, type TrainingJob } from './inputs.ts';
@@ -72,8 +73,8 @@ async function carryOut(context: RunContext, control: TrainControl): Promise<Tra
     await recordFailure({ context, chain, ...(observers && { observers }) }, error);
     throw error;
   }
-  const ending = { ...trained, startedAt, stop: control.stop ?? new AbortController().signal };
-  return conclude({ context, observers, chain }, ending);
+  const stop = control.stop ?? new AbortController().signal;
+  return conclude({ context, observers, chain }, { ...trained, stop });
 }
 
 interface Trained {
@@ -102,6 +103,7 @@ async function runSteps(
     const result = await trainSteps({ ...loop, stop });
     await observers.checkpoints.finish(stop);
     failure?.throwIfAborted();
+    requireFiniteTest(result, config.iterations);
     finished = result.complete && result.steps === config.iterations;
     return { result, network: computing.networkBytes };
   } catch (error) {
@@ -112,4 +114,14 @@ async function runSteps(
     await observers.close();
     await computing.close({ finished });
   }
+}
+
+/** @throws NotFiniteError if the last step's weights, though finite, give a loss on the test set that isn't */
+function requireFiniteTest({ steps, testedAt, testLoss = 0 }: TrainingResult, iterations: number): void {
+  if (steps !== iterations || testedAt !== steps || Number.isFinite(testLoss)) return;
+  throw new NotFiniteError(
+    `Step ${steps}: expected a finite loss on the test set after its update, but got ${testLoss}. ` +
+      'The step was applied, and its checkpoint is saved. Try a lower --learning-rate, or --clip-norm.',
+    { step: steps },
+  );
 }

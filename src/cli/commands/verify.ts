@@ -12,6 +12,8 @@ import { printJson, printLines } from '../print.ts';
 import { Terminal } from '../terminal/terminal.ts';
 
 const DEFAULT_SPANS = 3;
+/** What nothing else in a run's files repeats (docs/runs.md). */
+const UNCHECKED = 'not checked: times, speeds, hosts, versions, paths';
 
 /**
  * `lockstep verify [RUN]`: checks a run by computing parts of it again.
@@ -48,12 +50,14 @@ function spanCount(given: unknown): number {
   throw new UsageError(`--spans: expected a whole number from 1, but got "${given}". For every span: --all.`);
 }
 
-function verificationText(verification: Verification, workers: number): string[] {
-  const { run, same, steps, recomputed, chain, log, damaged } = verification;
+export function verificationText(verification: Verification, workers: number): string[] {
+  const { run, same, steps, recomputed, chain, log, stated, damaged } = verification;
   const { spans } = recomputed;
   const percent = Math.floor(100 * recomputed.share);
   return [
     `run         ${shownPath(run)}`,
+    ...(stated.length === 0 ? [`run.json    agrees with the log and the checkpoints; ${UNCHECKED}`] : []),
+    ...stated.map(({ field, problem }) => `run.json    DIFFERS: ${field} ${problem}`),
     `log         ${log.problem === undefined ? `${counted(log.last, 'step')}, none missing` : `DIFFERS: ${log.problem}`}`,
     `hash chain  ${chainText(chain)}`,
     ...damaged.map(({ problem }) => `checkpoint  DAMAGED: ${problem}`),

@@ -4,7 +4,7 @@ import type { Digests } from '../../shared/checkpoint/checkpoint.ts';
 import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config/config.ts';
 import { OPTION_KEYS, type OptionKey, trainSchema, WorkerCount } from '../../shared/config/schema.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
-import { parseJson } from '../../shared/util/json.ts';
+import { firstNotIn, parseJson } from '../../shared/util/json.ts';
 import { readPlainFile } from '../../shared/util/plain-file.ts';
 import { printable } from '../../shared/util/printable.ts';
 import { version } from '../../shared/util/version.ts';
@@ -147,19 +147,9 @@ export function manifestJson({ config, explicit, ...rest }: Manifest): ManifestJ
 /** @throws RunDirectoryError if a run directory has no run.json, or one that this version can't read */
 export async function readManifest(run: string): Promise<Manifest> {
   const file = manifestFile(run);
-  let json: unknown;
-  try {
-    json = parseJson(String(await readPlainFile(file, MAX_BYTES)));
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const problem =
-      code === 'ENOENT'
-        ? `${run} isn't a run directory, or its run never began: it has no ${MANIFEST}`
-        : `${file} can't be read: ${message}`;
-    throw new RunDirectoryError(`${problem}. Name another run, or start a new one.`, { cause: error });
-  }
+  const json = await readJson(run);
   const parsed = ManifestSchema.safeParse(json);
-  const config = parsed.data === undefined ? undefined : configOf(parsed.data.config);
+  const config = parsed.data === undefined ? undefined : ConfigSchema.safeParse(parsed.data.config);
   if (parsed.success && config?.success === true) {
     const explicit = new Set(parsed.data.explicit.filter(isOption));
     return { ...parsed.data, config: config.data as TrainConfig, explicit };
@@ -172,10 +162,33 @@ export async function readManifest(run: string): Promise<Manifest> {
   );
 }
 
-function configOf(config: Record<string, unknown>) {
-  // In a resolved config, the options whose defaults depend on others, or on the machine, have values.
-  return trainSchema.required({ warmup: true, weightDecay: true }).extend({ workers: WorkerCount }).safeParse(config);
+/** The first value in run.json that this version doesn't know, or wouldn't write as it is; undefined if there is none. */
+export async function unknownField(run: string, manifest: Manifest): Promise<string | undefined> {
+  return firstNotIn(JSON.parse(JSON.stringify(manifestJson(manifest))), await readJson(run));
 }
+
+async function readJson(run: string): Promise<unknown> {
+  const file = manifestFile(run);
+  try {
+    return parseJson(String(await readPlainFile(file, MAX_BYTES)));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const problem =
+      code === 'ENOENT'
+        ? `${run} isn't a run directory, or its run never began: it has no ${MANIFEST}`
+        : `${file} can't be read: ${message}`;
+    throw new RunDirectoryError(`${problem}. Name another run, or start a new one.`, { cause: error });
+  }
+}
+
+// In a resolved config, the options whose defaults depend on others, or on the machine, have values.
+const ConfigSchema = trainSchema
+  .required({ warmup: true, weightDecay: true })
+  .extend({ workers: WorkerCount })
+  .refine(({ batch, shardSize }) => batch % shardSize === 0, {
+    path: ['batch'],
+    error: 'expected a multiple of shardSize',
+  });
 
 function isOption(key: string): key is OptionKey {
   return OPTION_KEYS.includes(key as OptionKey);

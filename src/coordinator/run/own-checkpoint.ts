@@ -60,13 +60,8 @@ export async function loggedCheckpoint(
   const { hashEvery } = manifest.config;
   const linked = hashEvery === 0 ? 0 : step - (step % hashEvery);
   const [line, link] = await linesOf(stepsFile(path), [step, linked]);
-  refuse(
-    checkpoint,
-    logProblems(checkpoint, layout, {
-      chain: linked === 0 ? CHAIN_START : link?.chain,
-      weightsSha256: line?.weightsSha256,
-    }),
-  );
+  const logged = { chain: linked === 0 ? CHAIN_START : link?.chain, weightsSha256: line?.weightsSha256 };
+  refuse(checkpoint, logProblems(stateIn(checkpoint, layout), logged));
   return checkpoint;
 }
 
@@ -80,21 +75,23 @@ async function linesOf(path: string, steps: readonly number[]): Promise<readonly
   }
 }
 
-/** What the log has of the state after a step; undefined: it doesn't say. */
-export interface LoggedState {
+/** The state after a step, as a checkpoint or the log has it; undefined: it doesn't say. */
+export interface SavedState {
   /** The hash chain's value. */
   readonly chain: string | undefined;
   readonly weightsSha256: string | undefined;
 }
 
-/** What in a checkpoint contradicts the log. */
-export function logProblems(checkpoint: Checkpoint, layout: ModelLayout, logged: LoggedState): string[] {
-  const { chain = CHAIN_START } = checkpoint;
+export function stateIn(checkpoint: Checkpoint, layout: ModelLayout): SavedState {
   const { weights } = trainingStateOf(checkpoint, layout);
-  const state = { chain, weightsSha256: weightsSha256(weights) };
+  return { chain: checkpoint.chain ?? CHAIN_START, weightsSha256: weightsSha256(weights) };
+}
+
+/** What in a checkpoint contradicts the log. */
+export function logProblems(saved: SavedState, logged: SavedState): string[] {
   return (['chain', 'weightsSha256'] as const)
-    .filter((key) => logged[key] !== undefined && logged[key] !== state[key])
-    .map((key) => `has the ${key} ${state[key]}, but ${STEPS} has ${logged[key]}`);
+    .filter((key) => logged[key] !== undefined && logged[key] !== saved[key])
+    .map((key) => `has the ${key} ${saved[key]}, but ${STEPS} has ${logged[key]}`);
 }
 
 function metadataProblems({ file, step, config, digests, optimizerName }: Checkpoint, manifest: Manifest): string[] {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EVALUATION_FIELDS, type StepRecord, UPDATE_FIELDS } from '../../shared/live/step-scalars.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
-import { parseJson } from '../../shared/util/json.ts';
+import { firstNotIn, parseJson } from '../../shared/util/json.ts';
 import { openPlainFile } from '../../shared/util/plain-file.ts';
 
 /** The fields that every step has, and those that are only there if they were taken; none depends on the number of workers. */
@@ -58,14 +58,27 @@ export function parseStepLine(text: string): StepRecord | undefined {
   }
 }
 
+/** As `parseStepLine`; undefined also for a line with anything that no step has. */
+export function parseExactLine(text: string): StepRecord | undefined {
+  const record = parseStepLine(text);
+  return record !== undefined && unknownField(text, record) === undefined ? record : undefined;
+}
+
+function unknownField(text: string, record: StepRecord): string | undefined {
+  const line = stepLine(record);
+  return line === `${text}\n` ? undefined : firstNotIn(JSON.parse(line), JSON.parse(text));
+}
+
 /**
  * The lines of a steps.jsonl in order, streamed. A last line without its line feed is half written, and left out.
  * @param onForeignLine called with the number of a line that is no step's, which is then left out; undefined: such a line is an error
+ * @param parse what a step's line is
  * @throws RunDirectoryError if the file is missing, can't be read or has a line that is no step's
  */
 export async function* readSteps(
   path: string,
   onForeignLine?: (line: number) => void,
+  parse: typeof parseStepLine = parseStepLine,
 ): AsyncGenerator<StepRecord, void, undefined> {
   let number = 0;
   let rest = '';
@@ -77,7 +90,7 @@ export async function* readSteps(
       rest = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
       for (const line of lines) {
         number++;
-        const record = parseStepLine(line);
+        const record = parse(line);
         if (record !== undefined) yield record;
         else if (onForeignLine !== undefined) onForeignLine(number);
         else throw foreignLine(path, number, line);
@@ -90,7 +103,20 @@ export async function* readSteps(
 
 function foreignLine(path: string, number: number, line: string): RunDirectoryError {
   const shown = JSON.stringify(line.length > 80 ? `${line.slice(0, 80)}…` : line);
-  return new RunDirectoryError(`${path}, line ${number}: expected a step's line of JSON, found ${shown}. Remove it.`);
+  return new RunDirectoryError(
+    `${path}, line ${number}: expected a step's line of JSON, found ${shown} (${problemOf(line)}). Remove it.`,
+  );
+}
+
+function problemOf(line: string): string {
+  try {
+    const { data, error } = stepRecord.safeParse(parseJson(line));
+    if (data !== undefined) return `no step has ${unknownField(line, data)}`;
+    const [issue] = error.issues;
+    return `${issue?.path.join('.')}: ${issue?.message}`;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 function readFailure(path: string, error: Error): RunDirectoryError {

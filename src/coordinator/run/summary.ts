@@ -45,7 +45,8 @@ export interface SummaryOptions {
   readonly config: TrainConfig;
   readonly dataset: string;
   readonly result: TrainingResult;
-  readonly started: Date;
+  /** Seconds since the attempt began. */
+  readonly seconds: number;
   /** Bytes exchanged with remote nodes; undefined if the run didn't listen for any. */
   readonly network: Readonly<Record<'sent' | 'received', number>> | undefined;
   /** Time series samples for the remote write receiver; undefined if there was none. */
@@ -53,7 +54,7 @@ export interface SummaryOptions {
 }
 
 /** The result of an attempt that has ended. */
-export function summaryOf({ run, config, dataset, result, started, network, samples }: SummaryOptions): Summary {
+export function summaryOf({ run, config, dataset, result, seconds, network, samples }: SummaryOptions): Summary {
   const { steps, testedAt, testAccuracy, testLoss, trainLoss, weightsSha256, chain, trained } = result;
   return {
     run,
@@ -65,7 +66,7 @@ export function summaryOf({ run, config, dataset, result, started, network, samp
     weightsSha256,
     chain,
     samplesPerSecond: trained.seconds === 0 ? 0 : Math.round((trained.steps * config.batch) / trained.seconds),
-    seconds: (Date.now() - started.getTime()) / 1000,
+    seconds,
     ...(network && { networkBytesPerStep: bytesPerStep(network, trained.steps) }),
     ...(samples && { remoteWrite: samples }),
     workers: config.workers,

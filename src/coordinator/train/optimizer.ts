@@ -54,6 +54,17 @@ export class Optimizer {
     );
   }
 
+  /** @throws NotFiniteError if one of the weights after update t isn't finite: they must not be used then */
+  requireFinite(t: number, weights: Float32Array): void {
+    const wrong = weights.findIndex((weight) => !Number.isFinite(weight));
+    if (wrong < 0) return;
+    throw new NotFiniteError(
+      `Step ${t + 1}: expected finite weights after its update, but weight ${wrong} is ${weights[wrong]}. ` +
+        `The step was not applied. Try a lower --learning-rate, or --clip-norm.`,
+      { step: t + 1 },
+    );
+  }
+
   #complete(t: number, clip: number): Update {
     const { batch, optimizer } = this.#config;
     const biasCorrection = (beta: number, steps: number): number => this.#kernel.biasCorrection(beta, steps);

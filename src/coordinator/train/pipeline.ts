@@ -117,12 +117,14 @@ export class PipelineStep {
   /**
    * Makes the state after this step the current one.
    * @param clipped the update to apply first, if gradients may be clipped
+   * @param check called with the state before it becomes current; if it throws, the state doesn't
    */
-  async apply(clipped: Update | undefined): Promise<void> {
+  async apply(clipped: Update | undefined, check: (next: StateVersion) => void): Promise<void> {
     const { executor, state } = this.#options;
     const before = performance.now();
     if (clipped !== undefined) await executor.update(clipped);
     const after = performance.now();
+    check(this.next);
     state.publish(this.next);
     const clipping = (after - before) / 1000;
     this.seconds += clipping;

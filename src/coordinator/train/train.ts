@@ -22,10 +22,14 @@ export async function train(training: Training): Promise<TrainingResult> {
     for await (const step of pipeline.steps(from.step, until)) {
       const gradient = await step.reduce();
       const norm = optimizer.gradientNorm(step.t, gradient); // throws NotFiniteError: the step is not applied
-      await step.apply(optimizer.clipped(step.t, norm));
+      const due = dueAt(config, step.t + 1);
+      const isLast = step.t + 1 === until || training.stop.aborted;
+      await step.apply(optimizer.clipped(step.t, norm), ({ values }) => {
+        // The next step would notice weights that aren't finite, so only those that are saved, or that no step follows, are checked.
+        if (isLast || due.evaluation || due.checkpoint || due.link) optimizer.requireFinite(step.t, values);
+      });
       progress.advance(step, gradient, norm);
 
-      const due = dueAt(config, step.t + 1);
       if (due.evaluation || due.checkpoint || due.link) progress.hash(due);
       if (due.evaluation) await progress.evaluate();
       if (training.checkpointAsked?.() || due.checkpoint) progress.checkpoint();

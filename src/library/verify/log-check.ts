@@ -1,7 +1,11 @@
-import { readSteps } from '../../coordinator/run/step-lines.ts';
-import { HashChain } from '../../coordinator/train/hash-chain.ts';
+import type { Manifest } from '../../coordinator/run/manifest.ts';
+import type { SavedState } from '../../coordinator/run/own-checkpoint.ts';
+import { parseExactLine, readSteps } from '../../coordinator/run/step-lines.ts';
+import { CHAIN_START, HashChain } from '../../coordinator/train/hash-chain.ts';
 import type { StepRecord } from '../../coordinator/train/observer.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
+import { DueFields } from './due-fields.ts';
+import { isEvaluated } from './recompute.ts';
 import type { Span } from './spans.ts';
 
 export interface LogCheck {
@@ -27,29 +31,57 @@ export interface ChainDifference {
   readonly computed: string;
 }
 
+export interface LogFindings {
+  readonly log: LogCheck;
+  readonly chain: ChainCheck;
+  /** The last line. */
+  readonly last: StepRecord | undefined;
+  /** The last line with an evaluation, from the step on at which the last attempt began. */
+  readonly evaluated: StepRecord | undefined;
+  /** What the log has of the states of `expected.states`, by step. */
+  readonly states: ReadonlyMap<number, SavedState>;
+}
+
 export interface LogExpectation {
   /** Steps that the run has at least done, according to its checkpoints and run.json. */
   readonly steps: number;
   /** The hash chain's last value; undefined while the run is running. */
   readonly chain: string | undefined;
+  readonly manifest: Manifest;
+  /** The steps of whose states there are checkpoints. */
+  readonly states: ReadonlySet<number>;
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** Reads a whole steps.jsonl, and checks that its steps are 1, 2, 3 and so on, and that its hash chain follows from its lines. */
-export async function checkLog(
-  path: string,
-  expected: LogExpectation,
-): Promise<{ readonly log: LogCheck; readonly chain: ChainCheck }> {
+/**
+ * Reads a whole steps.jsonl, and checks that its steps are 1, 2, 3 and so on, that each has what was due, and that its hash chain
+ * follows from its lines.
+ */
+export async function checkLog(path: string, expected: LogExpectation): Promise<LogFindings> {
+  const { manifest } = expected;
   const sequence = new Sequence();
   const links = new Links();
+  const due = new DueFields(manifest);
+  const from = manifest.attempts.at(-1)?.from ?? 0;
+  const states = new Map<number, SavedState>();
+  let last: StepRecord | undefined;
+  let evaluated: StepRecord | undefined;
+  let chain = CHAIN_START;
   for await (const record of readableSteps(path, (problem) => sequence.fail(problem))) {
-    sequence.add(record.step);
+    const { step, weightsSha256 } = record;
+    sequence.add(record);
+    const problem = due.problemOf(record);
+    if (problem !== undefined) sequence.fail(problem);
     if (record.chain !== undefined) links.add(record, record.chain);
+    chain = record.chain ?? chain;
+    if (expected.states.has(step)) states.set(step, { chain, weightsSha256 });
+    if (isEvaluated(record) && step >= from) evaluated = record;
+    last = record;
   }
   sequence.end(expected.steps);
   links.end(expected.chain);
-  return { log: sequence.check, chain: links.check };
+  return { log: sequence.check, chain: links.check, last, evaluated, states };
 }
 
 /** The log's lines by step, for each of `spans`, which must be in order. Only one span's lines are in memory at a time. */
@@ -78,23 +110,27 @@ async function* readableSteps(
   found: (problem: string) => void = () => {},
 ): AsyncGenerator<StepRecord, void, undefined> {
   try {
-    yield* readSteps(path);
+    yield* readSteps(path, undefined, parseExactLine);
   } catch (error) {
     if (!(error instanceof RunDirectoryError)) throw error;
     found(error.message);
   }
 }
 
-/** Checks that steps follow each other without gaps. */
+/** Checks that steps follow each other without gaps, and that their times rise. */
 class Sequence {
   #last = 0;
+  #at = 0;
   #problem: string | undefined;
 
-  add(step: number): void {
+  add({ step, timings: { at } }: StepRecord): void {
     if (step > this.#last + 1) this.fail(`${stepsText(this.#last + 1, step - 1)} missing`);
     else if (step === this.#last) this.fail(`step ${step} is there twice`);
     else if (step < this.#last) this.fail(`step ${step} comes after step ${this.#last}`);
+    else if (at !== undefined && at <= this.#at)
+      this.fail(`step ${step} has a timings.at that isn't after step ${this.#last}'s`);
     this.#last = Math.max(this.#last, step);
+    this.#at = at ?? this.#at;
   }
 
   end(steps: number): void {

@@ -167,7 +167,7 @@ function stopsOf({ to }: Span, lines: ReadonlyMap<number, StepRecord>): number[]
   return [...new Set([...evaluated, to])].sort((a, b) => a - b);
 }
 
-function isEvaluated(line: StepRecord | undefined): boolean {
+export function isEvaluated(line: StepRecord | undefined): boolean {
   return line?.testLoss !== undefined || line?.testAccuracy !== undefined;
 }
 

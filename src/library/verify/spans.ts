@@ -1,8 +1,10 @@
 import { randomInt } from 'node:crypto';
 import { checkpointsFolder } from '../../coordinator/run/files.ts';
+import { type SavedState, stateIn } from '../../coordinator/run/own-checkpoint.ts';
 import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
-import { CheckpointError } from '../../shared/util/errors.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
+import { CheckpointError, ForeignCheckpointError } from '../../shared/util/errors.ts';
 
 /** A part of a run that can be computed again independently: the updates after the first `from`, up to `to`. */
 export interface Span {
@@ -22,31 +24,35 @@ export interface DamagedCheckpoint {
 interface IntactCheckpoint {
   readonly file: string;
   readonly step: number;
+  readonly state: SavedState;
 }
 
 export interface Inspection {
   /** Oldest first. */
   readonly intact: readonly IntactCheckpoint[];
   readonly damaged: DamagedCheckpoint[];
+  /** Whether there are checkpoints, and each is another run's: run.json has other options then. */
+  readonly allForeign: boolean;
 }
 
 /** Reads a file as a checkpoint of the run. @throws CheckpointError if it is damaged or another run's */
 export type ReadCheckpoint = (file: string) => Promise<Checkpoint>;
 
 /** Reads all of a run's checkpoints, and divides them into intact and damaged ones. */
-export async function inspectCheckpoints(run: string, read: ReadCheckpoint): Promise<Inspection> {
+export async function inspectCheckpoints(run: string, layout: ModelLayout, read: ReadCheckpoint): Promise<Inspection> {
   const intact: IntactCheckpoint[] = [];
   const damaged: DamagedCheckpoint[] = [];
+  let foreign = 0;
   for (const { file, step } of (await checkpointsIn(checkpointsFolder(run))).reverse()) {
     try {
-      await read(file);
-      intact.push({ file, step });
+      intact.push({ file, step, state: stateIn(await read(file), layout) });
     } catch (error) {
       if (!(error instanceof CheckpointError)) throw error;
       if (!isGone(error)) damaged.push({ file, problem: error.message });
+      if (error instanceof ForeignCheckpointError) foreign++;
     }
   }
-  return { intact, damaged };
+  return { intact, damaged, allForeign: foreign > 0 && intact.length === 0 };
 }
 
 /** Whether a checkpoint is missing: a running run removes old checkpoints, also while they are being verified. */
@@ -62,7 +68,10 @@ export interface SpanOptions {
 }
 
 /** The spans between consecutive intact checkpoints, and the span from the last one to the log's end. */
-export function spansOf(intact: readonly IntactCheckpoint[], { initialized, last }: SpanOptions): Span[] {
+export function spansOf(
+  intact: readonly Pick<IntactCheckpoint, 'file' | 'step'>[],
+  { initialized, last }: SpanOptions,
+): Span[] {
   const start = initialized ? [{ step: 0, file: undefined }] : [];
   const points = [...start, ...intact.filter(({ step }) => step > 0 || !initialized)];
   return points.flatMap(({ step, file }, i) => {

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { startEngine } from '../../coordinator/engine.ts';
 import { checkpointsFolder, stepsFile } from '../../coordinator/run/files.ts';
-import type { Manifest } from '../../coordinator/run/manifest.ts';
-import { ownCheckpoint } from '../../coordinator/run/own-checkpoint.ts';
+import { attemptOf, type Manifest, unknownField } from '../../coordinator/run/manifest.ts';
+import { logProblems, ownCheckpoint, type SavedState } from '../../coordinator/run/own-checkpoint.ts';
+import type { StepRecord } from '../../coordinator/train/observer.ts';
+import { EARLY_STEP } from '../../coordinator/train/schedule.ts';
 import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
@@ -10,10 +12,11 @@ import type { Dataset } from '../../shared/data/dataset.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import type { Print } from '../../shared/util/notice.ts';
-import { type ChainCheck, checkLog, type LogCheck, linesOf } from './log-check.ts';
-import { type Difference, Recomputer } from './recompute.ts';
+import { type ChainCheck, checkLog, type LogCheck, type LogFindings, linesOf } from './log-check.ts';
+import { type Difference, isEvaluated, Recomputer } from './recompute.ts';
 import {
   type DamagedCheckpoint,
+  type Inspection,
   inspectCheckpoints,
   isGone,
   type ReadCheckpoint,
@@ -22,6 +25,7 @@ import {
   spansOf,
   stepsIn,
 } from './spans.ts';
+import { type Contradiction, contradictionsTo, contradictionsWithin } from './statements.ts';
 
 export interface RecomputedSpan {
   /** Updates done before the span. */
@@ -49,6 +53,8 @@ export interface Verification {
   };
   readonly chain: ChainCheck;
   readonly log: LogCheck;
+  /** What run.json states otherwise than itself, the log, or the checkpoints. */
+  readonly stated: readonly Contradiction[];
   readonly damaged: readonly DamagedCheckpoint[];
 }
 
@@ -68,39 +74,92 @@ export interface VerificationOptions {
 }
 
 /**
- * Checks a run's log, hash chain and checkpoints, and computes spans of it again. It only reads, so the run may be running.
+ * Checks a run's run.json, log, hash chain and checkpoints, and computes spans of it again. It only reads, so the run may be running.
  * @throws WorkerError if workers failed too often
  */
 export async function verifyRun(options: VerificationOptions): Promise<Verification> {
-  const { run, manifest } = options;
+  const { run, manifest, print } = options;
   const layout = modelOf(manifest.config);
   const read: ReadCheckpoint = (file) => ownCheckpoint(file, manifest, layout);
   // Read before the log, which has the steps up to each checkpoint that exists now.
-  const { intact, damaged } = await inspectCheckpoints(run, read);
-  const initialized = manifest.digests.init === undefined;
-  if (!initialized && intact[0]?.step !== 0 && damaged.length === 0) {
-    const file = join(checkpointsFolder(run), checkpointName(0));
-    damaged.push({ file, problem: `${file}, which the run began with by --init, is missing.` });
-  }
+  const inspection = await inspectCheckpoints(run, layout, read);
+  const { intact, allForeign } = inspection;
   const saved = intact.at(-1)?.step ?? 0;
   const isRunning = manifest.state === 'running';
   const done = isRunning ? 0 : (manifest.attempts.at(-1)?.steps ?? 0);
-  const expected = { steps: Math.max(saved, done), chain: isRunning ? undefined : manifest.chain };
-  const { log, chain } = await checkLog(stepsFile(run), expected);
+  const states = new Set(intact.map(({ step }) => step));
+  const expected = { manifest, states, steps: Math.max(saved, done), chain: isRunning ? undefined : manifest.chain };
+  const found = await checkLog(stepsFile(run), expected);
+  const { log, chain } = found;
+  const damaged = [...inspection.damaged, ...unlogged(intact, found), ...missing(run, inspection, manifest)];
+  const stated = await contradictions(options, inspection, found);
 
+  const initialized = manifest.digests.init === undefined;
   const spans = spansOf(intact, { initialized, last: log.last });
-  const recomputed = await recomputeSpans(sampleSpans(spans, options.spans), read, options);
+  if (allForeign) print("Left out every step: no checkpoint has the options of run.json, so either isn't this run's.");
+  const recomputed = await recomputeSpans(allForeign ? [] : sampleSpans(spans, options.spans), read, options);
   const steps = Math.max(log.last, expected.steps);
   const covered = stepsIn(recomputed);
+  const agree = log.same && chain.same && damaged.length === 0 && stated.length === 0;
   return {
     run,
-    same: log.same && chain.same && damaged.length === 0 && recomputed.every(({ same }) => same),
+    same: agree && recomputed.every(({ same }) => same),
     steps,
     recomputed: { spans: recomputed, of: spans.length, steps: covered, share: steps === 0 ? 0 : covered / steps },
     chain,
     log,
+    stated,
     damaged,
   };
+}
+
+async function contradictions(
+  { run, manifest, dataset }: VerificationOptions,
+  { intact }: Inspection,
+  { log, last, evaluated }: LogFindings,
+): Promise<Contradiction[]> {
+  const unknown = await unknownField(run, manifest);
+  const end = intact.find(({ step }) => step === manifest.result?.steps)?.state;
+  return [
+    ...(unknown === undefined ? [] : [{ field: unknown, problem: "isn't what this version writes" }]),
+    ...contradictionsWithin(manifest, dataset.name),
+    // A log that isn't whole says nothing of its end.
+    ...(log.same ? contradictionsTo({ last, evaluated, end }, manifest) : []),
+  ];
+}
+
+/** The checkpoints that the log contradicts. */
+function unlogged(intact: Inspection['intact'], { states }: LogFindings): DamagedCheckpoint[] {
+  return intact.flatMap(({ file, step, state }) => {
+    const problems = logProblems(state, states.get(step) ?? NOT_LOGGED);
+    return problems.length === 0 ? [] : [{ file, problem: `${file} ${problems.join('; it ')}.` }];
+  });
+}
+
+const NOT_LOGGED: SavedState = { chain: undefined, weightsSha256: undefined };
+
+/** The checkpoints that are never removed, but aren't there. */
+function missing(run: string, { intact, damaged }: Inspection, { digests, state, attempts }: Manifest) {
+  const isComplete = state === 'stopped' || state === 'finished';
+  const last = attempts.at(-1)?.steps ?? 0;
+  // Checkpoints are written in order, but the last ones may not have been written if the run was killed or failed.
+  const until = isComplete ? last : (intact.at(-1)?.step ?? 0);
+  const ends = attempts
+    .map(({ iterations }) => iterations)
+    .filter((end) => attempts[attemptOf(end, attempts) - 1]?.iterations === end);
+  const needed = new Set(
+    [EARLY_STEP, ...ends, ...(isComplete ? [last] : [])].filter((step) => step > 0 && step <= until),
+  );
+  if (digests.init !== undefined) needed.add(0);
+  const there = new Set([...intact, ...damaged].map(({ file }) => file));
+  return [...needed]
+    .sort((a, b) => a - b)
+    .map((step) => ({ file: join(checkpointsFolder(run), checkpointName(step)), step }))
+    .filter(({ file }) => !there.has(file))
+    .map(({ file, step }) => {
+      const what = step === 0 ? 'which the run began with by --init' : 'which is always kept';
+      return { file, problem: `${file}, ${what}, is missing.` };
+    });
 }
 
 async function recomputeSpans(
@@ -125,7 +184,7 @@ async function recomputeSpans(
         print(`Left out steps ${span.from + 1} to ${span.to}: the log lacks most of them.`);
         continue;
       }
-      const first = await recomputer.recompute({ span, lines, ...ends });
+      const first = await recomputer.recompute({ span, lines: withResult(lines, manifest), ...ends });
       const { from, to } = span;
       recomputed.push({ from, to, same: first === undefined, ...(first === undefined ? {} : { first }) });
       if (!recomputer.usable) break;
@@ -135,6 +194,14 @@ async function recomputeSpans(
     show('');
     await engine.pool.close();
   }
+}
+
+/** The lines with the evaluation that only run.json has, since the attempt that did the step abandoned it. */
+function withResult(lines: ReadonlyMap<number, StepRecord>, { result }: Manifest): ReadonlyMap<number, StepRecord> {
+  const { testedAt, testAccuracy, testLoss } = result ?? {};
+  const line = lines.get(testedAt ?? 0);
+  if (line === undefined || isEvaluated(line) || testAccuracy === undefined || testLoss === undefined) return lines;
+  return new Map([...lines, [line.step, { ...line, testAccuracy, testLoss }]]);
 }
 
 interface Ends {

@@ -105,7 +105,7 @@ export class MemoryError extends LockstepError {
   readonly code = 'ERR_MEMORY';
 }
 
-/** The loss or the gradient norm of a step isn't finite; the step was not applied. */
+/** A step's loss, gradient norm or weights, or the last step's loss on the test set, isn't finite. */
 export class NotFiniteError extends LockstepError {
   readonly code = 'ERR_NOT_FINITE';
   readonly step: number;

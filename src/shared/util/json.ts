@@ -20,3 +20,17 @@ function addKey(keys: Set<string> | undefined, key: string): void {
   if (keys?.has(key)) throw new SyntaxError(`the key ${JSON.stringify(key)} stands twice in one object`);
   keys?.add(key);
 }
+
+/** The path, such as `result.steps`, of the first value of a JSON value that another one lacks or has otherwise; undefined: none. */
+export function firstNotIn(other: unknown, value: unknown, path: readonly string[] = []): string | undefined {
+  if (!isObject(value) || !isObject(other)) return Object.is(value, other) ? undefined : path.join('.');
+  for (const [key, part] of Object.entries(value)) {
+    const found = firstNotIn(Object.hasOwn(other, key) ? other[key] : undefined, part, [...path, key]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}

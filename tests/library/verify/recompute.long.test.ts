@@ -4,6 +4,7 @@ import { cpSync, renameSync, rmSync, symlinkSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import {
+  asKilled,
   changeLine,
   changeManifest,
   checkpointOf,
@@ -24,7 +25,7 @@ describe('an intact run', () => {
     for (const step of [20, 60]) rmSync(checkpointOf(run, step));
     writeLines(run, linesOf(run).slice(0, 55));
     assert.equal((await verify(run, { spans: 0 })).log.problem, 'steps 56 to 60 are missing at its end');
-    changeManifest(run, ({ chain: _, ...manifest }) => ({ ...manifest, state: 'running' }));
+    asKilled(run);
     const found = await verify(run);
     assert.equal(found.same, true);
     assert.deepEqual(
@@ -124,6 +125,7 @@ describe('a hostile run', () => {
   test('has a checkpoint of a step that is never reached', async () => {
     const run = copyOf(intact);
     const step = 999_999_999_999_999;
+    asKilled(run);
     forge(run, 60, () => ({ step }));
     renameSync(checkpointOf(run, 60), checkpointOf(run, step));
     const found = await verify(run);
@@ -173,7 +175,7 @@ describe('the hash chain', () => {
     changeManifest(run, (manifest) => ({ ...manifest, chain: 'f'.repeat(64) }));
     const { chain } = await verify(run, { spans: 0 });
     assert.deepEqual(chain.first, { logged: 'f'.repeat(64), computed: chain.value });
-    changeManifest(run, (manifest) => ({ ...manifest, state: 'running' }));
+    asKilled(run);
     assert.equal((await verify(run, { spans: 0 })).same, true);
   });
 });

@@ -88,6 +88,14 @@ export function changeManifest(run: string, change: (manifest: Line) => Line): v
   writeFileSync(file, JSON.stringify(change(JSON.parse(readFileSync(file, 'utf8')))));
 }
 
+/** Changes run.json to what it is if the run's only process is killed before its end. */
+export function asKilled(run: string): void {
+  changeManifest(run, ({ ended: _, chain: __, result: ___, attempts, ...manifest }) => {
+    const [{ ended: ____, steps: _____, ...attempt }] = attempts as [Line];
+    return { ...manifest, state: 'running', attempts: [attempt] };
+  });
+}
+
 export function checkpointOf(run: string, step: number): string {
   return join(run, 'checkpoints', checkpointName(step));
 }

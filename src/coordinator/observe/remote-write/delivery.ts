@@ -155,7 +155,9 @@ export class Delivery {
       const headers = { ...HEADERS, 'User-Agent': userAgent, ...secret };
       const init = { method: 'POST', body, redirect: 'manual', signal: controller.signal, headers } as const;
       const response = await proxiedFetch(url, init, env);
-      const retryAfter = retryAfterMs(response.headers.get('retry-after'), Date.now());
+      // By the receiver's clock, if it says: this machine's may have been set.
+      const now = Date.parse(response.headers.get('date') ?? '') || Date.now();
+      const retryAfter = retryAfterMs(response.headers.get('retry-after'), now);
       return { status: response.status, text: await textOf(response), retryAfter };
     } catch (error) {
       throw new NoAnswerError(error);
