@@ -5,9 +5,11 @@ import {
   AUTO,
   type Capacity,
   givenAgain,
+  isSecret,
   type ResumedTrainConfig,
   resumeTrainConfig,
   type TrainConfig,
+  typedOptions,
 } from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
@@ -59,17 +61,13 @@ export function resumeCommand(path: string, config: TrainConfig): string {
 /** A notice about the options of a resumed run that aren't taken from its directory; undefined if there are none. */
 export function notTakenText({ path, manifest, notTaken }: Resumed): string | undefined {
   if (notTaken.length === 0) return undefined;
-  const options = notTaken.map((key) => {
-    const value = manifest.config[key];
-    return [flagOf(key), value === true || String(value)] as const;
-  });
-  const command = commandLine(
-    withOptions(`train --resume ${typedPath(path)}`, Object.fromEntries(options)),
-    process.env,
-  );
+  const options = typedOptions(manifest.config, notTaken);
+  const command = commandLine(withOptions(`train --resume ${typedPath(path)}`, options), process.env);
+  const secret = notTaken.filter((key) => isSecret(key, manifest.config)).map(flagOf);
   return (
     'A resumed run takes only the options that decide its bits, its intervals and its number of workers from its directory. ' +
-    `To use the others again too: ${command}`
+    `To use the others again too: ${command}` +
+    (secret.length === 0 ? '' : ` and ${secret.join(', ')}, which isn't printed because it may hold a secret`)
   );
 }
 

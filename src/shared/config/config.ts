@@ -82,8 +82,21 @@ const OWN_TO_A_COMMAND: ReadonlySet<OptionKey> = new Set(['json', 'out', 'resume
 export function givenAgain(config: TrainConfig): Readonly<Record<string, string | true>> {
   const keys = OPTION_KEYS.filter((key) => !TAKEN_FROM_RUN.has(key) && !OWN_TO_A_COMMAND.has(key) && key !== 'data');
   const changed = keys.filter((key) => config[key] !== trainSchema.shape[key].safeParse(undefined).data);
-  const options = changed.map((key) => [flagOf(key), config[key] === true || String(config[key])]);
-  return { ...dataAgain(config), ...Object.fromEntries(options) };
+  return { ...dataAgain(config), ...typedOptions(config, changed) };
+}
+
+/** Options of a config as a command that is printed gives them, by flag; without those whose values may hold a secret. */
+export function typedOptions(config: TrainConfig, keys: readonly OptionKey[]): Readonly<Record<string, string | true>> {
+  const shown = keys.filter((key) => !isSecret(key, config));
+  return Object.fromEntries(shown.map((key) => [flagOf(key), config[key] === true || String(config[key])]));
+}
+
+/** Whether an option's value may hold a secret: the URL for remote write, by its user or query. */
+export function isSecret(key: OptionKey, { remoteWrite }: TrainConfig): boolean {
+  if (key !== 'remoteWrite' || remoteWrite === undefined) return false;
+  if (!URL.canParse(remoteWrite)) return true;
+  const { username, password, search } = new URL(remoteWrite);
+  return username !== '' || password !== '' || search !== '';
 }
 
 /** --data of a command that reads a run's results; a named set is found by its digest. */
