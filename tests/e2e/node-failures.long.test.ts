@@ -150,17 +150,9 @@ describe('an address or a certificate that is wrong ends a node that has never b
     await once(events, 'join');
     await hub.close('stopping');
     const { hostname: host, port } = new URL(hub.url);
-    const plain = await listenForWebSockets({
-      host,
-      port: Number(port),
-      tls: undefined,
-      requiresLoopbackHost: true,
-      maxFrameBytes: 1,
-    });
-    t.after(() => {
-      plain.stop();
-      return plain.end(0);
-    });
+    const place = { host, port: Number(port), tls: undefined };
+    const server = await listenForWebSockets({ ...place, requiresLoopbackHost: true, maxFrameBytes: 1 });
+    await bareHub(t, { server });
     await assertRetries(node, /^No connection to wss:\S+ \(it doesn't speak TLS: .*\); trying again/);
   });
 });

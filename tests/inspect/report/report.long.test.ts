@@ -251,7 +251,7 @@ describe('the report of a run on MNIST', { skip }, () => {
     );
   });
 
-  test('finds the images where the run found them, and never puts drawn ones in their place', async () => {
+  test('asks for a folder of images that only run.json names, and never puts drawn ones in their place', async () => {
     const nowhere = {
       MNIST_DIR: '',
       XDG_CACHE_HOME: join(folder, 'cache'),
@@ -264,13 +264,11 @@ describe('the report of a run on MNIST', { skip }, () => {
     writeFileSync(join(moved, 'run.json'), JSON.stringify(manifest));
     const drawn = train('drawn first', ['--data', 'synthetic'], '--iterations', '20');
     for (const command of ['report', 'evaluate']) {
-      const found = await startLockstep([command, run, '--json'], nowhere).ended;
-      assert.equal(found.status, 0, found.stderr);
-      assert.equal(JSON.parse(found.stdout).dataset, 'mnist');
-      for (const runs of command === 'report' ? [[moved], [drawn, moved]] : [[moved]]) {
+      for (const runs of command === 'report' ? [[run], [moved], [drawn, moved]] : [[run], [moved]]) {
         const { status, stderr } = await startLockstep([command, ...runs], nowhere).ended;
         assert.equal(status, 2, stderr);
         assert.match(stderr, /MNIST was not found .*Put its four files into a folder and name that by --data/);
+        assert.match(stderr, /The run's own command named --data /);
       }
       const asked = await startLockstep([command, moved, '--json', '--data', 'synthetic'], nowhere).ended;
       assert.equal(JSON.parse(asked.stdout).dataset, 'synthetic');
