@@ -22,6 +22,7 @@ export interface TrainingJob extends ResolvedTrainConfig {
   readonly started: Date;
   /** The same moment in milliseconds of `performance.now()`, which durations are counted from: the clock may be set. */
   readonly startedAt: number;
+  readonly unused: readonly string[];
   /** Undefined for a new run. */
   readonly resumed: Resumed | undefined;
   readonly env: NodeJS.ProcessEnv;
@@ -66,7 +67,7 @@ export async function readInputs(job: TrainingJob, observer: Required<RunObserve
   if (lacking !== undefined) print(lacking, 'warn');
   const passedOver = passedOverText(env);
   if (passedOver !== undefined) print(passedOver, 'debug');
-  for (const message of job.unused ?? []) observer.onEvent({ kind: 'notice', level: 'warn', message });
+  for (const line of job.unused) print(line, 'warn');
   const { tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile } = config;
   await warnOfReaders([tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile], (line) => print(line, 'warn'));
   const listening = await listeningOf(config, env);

@@ -11,8 +11,9 @@ import { selfTest } from '#src/shared/engine/self-test.js';
 import { numericsDigest } from '#src/shared/engine/wasm/exports.js';
 import { listenForWebSockets } from '#src/shared/wire/ws-server.js';
 import { bareHub } from '../support/bare-hub.ts';
+import { bareWorker } from '../support/bare-worker.ts';
 import { CERTIFICATE, EXPIRED_CERTIFICATE, OTHER_NAME_CERTIFICATE, PRIVATE_KEY } from '../support/certificate.ts';
-import { lockstep, type Program, startLockstep } from '../support/program.ts';
+import { lockstep, type Program } from '../support/program.ts';
 import { servedSet } from '../support/served-set.ts';
 import { takenPort } from '../support/taken-port.ts';
 
@@ -28,13 +29,7 @@ function file(name: string, content: string): string {
 }
 
 function worker(t: TestContext, url: string, ...flags: readonly string[]): Program {
-  const env = { MNIST_DIR: '', XDG_CACHE_HOME: mkdtempSync(join(folder, 'cache-')) };
-  const program = startLockstep(['worker', '--connect', url, '--threads', '1', ...flags], env);
-  t.after(async () => {
-    program.signal('SIGKILL');
-    await program.ended;
-  });
-  return program;
+  return bareWorker(t, folder, url, flags);
 }
 
 /** It ends by itself, and says so in one line of this kind, which blames nobody else. */

@@ -10,6 +10,7 @@ import { numericsDigest } from '#src/shared/engine/wasm/exports.js';
 import type { LinkQuality } from '../chaos/wire/faults.ts';
 import { ProxyProcess } from '../chaos/wire/proxy-process.ts';
 import { bareHub } from '../support/bare-hub.ts';
+import { bareWorker } from '../support/bare-worker.ts';
 import { DATA, lockstep, type Program, startLockstep, stepsOf } from '../support/program.ts';
 import { servedSet } from '../support/served-set.ts';
 
@@ -31,13 +32,7 @@ async function slowLink(t: TestContext, url: string, quality: LinkQuality): Prom
 }
 
 function worker(t: TestContext, url: string, ...flags: readonly string[]): Program {
-  const env = { MNIST_DIR: '', XDG_CACHE_HOME: mkdtempSync(join(folder, 'cache-')) };
-  const program = startLockstep(['worker', '--connect', url, '--threads', '1', ...flags], env);
-  t.after(async () => {
-    program.signal('SIGKILL');
-    await program.ended;
-  });
-  return program;
+  return bareWorker(t, folder, url, flags);
 }
 
 describe('a node without the data set joins', () => {

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { TrainConfig } from '../../shared/config/config.ts';
 import { commandLine, withOptions } from '../../shared/util/command-line.ts';
+import { hostOf } from '../../shared/util/loopback.ts';
 import { reachable } from '../../shared/util/reachable.ts';
 import { typedPath } from '../../shared/util/shown-path.ts';
 import type { Listening } from './listening.ts';
@@ -23,19 +24,20 @@ export function joinCommand(
   const words = ['worker'];
   if (tokenFile !== undefined) words.push(`--token-file ${typedPath(tokenFile)}`);
   if (ca !== undefined) words.push(`--tls-ca ${typedPath(ca)}`);
-  const connect = certificate === undefined ? reachable(url) : named(url, certificate);
+  const address = reachable(url);
+  const connect = certificate === undefined ? address : named(address, certificate);
   return commandLine(withOptions(words.join(' '), { '--connect': connect }), env);
 }
 
 /** The URL by a name that is in the certificate, since nodes check that. */
 function named(url: string, certificate: X509Certificate): string {
-  const { hostname } = new URL(reachable(url));
-  const host = hostname.replace(/^\[|\]$/g, '');
-  if ((isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined) return reachable(url);
+  const { hostname } = new URL(url);
+  const host = hostOf(hostname);
+  if ((isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined) return url;
   const names = (certificate.subjectAltName ?? '')
     .split(', ')
     .map((entry) => /^(DNS|IP Address):(.+)$/.exec(entry) ?? []);
   const [, kind, name] = names.find(([, , each]) => each !== undefined && !each.includes('*')) ?? [];
-  if (name === undefined) return reachable(url);
-  return reachable(url).replace(hostname, kind === 'DNS' || isIP(name) === 4 ? name : `[${name}]`);
+  if (name === undefined) return url;
+  return url.replace(hostname, kind === 'DNS' || isIP(name) === 4 ? name : `[${name}]`);
 }

@@ -1,5 +1,6 @@
 import { bytesOfParts } from '../../shared/data/parts.ts';
 import { printable } from '../../shared/util/printable.ts';
+import { shortDigest } from '../../shared/util/shown-path.ts';
 import { Transfer } from '../../shared/util/transfer.ts';
 import type { CloseCode } from '../../shared/wire/close-codes.ts';
 import { decodeFromNode, encode } from '../../shared/wire/frames.ts';
@@ -247,7 +248,7 @@ function unexpected(what: string): ProtocolError {
 }
 
 function otherNumerics(what: string, came: string, expected: string): ProtocolError {
-  return new ProtocolError(`${what} ${came.slice(0, 12)}, not ${expected.slice(0, 12)}`, { closeCode: 'numerics' });
+  return new ProtocolError(`${what} ${shortDigest(came)}, not ${shortDigest(expected)}`, { closeCode: 'numerics' });
 }
 
 function unreliable(): ProtocolError {

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { checkpointsFolder } from '../../coordinator/run/files.ts';
 import { findRuns, runsIn } from '../../coordinator/run/find.ts';
 import { firstIntact } from '../../coordinator/run/first-intact.ts';
-import { checkpointedRun } from '../../coordinator/run/own-checkpoint.ts';
+import { type CheckpointedRun, checkpointedRun } from '../../coordinator/run/own-checkpoint.ts';
 import { openModel } from '../../coordinator/run/saved-model.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
@@ -64,15 +64,18 @@ export async function openSnapshots(
   runs: readonly string[],
   { steps, onDamaged }: { readonly steps: readonly number[] | undefined; readonly onDamaged: OnDamaged },
 ): Promise<OpenedSnapshot[]> {
+  const owners = await Promise.all(runs.map(checkpointedRun));
   const saved: Saved[][] = [];
   for (const run of runs) saved.push((await checkpointsIn(checkpointsFolder(run))).reverse());
   const opened: OpenedSnapshot[] = [];
   if (steps === undefined) {
-    for (const [i, run] of runs.entries())
-      opened.push(...(await usual(saved[i] as Saved[], run, i, runs.length, onDamaged)));
+    for (const [i, path] of runs.entries()) {
+      const run = { path, owner: owners[i], place: i, of: runs.length };
+      opened.push(...(await usual(saved[i] as Saved[], run, onDamaged)));
+    }
   } else {
     const chosen = chosenOf(saved, runs, steps);
-    for (const { file, run } of chosen) opened.push(await openedAt(file, run, runs[run] as string));
+    for (const { file, run } of chosen) opened.push(await openedAt(file, run, owners[run]));
   }
   if (opened.length <= MAX_SNAPSHOTS) return opened;
   throw new UsageError(
@@ -80,15 +83,22 @@ export async function openSnapshots(
   );
 }
 
+interface ReportedRun {
+  readonly path: string;
+  /** Whose checkpoints these must be; undefined: nothing says it. */
+  readonly owner: CheckpointedRun | undefined;
+  /** Its place among the report's runs, and their number. */
+  readonly place: number;
+  readonly of: number;
+}
+
 /** The snapshots of one run if no steps are given; damaged ones and those of other runs are passed over. */
 async function usual(
   saved: readonly Saved[],
-  path: string,
-  run: number,
-  runs: number,
+  { path, owner, place: run, of: runs }: ReportedRun,
   onDamaged: OnDamaged,
 ): Promise<OpenedSnapshot[]> {
-  const open = ({ file }: Saved): Promise<OpenedSnapshot> => openedAt(file, run, path);
+  const open = ({ file }: Saved): Promise<OpenedSnapshot> => openedAt(file, run, owner);
   const passOver = (error: CheckpointError, { step }: Saved): void => onDamaged({ error, run, step });
   const last = await firstIntact(saved.toReversed(), open, passOver);
   if (last === undefined) {
@@ -121,8 +131,8 @@ function chosenOf(saved: readonly (readonly Saved[])[], runs: readonly string[],
   throw new UsageError(`--steps: ${problem}. The checkpoints: ${there.join('; ')}. Use some of those.`);
 }
 
-async function openedAt(file: string, run: number, path: string): Promise<OpenedSnapshot> {
-  const { checkpoint, layout, weights } = await openModel(file, await checkpointedRun(path));
+async function openedAt(file: string, run: number, owner: CheckpointedRun | undefined): Promise<OpenedSnapshot> {
+  const { checkpoint, layout, weights } = await openModel(file, owner);
   return {
     snapshot: {
       run,

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
+import { hostOf } from '../util/loopback.ts';
 import { INTERNAL_ERROR } from './close-codes.ts';
 import { connectErrorOf, needsTls } from './connect-error.ts';
 import { BINDING_BYTES, type Receiver, type Transport, UNAUTHENTICATED_BYTES } from './transport.ts';
@@ -50,8 +51,12 @@ export async function connectWebSocket(url: string, options: WsConnectOptions): 
 /** Whether whoever listens there takes part in a TLS handshake; nothing is sent over it. */
 function speaksTls({ hostname, port }: URL): Promise<boolean> {
   return new Promise((resolve) => {
-    const host = hostname.replace(/^\[|\]$/g, '');
-    const socket = connectTls({ host, port: Number(port || 80), rejectUnauthorized: false, timeout: CONNECT_MS });
+    const socket = connectTls({
+      host: hostOf(hostname),
+      port: Number(port || 80),
+      rejectUnauthorized: false,
+      timeout: CONNECT_MS,
+    });
     socket.once('secureConnect', () => {
       resolve(true);
       socket.destroy();

@@ -13,6 +13,7 @@ import { modelOf } from '../../shared/model/registry.ts';
 import { DatasetError, NodeError, UsageError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
+import { shortDigest } from '../../shared/util/shown-path.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { requireRoom, type SizeOf, sharedMemoryFor, threadsAfforded, threadsHeld } from '../pool/capacity.ts';
 import { placeInMemory } from '../pool/sample-set.ts';
@@ -138,7 +139,7 @@ export class NodeData {
     if (own?.sha256 === digest) return own;
     if (own !== undefined && this.#options.flag !== undefined)
       print(
-        `The run's data set is another one than that of --data: digest ${digest.slice(0, 12)}, not ${own.sha256.slice(0, 12)}.`,
+        `The run's data set is another one than that of --data: digest ${shortDigest(digest)}, not ${shortDigest(own.sha256)}.`,
       );
     const bytes = await readFile(kept).catch(() => undefined);
     try {

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Path, placesIn, replacedIn } from './values.ts';
+import { type Json, type Path, placesIn, replacedIn } from './values.ts';
 
 /** Documents of JSON in a run directory. */
 export const DOCUMENTS = ['run.json', 'run.lock', 'remote-write.json', 'steps.jsonl', 'checkpoint'] as const;
@@ -120,8 +120,7 @@ function isFile(path: string): boolean {
   return existsSync(path) && statSync(path).isFile();
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: JSON
-function readDocument(run: string, document: Document): any {
+function readDocument(run: string, document: Document): Json {
   switch (document) {
     case 'run.json':
       return JSON.parse(readFileSync(join(run, document), 'utf8'));
@@ -142,7 +141,8 @@ function readDocument(run: string, document: Document): any {
 function setField(run: string, { of, path, value }: Extract<Damage, { kind: 'a field' }>): void {
   const before = readDocument(run, of);
   // An option that differs from its default was given.
-  if (of === 'run.json' && path[0] === 'config' && path[1] !== undefined) before.explicit.push(path[1]);
+  if (of === 'run.json' && path[0] === 'config' && path[1] !== undefined)
+    (before as { explicit: (string | number)[] }).explicit.push(path[1]);
   const json = replacedIn(before, path, value);
   if (of === 'steps.jsonl') {
     const lines = readFileSync(join(run, of), 'utf8').split('\n');

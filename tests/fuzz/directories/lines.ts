@@ -1,6 +1,7 @@
 // The commands that read a run, and what none of them may do.
 import { lstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CONTROL } from '../../support/control-characters.ts';
 import { idx } from '../../support/made-set.ts';
 import type { Case } from './case.ts';
 import type { Outcome } from './commands.ts';
@@ -11,8 +12,6 @@ const MAX_MEBIBYTES = 1500;
 /** A set of one image. */
 const IMAGE = idx([1, 28, 28], 1);
 const MISTAKE = /Unexpected failure|\b(Type|Range|Reference|Syntax|Assertion)Error\b|^ +at .*:\d+:\d+\)?$/m;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those are searched
-const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/;
 
 export interface Finding {
   readonly kind: 'crash' | 'hang' | 'message' | 'escape' | 'written' | 'connected' | 'memory';

@@ -3,7 +3,7 @@
 /** A place in a JSON document. */
 export type Path = readonly (string | number)[];
 
-type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Removes the field. */
 export const REMOVED = 'removed';
