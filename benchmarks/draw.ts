@@ -1,9 +1,9 @@
 // npm run bench:draw        the drawing page in Chromium: from a move of the pointer until every map is painted
 import { startDrawServer } from '#src/inspect/draw/draw-server.js';
 import { layoutOf } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
 import { startBrowser, watch } from '../tests/support/browser.ts';
-import { randomWeights } from '../tests/support/reference/random.ts';
+import { lookedAtWeights } from '../tests/support/inspector.ts';
+import { lenet5 } from '../tests/support/models.ts';
 
 const MOVES = 200;
 
@@ -21,8 +21,9 @@ const MEASURE = `
 
 const browser = await startBrowser();
 for (const head of ['softmax', 'rbf'] as const) {
-  const weights = randomWeights(layoutOf(lenet5(head, 0.1)), 41);
-  const model = { name: 'random', step: 0, head, rbfJ: 0.1 };
+  const spec = lenet5(head);
+  const weights = lookedAtWeights(layoutOf(spec), 41);
+  const model = { name: 'random', step: 0, spec, preparation: { kind: 'ink' } } as const;
   const server = await startDrawServer({ port: 0, explicit: false, model, weights });
   const { page, faults } = await watch(browser, server.url, { viewport: { width: 1280, height: 1280 } });
   await page.locator('body[data-ready]').waitFor({ state: 'attached' });

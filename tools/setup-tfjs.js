@@ -1,10 +1,9 @@
 // npm run setup:tfjs       makes the tfjs backend work: native TensorFlow for @tensorflow/tfjs-node
 //
-// If everything is in place, it runs the self-test only. Otherwise it takes libtensorflow from the Python wheel, whose digest is
-// pinned, and compiles the addon here; if that fails, it runs the package's own installer. An interrupted call leaves nothing that
-// a later one, or a run, would take for complete.
+// If everything is in place, it runs the self-test only. Otherwise it installs the package into tools/tfjs, by the hashes of the lock
+// file there, takes libtensorflow from the Python wheel, whose digest is pinned, and compiles the addon here; if that fails, it runs
+// the package's own installer. An interrupted call leaves nothing that a later one, or a run, would take for complete.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from './build.js';
@@ -14,6 +13,9 @@ import { placeLibraries, wheelOf } from './tfjs/wheel.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const PACKAGE = '@tensorflow/tfjs-node';
+/** Has a package.json, a lock file and node_modules of its own: nothing that is installed beside it is touched. */
+const project = join(root, 'tools/tfjs');
+const folder = join(project, 'node_modules', PACKAGE);
 const SCRATCH = '.setup-';
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 /** A host that swallows packets must not hold the set-up up for ever. */
@@ -22,28 +24,28 @@ const INSTALLER_SECONDS = 900;
 const say = (line) => process.stderr.write(`setup:tfjs: ${line}\n`);
 
 async function setup() {
-  const folder = packageFolder();
   build();
   if (await passesSelfTest()) return;
+  say(`installing ${PACKAGE} into ${project}`);
+  await npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
   const manifest = join(folder, 'package.json');
   const original = readFileSync(manifest);
-  clean(folder);
   try {
     const wheel = wheelOf();
-    const steps = { wheel: () => fromWheel(folder, wheel), vendor: fromVendor };
+    const steps = { wheel: () => fromWheel(wheel), vendor: fromVendor };
     await firstThatWorks(waysFor(wheel), steps, (way, { message }) => {
       say(`${way}: ${message}`);
-      clean(folder);
+      clean();
     });
   } finally {
-    for (const name of scratchFolders(folder)) rmSync(join(folder, name), { recursive: true, force: true });
+    for (const name of scratchFolders()) rmSync(join(folder, name), { recursive: true, force: true });
     // The installer writes into it, and where it fails doesn't put it back.
     writeFileSync(manifest, original);
   }
 }
 
 /** Libraries whose bytes are checked, and an addon that is compiled here. */
-async function fromWheel(folder, wheel) {
+async function fromWheel(wheel) {
   say('libtensorflow from its Python wheel; it takes python3 with pip, make and a C++ compiler');
   const scratch = mkdtempSync(join(folder, SCRATCH));
   await placeLibraries({ wheel, scratch, deps: join(folder, 'deps'), say });
@@ -60,12 +62,20 @@ async function fromVendor() {
   if (!(await passesSelfTest())) throw new Error("The installer's files don't work here.");
 }
 
-/** Runs the package's install script, which .npmrc forbids otherwise. */
+/** Runs the package's install script. */
 async function rebuild(more = {}) {
   const nodedir = headersFolder();
-  await run('npm', ['rebuild', PACKAGE, '--ignore-scripts=false', '--foreground-scripts'], {
-    cwd: root,
-    env: { ...process.env, ...(nodedir === undefined ? {} : { npm_config_nodedir: nodedir }), ...more },
+  await npm(['rebuild', PACKAGE, '--ignore-scripts=false', '--foreground-scripts'], {
+    ...(nodedir === undefined ? {} : { npm_config_nodedir: nodedir }),
+    ...more,
+  });
+}
+
+function npm(args, more = {}) {
+  // By name: `npm run` may name the folder of the checkout in the environment.
+  return run('npm', [...args, '--prefix', project], {
+    cwd: project,
+    env: { ...process.env, ...more },
     seconds: INSTALLER_SECONDS,
   });
 }
@@ -86,23 +96,15 @@ async function passesSelfTest() {
   }
 }
 
-/** Takes away whatever an earlier set-up made or left. */
-function clean(folder) {
-  for (const name of ['deps', 'lib', 'build', 'build-tmp-napi-v8', ...scratchFolders(folder)]) {
+/** Takes away whatever an earlier way made or left. */
+function clean() {
+  for (const name of ['deps', 'lib', 'build', 'build-tmp-napi-v8', ...scratchFolders()]) {
     rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
 
-function scratchFolders(folder) {
+function scratchFolders() {
   return readdirSync(folder).filter((name) => name.startsWith(SCRATCH));
-}
-
-function packageFolder() {
-  try {
-    return dirname(createRequire(import.meta.url).resolve(`${PACKAGE}/package.json`));
-  } catch (cause) {
-    throw new Error(`${PACKAGE} isn't installed: run \`npm ci\` without --omit=optional first.`, { cause });
-  }
 }
 
 let stoppedBy;

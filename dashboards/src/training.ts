@@ -59,6 +59,9 @@ function progress() {
   ];
 }
 
+/** Curves that have a value at each evaluation alone. */
+const EVALUATED = /^(Test|Validation)/;
+
 function results() {
   return [
     stat(
@@ -119,29 +122,38 @@ function overTime() {
         title: 'Loss',
         description:
           'Mean loss over time, on a logarithmic scale; it should fall. Training: on the images that it learns from, the mean of all ' +
-          'steps between two points. Test: at each evaluation. A test loss that rises while the training loss falls is overfitting. ' +
-          EVERY_STEP,
+          'steps between two points. Test, and validation if samples are held back: at each evaluation. A test loss that rises while ' +
+          `the training loss falls is overfitting. ${EVERY_STEP}`,
         unit: 'none',
         columns: 12,
         log: true,
-        points: /^Test/,
+        points: EVALUATED,
       },
       stepCurve(perRun('lockstep_train_loss', 'avg'), 'Training {{run}}'),
       stepCurve(perRun('lockstep_test_loss', 'last'), 'Test {{run}}'),
+      stepCurve(perRun('lockstep_validation_loss', 'last'), 'Validation {{run}}'),
     ),
     graph(
       {
         title: 'Accuracy',
-        description: `Share of images classified right over time; it should rise. Training: of the steps' own batches. Test: at each evaluation. ${EVERY_STEP}`,
+        description:
+          "Share of samples classified right over time, or R² of numbers; it should rise. Training: of the steps' own batches. Test, and " +
+          `validation if samples are held back: at each evaluation. ${EVERY_STEP}`,
         unit: 'percentunit',
         columns: 12,
         max: 1,
-        points: /^Test/,
+        points: EVALUATED,
       },
       stepCurve(perRun('lockstep_train_accuracy_ratio', 'avg'), 'Training {{run}}'),
-      stepCurve(perRun('lockstep_test_accuracy_ratio', 'last'), 'Test {{run}}'),
+      stepCurve(rightOf('test'), 'Test {{run}}'),
+      stepCurve(rightOf('validation'), 'Validation {{run}}'),
     ),
   ];
+}
+
+/** The accuracy of models that tell classes, R² of those that tell numbers. */
+function rightOf(part: 'test' | 'validation'): string {
+  return `${perRun(`lockstep_${part}_accuracy_ratio`, 'last')} or ${perRun(`lockstep_${part}_r2`, 'last')}`;
 }
 
 function overSteps() {

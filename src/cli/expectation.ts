@@ -1,4 +1,6 @@
 import type { Summary } from '../coordinator/run/summary.ts';
+import { augmentOf } from '../shared/config/augment-option.ts';
+import { isSameOption } from '../shared/config/compare-options.ts';
 import { BITS, dataAgain, resolveTrainConfig, type TrainConfig } from '../shared/config/config.ts';
 import { type Preset, presetNames, readPreset } from '../shared/config/presets.ts';
 import { DEFAULT_SET } from '../shared/data/registry.ts';
@@ -26,6 +28,7 @@ export function expectationLine(
 
 /** Whether the preset's options produce the same bits as `config`. */
 function isSame(config: TrainConfig, { options }: Preset): boolean {
-  const { config: preset } = resolveTrainConfig({ flags: options, env: {} });
-  return BITS.every((key) => config[key] === preset[key]);
+  const { config: resolved } = resolveTrainConfig({ flags: options, env: {} });
+  const preset = { ...resolved, augment: augmentOf(resolved, DEFAULT_SET.shape) };
+  return BITS.every((key) => isSameOption(key, config, preset));
 }

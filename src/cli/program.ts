@@ -32,7 +32,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
 
 function lockstep(done: Done): Command {
   const program = new Command('lockstep')
-    .description('Trains LeNet-5 data-parallel; any number of workers gives the same bits.')
+    .description('Trains neural networks data-parallel; any number of workers gives the same bits.')
     .version(version())
     .exitOverride()
     .showHelpAfterError('See --help.')

@@ -1,6 +1,10 @@
+import { augmentOf } from '../shared/config/augment-option.ts';
 import type { TrainConfig } from '../shared/config/config.ts';
-import type { Dataset } from '../shared/data/dataset.ts';
-import { bytesHeld, MNIST_COUNTS } from '../shared/data/parts.ts';
+import { classWeightsOf } from '../shared/config/loss-options.ts';
+import { type Dataset, type DatasetShape, shapeOf } from '../shared/data/dataset.ts';
+import { bytesHeld } from '../shared/data/limits.ts';
+import { DEFAULT_SET } from '../shared/data/registry.ts';
+import { maxHeldBack } from '../shared/data/validation.ts';
 import { optimizerOf } from '../shared/engine/optimizers/registry.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/engine/wasm/exports.ts';
 import { bytesOf, type SharedMemory } from '../shared/engine/wasm/memory.ts';
@@ -10,13 +14,14 @@ import type { SharedSize } from '../worker/pool/capacity.ts';
 import type { Fault } from '../worker/pool/faults.ts';
 import { DEPTH } from '../worker/pool/mailbox.ts';
 import { LocalPool } from '../worker/pool/pool.ts';
-import { placeInMemory } from '../worker/pool/sample-set.ts';
-import { CHUNK_SIZE, type LocalPoolOptions, poolSize } from '../worker/pool/setup.ts';
+import { allocatePlaces, placeInMemory, placesInMemory } from '../worker/pool/sample-set.ts';
+import { evaluatedOf, type LocalPoolOptions, poolSize } from '../worker/pool/setup.ts';
 import { Auditor } from './cluster/auditor.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { LocalMember } from './cluster/local-member.ts';
 import { Optimizer } from './train/optimizer.ts';
 import { StateStore, type StateStoreOptions } from './train/state.ts';
+import { answersOf, type TestAnswers } from './train/test-answers.ts';
 
 /** The model, its state and its optimizer, over one shared memory. */
 interface Core {
@@ -25,8 +30,7 @@ interface Core {
   /** Weights and moments, initially zero. */
   readonly state: StateStore;
   readonly optimizer: Optimizer;
-  /** [test samples]: the class of each. */
-  readonly testLabels: Uint8Array;
+  readonly answers: TestAnswers;
 }
 
 /** Training by the threads of this process alone. */
@@ -73,10 +77,9 @@ export function startClusterEngine(
     kernel,
     auditor,
     onNoMembers,
-    parameters: layout.parameters,
+    layout,
     shards: config.batch / shardSize,
-    testSamples: dataset.test.count,
-    chunkSize: CHUNK_SIZE,
+    evaluated: evaluatedOf(dataset),
   });
   const pool = config.workers === 0 ? undefined : startPool();
   if (pool !== undefined) cluster.join(new LocalMember(pool));
@@ -84,14 +87,15 @@ export function startClusterEngine(
 }
 
 function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }: EngineOptions) {
-  const layout = modelOf(config, dataset);
+  const layout = modelOf({ ...config, classWeights: classWeightsOf(config, dataset) }, dataset);
   const module = compileKernel();
   const kernel = instantiateKernel(module, memory.memory);
   const train = placeInMemory(memory, dataset.train);
   const test = placeInMemory(memory, dataset.test);
+  const { validation, ...sampled } = placesInMemory(memory, dataset);
   const state = new StateStore(memory, stateOptions(config, layout));
-  const { backend, workers, batch, shardSize, seed, augment } = config;
-  const sampler = { samples: dataset.train.count, batch, seed, augment };
+  const { backend, workers, batch, shardSize, seed } = config;
+  const sampler = { ...sampled, batch, seed, augment: augmentOf(config, shapeOf(dataset)) };
   const startPool = (): LocalPool =>
     new LocalPool({
       backend,
@@ -102,6 +106,7 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }
       layout,
       train,
       test,
+      validation,
       faults,
       kernel: module,
       sampler,
@@ -110,24 +115,27 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }
       ...(clock && { clock }),
     });
   const optimizer = new Optimizer(kernel, config);
-  return { core: { layout, kernel, state, optimizer, testLabels: test.labels }, train, sampler, startPool };
+  return { core: { layout, kernel, state, optimizer, answers: answersOf(layout, dataset) }, train, sampler, startPool };
 }
 
 function stateOptions({ optimizer, workers }: TrainConfig, { parameters }: ModelLayout): StateStoreOptions {
   return { parameters, hasSecondMoments: optimizerOf(optimizer).hasSecondMoments, versions: workers + DEPTH + 1 };
 }
 
-/** Bytes of the shared memory of a run: its data set, of MNIST's size or smaller, and its engine. */
-export function memorySize(config: TrainConfig): SharedSize {
+/** Bytes of the shared memory of a run: its data set and its engine. */
+export function memorySize(config: TrainConfig, dataset: DatasetShape = DEFAULT_SET.shape): SharedSize {
   const layout = modelOf(config);
-  const shape = { ...config, layout, testSamples: MNIST_COUNTS.test };
+  const { samples, testSamples, inputs } = dataset;
+  const validationSamples = maxHeldBack(config.validation, samples);
+  const shape = { ...config, layout, testSamples, validationSamples, inputs, augment: augmentOf(config, dataset) };
   const pool = poolSize(shape);
   const others = bytesOf((memory) => {
-    memory.allocate(bytesHeld(MNIST_COUNTS));
+    memory.allocate(bytesHeld(dataset));
+    if (validationSamples > 0) allocatePlaces(memory, samples);
     new StateStore(memory, stateOptions(config, layout));
     if (config.listen === undefined) return;
     Auditor.allocate(memory, shape);
-    Cluster.allocate(memory, { parameters: layout.parameters, shards: config.batch / config.shardSize });
+    Cluster.allocate(memory, { layout, shards: config.batch / config.shardSize });
   });
   return { reserved: others + pool.reserved, used: others + pool.used };
 }

@@ -1,3 +1,6 @@
+export * from './run';
+export * from './operations';
+export { PACKED_MAPS } from './convolution/forward';
 export { clear, squareRoot } from './math';
 export { decode } from './input';
 export { boxSum, boxSumBackward, foldSubsample, unfoldGradient } from './subsample';
@@ -5,6 +8,6 @@ export { convForward } from './conv/forward';
 export { convInputGradient, convWeightGradient } from './conv/gradient';
 export { activationBackward } from './dense/activation';
 export { denseForward, denseInputGradient } from './dense/layer';
-export { denseWeightGradient, transpose } from './dense/weight-gradient';
-export { rbfHead, softmaxHead } from './heads';
-export { adam, add, biasCorrection, learningRate, meanAndSquares, sgd } from './optimizer';
+export { rbfHead } from './heads/rbf';
+export { softmaxHead } from './heads/softmax';
+export { adam, add, biasCorrection, follow, learningRate, meanAndSquares, sgd } from './optimizer';

@@ -1,9 +1,6 @@
 /**
- * The forward pass for looking at: the kernel's own functions and the maps that it never stores. A module of its own, in
- * memory that isn't shared, so that browsers run it and the kernel's bytes, which are part of the numerics digest, stay.
+ * The forward pass for looking at: the kernel's own operations, and what people want to know of a model's outputs. A module of
+ * its own, in memory that isn't shared, so that browsers run it.
  */
-export { decode } from './input';
-export { boxSum, foldSubsample } from './subsample';
-export { convForward } from './conv/forward';
-export { denseForward } from './dense/layer';
-export { convMaps, probabilities, rbfDistances, spreadPixels } from './maps';
+export { run } from './run';
+export { labelProbabilities, probabilities, rbfDistances } from './outputs';

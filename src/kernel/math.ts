@@ -64,6 +64,13 @@ export function tanh(x: v128): v128 {
   return v128.bitselect(v128.or(large, sign), small, f32x4.ge(a, f32x4.splat(0.625)));
 }
 
+/** 1 / (1 + exp(-x)) to about 2 ulp, 0 below EXP_MINIMUM; NaN stays NaN. */
+export function sigmoid(x: v128): v128 {
+  const e = expNonPositive(f32x4.neg(f32x4.abs(x)));
+  const numerator = v128.bitselect(f32x4.splat(1), e, f32x4.ge(x, f32x4.splat(0)));
+  return f32x4.div(numerator, f32x4.add(f32x4.splat(1), e));
+}
+
 /** Natural logarithm of a positive, normal x, to about 1 ulp: x = 2^k m, log m = 2 atanh((m - 1)/(m + 1)). */
 export function log(x: f64): f64 {
   if (!(x > 0) || x == Infinity) return x == 0 ? -Infinity : x > 0 ? x : NaN;

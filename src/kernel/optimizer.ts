@@ -78,6 +78,15 @@ export function adam(
   }
 }
 
+/** wNext = w + share (mean - w): running statistics follow a step's. */
+export function follow(w: usize, wNext: usize, mean: usize, count: i32, share: f32): void {
+  const end = w + (<usize>count << 2);
+  for (; w < end; w += 16, wNext += 16, mean += 16) {
+    const value = v128.load(w);
+    v128.store(wNext, f32x4.add(value, f32x4.mul(f32x4.splat(share), f32x4.sub(v128.load(mean), value))));
+  }
+}
+
 /** The bias correction 1 - beta^t of Adam's moments, t from 1. */
 export function biasCorrection(beta: f64, t: u32): f64 {
   return 1 - power(beta, t);

@@ -53,8 +53,7 @@ interface Accepting extends ComputingOptions {
 export async function startComputing(options: ComputingOptions): Promise<Computing> {
   const { config, inputs, served, observer, stop } = options;
   const { memory, dataset, listening } = inputs;
-  const { parameters } = modelOf(config, dataset);
-  const server = listening && (await listenForNodes(listening, dataset, parameters));
+  const server = listening && (await listenForNodes(listening, dataset, modelOf(config, dataset)));
   const notice = (message: string): void => observer.onEvent({ kind: 'notice', level: 'warn', node: 'local', message });
   const starting = {
     config,
@@ -118,7 +117,7 @@ function acceptNodes(run: string, { config, inputs, served, observer, server, cl
     cluster,
     config,
     dataset,
-    parameters: layout.parameters,
+    layout,
     run,
     onEvent: (event) => observer.onEvent(event),
     onReady: ({ name, figures }: NodeInfo) => {

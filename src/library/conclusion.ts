@@ -1,7 +1,7 @@
 import { ended, type Manifest } from '../coordinator/run/manifest.ts';
 import { resumeCommand } from '../coordinator/run/resume.ts';
 import type { RunDirectory } from '../coordinator/run/run-directory.ts';
-import { type Summary, samplesText, summaryOf } from '../coordinator/run/summary.ts';
+import { isOver, type Summary, samplesText, summaryOf } from '../coordinator/run/summary.ts';
 import type { HashChain } from '../coordinator/train/hash-chain.ts';
 import type { TrainingResult } from '../coordinator/train/training.ts';
 import { RunDirectoryError, WriteError } from '../shared/util/errors.ts';
@@ -36,7 +36,7 @@ export async function conclude(
   const seconds = Math.round(performance.now() - job.startedAt) / 1000;
   const summary = summaryOf({ run: directory.path, config, dataset, result, seconds, network, samples });
   const { steps } = observers;
-  const state = result.complete && steps === config.iterations ? 'finished' : 'stopped';
+  const state = result.complete && isOver({ ...result, steps }, config.iterations) ? 'finished' : 'stopped';
   observer.onResult(summary, config);
   await feed?.end(state);
   await writeLastManifest(directory, ended(start.manifest, { state, steps, chain: chain.value, result: summary }));

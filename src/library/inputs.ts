@@ -3,18 +3,30 @@ import type { Destination } from '../coordinator/observe/remote-write/delivery.t
 import { remoteWriteOf } from '../coordinator/observe/remote-write/start.ts';
 import { type MetricsAddress, metricsAddressOf } from '../coordinator/observe/web/metrics-address.ts';
 import { refuseRunFiles } from '../coordinator/run/output.ts';
-import { notTakenText, type Resumed, refuseOtherData, resumedRun } from '../coordinator/run/resume.ts';
-import { initialState } from '../coordinator/run/start.ts';
+import {
+  notTakenText,
+  type Resumed,
+  refuseOtherData,
+  refuseOtherWeights,
+  resumedRun,
+} from '../coordinator/run/resume.ts';
 import type { TrainingState } from '../shared/checkpoint/checkpoint.ts';
+import { augmentOf } from '../shared/config/augment-option.ts';
 import { type ResolvedTrainConfig, resolveTrainConfig } from '../shared/config/config.ts';
+import { classWeightsOf } from '../shared/config/loss-options.ts';
 import { passedOverText, type Sources } from '../shared/config/sources.ts';
 import type { Dataset } from '../shared/data/dataset.ts';
-import { openDataset } from '../shared/data/open.ts';
+import { type FindOptions, findDataset } from '../shared/data/open.ts';
+import { keepDataset } from '../shared/data/packed-cache.ts';
+import { namedSetOf } from '../shared/data/registry.ts';
+import { withValidation } from '../shared/data/validation.ts';
 import { prepareTfjs } from '../shared/engine/tfjs/load.ts';
 import type { SharedMemory } from '../shared/engine/wasm/memory.ts';
+import { modelOf } from '../shared/model/registry.ts';
 import { warnOfReaders } from '../shared/util/token.ts';
 import { requireRoom } from '../worker/pool/capacity.ts';
-import { CAPACITY, memoryFor } from './capacity.ts';
+import { CAPACITY, capacityFor, fitWorkers, memoryFor } from './capacity.ts';
+import { initialWeightsOf, readingOf, refuseOtherModel, withModel } from './model.ts';
 import { printer, type RunObserver } from './observer.ts';
 
 /** A training to carry out: a resolved configuration and, if it continues a run, that run. */
@@ -59,8 +71,12 @@ export interface TrainingInputs {
  * @throws UsageError if an option or a file that it names can't be used, MemoryError if the memory can't be had, BackendError if the backend can't be used, CheckpointError if
  * the initial weights can't be used, DatasetError if the data set can't be found or used
  */
-export async function readInputs(job: TrainingJob, observer: Required<RunObserver>): Promise<TrainingInputs> {
-  const { config, resumed, env } = job;
+export async function readInputs(
+  job: TrainingJob,
+  observer: Required<RunObserver>,
+): Promise<{ readonly job: TrainingJob; readonly inputs: TrainingInputs }> {
+  const { resumed, env } = job;
+  let { config } = job;
   if (resumed === undefined && config.out !== undefined) refuseRunFiles(config.out, '--out');
   const print = printer(observer);
   const lacking = resumed && notTakenText(resumed);
@@ -74,17 +90,32 @@ export async function readInputs(job: TrainingJob, observer: Required<RunObserve
   const remoteWrite = await remoteWriteOf(config, env);
   const address = await metricsAddressOf(job, env);
   if (config.backend === 'tfjs') prepareTfjs();
-  const initial = resumed === undefined ? await initialState(config, { env, print }) : undefined;
-  const memory = memoryFor(config);
-  const dataset = await openDataset({
+  const found = await findDataset({
     flag: config.data,
+    reading: await readingOf(job),
     env,
     print,
-    allocate: (length) => memory.bytes(length),
     show: observer.onStatus,
-    ...(resumed === undefined ? {} : { trainedOn: resumed.manifest.digests.dataset }),
+    ...(resumed === undefined ? {} : trainedOnBy(resumed)),
   });
-  if (resumed !== undefined) refuseOtherData(resumed, dataset.sha256);
+  config = { ...config, augment: augmentOf(config, found.shape) };
+  if (resumed === undefined) config = await withModel(config, found.shape, print);
+  else await refuseOtherModel(resumed, found.shape, print);
+  modelOf(config, found.shape);
+  const initial = resumed === undefined ? await initialWeightsOf(config, { env, print }) : undefined;
+  config = fitWorkers({ ...job, config }, capacityFor(found.shape));
+  const memory = memoryFor(config, found.shape);
+  const whole = await found.read(memory);
+  if (resumed !== undefined) refuseOtherData(resumed, whole.sha256);
+  const dataset = withValidation(whole, config.validation);
+  config = { ...config, classWeights: classWeightsOf(config, dataset) };
+  if (resumed !== undefined) refuseOtherWeights(resumed, config);
+  else if (namedSetOf(whole.sha256) === undefined) await keepDataset(whole, { env, print });
   requireRoom(config.workers);
-  return { listening, remoteWrite, address, initial, memory, dataset };
+  return { job: { ...job, config }, inputs: { listening, remoteWrite, address, initial, memory, dataset } };
+}
+
+function trainedOnBy({ manifest }: Resumed): Pick<FindOptions, 'trainedOn' | 'recorded'> {
+  const { config, dataset, digests } = manifest;
+  return { trainedOn: digests.dataset, recorded: { ...config, name: dataset } };
 }

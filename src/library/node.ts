@@ -1,6 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { resolveDataFolder } from '../shared/data/data-folder.ts';
+import { findAt } from '../shared/data/open.ts';
+import { numericsByName } from '../shared/engine/numerics/numerics.ts';
 import { selfTest } from '../shared/engine/self-test.ts';
 import { NodeError, UsageError } from '../shared/util/errors.ts';
 import { isLoopback } from '../shared/util/loopback.ts';
@@ -32,7 +33,7 @@ export interface NodeOptions {
   readonly threads: number | 'auto';
   /** The name by which the coordinator shows this node. */
   readonly name: string;
-  /** A folder of MNIST's files, if this machine has one. */
+  /** A folder or file with a data set, if this machine has one. */
   readonly data: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   /** Whether to wait for the next run when one is over. */
@@ -58,12 +59,13 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
   if (token === undefined && !isLoopback(new URL(url).hostname)) {
     throw new UsageError(`--connect ${url}: anybody on the network could answer without a token. ${TOKEN_HINT}`);
   }
-  if (options.data !== undefined) await resolveDataFolder({ flag: options.data, env });
   const print: Print = (message, level = 'info') => onEvent({ kind: 'notice', message, level });
   const areMost = options.threads === 'auto';
   const threads = options.threads === 'auto' ? processorCount() : options.threads;
-  // Its result is kept for every connection. If memory can't be had, no connection changes that.
+  // Their results are kept for every connection. If memory can't be had, no connection changes that.
   selfTest();
+  numericsByName();
+  if (options.data !== undefined) await findAt(options.data, { env, print, reading: {} });
   const data = new NodeData({ flag: options.data, env, threads, areMost, print });
   const node = new Node(options, { threads, data, print });
   let printed: string | undefined;

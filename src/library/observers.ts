@@ -7,6 +7,7 @@ import { type CheckpointContext, CheckpointWriter } from '../coordinator/run/che
 import { type RunEvent, type StepObserver, together } from '../coordinator/train/observer.ts';
 import type { StateStore } from '../coordinator/train/state.ts';
 import type { CheckpointState } from '../coordinator/train/training.ts';
+import { knownSamples } from '../shared/checkpoint/checkpoint.ts';
 import { modelOf } from '../shared/model/registry.ts';
 import type { RunContext } from './run-context.ts';
 
@@ -76,7 +77,7 @@ export async function openObservers(context: RunContext): Promise<Observers> {
 
 /** The parts of the run that its checkpoint writer needs. */
 function checkpointInputs(
-  { start, directory }: RunContext,
+  { start, directory, dataset }: RunContext,
   events: EventLog | undefined,
 ): Omit<CheckpointContext, 'observer' | 'onLockLost'> {
   const { manifest, from } = start;
@@ -87,6 +88,7 @@ function checkpointInputs(
     layout: modelOf(config),
     config,
     digests,
+    samples: knownSamples(dataset),
     from: from.step,
     ends: attempts.map(({ iterations }) => iterations),
     syncLog: async () => {

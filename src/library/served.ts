@@ -3,8 +3,12 @@ import { processIn } from '../coordinator/observe/prometheus/process-families.ts
 import { RunMetrics } from '../coordinator/observe/prometheus/run-metrics.ts';
 import { LiveFeed } from '../coordinator/observe/web/live-feed.ts';
 import { configShown } from '../coordinator/observe/web/recall.ts';
+import { augmentOf } from '../shared/config/augment-option.ts';
+import { inputKindOf, shapeOf } from '../shared/data/dataset.ts';
 import { dataNote } from '../shared/data/registry.ts';
-import { numericsDigest } from '../shared/engine/wasm/exports.ts';
+import { numericsOf } from '../shared/engine/numerics/numerics.ts';
+import { headOf } from '../shared/model/kinds.ts';
+import { modelOf } from '../shared/model/registry.ts';
 import { version } from '../shared/util/version.ts';
 import type { TrainingInputs, TrainingJob } from './inputs.ts';
 
@@ -18,13 +22,18 @@ export interface Served {
 }
 
 /** The registry of a run's metrics and, if the live page is on, its data. */
-export function servedOf({ config, started }: TrainingJob, { dataset, address }: TrainingInputs, name: string): Served {
+export function servedOf(
+  { config, started, resumed }: TrainingJob,
+  { dataset, address }: TrainingInputs,
+  name: string,
+): Served {
+  const layout = modelOf(config);
   const { backend, optimizer, seed, batch, iterations, shardSize } = config;
   const registry = new Registry();
   processIn(registry);
   const metrics = new RunMetrics(registry, {
     run: name,
-    model: 'lenet5',
+    model: layout.spec.name,
     dataset: dataset.name,
     backend,
     optimizer,
@@ -33,14 +42,19 @@ export function servedOf({ config, started }: TrainingJob, { dataset, address }:
     version: version(),
   });
   if (address === undefined) return { registry, metrics, feed: undefined };
+  const augment = augmentOf(config, shapeOf(dataset));
+  const numerics =
+    resumed?.manifest.digests.numerics ??
+    numericsOf({ layout, optimizer, augment, inputs: inputKindOf(dataset.train) });
   const feed = new LiveFeed({
     name,
     started: started.getTime(),
     iterations,
     batch,
     shardSize,
+    hasAccuracy: headOf(layout.spec.head).hasAccuracy,
     config: configShown(config),
-    digests: { dataset: dataset.sha256, numerics: numericsDigest() },
+    digests: { dataset: dataset.sha256, numerics },
     dataNote: dataNote(dataset.name),
   });
   return { registry, metrics, feed };

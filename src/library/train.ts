@@ -1,7 +1,7 @@
 // Trains a run, without output, signal handlers or exit codes:
 //   const job = await resolveJob({ flags: { iterations: 500, out: 'runs/first' }, env: process.env });
 //   const { state, result } = await train(job, { observers: [{ onStep: ({ step, loss }) => … }] });
-import type { Summary } from '../coordinator/run/summary.ts';
+import { isOver, type Summary } from '../coordinator/run/summary.ts';
 import { HashChain } from '../coordinator/train/hash-chain.ts';
 import { train as trainSteps } from '../coordinator/train/train.ts';
 import type { TrainingResult } from '../coordinator/train/training.ts';
@@ -39,9 +39,9 @@ export async function train(job: TrainingJob, options: TrainOptions = {}): Promi
       observer.onResult(finished, job.config);
       return { state: 'finished', result: finished };
     }
-    const inputs = await readInputs(job, observer);
+    const ready = await readInputs(job, observer);
     const ends = [options.stop, options.failure].filter((signal) => signal !== undefined);
-    return await withRun(job, inputs, { observer, ends }, (context) => carryOut(context, options));
+    return await withRun(ready.job, ready.inputs, { observer, ends }, (context) => carryOut(context, options));
   } finally {
     await observer.close();
   }
@@ -50,8 +50,8 @@ export async function train(job: TrainingJob, options: TrainOptions = {}): Promi
 /** The result of the job's run if that is finished, with the run's present path. */
 function resultOf({ config, resumed }: TrainingJob): Summary | undefined {
   const result = resumed?.manifest.result;
-  const isFinished = resumed?.manifest.state === 'finished' && result?.steps === config.iterations;
-  return isFinished ? { ...result, run: resumed.path } : undefined;
+  if (resumed?.manifest.state !== 'finished' || result === undefined) return undefined;
+  return isOver(result, config.iterations) ? { ...result, run: resumed.path } : undefined;
 }
 
 async function carryOut(context: RunContext, control: TrainControl): Promise<TrainOutcome> {
@@ -90,7 +90,7 @@ async function runSteps(
   const { computing, start, stop } = context;
   const { manifest, from, state: initial } = start;
   const { config } = manifest;
-  const { layout, kernel, state, optimizer, testLabels } = computing.engine;
+  const { layout, kernel, state, optimizer, answers } = computing.engine;
   const { executor } = computing;
   let finished = false;
   try {
@@ -99,12 +99,23 @@ async function runSteps(
     observers.begin(state);
     keepYoungSmall();
     const { all: observer, checkpoint } = observers;
-    const loop = { config, from, executor, state, optimizer, chain, testLabels, observer, checkpoint, checkpointAsked };
+    const loop = {
+      config,
+      from,
+      executor,
+      state,
+      optimizer,
+      chain,
+      answers,
+      observer,
+      checkpoint,
+      checkpointAsked,
+    };
     const result = await trainSteps({ ...loop, stop });
     await observers.checkpoints.finish(stop);
     failure?.throwIfAborted();
     requireFiniteTest(result, config.iterations);
-    finished = result.complete && result.steps === config.iterations;
+    finished = result.complete && isOver(result, config.iterations);
     return { result, network: computing.networkBytes };
   } catch (error) {
     // The first error is the one to report.
@@ -117,8 +128,9 @@ async function runSteps(
 }
 
 /** @throws NotFiniteError if the last step's weights, though finite, give a loss on the test set that isn't */
-function requireFiniteTest({ steps, testedAt, testLoss = 0 }: TrainingResult, iterations: number): void {
-  if (steps !== iterations || testedAt !== steps || Number.isFinite(testLoss)) return;
+function requireFiniteTest(result: TrainingResult, iterations: number): void {
+  const { steps, testedAt, testLoss = 0 } = result;
+  if (!isOver(result, iterations) || testedAt !== steps || Number.isFinite(testLoss)) return;
   throw new NotFiniteError(
     `Step ${steps}: expected a finite loss on the test set after its update, but got ${testLoss}. ` +
       'The step was applied, and its checkpoint is saved. Try a lower --learning-rate, or --clip-norm.',

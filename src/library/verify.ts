@@ -1,13 +1,17 @@
 import { type Manifest, readManifest } from '../coordinator/run/manifest.ts';
 import { checkHeld, usefulWorkers } from '../shared/config/config.ts';
-import { openDataset } from '../shared/data/open.ts';
+import { findDataset } from '../shared/data/open.ts';
 import { namedSetOf } from '../shared/data/registry.ts';
-import { numericsDigest } from '../shared/engine/wasm/exports.ts';
+import type { ReadingKey, ReadingOptions } from '../shared/data/source.ts';
+import { withValidation } from '../shared/data/validation.ts';
+import { hasNumerics, numericsOf } from '../shared/engine/numerics/numerics.ts';
+import { modelOf } from '../shared/model/registry.ts';
 import { UsageError } from '../shared/util/errors.ts';
 import type { Print } from '../shared/util/notice.ts';
 import { shortDigest, shownPath } from '../shared/util/shown-path.ts';
 import { requireRoom } from '../worker/pool/capacity.ts';
-import { CAPACITY, memoryFor } from './capacity.ts';
+import { capacityFor, memoryFor } from './capacity.ts';
+import { readingFor } from './model.ts';
 import { type Verification, verifyRun } from './verify/verification.ts';
 
 export interface VerifyOptions {
@@ -17,8 +21,10 @@ export interface VerifyOptions {
   readonly spans: number;
   /** Number of worker threads, which may differ from the run's (default: as many as the machine and the batch allow). */
   readonly workers?: number | undefined;
-  /** A folder of MNIST's files, or the name of a set such as `synthetic` (default: the set that the run was trained on). */
+  /** A folder or file with a data set, or the name of one such as `synthetic` (default: the set that the run was trained on). */
   readonly data?: string | undefined;
+  /** How it is read, if not as the run read it. */
+  readonly reading?: Pick<ReadingOptions, ReadingKey>;
   readonly env: NodeJS.ProcessEnv;
   readonly print: Print;
   /** Shows a temporary text about the progress; an empty text removes it. */
@@ -38,32 +44,42 @@ export async function verify(options: VerifyOptions): Promise<Verification & { r
   }
   const manifest = await readManifest(run);
   refuseOtherNumerics(run, manifest);
-  const workers = options.workers ?? CAPACITY.afforded(manifest.config, usefulWorkers(manifest.config));
-  const config = { ...manifest.config, workers };
-  checkHeld(config, '--workers', CAPACITY);
-  const memory = memoryFor(config);
-  const allocate = (length: number): Uint8Array => memory.bytes(length);
   const trainedOn = manifest.digests.dataset;
-  const recorded = manifest.config.data;
-  const dataset = await openDataset({ flag: data, env, allocate, trainedOn, recorded, print, show });
-  refuseOtherData(run, manifest, dataset.sha256);
+  const reading = readingFor(modelOf(manifest.config), options.reading);
+  const found = await findDataset({
+    flag: data,
+    reading,
+    env,
+    trainedOn,
+    recorded: { ...manifest.config, name: manifest.dataset },
+    print,
+    show,
+  });
+  const capacity = capacityFor(found.shape);
+  const workers = options.workers ?? capacity.afforded(manifest.config, usefulWorkers(manifest.config));
+  const config = { ...manifest.config, workers };
+  checkHeld(config, '--workers', capacity);
+  const memory = memoryFor(config, found.shape);
+  const whole = await found.read(memory);
+  refuseOtherData(run, manifest, whole.sha256);
+  const dataset = withValidation(whole, config.validation);
   requireRoom(workers);
   return { ...(await verifyRun({ run, manifest, spans, workers, dataset, memory, print, show })), workers };
 }
 
-function refuseOtherNumerics(run: string, { digests, versions }: Manifest): void {
-  const own = numericsDigest();
-  if (digests.numerics === own) return;
+function refuseOtherNumerics(run: string, { config, digests, versions }: Manifest): void {
+  const computed = { layout: modelOf(config), optimizer: config.optimizer, augment: config.augment };
+  if (hasNumerics(digests.numerics, computed)) return;
   throw new UsageError(
     `${shownPath(run)} can't be verified by this build: the run has the numerics ${shortDigest(digests.numerics)}, ` +
-      `but these are ${shortDigest(own)}. Use the build that trained it, version ${versions.lockstep ?? 'unknown'}.`,
+      `but these are ${shortDigest(numericsOf(computed))}. Use the build that trained it, version ${versions.lockstep ?? 'unknown'}.`,
   );
 }
 
 function refuseOtherData(run: string, { digests, dataset }: Manifest, sha256: string): void {
   if (digests.dataset === sha256) return;
   const set = namedSetOf(digests.dataset);
-  const advice = set === undefined ? 'Name its folder by --data.' : `Add --data ${set.name}.`;
+  const advice = set === undefined ? 'Name it by --data.' : `Add --data ${set.name}.`;
   throw new UsageError(
     `${shownPath(run)} can't be verified with this data set: the run has ${dataset}, ${shortDigest(digests.dataset)}, ` +
       `but this is ${shortDigest(sha256)}. ${advice}`,

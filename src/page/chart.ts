@@ -3,7 +3,9 @@ import { type Curve, stepsAround } from '../shared/live/series.ts';
 import type { Quantity, ScalarChart } from '../shared/live/step-scalars.ts';
 import { count } from '../shared/util/figures.ts';
 import { followFinger, NOTHING } from './finger.ts';
+import { orDash } from './format.ts';
 import type { Run } from './run.ts';
+import { bandOf, PER_RUN, seriesOf } from './run-series.ts';
 import { colour, runColour } from './theme.ts';
 import { roundBelow, roundOnes, roundSteps, WHOLE_STEPS } from './ticks.ts';
 import type { Zoom } from './zoom.ts';
@@ -12,16 +14,16 @@ export interface ChartOptions extends ScalarChart {
   readonly quantity: Quantity;
   /** The value of a test point, which is drawn as a circle; undefined: there are no circles. */
   readonly test?: ((test: TestPoint) => number | null) | undefined;
+  /** The same of the validation samples, drawn as a dot. */
+  readonly validation?: ((test: TestPoint) => number | null) | undefined;
   readonly format: (value: number) => string;
   /** Whether the close-up is off at first. */
   readonly isWholeAtFirst?: boolean;
 }
 
-/** Opacity of the shaded range from minimum to maximum, as two hexadecimal digits. */
-const BAND_OPACITY = '33';
 const HEIGHT = 280;
-/** Series of one run: mean, minimum, maximum and test. */
-const PER_RUN = 4;
+/** The ends of an axis: above it, its length would be no number. */
+const MAX_SHOWN = 1e300;
 
 /** Charts share only the pointer: if a drag ended in each of them, each would zoom again. */
 const SYNC: uPlot.Cursor.Sync = {
@@ -124,7 +126,7 @@ export class Chart {
   }
 
   #data(): uPlot.AlignedData {
-    const { quantity, test } = this.#options;
+    const { quantity, test, validation } = this.#options;
     const { from, to } = this.#zoom.view;
     const points = Math.max(100, this.#canvas.clientWidth);
     this.#size = 1;
@@ -132,7 +134,8 @@ export class Chart {
       const curve = run.series.curve(quantity, { from, to, points, isLogarithmic: this.#zoom.isLogarithmic });
       this.#size = Math.max(this.#size, curve.size);
       const tests = test === undefined ? [] : run.tests;
-      return [curveTable(curve), [tests.map(({ step }) => step), tests.map((point) => test?.(point) ?? null)]];
+      const values = [test, validation].map((read) => tests.map((point) => read?.(point) ?? null));
+      return [curveTable(curve), [tests.map(({ step }) => step), ...values]];
     });
     return tables.length === 0 ? [[]] : uPlot.join(tables);
   }
@@ -178,10 +181,7 @@ export class Chart {
         },
       ],
       series: [{}, ...this.#runs.flatMap((_, index) => seriesOf(index))],
-      bands: this.#runs.map((_, index) => ({
-        series: [PER_RUN * index + 3, PER_RUN * index + 2],
-        fill: () => `${runColour(index)}${BAND_OPACITY}`,
-      })),
+      bands: this.#runs.map((_, index) => bandOf(index)),
       hooks: {
         setSelect: [(plot) => this.#select(plot)],
         setCursor: [() => this.#describe()],
@@ -195,12 +195,13 @@ export class Chart {
     };
   }
 
-  #range(min: number | null, max: number | null): [number, number] {
-    if (min === null || max === null) return this.#isLogarithmic ? [0.001, 10] : [0, 1];
+  #range(least: number | null, most: number | null): [number, number] {
+    if (least === null || most === null) return this.#isLogarithmic ? [0.001, 10] : [0, 1];
+    const [min, max] = [shown(least), shown(most)];
     if (this.#isLogarithmic) return [roundBelow(Math.max(1e-9, min / 1.1)), Math.max(1e-8, max * 1.3)];
-    const least = this.#isClose ? this.#options.closeUp?.least : undefined;
+    const closest = this.#isClose ? this.#options.closeUp?.least : undefined;
     // A run below the close-up is shown whole.
-    const low = least !== undefined && max > least ? Math.max(min, least) : min;
+    const low = closest !== undefined && max > closest ? Math.max(min, closest) : min;
     const margin = Math.max((max - low) * 0.06, Math.abs(max) * 1e-3, 1e-12);
     return [min >= 0 ? Math.max(0, low - margin) : low - margin, max + margin];
   }
@@ -220,7 +221,7 @@ export class Chart {
     const step = at === null || at === undefined ? undefined : this.#plot?.data[0][at];
     this.#readout.replaceChildren(...(step === undefined ? this.#rule() : this.#values(at as number, step)));
     const means = this.#runs.map((run) => run.recent(this.#options.quantity));
-    const last = means.map((mean) => (mean === undefined ? 'none yet' : format(mean))).join(', ');
+    const last = means.map((mean) => (mean === undefined ? 'none yet' : orDash(mean, format))).join(', ');
     this.#canvas.setAttribute('aria-label', `${title} over the steps; mean of the last 100: ${last}.`);
   }
 
@@ -229,7 +230,10 @@ export class Chart {
     const mean = this.#zoom.isLogarithmic ? 'mean of up to' : 'mean of';
     const text = this.#size === 1 ? 'every step' : `${mean} ${count(this.#size)} steps, shaded from least to most`;
     const hasTests = this.#options.test !== undefined && this.#runs.some(({ tests }) => tests.length > 0);
-    return [document.createTextNode(isEmpty ? 'no steps' : hasTests ? `${text}; circles: test set` : text)];
+    const hasDots =
+      this.#options.validation !== undefined && this.#runs.some(({ tests }) => tests.some((point) => point.validation));
+    const marks = `${hasTests ? '; circles: test set' : ''}${hasDots ? ', dots: validation samples' : ''}`;
+    return [document.createTextNode(isEmpty ? 'no steps' : `${text}${marks}`)];
   }
 
   #values(at: number, middle: number): Node[] {
@@ -240,12 +244,13 @@ export class Chart {
     const shown: Node[] = [document.createTextNode(steps)];
     for (const index of this.#runs.keys()) {
       const value = (series: number): number | null | undefined => this.#plot?.data[1 + PER_RUN * index + series]?.[at];
-      const [mean, min, max, test] = [value(0), value(1), value(2), value(3)];
+      const [mean, min, max, test, validation] = [value(0), value(1), value(2), value(3), value(4)];
       const words: string[] = [];
-      if (typeof mean === 'number') words.push(format(mean));
+      if (mean !== undefined) words.push(orDash(mean, format));
       if (typeof min === 'number' && typeof max === 'number' && min !== max)
         words.push(`(${format(min)} to ${format(max)})`);
       if (typeof test === 'number') words.push(`test ${format(test)}`);
+      if (typeof validation === 'number') words.push(`validation ${format(validation)}`);
       if (words.length === 0) continue;
       const entry = document.createElement('span');
       entry.textContent = words.join(' ');
@@ -256,25 +261,12 @@ export class Chart {
   }
 }
 
-function curveTable({ steps, mean, min, max }: Curve): uPlot.AlignedData {
-  return [steps, mean, min, max];
+function shown(end: number): number {
+  return Math.max(-MAX_SHOWN, Math.min(MAX_SHOWN, end));
 }
 
-function seriesOf(index: number): uPlot.Series[] {
-  const stroke = (): string => runColour(index);
-  const edge = { stroke: 'transparent', width: 0, points: { show: false }, spanGaps: true };
-  return [
-    { stroke, width: 1.5, points: { show: false }, spanGaps: true },
-    edge,
-    edge,
-    {
-      stroke,
-      width: 1,
-      dash: [4, 4],
-      points: { show: true, size: 7, width: 2, fill: () => colour('panel') },
-      spanGaps: true,
-    },
-  ];
+function curveTable({ steps, mean, min, max }: Curve): uPlot.AlignedData {
+  return [steps, mean, min, max];
 }
 
 export function toggle(label: string, checked: boolean, onChange: (on: boolean) => void): HTMLLabelElement {

@@ -1,3 +1,6 @@
+/** What stands in place of NaN and infinities. */
+export const NOT_FINITE = 'not finite';
+
 /** Four significant digits, such as 0.01234; three for very small or large values, such as 1.23e-7. */
 export function figure(value: number): string {
   if (value === 0) return '0';
@@ -22,4 +25,10 @@ export function clock(time: number): string {
   const isToday = date.toDateString() === new Date().toDateString();
   const day = isToday ? '' : `${date.toLocaleDateString('en-CA')} `;
   return `${day}${date.toLocaleTimeString('en-GB')}`;
+}
+
+/** A value that may not be there yet, or that isn't finite. */
+export function orDash(value: number | null | undefined, format: (value: number) => string): string {
+  if (value === null) return NOT_FINITE;
+  return value === undefined ? '–' : format(value);
 }

@@ -1,6 +1,6 @@
 import type { NodeState, RunState, StatusView } from '../shared/live/feed.ts';
 import { count, percent } from '../shared/util/figures.ts';
-import { clock, duration, figure } from './format.ts';
+import { clock, duration, figure, orDash } from './format.ts';
 import type { Run } from './run.ts';
 import { runColour } from './theme.ts';
 
@@ -56,27 +56,46 @@ export function showTiles(run: Run, status: StatusView | undefined): void {
   element<HTMLProgressElement>('progress').value = step / iterations;
   const [loss, accuracy, test] = [run.recent('loss'), run.recent('accuracy'), run.lastTest];
   show('loss-now', orDash(loss, figure));
+  const hasAccuracy = run.view.hasAccuracy !== false;
+  element('accuracy-tile').hidden = !hasAccuracy;
   show('accuracy-now', orDash(accuracy, percent));
-  show('test', orDash(test?.accuracy, percent));
-  show('tested', test === undefined ? 'not measured yet' : `after step ${count(test.step)}`);
+  show('test-title', `Test ${testTitle(run)}`);
+  show('test', testText(run));
+  show('tested', test === undefined ? 'not measured yet' : `after step ${count(test.step)}${validationText(run)}`);
   const isOver = run.state !== 'running';
   if (status !== undefined && !isOver) {
     show('speed', count(status.speed));
     show('left', status.left === null ? '' : `${duration(status.left)} left`);
     const seconds = run.recent('seconds');
-    show('paced', seconds === undefined ? '' : `${duration(seconds)} a step`);
+    show('paced', typeof seconds === 'number' ? `${duration(seconds)} a step` : '');
   }
   if (isOver || status === undefined) {
     const seconds = run.recent('seconds');
-    show('speed', seconds === undefined ? '–' : count(run.view.batch / seconds));
+    show(
+      'speed',
+      orDash(seconds, (each) => count(run.view.batch / each)),
+    );
     show('paced', 'mean of the last 100 steps');
   }
   if (isOver) show('left', run.weightsSha256 === undefined ? run.state : `weights ${run.weightsSha256.slice(0, 16)}…`);
 }
 
-/** A value that may not be there yet. */
-function orDash(value: number | null | undefined, format: (value: number) => string): string {
-  return value === null || value === undefined ? '–' : format(value);
+/** What a run is tested by: models that tell numbers have no accuracy, and R² only once they were tested. */
+function testTitle({ view, lastTest }: Run): string {
+  if (typeof lastTest?.r2 === 'number') return 'R²';
+  return view.hasAccuracy === false ? 'loss' : 'accuracy';
+}
+
+function testText({ view, lastTest }: Run): string {
+  if (typeof lastTest?.r2 === 'number') return figure(lastTest.r2);
+  return view.hasAccuracy === false ? orDash(lastTest?.loss, figure) : orDash(lastTest?.accuracy, percent);
+}
+
+/** What the last evaluation found of the validation samples, after a comma; nothing if there are none. */
+function validationText({ view, lastTest }: Run): string {
+  const { accuracy, loss } = lastTest?.validation ?? {};
+  if (accuracy === undefined && loss === undefined) return '';
+  return `, validation ${view.hasAccuracy === false ? orDash(loss, figure) : orDash(accuracy, percent)}`;
 }
 
 export function showRuns(runs: readonly Run[]): void {
@@ -88,7 +107,7 @@ export function showRuns(runs: readonly Run[]): void {
       run.state,
       `${count(run.lastStep)} of ${count(run.view.iterations)}`,
       orDash(loss, figure),
-      orDash(test?.accuracy, percent),
+      test !== undefined && run.view.hasAccuracy === false ? `${testTitle(run)} ${testText(run)}` : testText(run),
       (run.weightsSha256 ?? '–').slice(0, 16),
     ];
     return row([name, ...cells.map((text) => withText('td', text))]);

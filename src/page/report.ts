@@ -22,13 +22,14 @@ addEventListener('afterprint', () => onPaper(false));
 
 /** Accuracy and loss first; the accuracy once more without the tests; then the other curves. */
 function chartsOf(): ChartOptions[] {
-  const { closeUp, test, ...accuracy } = fullChart('accuracy');
+  const { closeUp, test, validation, ...accuracy } = fullChart('accuracy');
   const others = REPORT_QUANTITIES.filter((quantity) => quantity !== 'accuracy' && quantity !== 'loss');
   return [
     {
       ...accuracy,
       title: 'Accuracy, training and test',
       test,
+      validation,
       closeUp: high.length > 0 ? closeUp : undefined,
       isWholeAtFirst: high.length < runs.length,
     },

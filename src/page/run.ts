@@ -1,5 +1,5 @@
 import type { CheckpointView, HappeningView, RunState, RunView, TestPoint } from '../shared/live/feed.ts';
-import { type Point, StepSeries } from '../shared/live/series.ts';
+import { type Finite, type Point, StepSeries } from '../shared/live/series.ts';
 import type { Quantity } from '../shared/live/step-scalars.ts';
 
 /** Steps over which the key figures are averaged. */
@@ -35,11 +35,12 @@ export class Run {
     return this.tests.at(-1);
   }
 
-  /** The mean of the last steps; undefined before the first one. */
-  recent(quantity: Quantity): number | undefined {
+  /** The mean of the last steps; undefined before the first one, null if one of them isn't finite. */
+  recent(quantity: Quantity): Finite | undefined {
     const to = this.lastStep;
     const { mean } = this.series.curve(quantity, { from: Math.max(1, to - RECENT + 1), to, points: RECENT });
-    return mean.length === 0 ? undefined : mean.reduce((sum, value) => sum + value, 0) / mean.length;
+    if (mean.length === 0) return undefined;
+    return mean.reduce((sum, value) => (sum === null || value === null ? null : sum + value / mean.length), 0);
   }
 
   add(points: readonly Point[]): void {

@@ -5,6 +5,7 @@ import {
   type ScalarChart,
   TESTED_SCALARS,
   type Unit,
+  VALIDATED_SCALARS,
 } from '../shared/live/step-scalars.ts';
 import { percent } from '../shared/util/figures.ts';
 import type { ChartOptions } from './chart.ts';
@@ -20,10 +21,12 @@ const FORMATS: Readonly<Record<Unit, (value: number) => string>> = {
 export function chartOf(quantity: Quantity): ChartOptions {
   const { chart, unit } = CHARTED_SCALARS.find(({ key }) => key === quantity) as { chart: ScalarChart; unit: Unit };
   const tested = TESTED_SCALARS.find((scalar) => scalar.chartOf === quantity);
+  const validated = VALIDATED_SCALARS.find((scalar) => scalar.validationOf === quantity);
   return {
     ...chart,
     quantity,
     format: FORMATS[unit],
     test: tested && ((point: TestPoint) => point[tested.chartOf]),
+    validation: validated && ((point: TestPoint) => point.validation?.[validated.validationOf] ?? null),
   };
 }

@@ -27,6 +27,8 @@ export type Kill =
 
 /** What a killed run is held against. */
 export interface Undisturbed {
+  /** The data set, for --data. */
+  readonly data: string;
   readonly weightsSha256: string;
   readonly chain: string;
   /** steps.jsonl without timings. */
@@ -43,15 +45,18 @@ export interface Schedule {
   readonly workers: readonly number[];
 }
 
-/** Runs the coordinator undisturbed. */
-export async function undisturbed(folder: string): Promise<Undisturbed> {
+/** Runs the coordinator undisturbed. @param data the data set (default: the real digits where they are at hand) */
+export async function undisturbed(
+  folder: string,
+  data: string = process.env.MNIST_DIR ?? 'synthetic',
+): Promise<Undisturbed> {
   const run = join(folder, 'undisturbed');
   const log = join(folder, 'operations');
   const start = performance.now();
-  const { stdout } = await attempt(run, { workers: 2, env: { FILE_LOG: log } });
+  const { stdout } = await attempt(run, { data, workers: 2, env: { FILE_LOG: log } });
   const milliseconds = performance.now() - start;
   const operations = readFileSync(log, 'utf8').trim().split('\n');
-  return { ...resultOf(stdout), steps: stepsOf(run), operations, milliseconds };
+  return { data, ...resultOf(stdout), steps: stepsOf(run), operations, milliseconds };
 }
 
 /** Schedules of kills: every file operation in turn, at random moments of time, and while a killed run is resumed. */
@@ -78,12 +83,13 @@ export function schedules(count: number, seed: number, { operations, millisecond
  * @throws AssertionError where the run didn't come to the undisturbed one's bits
  */
 export async function disturb(run: string, { kills, workers }: Schedule, expected: Undisturbed): Promise<number> {
+  const { data } = expected;
   let killed = 0;
   for (const [index, kill] of kills.entries()) {
-    const { signal } = await attempt(run, { workers: workers[index] ?? 1, kill });
+    const { signal } = await attempt(run, { data, workers: workers[index] ?? 1, kill });
     if (signal === 'SIGKILL') killed++;
   }
-  const { stdout } = await attempt(run, { workers: workers.at(-1) ?? 1 });
+  const { stdout } = await attempt(run, { data, workers: workers.at(-1) ?? 1 });
   assert.deepEqual(resultOf(stdout), { weightsSha256: expected.weightsSha256, chain: expected.chain });
   assert.deepEqual(stepsOf(run), expected.steps);
   const left = [...readdirSync(run), ...readdirSync(join(run, 'checkpoints'))];
@@ -97,7 +103,7 @@ export async function disturb(run: string, { kills, workers }: Schedule, expecte
   return killed;
 }
 
-interface Attempt {
+interface Attempt extends Pick<Undisturbed, 'data'> {
   readonly workers: number;
   readonly kill?: Kill;
   readonly env?: NodeJS.ProcessEnv;
@@ -106,15 +112,14 @@ interface Attempt {
 /** Starts a run or resumes it, and waits for its end. @throws AssertionError if it fails or hangs */
 async function attempt(
   run: string,
-  { workers, kill, env }: Attempt,
+  { data, workers, kill, env }: Attempt,
 ): Promise<{ signal: string | null; stdout: string }> {
-  const data = process.env.MNIST_DIR ? [] : ['--data', 'synthetic'];
-  const how = existsSync(join(run, 'run.json')) ? ['--resume', run] : ['--out', run, ...FLAGS, ...data];
-  const args = ['train', ...how, '--workers', String(workers), '--metrics-port', 'off', '--json'];
+  const how = existsSync(join(run, 'run.json')) ? ['--resume', run] : ['--out', run, ...FLAGS];
+  const args = ['train', ...how, '--data', data, '--workers', String(workers), '--metrics-port', 'off', '--json'];
   const fault = kill !== undefined && 'operation' in kill ? { FILE_KILL: `${kill.operation}:${kill.moment}` } : {};
-  const { PATH, HOME, MNIST_DIR } = process.env;
+  const { PATH, HOME } = process.env;
   const child = spawn(process.execPath, ['--import', FAULTS, CLI, ...args], {
-    env: { PATH, HOME, LOCKSTEP_LOG_FORMAT: 'text', ...(MNIST_DIR ? { MNIST_DIR } : {}), ...env, ...fault },
+    env: { PATH, HOME, LOCKSTEP_LOG_FORMAT: 'text', ...env, ...fault },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const timer = setTimeout(() => child.kill('SIGKILL'), kill !== undefined && 'after' in kill ? kill.after : HANG_MS);

@@ -49,13 +49,13 @@ export interface NodeSchedule {
 
 type Below = (bound: number) => number;
 
-/** Each a pure function of seed and index; the first event's kind goes through all kinds in turn. */
+/** Each a pure function of seed and index; the kinds of the first two events go through all kinds in turn. */
 export function schedules(count: number, seed: number): NodeSchedule[] {
   return Array.from({ length: count }, (_, index) => {
     const uniform = uniformStream(seed + 1000 * index);
     const below: Below = (bound) => Math.floor(((uniform() + 1) / 2) * bound);
     const kinds = Array.from({ length: 4 + below(4) }, (_, i) => {
-      return EVENT_KINDS[i === 0 ? index % EVENT_KINDS.length : below(EVENT_KINDS.length)] as EventKind;
+      return EVENT_KINDS[i < 2 ? (2 * index + i) % EVENT_KINDS.length : below(EVENT_KINDS.length)] as EventKind;
     });
     const steps = kinds.map(() => FIRST + EVERY * below((LAST - FIRST) / EVERY)).sort((a, b) => a - b);
     const events = kinds.map((kind, i) => ({ step: steps[i] as number, action: actionOf(kind, below) }));

@@ -1,6 +1,6 @@
 // Runs on real node processes behind the proxy, which are disturbed as a schedule says and must come to the undisturbed bits.
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newToken } from '#src/shared/util/token.js';
@@ -207,7 +207,9 @@ class Disturbance {
 
   /** All processes do it to themselves; one that says so is enough. */
   #inflict(fault: ProcessFault, hit: () => void): void {
-    writeFileSync(this.#processFault, JSON.stringify(fault));
+    // Renamed: of two faults at one step, a process may read the first one's file while the second one's is written.
+    writeFileSync(`${this.#processFault}.new`, JSON.stringify(fault));
+    renameSync(`${this.#processFault}.new`, this.#processFault);
     let isHit = false;
     for (const program of [...this.#coordinators.slice(-1), ...this.#fleet.programs]) {
       if (!program.signal('SIGURG')) continue;

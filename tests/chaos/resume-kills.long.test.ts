@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { disturb, schedules, undisturbed } from './coordinator.ts';
 
-const SCHEDULES = 15;
+const SCHEDULES = 8;
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-kills-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -46,8 +46,10 @@ describe('help', () => {
     });
   }
 
+  const trainHelp = lockstep(['train', '--help']).stdout;
+
   test('train lists every option with its default', () => {
-    const text = lockstep(['train', '--help']).stdout.replaceAll(/\s+/g, ' ');
+    const text = trainHelp.replaceAll(/\s+/g, ' ');
     for (const key of OPTION_KEYS) {
       const flag = `--${variableOf(key).slice('LOCKSTEP_'.length).toLowerCase().replaceAll('_', '-')}`;
       assert.ok(text.includes(` ${flag} `), flag);
@@ -56,7 +58,7 @@ describe('help', () => {
   });
 
   test('train shows every option in its group, and every group', () => {
-    const sections = lockstep(['train', '--help']).stdout.split(/\n(?=[A-Z]\w+:\n)/);
+    const sections = trainHelp.split(/\n(?=[A-Z]\w+:\n)/);
     for (const group of OPTION_GROUPS) {
       const own = OPTION_KEYS.filter((key) => notesOf(key).group === group);
       assert.notEqual(own.length, 0, group);
@@ -130,42 +132,6 @@ describe('bad usage exits with 2 and gives the reason on stderr only', () => {
       assert.equal(status, 2);
     });
   }
-});
-
-// These run the scripts of package.json by npm itself, as a user would.
-describe('npm', () => {
-  const root = fileURLToPath(new URL('../../..', import.meta.url));
-
-  function npm(args: readonly string[]) {
-    const { status, stdout, stderr } = spawnSync('npm', args, { cwd: root, encoding: 'utf8', env: cleanEnv });
-    return { status, stdout, stderr };
-  }
-
-  const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [['start', '--iterations', '5'], /^npm kept --iterations for itself\..* npm start -- --iterations …$/m],
-    [['start', '--seed=3', '--out=x'], /^npm kept --seed and --out for itself\..* npm start -- --seed … --out …$/m],
-    [['start', '--config', 'settings.json'], /^npm kept --config for itself\..* npm start -- --config …$/m],
-    [['start', '5'], /too many arguments for 'train'.*npm start -- --iterations 5$/ms],
-    [
-      ['run', 'lockstep', 'train', '--iterations', '5'],
-      /^npm kept --iterations for itself\..* npm start -- --iterations …$/m,
-    ],
-    [['run', 'lockstep', 'evaluate', '--data=x'], /^npm kept --data .* npm run lockstep -- evaluate --data …$/m],
-    [['run', 'lockstep', '--', 'train', '5'], /too many arguments for 'train'.*npm start -- --iterations 5$/ms],
-  ];
-  for (const [args, message] of cases) {
-    test(`npm ${args.join(' ')}`, () => {
-      const { status, stderr } = npm(args);
-      assert.match(stderr, message);
-      assert.equal(status, 2);
-    });
-  }
-
-  test('npm start -- --iterations 0 reaches the command', () => {
-    const { status, stderr } = npm(['start', '--', '--iterations', '0']);
-    assert.match(stderr, /^--iterations: expected a whole number/m);
-    assert.equal(status, 2);
-  });
 });
 
 describe('reportFailure', () => {

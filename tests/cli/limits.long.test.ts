@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { cgroupWith } from '../support/cgroup.ts';
-import { DATA, type Ended, manifestOf, startLockstep } from '../support/program.ts';
+import { DATA, DATA_OF_NODE, type Ended, manifestOf, startLockstep } from '../support/program.ts';
 
 const MEBIBYTE = 2 ** 20;
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-limits-'));
@@ -69,7 +69,7 @@ describe('memory that is limited by ulimit -v', { skip }, () => {
     const listening = ['--workers', '0', '--listen', '127.0.0.1:0', '--out', join(folder, 'nodes')];
     const coordinator = startLockstep(['train', ...FLAGS, ...listening]);
     const url = /ws:\/\/[\d.:]+/.exec(await coordinator.said(/ws:\/\//))?.[0] as string;
-    const node = ['worker', '--connect', url, '--threads', '40', ...DATA];
+    const node = ['worker', '--connect', url, '--threads', '40', ...DATA_OF_NODE];
     const { status, stderr } = await startLockstep(node, {}, limited(3_000_000)).ended;
     assert.equal(status, 1, stderr);
     assert.match(stderr, /ulimit -v/);

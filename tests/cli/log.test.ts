@@ -30,7 +30,7 @@ describe('the log', () => {
       assert.ok(Math.abs(Date.parse(String(time)) - Date.now()) < 600_000);
       assert.ok(msg.length > 0);
     }
-    const begun = lines.findIndex(({ msg }) => msg.startsWith('Training LeNet-5'));
+    const begun = lines.findIndex(({ msg }) => msg.startsWith('Training lenet5'));
     const [run] = new Set(lines.slice(begun).map((line) => line.run));
     assert.equal(run, 'json');
     const tested = lines.find(({ testAccuracy }) => testAccuracy !== undefined);

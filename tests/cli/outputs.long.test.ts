@@ -48,6 +48,9 @@ const WRITERS: Readonly<Record<string, (place: string) => string[]>> = {
   'report --out': (place) => ['report', run, ...DATA, '--out', place],
   'export --out (file)': (place) => ['export', run, '--format', 'safetensors', '--out', place],
   'export --out (folder)': (place) => ['export', run, '--format', 'tfjs', '--out', place],
+  'model --svg': (place) => ['model', 'mlp', '--svg', place],
+  'data --out': (place) => ['data', 'synthetic', '--out', place],
+  'data --pack': (place) => ['data', 'synthetic', '--pack', place],
   'import --out': (place) => ['import', weights, '--out', place],
   'token --out': (place) => ['token', '--out', place],
   'predict --layers': (place) => ['predict', picture, '--run', run, '--layers', place],
@@ -130,7 +133,7 @@ for (const [option, writer] of Object.entries(WRITERS)) {
       // A run directory is refused only once its data set was read, whatever the file is.
       for (const name of ['full', ...(option === 'train --out' ? files.slice(0, 1) : files)]) {
         const said = await refusal(writer(join(place, name)));
-        assert.match(said, /--(out|layers|log-file)\b|The run directory/, `${name}: ${said}`);
+        assert.match(said, /--(out|layers|log-file|pack|svg)\b|The run directory/, `${name}: ${said}`);
         assert.deepEqual([contentsOf(place), contentsOf(run)], intact, name);
       }
     });

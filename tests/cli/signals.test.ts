@@ -1,14 +1,27 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
+import { madeFile } from '../support/made-images.ts';
 import { manifestOf, type Program, startLockstep } from '../support/program.ts';
+import { startReceiver } from '../support/receiver.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-signals-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const FLAGS = ['--data', 'synthetic', '--iterations', '1000000', '--workers', '1', '--batch', '8', '--evaluate-every'];
+const FLAGS = [
+  '--data',
+  madeFile(folder, 512, 64),
+  '--iterations',
+  '1000000',
+  '--workers',
+  '1',
+  '--batch',
+  '8',
+  '--evaluate-every',
+];
 const TRAIN = ['train', ...FLAGS, '0', '--checkpoint-every', '0', '--metrics-port', 'off'];
 
 async function started(out: string, flags: readonly string[] = []): Promise<Program> {
@@ -29,12 +42,20 @@ for (const [signals, code] of [
   [['SIGINT', 'SIGTERM'], 130],
   [['SIGHUP', 'SIGTERM', 'SIGHUP'], 129],
 ] as const) {
-  it(`${signals.join(' and ')} at once are one request: a checkpoint is written, and the exit code is ${code}`, async () => {
+  it(`${signals.join(' and ')} at once are one request: a checkpoint is written, and the exit code is ${code}`, async (t) => {
+    const answer = (response: ServerResponse): unknown => response.writeHead(204).end();
+    const held: ServerResponse[] = [];
+    let isHeld = true;
+    const { url } = await startReceiver(t, (_, response) => (isHeld ? held.push(response) : answer(response)));
     const out = join(folder, signals.join('-'));
-    const program = await started(out);
+    const program = await started(out, ['--remote-write', url]);
+    // From now on the run has something to send at its end, which waits for the answer: a process at its end has no handlers any more.
+    await program.said(/^step +100\//);
     program.signal(signals[0]);
     await program.said(new RegExp(`^${signals[0]}: finishing`));
     for (const name of signals.slice(1)) program.signal(name);
+    isHeld = false;
+    held.forEach(answer);
     const { status, stderr } = await program.ended;
     assert.equal(status, code, stderr);
     assert.equal(stderr.match(/: finishing/g)?.length, 1);

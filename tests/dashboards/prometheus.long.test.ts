@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
 import { newToken } from '#src/shared/util/token.js';
-import { DATA, type Program, startLockstep } from '../support/program.ts';
+import { DATA, DATA_OF_NODE, type Program, startLockstep } from '../support/program.ts';
 import { type Prometheus, skip, startPrometheus } from '../support/prometheus-server.ts';
 import { hasData, optionsOf, variantsOf, type Watched } from './evaluate.ts';
 import { DASHBOARDS, dashboardOf, pathOf, queriesOf, textOf } from './read.ts';
@@ -78,7 +78,18 @@ async function disturbedRun(server: Prometheus): Promise<Program> {
     writeFileSync(file, `${newToken()}\n`);
     return file;
   }) as [string, string];
-  const often = ['--iterations', '1000000', '--evaluate-every', '100', '--checkpoint-every', '100', '--workers', '1'];
+  const often = [
+    '--iterations',
+    '1000000',
+    '--evaluate-every',
+    '100',
+    '--checkpoint-every',
+    '100',
+    '--workers',
+    '1',
+    '--validation',
+    '0.1',
+  ];
   const listening = ['--listen', '127.0.0.1:0', '--token-file', own, '--metrics-port', '0'];
   const run = start('train', '--shard-size', '4', ...often, ...listening, ...trainingFlags(RUN, server));
   setTarget((await run.said(/^Metrics: /)).split(' ').at(-1) as string);
@@ -100,8 +111,6 @@ async function disturbedRun(server: Prometheus): Promise<Program> {
   await untilData(server, 'increase(lockstep_node_leaves_total{reason="left"}[1m]) > 0');
   return run;
 }
-
-const DATA_OF_NODE = DATA.includes('synthetic') ? [] : DATA;
 
 describe('over a real run with two nodes, one of which is killed', { skip }, () => {
   let watched: Watched;

@@ -130,7 +130,7 @@ describe('its services side by side', { skip: skipPrometheus }, () => {
 
     assert.deepEqual(await all.stop('coordinator'), [143]);
     const [again] = (await all.up('coordinator')) as [Container];
-    await again.program.said(/"msg":"Training LeNet-5 .*: steps \d+ to 100000/);
+    await again.program.said(/"msg":"Training lenet5 .*: steps \d+ to 100000/);
     await again.program.said(/"msg":"Node .* joined/);
     assert.deepEqual(await all.stop('worker'), [143, 143]);
     assert.deepEqual(await all.stop('coordinator'), [143]);

@@ -20,7 +20,7 @@ import {
 } from '#src/shared/checkpoint/checkpoint.js';
 import { checkpointName } from '#src/shared/checkpoint/checkpoint-file.js';
 import { layoutOf } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
+import { lenet5 } from '../support/models.ts';
 import { lockstep, manifestOf, stepsOf } from '../support/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-foreign-'));
@@ -29,7 +29,7 @@ after(() => rmSync(folder, { recursive: true }));
 const QUIET = ['--metrics-port', 'off', '--json'];
 const SMALL = ['--batch', '16', '--workers', '1', '--data', 'synthetic', '--schedule', 'constant', '--warmup', '0'];
 const EVERY = ['--checkpoint-every', '2', '--evaluate-every', '0', '--hash-every', '2'];
-const layout = layoutOf(lenet5('softmax', 0));
+const layout = layoutOf(lenet5('softmax'));
 
 /** A run of so many steps. */
 function trained(name: string, iterations: number, ...flags: string[]): string {

@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
+import { numericsByName } from '#src/shared/engine/numerics/numerics.js';
 import { selfTest } from '#src/shared/engine/self-test.js';
-import { numericsDigest } from '#src/shared/engine/wasm/exports.js';
 import { listenForWebSockets } from '#src/shared/wire/ws-server.js';
 import { bareHub } from '../support/bare-hub.ts';
 import { bareWorker } from '../support/bare-worker.ts';
@@ -67,7 +67,7 @@ describe('what the command line gives is checked before any connection', () => {
     [
       'a folder of data that is not there',
       ['--data', join(folder, 'none')],
-      /^The folder given by --data, .*none, doesn't exist\. Expected a folder/,
+      /^What is given by --data, .*none, doesn't exist\. Correct the path/,
     ],
     ['a fragment in the URL', ['--connect', 'wss://127.0.0.1:1/#token'], /^--connect: a URL must not contain a token/],
     ['the port 0', ['--connect', 'wss://127.0.0.1:0'], /^--connect wss:\/\/127\.0\.0\.1:0: expected the port/],
@@ -139,7 +139,7 @@ describe('an address or a certificate that is wrong ends a node that has never b
   });
 
   it('but not one that has been welcome: whoever answers then may be a stranger', HANG, async (t) => {
-    const digests = { numerics: numericsDigest(), selfTest: selfTest() };
+    const digests = { numerics: numericsByName(), selfTest: selfTest() };
     const { hub, events } = await bareHub(t, { digests, set: servedSet(64, 32), tls: tls(CERTIFICATE) });
     const node = worker(t, hub.url, '--tls-ca', own);
     await once(events, 'join');
@@ -187,18 +187,14 @@ describe('what may change by itself is tried again', () => {
 });
 
 describe("a node's own failure is not the coordinator's", () => {
-  const digests = { numerics: numericsDigest(), selfTest: selfTest() };
+  const digests = { numerics: numericsByName(), selfTest: selfTest() };
   const set = servedSet(64, 32);
 
   it('a folder of data without the files', HANG, async (t) => {
     const { hub } = await bareHub(t, { digests, set });
     const data = join(folder, 'no-files');
     mkdirSync(data);
-    await assertEnds(
-      worker(t, hub.url, '--data', data),
-      2,
-      /no-files\/train-images-idx3-ubyte: missing: expected it or/,
-    );
+    await assertEnds(worker(t, hub.url, '--data', data), 2, /no-files: expected /);
   });
 
   const { MNIST_DIR } = process.env;
@@ -209,7 +205,9 @@ describe("a node's own failure is not the coordinator's", () => {
     const { hub, events } = await bareHub(t, { digests, set });
     const joined = once(events, 'join');
     const node = worker(t, hub.url, '--data', MNIST_DIR as string);
-    await node.said(/^The run's data set is another one than that of --data: digest [0-9a-f]{12}, not [0-9a-f]{12}\.$/);
+    await node.said(
+      /^The run's data set is another one than that of --data: other samples, or another number of them\.$/,
+    );
     await joined;
   });
 

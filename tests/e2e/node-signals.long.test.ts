@@ -7,19 +7,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { numericsByName } from '#src/shared/engine/numerics/numerics.js';
 import { selfTest } from '#src/shared/engine/self-test.js';
-import { numericsDigest } from '#src/shared/engine/wasm/exports.js';
 import { bareHub } from '../support/bare-hub.ts';
 import { type Program, startLockstep } from '../support/program.ts';
 import { servedSet } from '../support/served-set.ts';
 
-const HANG = { timeout: 60_000 };
+const HANG = { timeout: 120_000 };
 /** 128 plus SIGTERM's number. */
 const TERMINATED = 143;
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-node-signals-'));
 after(() => rmSync(folder, { recursive: true }));
-const digests = { numerics: numericsDigest(), selfTest: selfTest() };
+const digests = { numerics: numericsByName(), selfTest: selfTest() };
 const set = servedSet(600, 400);
 
 function worker(t: TestContext, url: string): Program {
@@ -97,7 +97,7 @@ describe('a node that gets a SIGTERM', () => {
 
   it('while its threads start leaves', HANG, async (t) => {
     const { hub } = await bareHub(t, { digests, set });
-    for (let delay = 0; delay < 500; delay += 50) {
+    for (let delay = 0; delay < 500; delay += 100) {
       let requests = 0;
       let node: Program | undefined;
       // The data set is there a moment after the last request.
@@ -123,7 +123,7 @@ describe('a node that gets a SIGTERM', () => {
 
   it('at any moment after its start ends', HANG, async (t) => {
     const { hub } = await bareHub(t, { digests, set });
-    for (let delay = 100; delay < 1500; delay += 100) {
+    for (let delay = 100; delay < 1500; delay += 200) {
       const node = worker(t, hub.url);
       await sleep(delay);
       node.signal('SIGTERM');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { decodeCheckpoint, encodeCheckpoint, trainingStateOf } from '#src/shared/checkpoint/checkpoint.js';
 import { layoutOf } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
+import { lenet5 } from '../support/models.ts';
 import { lockstep, manifestOf } from '../support/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-not-finite-'));
@@ -25,7 +25,7 @@ const FLAGS = [
   'constant',
 ];
 const QUIET = ['--metrics-port', 'off', '--tensorboard'];
-const layout = layoutOf(lenet5('softmax', 0));
+const layout = layoutOf(lenet5('softmax'));
 
 /** Gives the weights of a checkpoint to `change`, and writes them with a correct digest. */
 function rewrite(file: string, change: (weights: Float32Array) => void): void {

@@ -8,20 +8,20 @@ import { setImmediate } from 'node:timers/promises';
 import { openDataset } from '#src/shared/data/open.js';
 import type { Executor } from '#src/shared/engine/executor.js';
 import { BITS, disturb, undisturbed } from '../chaos/coordinator.ts';
+import { madeFile } from '../support/made-images.ts';
 import { poolWith, runOnce, Session, type SessionOptions } from '../support/session.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-same-bits-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const { MNIST_DIR } = process.env;
-const flag = MNIST_DIR ? undefined : 'synthetic';
-const dataset = await openDataset({ flag, env: { MNIST_DIR }, print: () => {} });
+const file = madeFile(folder, 1024, 230);
+const dataset = await openDataset({ flag: file, env: {}, print: () => {} });
 const KILLED = { worker: 1, t: 20 };
 const options = (workers: number): SessionOptions => ({ flags: { ...BITS, workers }, dataset });
 
 describe('the weights have the same SHA-256', () => {
   // By the command line, with two workers.
-  const expected = undisturbed(folder);
+  const expected = undisturbed(folder, file);
 
   for (const workers of [1, 3]) {
     it(`by ${workers} workers`, async () => {

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
+import { numericsByName } from '#src/shared/engine/numerics/numerics.js';
 import { selfTest } from '#src/shared/engine/self-test.js';
-import { numericsDigest } from '#src/shared/engine/wasm/exports.js';
 import type { LinkQuality } from '../chaos/wire/faults.ts';
 import { ProxyProcess } from '../chaos/wire/proxy-process.ts';
 import { bareHub } from '../support/bare-hub.ts';
@@ -36,7 +36,7 @@ function worker(t: TestContext, url: string, ...flags: readonly string[]): Progr
 }
 
 describe('a node without the data set joins', () => {
-  const digests = { numerics: numericsDigest(), selfTest: selfTest() };
+  const digests = { numerics: numericsByName(), selfTest: selfTest() };
   const cases: readonly (readonly [string, number, LinkQuality])[] = [
     // Half as long again as either side would wait in silence.
     ['over 400 KB/s', 1.5 * SILENCE * 400 * KILOBYTE, { bytesPerSecond: 400 * KILOBYTE, latency: 0 }],

@@ -123,7 +123,8 @@ function evaluatedOf(
     seconds: 0,
     chunks: { begin, end },
     losses: Array.from({ length: end - begin }, () => 0),
-    body: Buffer.alloc(samples),
+    isPredicted: true,
+    body: Buffer.alloc(2 * samples),
   };
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { numericsByName } from '#src/shared/engine/numerics/numerics.js';
 import { selfTest } from '#src/shared/engine/self-test.js';
-import { numericsDigest } from '#src/shared/engine/wasm/exports.js';
 import type { Token } from '#src/shared/util/token.js';
 import { encode } from '#src/shared/wire/frames.js';
 import { NodeHandshake } from '#src/shared/wire/handshake.js';
@@ -36,7 +36,7 @@ export function hello(name = 'fuzz'): Buffer {
     node: randomUUID(),
     name,
     threads: 1,
-    numerics: numericsDigest(),
+    numerics: numericsByName(),
     selfTest: SELF_TEST,
   });
 }

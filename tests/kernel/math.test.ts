@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { compileKernel, instantiateKernel } from '#src/shared/engine/wasm/exports.js';
-import { LANES } from '#src/shared/engine/wasm/layer-plans.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { TANH_AMPLITUDE, TANH_SLOPE } from '#src/shared/model/layers/activation.js';
+import { LANES } from '#src/shared/model/layers/emit.js';
 import { at } from '../support/reference/arrays.ts';
 
 const CLASSES = 10;

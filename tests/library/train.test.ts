@@ -8,13 +8,15 @@ import { resolveJob } from '#src/library/inputs.js';
 import type { RunObserver } from '#src/library/observer.js';
 import { train } from '#src/library/train.js';
 import { UsageError } from '#src/shared/util/errors.js';
+import { madeFile } from '../support/made-images.ts';
 import { lockstep } from '../support/program.ts';
 import { takenPort } from '../support/taken-port.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-library-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const OPTIONS = { data: 'synthetic', batch: 16, shardSize: 8, workers: 1, metricsPort: 'off', evaluateEvery: 0 };
+const DATA = madeFile(folder, 512, 64);
+const OPTIONS = { data: DATA, batch: 16, shardSize: 8, workers: 1, metricsPort: 'off', evaluateEvery: 0 };
 
 /** A job whose run has this name, and what its observer is called for. */
 async function jobOf(name: string, options: Readonly<Record<string, unknown>> = {}) {

@@ -9,7 +9,15 @@ import { reportScript, reportStyle } from '#src/inspect/report/assets.js';
 import { packSeries } from '#src/shared/live/packed-series.js';
 import { CURVES_ID, REPORT_QUANTITIES, type ReportCurves } from '#src/shared/live/report-curves.js';
 import { pointOf, StepSeries } from '#src/shared/live/series.js';
-import { skip, startBrowser, type Watched, watch } from '../support/browser.ts';
+import {
+  drawnOn,
+  RECORD_DRAWING,
+  skip,
+  startBrowser,
+  type Watched,
+  type WatchOptions,
+  watch,
+} from '../support/browser.ts';
 import { Fingers } from '../support/fingers.ts';
 import { stepRecord } from '../support/step-record.ts';
 
@@ -18,16 +26,32 @@ const PHONE = { viewport: { width: 400, height: 700 }, hasTouch: true, isMobile:
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-charts-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** The curves of a made run, which gets ever better and is tested at its end. */
-function madeRun(name: string, iterations: number): ReportCurves {
+/** The curves of a made run, which gets ever better and is tested at its end. @param lossAt a step's loss; undefined: what fits */
+function madeRun(
+  name: string,
+  iterations: number,
+  lossAt: (step: number) => number | undefined = () => undefined,
+): ReportCurves {
   const series = new StepSeries();
   for (let step = 1; step <= iterations; step++) {
     const accuracy = 1 - 1 / (1 + step / 5);
-    series.push(pointOf(stepRecord(step, { loss: 2 * (1 - accuracy), accuracy })));
+    series.push(pointOf(stepRecord(step, { loss: lossAt(step) ?? 2 * (1 - accuracy), accuracy })));
   }
   const last = 1 - 1 / (1 + iterations / 5);
-  const tests = iterations === 0 ? [] : [{ step: iterations, accuracy: last, loss: 2 * (1 - last) }];
+  const tests = iterations === 0 ? [] : [{ step: iterations, accuracy: last, r2: null, loss: 2 * (1 - last) }];
   return { name, iterations, batch: 8, series: packSeries(series.data, REPORT_QUANTITIES), tests };
+}
+
+/** The address of a page with the charts of a report, on the disk. */
+function chartsFile(runs: readonly ReportCurves[]): string {
+  const file = join(folder, 'charts.html');
+  writeFileSync(
+    file,
+    `<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><style>${reportStyle()}</style>
+<body class="report"><main><div class="charts" id="charts"></div></main>
+<script type="application/json" id="${CURVES_ID}">${JSON.stringify(runs)}</script><script>${reportScript()}</script>`,
+  );
+  return pathToFileURL(file).href;
 }
 
 describe('the charts', { skip }, () => {
@@ -37,16 +61,8 @@ describe('the charts', { skip }, () => {
   });
   after(() => browser.close());
 
-  /** A page with the charts of a report, from the disk. */
-  async function chartsOf(runs: readonly ReportCurves[], options: Parameters<typeof watch>[2] = {}): Promise<Watched> {
-    const file = join(folder, 'charts.html');
-    writeFileSync(
-      file,
-      `<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><style>${reportStyle()}</style>
-<body class="report"><main><div class="charts" id="charts"></div></main>
-<script type="application/json" id="${CURVES_ID}">${JSON.stringify(runs)}</script><script>${reportScript()}</script>`,
-    );
-    return watch(browser, pathToFileURL(file).href, options);
+  function chartsOf(runs: readonly ReportCurves[], options: WatchOptions = {}): Promise<Watched> {
+    return watch(browser, chartsFile(runs), options);
   }
 
   test('a finger across zooms, down the page scrolls, two taps show the whole', async () => {
@@ -67,6 +83,20 @@ describe('the charts', { skip }, () => {
     assert.ok(firstStepIn(await tapAt(page, 0.01)) <= 4, 'a finger down the page has zoomed');
     assert.deepEqual(faults, []);
     await page.close();
+  });
+
+  test("the validation samples' figures are dots beside the test set's", async () => {
+    const point = { step: 20, accuracy: 0.5, r2: null, loss: 0.25 };
+    const tests = [{ ...point, validation: { accuracy: 0.75, loss: 0.5 } }];
+    const { page, faults } = await chartsOf([{ ...madeRun('run', 20), tests }]);
+    const readout = page.locator('#charts output').first();
+    assert.match((await readout.textContent()) ?? '', /; circles: test set, dots: validation samples$/);
+    assert.match(await readAt(page, 0.999), /^step 20 · .* test 50\.0 % validation 75\.0 %$/);
+    assert.deepEqual(faults, []);
+    await page.close();
+    const without = await chartsOf([madeRun('run', 20)]);
+    assert.doesNotMatch((await without.page.locator('#charts output').first().textContent()) ?? '', /dots/);
+    await without.page.close();
   });
 
   test('runs whose lengths differ by more than ten times have a logarithmic axis of steps', async () => {
@@ -122,9 +152,66 @@ describe('the charts', { skip }, () => {
   });
 });
 
-/** A place on the first chart, 0 to 1 along both axes. */
-async function placeIn(page: Page, x: number, y = 0.5): Promise<{ readonly x: number; readonly y: number }> {
-  const box = await page.locator('.u-over').first().boundingBox();
+const { NaN: NOT_A_NUMBER, POSITIVE_INFINITY, NEGATIVE_INFINITY, MAX_VALUE, MIN_VALUE } = Number;
+/** Losses that a log may hold, whoever wrote it. */
+const LOSSES: Readonly<Record<string, readonly number[]>> = {
+  none: [0.5],
+  'one that is no number': [NOT_A_NUMBER],
+  infinities: [POSITIVE_INFINITY, NEGATIVE_INFINITY],
+  'the largest numbers': [MAX_VALUE, 1e308],
+  'both ends': [MAX_VALUE, -MAX_VALUE],
+  'the smallest numbers': [MIN_VALUE, 0],
+  'less than zero': [-1, -1e-300],
+};
+
+describe('the charts of losses like no sound run has', { skip }, () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await startBrowser();
+  });
+  after(() => browser.close());
+
+  for (const [name, losses] of Object.entries(LOSSES)) {
+    for (const isAll of [true, false]) {
+      test(`${name}, ${isAll ? 'at every step' : 'at single steps'}`, { timeout: 60_000 }, async () => {
+        const lossAt = (step: number): number | undefined =>
+          isAll || step % 50 === 0 ? losses[(isAll ? step : step / 50) % losses.length] : undefined;
+        const file = chartsFile([madeRun('run', 300, lossAt), madeRun('sound', 300)]);
+        const { page, faults } = await watch(browser, file, { script: RECORD_DRAWING });
+        const scale = page.getByLabel('log scale');
+        for (const isLogarithmic of [true, false]) {
+          await scale.setChecked(isLogarithmic);
+          for (const along of [0, 0.166, 0.5, 1]) assert.match(await readAt(page, along, 1), /^(mean of )?steps? \d/);
+        }
+        const { texts, broken } = await drawnOn(page);
+        assert.deepEqual([broken, faults], [[], []]);
+        const words = `${texts.join('\n')}\n${await page.locator('main').innerHTML()}`;
+        assert.doesNotMatch(words, /NaN|Infinity|null|undefined/);
+        await page.close();
+      });
+    }
+  }
+
+  test('a step without a finite loss is a gap, and says so', async () => {
+    const lossAt = (step: number): number | undefined => (step > 100 && step < 200 ? NOT_A_NUMBER : undefined);
+    const { page } = await watch(browser, chartsFile([madeRun('run', 300, lossAt)]));
+    assert.match(await readAt(page, 0.2, 1), /^step \d+ · 0\.\d+$/);
+    assert.match(await readAt(page, 0.5, 1), /^step 15\d · not finite$/);
+    assert.ok((await colouredAt(page, 0.2, 1)) > 0);
+    assert.equal(await colouredAt(page, 0.5, 1), 0);
+    const label = await page.locator('#charts [role="img"]').nth(1).getAttribute('aria-label');
+    assert.match(label ?? '', /^Loss over the steps; mean of the last 100: 0\.\d+\.$/);
+    await page.close();
+    const last = await watch(browser, chartsFile([madeRun('run', 300, (step) => (step > 290 ? NOT_A_NUMBER : 1))]));
+    const of = await last.page.locator('#charts [role="img"]').nth(1).getAttribute('aria-label');
+    assert.equal(of, 'Loss over the steps; mean of the last 100: not finite.');
+    await last.page.close();
+  });
+});
+
+/** A place on a chart, 0 to 1 along both axes. */
+async function placeIn(page: Page, x: number, y = 0.5, chart = 0): Promise<{ readonly x: number; readonly y: number }> {
+  const box = await page.locator('.u-over').nth(chart).boundingBox();
   assert.ok(box !== null);
   return { x: box.x + x * box.width, y: box.y + y * box.height };
 }
@@ -154,11 +241,27 @@ async function stepLabels(page: Page): Promise<string[]> {
   );
 }
 
-/** What the first chart says of the step under the mouse. */
-async function readAt(page: Page, along: number): Promise<string> {
-  const { x, y } = await placeIn(page, 0.004 + 0.992 * along);
+/** What a chart says of the step under the mouse. */
+async function readAt(page: Page, along: number, chart = 0): Promise<string> {
+  const { x, y } = await placeIn(page, 0.004 + 0.992 * along, 0.5, chart);
   await page.mouse.move(x, y);
-  return (await page.locator('figcaption output').first().textContent()) ?? '';
+  return (await page.locator('figcaption output').nth(chart).textContent()) ?? '';
+}
+
+/** Pixels of a chart's own colours, neither its grid nor its ground, in a column. */
+function colouredAt(page: Page, along: number, chart: number): Promise<number> {
+  return page.evaluate<number>(`(() => {
+    const over = document.querySelectorAll('.u-over')[${chart}];
+    const canvas = over.parentElement.querySelector('canvas');
+    const x = Math.round((canvas.width / canvas.clientWidth) * (over.offsetLeft + ${along} * over.clientWidth));
+    const { data } = canvas.getContext('2d').getImageData(x, 0, 1, canvas.height);
+    let coloured = 0;
+    for (let i = 0; i < data.length; i += 4) {
+      const colour = data.slice(i, i + 3);
+      if (data[i + 3] > 0 && Math.max(...colour) - Math.min(...colour) > 40) coloured++;
+    }
+    return coloured;
+  })()`);
 }
 
 /** The same by a finger. */

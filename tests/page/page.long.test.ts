@@ -5,8 +5,21 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
-import { skip, startBrowser, type Tab, Tabs, watch } from '../support/browser.ts';
-import { DATA, lockstep, type Program, startLockstep } from '../support/program.ts';
+import { LiveFeed } from '#src/coordinator/observe/web/live-feed.js';
+import { addPage } from '#src/coordinator/observe/web/routes.js';
+import { startWebServer } from '#src/coordinator/observe/web/web-server.js';
+import {
+  drawnOn,
+  RECORD_DRAWING,
+  skip,
+  startBrowser,
+  type Tab,
+  Tabs,
+  type Watched,
+  watch,
+} from '../support/browser.ts';
+import { DATA, lockstep, manifestOf, type Program, startLockstep } from '../support/program.ts';
+import { stepRecord } from '../support/step-record.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-page-'));
 const started: Program[] = [];
@@ -54,10 +67,22 @@ async function waitInTab(tab: Tab, expression: string): Promise<void> {
 async function readAt(page: Page, chart: number, place: number): Promise<string> {
   const over = page.locator('.u-over').nth(chart);
   const box = await over.boundingBox();
-  assert.ok(box !== null);
+  // It is drawn anew in this moment.
+  if (box === null) return '';
   await page.mouse.move(box.x + 2 + place * (box.width - 4), box.y + box.height / 2);
   return (await page.locator('figcaption output').nth(chart).textContent()) ?? '';
 }
+
+/** A page on which nothing went wrong, with no number that isn't one. */
+async function assertSound({ page, faults }: Watched): Promise<void> {
+  const { texts, broken } = await drawnOn(page);
+  assert.ok(texts.length > 0);
+  assert.deepEqual([broken, faults], [[], []]);
+  const words = `${texts.join('\n')}\n${await page.locator('body').innerText()}`;
+  assert.doesNotMatch(words, /NaN|Infinity|∞|null|undefined/);
+}
+
+const HEADING = { started: 0, iterations: 1000, batch: 8, shardSize: 8, config: {}, digests: {} };
 
 describe('the live page', { skip }, () => {
   let browser: Browser;
@@ -105,8 +130,12 @@ describe('the live page', { skip }, () => {
     const port = new URL(url).port;
     const second = start(['train', '--resume', join(folder, 'resumed'), '--metrics-port', port]);
     await page.locator('#state', { hasText: 'running' }).waitFor();
-    // The steps before the checkpoint are there too.
-    assert.match(await readAt(page, 0, 0), /steps? [1-9]\d?( to \d+)? ·/);
+    // The steps before the checkpoint are there too, as soon as the log was read.
+    const deadline = performance.now() + 60_000;
+    while (!/steps? [1-9]\d?( to \d+)? ·/.test(await readAt(page, 0, 0))) {
+      assert.ok(performance.now() < deadline, `after a minute: ${await readAt(page, 0, 0)}`);
+      await page.waitForTimeout(50);
+    }
     second.signal('SIGTERM');
     await page.locator('#state', { hasText: 'stopped' }).waitFor();
     await page.close();
@@ -168,6 +197,72 @@ describe('the live page', { skip }, () => {
     assert.deepEqual(faults, []);
     run.signal('SIGKILL');
     await page.close();
+  });
+
+  test('shows numbers that are not finite as such, and draws none', { timeout: 300_000 }, async (t) => {
+    const feed = new LiveFeed({ ...HEADING, name: 'not finite' });
+    const options = { host: '127.0.0.1', port: 0, explicit: true, advice: '' };
+    const server = await startWebServer(options, (app) => addPage(app, feed, {}));
+    t.after(() => server.close());
+    const strange = (step: number) => ({ loss: Number.NaN, gradientNorm: step % 2 === 0 ? 1e308 : -1 / 0 });
+    for (let step = 1; step <= 200; step++) feed.onStep(stepRecord(step, step % 40 === 0 ? strange(step) : {}));
+    const watched = await watch(browser, server.url, { script: RECORD_DRAWING });
+    const { page } = watched;
+    await waitForStep(page, 200);
+    for (let step = 201; step <= 300; step++) feed.onStep(stepRecord(step, strange(step)));
+    feed.onEvaluation({ step: 300, testAccuracy: 0.1, testLoss: Number.NaN, seconds: 1 });
+    await waitForStep(page, 300);
+    await page.locator('#test', { hasText: '10.00 %' }).waitFor();
+    assert.equal(await page.locator('#loss-now').textContent(), 'not finite');
+    assert.match(await readAt(page, 0, 1), /^step (299|300) · not finite$/);
+    assert.match(await readAt(page, 0, 0.333), /^step (99|100|101) · 0\.25$/);
+    await feed.end('failed');
+    await page.locator('#state', { hasText: 'failed' }).waitFor();
+    await assertSound(watched);
+    await page.close();
+    const again = await watch(browser, server.url, { script: RECORD_DRAWING });
+    await waitForStep(again.page, 300);
+    await assertSound(again);
+    await again.page.close();
+  });
+
+  test('shows no accuracy of a network whose outputs are numbers', { timeout: 300_000 }, async (t) => {
+    const feed = new LiveFeed({ ...HEADING, name: 'numbers', hasAccuracy: false });
+    const options = { host: '127.0.0.1', port: 0, explicit: true, advice: '' };
+    const server = await startWebServer(options, (app) => addPage(app, feed, {}));
+    t.after(() => server.close());
+    t.after(() => feed.end('finished'));
+    for (let step = 1; step <= 50; step++) {
+      const { accuracy: _, ...record } = stepRecord(step);
+      feed.onStep(record);
+    }
+    feed.onEvaluation({ step: 50, testLoss: 0.5, seconds: 1 });
+    const watched = await watch(browser, server.url, { script: RECORD_DRAWING });
+    const { page } = watched;
+    await waitForStep(page, 50);
+    await page.locator('#test', { hasText: '0.5' }).waitFor();
+    const tiles = await page.locator('#tiles').innerText();
+    assert.match(tiles, /Test loss/);
+    assert.doesNotMatch(tiles, /accuracy|not finite/i);
+    await assertSound(watched);
+    await page.close();
+  });
+
+  test('shows a run that ended with a loss that is not finite', { timeout: 300_000 }, async () => {
+    const run = join(folder, 'overflown');
+    const steep = ['--optimizer', 'sgd', '--learning-rate', '1000000', '--warmup', '0', '--schedule', 'constant'];
+    const flags = ['--iterations', '2', '--batch', '16', '--metrics-port', 'off', '--out', run];
+    assert.equal(lockstep(['train', '--data', 'synthetic', ...steep, ...flags]).status, 1);
+    assert.equal(manifestOf(run).state, 'failed');
+    const shown = start(['dashboard', run, '--metrics-port', '0']);
+    const url = (await shown.said(/http:/)).match(/http:\S+/)?.[0] ?? '';
+    const watched = await watch(browser, url, { script: RECORD_DRAWING });
+    await waitForStep(watched.page, 2);
+    assert.match(await readAt(watched.page, 0, 1), /^step 2 · 1\.45e\+36$/);
+    await assertSound(watched);
+    shown.signal('SIGTERM');
+    await shown.ended;
+    await watched.page.close();
   });
 
   test('lockstep dashboard shows runs from their directories, one over the other', { timeout: 300_000 }, async () => {

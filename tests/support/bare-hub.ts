@@ -11,13 +11,16 @@ import { listenForWebSockets, type WsListenOptions } from '#src/shared/wire/ws-s
 import type { ServedSet } from './served-set.ts';
 
 const DIGEST = 'a'.repeat(64);
+const NUMERICS = { conv: 'a'.repeat(16) };
+/** What a made run says of its samples. */
+export const SAMPLE = { maps: 1, height: 28, width: 28, classes: 10, inputs: 'uint8', targets: 'uint16' } as const;
 
 interface BareHubOptions {
   readonly tls?: WsListenOptions['tls'];
   /** What listens (default: WebSocket on a free port of loopback). */
   readonly server?: TransportServer;
   /** What a node must compute (default: what `helloTo` says). */
-  readonly digests?: { readonly numerics: string; readonly selfTest: string };
+  readonly digests?: { readonly numerics: Readonly<Record<string, string>>; readonly selfTest: string };
   /** What it trains on (default: sizes alone). */
   readonly set?: ServedSet;
 }
@@ -32,16 +35,21 @@ export async function bareHub(t: TestContext, options: BareHubOptions = {}) {
     leave: () => {},
     shardCounts,
   } as unknown as Cluster;
-  const limits = { samples: 8, testSamples: 8, chunkSize: 4, parameters: 2 };
+  const limits = { samples: 8, testSamples: 8, validationSamples: 0, chunkSize: 4, parameters: 2 };
   const { set } = options;
   const { type: _, ...welcome } = set?.welcome ?? {
     type: 'welcome',
     run: 'run',
     config: {},
+    freeze: [],
+    specBytes: 2,
+    body: Buffer.from('{}'),
     dataset: DIGEST,
+    dataBytes: 8,
+    sample: SAMPLE,
     ...limits,
   };
-  const { tls, digests = { numerics: DIGEST, selfTest: DIGEST } } = options;
+  const { tls, digests = { numerics: NUMERICS, selfTest: DIGEST } } = options;
   const maxFrameBytes = maxBytesFromNode(welcome) + SEAL_BYTES;
   const hub = new Hub({
     server:
@@ -50,7 +58,16 @@ export async function bareHub(t: TestContext, options: BareHubOptions = {}) {
     token: undefined,
     cluster,
     now: () => clock.now,
-    run: { welcome, shardSize: 4, classes: 10, ...digests, dataParts: () => set?.parts ?? [] },
+    run: {
+      welcome,
+      shardSize: 4,
+      classes: 10,
+      hasAccuracy: true,
+      maxLoss: 7e38,
+      ...digests,
+      dataParts: () => set?.parts ?? [],
+    },
+    onRefused: (host, why) => events.emit('refused', host, why),
     onJoin: (info) => events.emit('join', info),
     onLeave: ({ name }, reason) => events.emit('leave', name, reason),
     onWorkers: ({ name }, ready) => events.emit('workers', name, ready),
@@ -64,5 +81,5 @@ export async function bareHub(t: TestContext, options: BareHubOptions = {}) {
 
 /** The hello of a node that computes the bits of that hub. */
 export function helloTo(node: string, threads: number, name = 'host'): NodeMessage<'hello'> {
-  return { type: 'hello', node, name, threads, numerics: DIGEST, selfTest: DIGEST };
+  return { type: 'hello', node, name, threads, numerics: NUMERICS, selfTest: DIGEST };
 }

@@ -24,12 +24,15 @@ export interface Watched {
   readonly faults: string[];
 }
 
-export async function watch(
-  browser: Browser,
-  url: string,
-  options: Parameters<Browser['newPage']>[0] = {},
-): Promise<Watched> {
-  const page = await browser.newPage(options);
+export type WatchOptions = Parameters<Browser['newPage']>[0] & {
+  /** Runs on the page before its own scripts. */
+  readonly script?: string;
+};
+
+export async function watch(browser: Browser, url: string, options: WatchOptions = {}): Promise<Watched> {
+  const { script = '', ...rest } = options;
+  const page = await browser.newPage(rest);
+  await page.addInitScript(script);
   const faults: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text());
@@ -40,6 +43,34 @@ export async function watch(
   });
   await page.goto(url);
   return { page, faults };
+}
+
+/** For a page whose charts are looked at: `drawnOn` says what it has drawn. */
+export const RECORD_DRAWING = `
+  const drawn = { texts: [], broken: [] };
+  for (const { prototype } of [CanvasRenderingContext2D, Path2D]) {
+    for (const name of ['fillText', 'moveTo', 'lineTo', 'bezierCurveTo', 'arc', 'rect', 'fillRect', 'clearRect']) {
+      const draw = prototype[name];
+      if (draw === undefined) continue;
+      prototype[name] = function (...given) {
+        if (name === 'fillText') drawn.texts.push(String(given[0]));
+        if (given.some((each) => typeof each === 'number' && !Number.isFinite(each))) drawn.broken.push(name + '(' + given + ')');
+        return draw.apply(this, given);
+      };
+    }
+  }
+  window.drawn = drawn;
+`;
+
+export interface Drawn {
+  /** The labels of axes. */
+  readonly texts: readonly string[];
+  /** Calls with a place that isn't finite, which a canvas passes over in silence. */
+  readonly broken: readonly string[];
+}
+
+export function drawnOn(page: Page): Promise<Drawn> {
+  return page.evaluate<Drawn>('drawn');
 }
 
 /** Tabs of one window, of which one is visible and the others are hidden, as for a person. Playwright's pages are all visible. */

@@ -8,12 +8,21 @@ import { resolveTrainConfig } from '#src/shared/config/config.js';
 import type { PartialGradient } from '#src/shared/engine/executor.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { initialWeights } from '#src/shared/model/initialize.js';
+import { modelOf } from '#src/shared/model/registry.js';
 import { Compute } from '#src/worker/node/compute.js';
+import { placeInMemory } from '#src/worker/pool/sample-set.js';
 import { madeDataset } from './made-images.ts';
 import { runOnce } from './session.ts';
 
 const dataset = madeDataset(512, 430);
-const FLAGS = { batch: 64, shardSize: 4, iterations: 130, evaluateEvery: 50, workers: 1 };
+const FLAGS = {
+  batch: 64,
+  shardSize: 4,
+  iterations: 130,
+  evaluateEvery: 50,
+  workers: 1,
+  augment: 'crop:1,cutout:3,shift',
+};
 const { config } = resolveTrainConfig({ flags: FLAGS, env: {} });
 export const SHARDS = FLAGS.batch / FLAGS.shardSize;
 export const STEPS = FLAGS.iterations;
@@ -37,11 +46,17 @@ export class DirectMember implements Member {
     this.name = name;
     this.threads = threads;
     const memory = new SharedMemory();
-    const { head, rbfJ, batch, shardSize, seed, augment } = config;
+    const { batch, shardSize, seed } = config;
     this.#compute = new Compute({
-      config: { head, rbfJ, batch, shardSize, sampler: { samples: dataset.train.count, batch, seed, augment } },
-      train: { images: memory.hold(dataset.train.images), labels: memory.hold(dataset.train.labels) },
-      test: { images: memory.hold(dataset.test.images), labels: memory.hold(dataset.test.labels) },
+      config: {
+        layout: modelOf(config),
+        inputs: 'uint8',
+        batch,
+        shardSize,
+        sampler: { samples: dataset.train.count, batch, seed, augment: FLAGS.augment },
+      },
+      train: placeInMemory(memory, dataset.train),
+      test: placeInMemory(memory, dataset.test),
       ...{ threads, memory },
     });
   }
@@ -87,13 +102,13 @@ interface Disturbance {
 export async function trained({ members, workers = 1, flags = {}, onStep = () => {} }: Disturbance) {
   const { config } = resolveTrainConfig({ flags: { ...FLAGS, workers, listen: '127.0.0.1:0', ...flags }, env: {} });
   const engine = startClusterEngine({ config, memory: new SharedMemory(), dataset, onNoMembers: () => {} });
-  const { cluster, layout, kernel, state, optimizer, testLabels } = engine;
+  const { cluster, layout, kernel, state, optimizer, answers } = engine;
   state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
   const records: unknown[] = [];
   for (const member of members) cluster.join(member);
   try {
     const { weightsSha256 } = await train({
-      ...{ config, executor: cluster, state, optimizer, testLabels, from: { step: 0 }, chain: new HashChain() },
+      ...{ config, executor: cluster, state, optimizer, answers, from: { step: 0 }, chain: new HashChain() },
       observer: {
         onStep: ({ timings: _, ...record }) => {
           records.push(record);

@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict';
+import type { Split } from '#src/shared/data/dataset.js';
 import type { SampleBatch } from '#src/shared/engine/backend.js';
+import { planProgram } from '#src/shared/engine/program/planner.js';
 import { KernelBackend } from '#src/shared/engine/wasm/backend.js';
 import { compileKernel, instantiateKernel } from '#src/shared/engine/wasm/exports.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
-import { planKernel } from '#src/shared/engine/wasm/plan.js';
 import type { ModelLayout } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
 import type { ModelSpec } from '#src/shared/model/spec.js';
+import { lenet5 } from './models.ts';
 import { at } from './reference/arrays.ts';
 import { compareTensors } from './reference/compare.ts';
+import { flatGradient, type ReferenceSample } from './reference/flat.ts';
 import { randomShift, randomWeights, uniformStream } from './reference/random.ts';
-import { type ReferenceSample, referenceGradient } from './reference/reference.ts';
 
 /** Of each tensor's largest gradient, and of the loss. */
 const TOLERANCE = 1e-5;
@@ -19,17 +20,13 @@ export const SHARD_SIZES = [1, 3, 5, 8, 13, 16];
 
 // At random weights distances are 80 to 95: at j = 0.1 e^-j drowns the rivals' e^-y, at j = 83 both count.
 export const MODELS: readonly (readonly [string, ModelSpec])[] = [
-  ['softmax', lenet5('softmax', 0)],
+  ['softmax', lenet5('softmax')],
   ['RBF, j = 0.1', lenet5('rbf', 0.1)],
   ['RBF, j = 83', lenet5('rbf', 83)],
 ];
 
 /** Images of any source. */
-interface Images {
-  /** Bytes [sample][height][width]. */
-  readonly images: Uint8Array;
-  readonly labels: Uint8Array;
-}
+type Images = Pick<Split, 'inputs' | 'targets'>;
 
 export interface KernelUnderTest {
   readonly layout: ModelLayout;
@@ -43,21 +40,19 @@ export interface KernelUnderTest {
 /** A kernel with random weights and the images in its memory. */
 export function kernelOn(layout: ModelLayout, data: Images): KernelUnderTest {
   const memory = new SharedMemory();
-  const images = memory.bytes(data.images.length);
-  images.set(data.images);
-  const labels = memory.bytes(data.labels.length);
-  labels.set(data.labels);
+  const inputs = memory.hold(data.inputs);
+  const targets = memory.hold(data.targets);
   const weights = memory.parameters(layout.parameters);
   weights.set(randomWeights(layout, 22));
   const gradient = memory.parameters(layout.parameters);
-  const plan = planKernel(layout, 16, memory);
+  const plan = planProgram(layout, { shardSize: 16 }, memory);
   const backend = new KernelBackend(instantiateKernel(compileKernel(), memory.memory), plan, memory.memory);
   backend.setWeights(weights);
   const shard = (size: number): SampleBatch => {
     const uniform = uniformStream(size);
-    const indices = Int32Array.from({ length: size }, (_, i) => (17 * size + 997 * i) % labels.length);
-    const shifts = Int8Array.from({ length: 2 * size }, () => randomShift(layout, uniform));
-    return { images, labels, indices, shifts };
+    const indices = Int32Array.from({ length: size }, (_, i) => (17 * size + 997 * i) % targets.length);
+    const shifts = Int8Array.from({ length: 2 * size }, () => randomShift(uniform));
+    return { inputs, targets, first: 0, indices, shifts };
   };
   return { layout, backend, weights, gradient, shard };
 }
@@ -71,13 +66,13 @@ export function gradientOf({ backend, gradient }: KernelUnderTest, shard: Sample
 export function assertAgrees(kernel: KernelUnderTest, size: number): void {
   const { layout, backend, weights } = kernel;
   const shard = kernel.shard(size);
-  const expected = referenceGradient(layout, weights, referenceSamples(layout, shard));
+  const expected = flatGradient(layout, weights, referenceSamples(layout, shard));
   const actual = gradientOf(kernel, shard);
   for (const { name, relative, scale } of compareTensors(layout, actual.gradient, expected.gradient)) {
     assert.ok(scale > 0, `${name} has no gradient to compare`);
     assert.ok(relative <= TOLERANCE, `${name}: off by ${relative} of its largest gradient, ${scale}`);
   }
-  const predictions = new Uint8Array(size);
+  const predictions = new Uint16Array(size);
   const evaluated = backend.evaluate(shard, predictions);
   assert.deepEqual([...predictions], expected.predictions);
   for (const { lossSum, correct } of [actual, evaluated]) {
@@ -87,11 +82,11 @@ export function assertAgrees(kernel: KernelUnderTest, size: number): void {
   }
 }
 
-function referenceSamples(layout: ModelLayout, { images, labels, indices, shifts }: SampleBatch): ReferenceSample[] {
+function referenceSamples(layout: ModelLayout, { inputs, targets, indices, shifts }: SampleBatch): ReferenceSample[] {
   const bytes = layout.spec.input.height * layout.spec.input.width;
   return Array.from(indices, (index, i) => ({
-    image: images.subarray(index * bytes, (index + 1) * bytes),
-    label: at(labels, index),
+    image: Uint8Array.from(inputs.subarray(index * bytes, (index + 1) * bytes)),
+    label: at(targets, index),
     shift: [at(shifts, 2 * i), at(shifts, 2 * i + 1)],
   }));
 }

@@ -15,8 +15,13 @@ export function idx(shape: readonly number[], salt: number): Buffer {
   return Buffer.concat([header, Buffer.from(Array.from({ length: size }, (_, i) => (i * 37 + salt) % 256))]);
 }
 
+/** An IDX file of labels. */
+export function idxLabels(...labels: readonly number[]): Buffer {
+  return Buffer.concat([idx([labels.length], 0).subarray(0, 8), Buffer.from(labels)]);
+}
+
 /** A small made-up set under MNIST's names: the bytes of the four files, and the table that describes them. */
-export const BYTES = [idx([5, 3, 2], 1), idx([5], 2), idx([4, 3, 2], 3), idx([4], 4)] as const;
+export const BYTES = [idx([5, 3, 2], 1), idxLabels(0, 1, 2, 0, 1), idx([4, 3, 2], 3), idxLabels(2, 1, 0, 1)] as const;
 const SHAPES = [[5, 3, 2], [5], [4, 3, 2], [4]] as const;
 const describe = (i: 0 | 1 | 2 | 3): DataFile => ({
   name: MNIST_FILES[i].name,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -9,10 +10,19 @@ import { fileURLToPath } from 'node:url';
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const { PATH, HOME, MNIST_DIR } = process.env;
 // Without what npm and the caller's shell set for the tests themselves. A resumed run finds the digits by MNIST_DIR.
-const env = { PATH, HOME, LOCKSTEP_LOG_FORMAT: 'text', ...(MNIST_DIR ? { MNIST_DIR } : {}) };
+const env = {
+  PATH,
+  HOME,
+  // Data sets that tests train on aren't kept among the user's.
+  XDG_CACHE_HOME: join(tmpdir(), 'lockstep-tests-cache'),
+  LOCKSTEP_LOG_FORMAT: 'text',
+  ...(MNIST_DIR ? { MNIST_DIR } : {}),
+};
 
 /** The real digits where they are at hand. */
 export const DATA: readonly string[] = MNIST_DIR ? ['--data', MNIST_DIR] : ['--data', 'synthetic'];
+/** The same for nodes, which receive a set that has no files. */
+export const DATA_OF_NODE: readonly string[] = MNIST_DIR ? DATA : [];
 
 export interface Ended {
   readonly status: number | null;
@@ -21,8 +31,15 @@ export interface Ended {
 }
 
 /** Runs the program to its end. */
-export function lockstep(args: readonly string[], options: { readonly cwd?: string } = {}): Ended {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8', env, ...options });
+export function lockstep(
+  args: readonly string[],
+  { more = {}, ...options }: { readonly cwd?: string; readonly more?: NodeJS.ProcessEnv } = {},
+): Ended {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+    encoding: 'utf8',
+    env: { ...env, ...more },
+    ...options,
+  });
   return { status, stdout, stderr };
 }
 

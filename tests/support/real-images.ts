@@ -28,7 +28,7 @@ if (process.env.CI === 'true') {
   it('has the real images', () => assert.ok(mnist, '$MNIST_DIR must be set if CI=true'));
 }
 
-function firstOf({ images, labels }: Split, count: number): Split {
-  const size = images.length / labels.length;
-  return { images: images.slice(0, count * size), labels: labels.slice(0, count), count };
+function firstOf({ inputs, targets }: Split, count: number): Split {
+  const size = inputs.length / targets.length;
+  return { inputs: inputs.slice(0, count * size), targets: targets.slice(0, count), count };
 }

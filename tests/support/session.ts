@@ -10,6 +10,7 @@ import { addPartials } from '#src/shared/engine/partials.js';
 import type { ShardRange } from '#src/shared/engine/tree.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { initialWeights } from '#src/shared/model/initialize.js';
+import type { ModelSpec } from '#src/shared/model/spec.js';
 import type { Fault } from '#src/worker/pool/faults.js';
 
 /** Rounds of work after which a pool that isn't whole again never will be. */
@@ -19,6 +20,8 @@ export interface SessionOptions {
   /** As the command line gives them. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly dataset: Dataset;
+  /** Default: LeNet-5. */
+  readonly model?: ModelSpec | undefined;
   readonly faults?: readonly Fault[];
   /** The pool's clock in place of the real one. */
   readonly clock?: () => number;
@@ -47,8 +50,8 @@ export class Session {
   /** Of a step's reduction tree. */
   readonly root: ShardRange;
 
-  constructor({ flags, dataset, faults = [], clock, taken = 0 }: SessionOptions) {
-    this.config = resolveTrainConfig({ flags, env: {} }).config;
+  constructor({ flags, dataset, model, faults = [], clock, taken = 0 }: SessionOptions) {
+    this.config = { ...resolveTrainConfig({ flags, env: {} }).config, model };
     this.root = { begin: 0, end: this.config.batch / this.config.shardSize };
     this.memory.allocate(taken);
     this.engine = startEngine({
@@ -65,10 +68,10 @@ export class Session {
 
   /** Trains to the last iteration, by `executor` in place of the pool where it is given. */
   async run(executor: Executor = this.engine.pool): Promise<Outcome> {
-    const { state, optimizer, testLabels } = this.engine;
+    const { state, optimizer, answers } = this.engine;
     const records: Omit<StepRecord, 'timings'>[] = [];
     const { weightsSha256 } = await train({
-      ...{ config: this.config, executor, state, optimizer, testLabels },
+      ...{ config: this.config, executor, state, optimizer, answers },
       observer: { onStep: ({ timings: _, ...record }) => records.push(record), onEvaluation: () => {} },
       from: { step: 0 },
       chain: new HashChain(),

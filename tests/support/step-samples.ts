@@ -12,6 +12,7 @@ const VALUES: Readonly<Record<string, (line: Line) => number | undefined>> = {
   lockstep_gradient_norm: ({ gradientNorm }) => gradientNorm,
   lockstep_last_step_duration_seconds: ({ timings }) => timings.total,
   lockstep_test_accuracy_ratio: ({ testAccuracy }) => testAccuracy,
+  lockstep_test_r2: ({ testR2 }) => testR2,
   lockstep_test_loss: ({ testLoss }) => testLoss,
 };
 
@@ -23,6 +24,7 @@ export interface Line {
   readonly gradientNorm: number;
   readonly timings: { readonly at: number; readonly total: number };
   readonly testAccuracy?: number;
+  readonly testR2?: number;
   readonly testLoss?: number;
 }
 

@@ -1,6 +1,7 @@
 import { Optimizer } from '#src/coordinator/train/optimizer.js';
 import { resolveTrainConfig, type TrainConfig } from '#src/shared/config/config.js';
 import { optimizerOf } from '#src/shared/engine/optimizers/registry.js';
+import type { UpdateLayout } from '#src/shared/engine/segments.js';
 import { BlockUpdater, type StateVectors, UpdateRecord } from '#src/shared/engine/update.js';
 import { compileKernel, instantiateKernel, type KernelExports } from '#src/shared/engine/wasm/exports.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
@@ -29,7 +30,11 @@ export interface Bench {
   readonly gradient: Float32Array;
 }
 
-export function benchOf(flags: Readonly<Record<string, unknown>>, parameters: number): Bench {
+export function benchOf(
+  flags: Readonly<Record<string, unknown>>,
+  parameters: number,
+  layout = flat(parameters),
+): Bench {
   const { config } = resolveTrainConfig({ flags: { batch: BATCH, iterations: 20, warmup: 3, ...flags }, env: {} });
   const memory = new SharedMemory();
   const vector = (): Float32Array => memory.parameters(parameters);
@@ -39,12 +44,29 @@ export function benchOf(flags: Readonly<Record<string, unknown>>, parameters: nu
     v: optimizerOf(config.optimizer).hasSecondMoments ? vector() : undefined,
   }));
   const gradient = vector();
-  const record = UpdateRecord.allocate(memory, parameters, 1);
+  const record = UpdateRecord.allocate(memory, layout, 1);
   const scratch = BlockUpdater.scratch(memory, 1);
   const own = instantiateKernel(compileKernel(), memory.memory);
   const updater = new BlockUpdater(own, record.plan, scratch);
   const optimizer = new Optimizer(own, config);
   return { config, optimizer, kernel: own, record, updater, state: at(states, 0), next: at(states, 1), gradient };
+}
+
+/** Parameters that are all decayed. */
+function flat(parameters: number): UpdateLayout {
+  const shape = [parameters];
+  const tensor = {
+    name: 'w',
+    part: 'w',
+    role: 'weight',
+    shape,
+    offset: 0,
+    size: parameters,
+    fanIn: [],
+    fill: 0,
+    momentum: 0,
+  } as const;
+  return { parameters, tensors: [tensor], layers: [{ tensors: [tensor], frozen: false }], spec: { decay: 'all' } };
 }
 
 export function vectorsOf({ values, m, v }: StateVectors): Float32Array[] {

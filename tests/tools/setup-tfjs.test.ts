@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
 type Steps = Readonly<Record<string, () => Promise<void>>>;
@@ -23,7 +24,28 @@ async function tried(failing: readonly string[]) {
   return { way, tries, failures };
 }
 
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly packages: Readonly<Record<string, { readonly integrity?: string }>>;
+}
+
+function manifest(file: string): Manifest {
+  return JSON.parse(readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8'));
+}
+
 describe('setup:tfjs', () => {
+  it('installs the version of the peer dependency, by the hash of each package, which npm ci leaves out', () => {
+    const { '@tensorflow/tfjs-node': version } = manifest('package.json').peerDependencies ?? {};
+    assert.deepEqual(manifest('tools/tfjs/package.json').dependencies, { '@tensorflow/tfjs-node': version });
+    const { '': _, ...others } = manifest('tools/tfjs/package-lock.json').packages;
+    assert.ok('node_modules/@tensorflow/tfjs-node' in others);
+    const unchecked = Object.keys(others).filter((name) => !others[name]?.integrity?.startsWith('sha512-'));
+    assert.deepEqual(unchecked, []);
+    const brought = Object.keys(manifest('package-lock.json').packages).filter((name) => name.includes('tensorflow'));
+    assert.deepEqual(brought, []);
+  });
+
   it('takes the wheel, whose digest is checked, and asks the vendor for nothing if that works', async () => {
     assert.deepEqual(await tried([]), { way: 'wheel', tries: ['wheel'], failures: [] });
   });

@@ -59,6 +59,10 @@ if [ "$target" = runtime ] && [ -e dist/cli/main.js ]; then
   node dist/cli/main.js "${flags[@]}" --out "$work/outside" 2>/dev/null | grep -o '"weightsSha256":"[0-9a-f]*"' | cmp - "$work/inside"
 fi
 
+say 'a picture is read in it'
+picture=tests/fixtures/pictures/plain-7.png
+buildah run -v "$PWD/$picture:/seven.png:ro" "$container" -- "${entrypoint[@]}" predict /seven.png
+
 say 'the pages are in it'
 for page in page/page draw/inspect/draw/page; do
   for file in "${page%%/*}/index.html" "$page/main.js"; do test -e "$(buildah mount "$container")/opt/lockstep/dist/$file"; done

@@ -79,14 +79,14 @@ export async function benchCoordination(workers: number, count: number): Promise
 
 /** A run from initial weights, with everything that a step does: samples per second. */
 export async function trainingSpeed(engine: Engine, config: TrainConfig): Promise<number> {
-  const { layout, kernel, state, optimizer, pool: executor, testLabels } = engine;
+  const { layout, kernel, state, optimizer, pool: executor, answers } = engine;
   state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
   const { trained } = await train({
     config,
     executor,
     state,
     optimizer,
-    testLabels,
+    answers,
     observer: together([]),
     from: { step: 0 },
     chain: new HashChain(),
@@ -98,9 +98,9 @@ export async function trainingSpeed(engine: Engine, config: TrainConfig): Promis
 
 /** One worker's part of every step, in a memory of its own: the other workers' partials, which nobody writes here, are read all the same. */
 function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barrier'> {
-  const { batch, shardSize, workers, seed, augment } = config;
+  const { batch, shardSize, workers, seed } = config;
   const memory = new SharedMemory();
-  const task = kernelTask(shardSize, SECONDS, memory);
+  const task = kernelTask(shardSize, SECONDS, { memory });
   const layout = modelOf(config);
   const { parameters } = layout;
   const images = benchDataset(layout).train;
@@ -113,7 +113,7 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
   const vectors = (values: Float32Array): StateVectors => {
     return { values, m: memory.parameters(parameters), v: memory.parameters(parameters) };
   };
-  const record = UpdateRecord.allocate(memory, parameters, shards);
+  const record = UpdateRecord.allocate(memory, layout, shards);
   const kernel = instantiateKernel(task.kernel, memory.memory);
   record.write({
     ...new Optimizer(kernel, config).update(0),
@@ -122,7 +122,7 @@ function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barri
     next: vectors(memory.parameters(parameters)),
   });
   const part: StepPart = {
-    sampler: { samples: images.count, batch, seed, augment },
+    sampler: { samples: images.count, batch, seed, augment: 'shift' },
     train: placeInMemory(memory, images),
     shardSize,
     levels: Array.from({ length: depthOf(shards) }, () => memory.parameters(parameters)),

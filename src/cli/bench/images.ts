@@ -5,23 +5,23 @@ import type { ModelLayout } from '../../shared/model/layout.ts';
 export function benchImages(layout: ModelLayout, count: number): Split {
   const { maps, height, width, classes } = samplesOf(layout);
   const size = maps * height * width;
-  const images = new Uint8Array(count * size);
-  const labels = Uint8Array.from({ length: count }, (_, i) => i % classes);
+  const inputs = new Uint8Array(count * size);
+  const targets = Uint16Array.from({ length: count }, (_, i) => i % classes);
   for (let i = 0; i < count; i++) {
     const row = 4 + 2 * (i % classes);
     for (let p = 0; p < size; p++) {
       const inside = Math.abs((Math.floor(p / width) % height) - row) < 2;
-      images[i * size + p] = inside ? 160 + ((7 * i + 31 * p) % 96) : 0;
+      inputs[i * size + p] = inside ? 160 + ((7 * i + 31 * p) % 96) : 0;
     }
   }
-  return { images, labels, count };
+  return { inputs, targets, count };
 }
 
 export function benchDataset(layout: ModelLayout): Dataset {
   const [train, test] = [benchImages(layout, 4096), benchImages(layout, 256)];
-  return { name: 'mnist', train, test, ...samplesOf(layout), sha256: '' };
+  return { name: 'mnist', train, test, ...samplesOf(layout), classNames: [], sha256: '' };
 }
 
-function samplesOf({ input, spec }: ModelLayout): SampleShape {
-  return { ...input, classes: spec.head.classes };
+function samplesOf({ input, classes }: ModelLayout): SampleShape {
+  return { ...input, classes };
 }

@@ -1,16 +1,16 @@
-import { readFileSync } from 'node:fs';
+import { planProgram } from '../../shared/engine/program/planner.ts';
 import { compileKernel } from '../../shared/engine/wasm/exports.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import { flopsPerSample } from '../../shared/model/flops.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { type MeasureTask, measure } from '../../worker/pool/measure.ts';
 import { benchImages } from './images.ts';
 import { median } from './median.ts';
+import { ACCUMULATORS, Peak } from './peak.ts';
 
 const SHARD_SIZES = [1, 4, 8, 16, 32, 64, 128];
-const ACCUMULATORS = [8, 10, 12, 14];
 const SECONDS = 0.25;
 
 export interface KernelFigures {
@@ -57,59 +57,30 @@ export function benchKernel(rounds: number): KernelFigures {
   };
 }
 
+export interface KernelTaskOptions {
+  readonly memory?: SharedMemory;
+  /** Default: LeNet-5. */
+  readonly layout?: ModelLayout;
+}
+
 /** A kernel at initial weights, on made-up images. */
 export function kernelTask(
   shardSize: number,
   seconds: number,
-  memory = new SharedMemory(),
+  { memory = new SharedMemory(), layout = modelOf({ head: 'softmax', rbfJ: 0 }) }: KernelTaskOptions = {},
 ): Omit<MeasureTask, 'barrier'> {
-  const layout = modelOf({ head: 'softmax', rbfJ: 0 });
-  const plan = planKernel(layout, shardSize, memory);
+  const plan = planProgram(layout, { shardSize }, memory);
   const weights = memory.parameters(layout.parameters);
   weights.set(initialWeights(layout, 1, Math.sqrt));
   const gradient = memory.parameters(layout.parameters);
   const count = shardSize * plan.shardsAtOnce;
   const set = benchImages(layout, count);
   const samples = {
-    images: memory.hold(set.images),
-    labels: memory.hold(set.labels),
+    inputs: memory.hold(set.inputs),
+    targets: memory.hold(set.targets),
+    first: 0,
     indices: Int32Array.from({ length: count }, (_, i) => i),
     shifts: new Int8Array(2 * count),
   };
   return { memory: memory.memory, kernel: compileKernel(), plan, weights, gradient, samples, seconds };
-}
-
-type Loops = Readonly<Record<string, (pointer: number, repeats: number) => number>>;
-
-/** The loops of benchmarks/kernel/peak.ts. */
-class Peak {
-  readonly #loops: Loops;
-
-  constructor() {
-    const { memory } = new SharedMemory();
-    const module = new WebAssembly.Module(readFileSync(new URL('../../kernel/peak.wasm', import.meta.url)));
-    this.#loops = new WebAssembly.Instance(module, { env: { memory } }).exports as Loops;
-  }
-
-  /** GFLOP/s of the loop with so many accumulators, after a warm-up as long. */
-  measure(accumulators: number, seconds: number): number {
-    const loop = this.#loops[`peak${accumulators}`];
-    if (loop === undefined) throw new Error(`No loop has ${accumulators} accumulators.`);
-    const repeats = 100;
-    // 64 iterations of a multiplication and an addition in four lanes each.
-    const flopsPerCall = repeats * 64 * accumulators * 8;
-    let gigaflops = 0;
-    for (let pass = 0; pass < 2; pass++) {
-      const start = performance.now();
-      let calls = 0;
-      let elapsed = 0;
-      while (elapsed < seconds) {
-        loop(64, repeats);
-        calls++;
-        elapsed = (performance.now() - start) / 1000;
-      }
-      gigaflops = (calls * flopsPerCall) / elapsed / 1e9;
-    }
-    return gigaflops;
-  }
 }

@@ -15,7 +15,8 @@ import { printJson, printLines } from '../print.ts';
 /** @returns the exit code: 1 if training would not work */
 export async function doctor(flags: Record<string, unknown>): Promise<number> {
   const { env } = process;
-  const { config, explicit } = resolveTrainConfig({ flags, env }, CAPACITY);
+  const resolved = resolveTrainConfig({ flags, env }, CAPACITY);
+  const { config, explicit } = resolved;
   const checks = [
     checkNode(process.versions.node),
     checkProcessor(),
@@ -24,7 +25,7 @@ export async function doctor(flags: Record<string, unknown>): Promise<number> {
     await checkTfjs(config.backend),
     checkCapacity(config),
     await checkWorkers(config),
-    await checkData(config, env),
+    await checkData(resolved, env),
     await checkFolder(callerPath('runs', env), {
       name: 'run directories',
       status: 'problem',

@@ -1,7 +1,14 @@
 // lockstep draw                     with the newest run's last checkpoint
 // lockstep draw --run runs/first --port 8080
 import { basename } from 'node:path';
-import { flaggedModel, noteOn, runOf, type SavedModel, trainedOn } from '../../coordinator/run/saved-model.ts';
+import {
+  flaggedModel,
+  noteOn,
+  preparationOf,
+  refuseFloats,
+  runOf,
+  type SavedModel,
+} from '../../coordinator/run/saved-model.ts';
 import { startDrawServer } from '../../inspect/draw/draw-server.ts';
 import type { DrawingModel } from '../../inspect/draw/drawing.ts';
 import { refuseNotFinite } from '../../inspect/export/network.ts';
@@ -14,19 +21,20 @@ const DEFAULT_PORT = 9466;
 const MAX_PORT = 65_535;
 
 /**
- * `lockstep draw`: serves a page on which a user draws digits and sees the activations of every layer, until it is stopped.
+ * `lockstep draw`: serves a page on which a user draws or drops pictures and sees the activations of every layer, until it is stopped.
  * @returns the exit code
- * @throws UsageError if a flag can't be used, CheckpointError if there is no model, ListenError if the port is taken
+ * @throws UsageError if a flag can't be used or the model was trained on floats, CheckpointError if there is no model, ListenError if the port is taken
  */
 export async function draw(flags: Readonly<Record<string, string | undefined>>): Promise<number> {
   const { port, ...named } = flags;
   const wanted = portOf(port);
   const model = await flaggedModel(named, { env: process.env, print });
+  refuseFloats(model);
   refuseNotFinite(model.layout, model.weights, model.checkpoint.file);
   const options = { model: drawingModel(model), weights: model.weights };
   await serveUntilStopped(
     () => startDrawServer({ port: wanted ?? DEFAULT_PORT, explicit: wanted !== undefined, ...options }),
-    (url) => `${shownPath(model.checkpoint.file)}: draw digits at ${url}`,
+    (url) => `${shownPath(model.checkpoint.file)}: draw at ${url}`,
   );
   return 0;
 }
@@ -38,13 +46,14 @@ function portOf(text: string | undefined): number | undefined {
   throw new UsageError(`--port: expected 0 (any) to ${MAX_PORT}, but got ${text}.`);
 }
 
-export function drawingModel({ checkpoint, layout }: SavedModel): DrawingModel {
-  const { head } = layout.spec;
+export function drawingModel(model: SavedModel): DrawingModel {
+  const { checkpoint, layout } = model;
   return {
     name: runOf(checkpoint) ?? basename(checkpoint.file),
     step: checkpoint.step,
-    head: head.kind,
-    rbfJ: head.kind === 'rbf' ? head.j : 0,
-    note: noteOn(trainedOn(checkpoint.digests)),
+    spec: layout.spec,
+    classNames: checkpoint.classNames,
+    preparation: preparationOf(model),
+    note: noteOn(model),
   };
 }

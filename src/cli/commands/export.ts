@@ -1,6 +1,6 @@
 // lockstep export runs/first --format onnx --out lenet5.onnx
 
-import { findModel, runOf } from '../../coordinator/run/saved-model.ts';
+import { findModel, preparationOf, runOf } from '../../coordinator/run/saved-model.ts';
 import { writeFiles } from '../../inspect/export/files.ts';
 import { checkOut, type FormatName, formatOf } from '../../inspect/export/formats.ts';
 import { metadataOf } from '../../inspect/export/metadata.ts';
@@ -39,11 +39,12 @@ export async function exportNetwork(path: string | undefined, flags: ExportFlags
   const { json } = resolveReadConfig({ flags: { json: flags.json }, env: process.env });
   const out = callerPath(flags.out, process.env);
   checkOut(format, out);
-  const { checkpoint, layout, weights } = await findModel(path, { env: process.env, print });
+  const model = await findModel(path, { env: process.env, print });
+  const { checkpoint, layout, weights } = model;
   refuseNotFinite(layout, weights, checkpoint.file);
   const run = runOf(checkpoint);
   const source = { layout, weights, version: version() };
-  const metadata = metadataOf(source, checkpoint, run);
+  const metadata = metadataOf(source, { ...checkpoint, preparation: preparationOf(model) }, run);
   const files = await formatOf(format).encode({ ...source, metadata }, out);
   await writeFiles(files);
   const report: Report = {

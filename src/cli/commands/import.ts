@@ -47,7 +47,7 @@ export async function importWeights(path: string, flags: ImportFlags): Promise<n
   const file = callerPath(path, process.env);
   const name = `${basename(file).replace(/\.safetensors$/, '')}-checkpoint.safetensors`;
   const out = outputFile(callerPath(flags.out ?? name, process.env), { option: '--out' });
-  const advice = 'Name a safetensors file with the weights of a LeNet-5.';
+  const advice = "Name a safetensors file with a model's weights.";
   const bytes = await readBytes(file, { what: 'file', advice, maxBytes: MAX_FILE_BYTES });
   const imported = decodeWeights(bytes, file);
   await writeFiles([{ path: out, bytes: importedCheckpoint(imported) }]);

@@ -4,14 +4,15 @@
 import { basename, join } from 'node:path';
 import { recordedData } from '../../coordinator/run/list.ts';
 import { outputFile } from '../../coordinator/run/output.ts';
-import type { Column, ReportRun } from '../../inspect/report/data.ts';
+import type { Column, ReportRun, Results, TestSet } from '../../inspect/report/data.ts';
 import { REPORT_KIND, reportOf } from '../../inspect/report/page.ts';
 import { runData } from '../../inspect/report/run-data.ts';
 import { findReported, type OpenedSnapshot, openSnapshots, stepsOf } from '../../inspect/report/snapshots.ts';
+import { readingFor } from '../../library/model.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
-import type { Dataset } from '../../shared/data/dataset.ts';
-import { openDataset } from '../../shared/data/open.ts';
-import { DEFAULT_SET, NAMED_SETS, namedSet, namedSetOf } from '../../shared/data/registry.ts';
+import { type Dataset, scalingOf } from '../../shared/data/dataset.ts';
+import { type FindOptions, openDataset } from '../../shared/data/open.ts';
+import { DEFAULT_SET, FALLBACK_SET, nameOf, standIn } from '../../shared/data/registry.ts';
 import { ForeignCheckpointError, UsageError } from '../../shared/util/errors.ts';
 import { count } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
@@ -27,8 +28,6 @@ interface Flags {
 }
 
 const REPORT = 'report.html';
-/** The first test image of this digit is shown if none is chosen. */
-const DEFAULT_DIGIT = 7;
 
 /**
  * `lockstep report [RUN…]`: writes one HTML file that shows what runs have learned.
@@ -37,7 +36,7 @@ const DEFAULT_DIGIT = 7;
  */
 export async function report(named: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { steps: wanted, image, out, ...others } = flags as Flags & Record<string, unknown>;
-  const { data, json } = resolveReadConfig({ flags: others, env: process.env });
+  const { data, reading, json } = resolveReadConfig({ flags: others, env: process.env });
   const steps = stepsOf(wanted);
   const paths = await findReported(named, process.env);
   const place = out === undefined ? join(paths[0] as string, REPORT) : callerPath(out, process.env);
@@ -53,7 +52,7 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
       );
     },
   });
-  const dataset = await openTestData(opened, paths, data);
+  const dataset = await openTestData(opened, paths, { flag: data, reading });
   const runs = await Promise.all(paths.map((path) => runData(path, paths.length)));
   const warnings = warningsOf(dataset, runs, opened);
   for (const warning of warnings) print(warning);
@@ -71,24 +70,29 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
   return 0;
 }
 
-/** The data set of the first run that wasn't trained on a named set, if there is one. */
-async function openTestData(opened: readonly OpenedSnapshot[], paths: readonly string[], flag: string | undefined) {
-  const { trainedOn, snapshot } = (opened.find((each) => namedSetOf(each.trainedOn) === undefined) ??
+/** The data set of the first run that wasn't trained on one that stands in for the default set, if there is one. */
+async function openTestData(
+  opened: readonly OpenedSnapshot[],
+  paths: readonly string[],
+  { flag, reading }: Pick<FindOptions, 'flag' | 'reading'>,
+) {
+  const { trainedOn, snapshot } = (opened.find((each) => standIn(nameOf(each.trainedOn)) === undefined) ??
     opened[0]) as OpenedSnapshot;
   const recorded = await recordedData(paths[snapshot.run] as string);
-  return openDataset({ flag, env: process.env, print, trainedOn, recorded });
+  const own = readingFor(snapshot.layout, reading);
+  return openDataset({ flag, reading: own, env: process.env, print, trainedOn, recorded });
 }
 
 /** Warnings about the data, which precede all figures. */
 function warningsOf(dataset: Dataset, runs: readonly ReportRun[], opened: readonly OpenedSnapshot[]): string[] {
   const { title } = DEFAULT_SET;
-  const other = namedSet(dataset.name);
+  const other = standIn(dataset.name);
+  const trainedOther = runs.filter((run) => run.dataset !== undefined && standIn(run.dataset) !== undefined);
   const isOther = opened.some(({ trainedOn }) => trainedOn !== dataset.sha256);
   return [
-    ...NAMED_SETS.flatMap((set) => {
-      const names = runs.filter((run) => run.dataset === set.name).map(({ name }) => name);
-      return names.length > 0 ? [`Trained on ${set.title}, not ${title}: ${names.join(', ')}.`] : [];
-    }),
+    ...(trainedOther.length > 0
+      ? [`Trained on ${FALLBACK_SET.title}, not ${title}: ${trainedOther.map(({ name }) => name).join(', ')}.`]
+      : []),
     ...(other === undefined
       ? []
       : [`The test images are ${other.title}, not ${title}: these figures say nothing about ${title}.`]),
@@ -103,12 +107,13 @@ function foreignText(name: string, lines: readonly number[]): string {
   return `${count(lines.length)} lines of ${name}'s steps.jsonl, the first being line ${first}, aren't steps; the curves lack them.`;
 }
 
-function testSetOf({ name, test, width, height }: Dataset) {
-  return { name, images: test.images, labels: test.labels, width, height };
+function testSetOf(dataset: Dataset): TestSet {
+  const { name, test, maps, height, width, classNames } = dataset;
+  return { name, shape: { maps, height, width }, classNames, scaling: scalingOf(dataset), ...test };
 }
 
 function imageIndex(text: string | undefined, { test }: Dataset): number {
-  if (text === undefined) return Math.max(0, test.labels.indexOf(DEFAULT_DIGIT));
+  if (text === undefined) return 0;
   const index = Number(text);
   if (/^\d+$/.test(text) && index < test.count) return index;
   throw new UsageError(`--image: expected the number of a test image, from 0 to ${test.count - 1}, but got ${text}.`);
@@ -127,12 +132,17 @@ async function write(file: string, page: string): Promise<void> {
 
 /** What the command prints with --json. */
 function resultOf(file: string, page: string, dataset: string, columns: readonly Column[]) {
-  const snapshots = columns.map(({ title, step, accuracy, mistakes, weightsSha256 }) => ({
-    title,
-    step,
-    weightsSha256,
-    testAccuracy: accuracy,
-    mistakes: mistakes.length,
-  }));
+  const snapshots = columns.map(({ title, step, results, weightsSha256 }) => {
+    return { title, step, weightsSha256, ...figuresOf(results) };
+  });
   return { report: file, bytes: Buffer.byteLength(page), dataset, snapshots };
+}
+
+function figuresOf(results: Results) {
+  if (results.reading === 'values') {
+    const { mae, rmse, r2 } = results.errors;
+    return { testError: rmse, testMae: mae, testR2: r2 };
+  }
+  const mistakes = results.reading === 'class' ? { mistakes: results.mistakes.length } : {};
+  return { testAccuracy: results.accuracy, ...mistakes };
 }

@@ -7,13 +7,14 @@ import { CHECKPOINTS, LOCK, MANIFEST, manifestFile, STEPS } from '../../coordina
 import { type ListedRun, listRuns, sizeOf } from '../../coordinator/run/list.ts';
 import { lockState, RunLock } from '../../coordinator/run/run-lock.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
-import { datasetText, namedSet } from '../../shared/data/registry.ts';
+import { datasetText, standIn } from '../../shared/data/registry.ts';
+import type { Evaluation } from '../../shared/live/step-scalars.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { RunDirectoryError, RunLockError, UsageError } from '../../shared/util/errors.ts';
-import { percent } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { print, printJson, printLines } from '../print.ts';
+import { testFigure } from '../progress/texts.ts';
 
 const AGES = [
   [86_400, 'd'],
@@ -58,13 +59,13 @@ async function refuseOtherThanFolder(path: string): Promise<void> {
 /** The runs as a table for people, a line each. */
 export function tableOf(listed: readonly ListedRun[], now: Date): string[] {
   // The column of data sets is shown if needed, so that figures for another set aren't taken for the default one's.
-  const hasOther = listed.some(({ dataset }) => namedSet(dataset) !== undefined);
+  const hasOther = listed.some(({ dataset }) => standIn(dataset) !== undefined);
   const header = ['name', 'state', 'step', 'test', 'age', 'size', ...(hasOther ? ['data'] : [])];
-  const rows = listed.map(({ name, state, host, step, iterations, testAccuracy, changed, bytes, dataset = '-' }) => [
+  const rows = listed.map(({ name, state, host, step, iterations, changed, bytes, dataset = '-', ...figures }) => [
     name,
     host === undefined ? state : `${state} on ${host}`,
     iterations === undefined ? '-' : `${step}/${iterations}`,
-    testAccuracy === undefined ? '-' : percent(testAccuracy, 2),
+    testText(figures),
     ageText(changed, now),
     bytesText(bytes),
     ...(hasOther ? [datasetText(dataset)] : []),
@@ -75,6 +76,11 @@ export function tableOf(listed: readonly ListedRun[], now: Date): string[] {
     return FIGURES.has(header[column] ?? '') ? text.padStart(width) : text.padEnd(width);
   };
   return lines.map((line) => line.map(cell).join('  ').trimEnd());
+}
+
+function testText(evaluation: Evaluation): string {
+  const { name, value } = testFigure(evaluation) ?? { name: 'accuracy', value: '-' };
+  return name === 'accuracy' ? value : `${name} ${value}`;
 }
 
 /** A time in its largest whole unit, such as 45 s, 3 min, 2 h or 5 d. */

@@ -24,7 +24,7 @@ export async function verify(path: string | undefined, options: Readonly<Record<
   const { all, spans: wanted, ...flags } = options;
   const { env } = process;
   const sources = { flags, env };
-  const { data, json } = resolveReadConfig(sources);
+  const { data, reading, json } = resolveReadConfig(sources);
   const { workers: given } = readSources(sources, ['workers']);
   const spans = all === true ? Number.POSITIVE_INFINITY : spanCount(wanted);
   const run = await findRun(path === undefined ? undefined : callerPath(path, env), callerPath('runs', env));
@@ -34,6 +34,7 @@ export async function verify(path: string | undefined, options: Readonly<Record<
     spans,
     workers: typeof given?.value === 'number' ? given.value : undefined,
     data,
+    reading,
     env,
     print: (line) => terminal.print(line),
     show: (text) => terminal.showText(text),

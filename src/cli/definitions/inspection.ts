@@ -1,11 +1,15 @@
 import { type Command, Option } from 'commander';
 import { FORMAT_NAMES, folderFormatsText, formatsText } from '../../inspect/export/formats.ts';
+import { READING_KEYS } from '../../shared/data/source.ts';
 import type { ExportFlags } from '../commands/export.ts';
 import type { ImportFlags } from '../commands/import.ts';
+import type { ModelFlags } from '../commands/model.ts';
 import { addOptions, type Done, examples, type Flags } from './options.ts';
 
 /** The commands that show what a network has learned, or exchange it with other programs. */
 export function addInspectionCommands(program: Command, done: Done): void {
+  addData(program, done);
+  addModel(program, done);
   addPredict(program, done);
   addDraw(program, done);
   addExport(program, done);
@@ -13,13 +17,69 @@ export function addInspectionCommands(program: Command, done: Done): void {
   addReport(program, done);
 }
 
+function addData(program: Command, done: Done): void {
+  const command = program
+    .command('data')
+    .description('print what a data set is, and whether something is wrong with it');
+  command
+    .argument('[source]', 'a name, file or folder as --data of train takes it (default: what train takes)')
+    .option('--out <file>', 'also write samples as a PNG picture, a row for each class')
+    .option('--pack <file>', 'also write the data set as one packed file (.safetensors)')
+    .option('--features <file>', 'pack what a frozen network (.onnx) makes of each picture, to train a head on')
+    .option('--layer <name>', "value of that network that is taken (default: the graph's first output)")
+    .option(
+      '--normalize <how>',
+      'what its input is: imagenet, none (0 to 1), or means and deviations (default: imagenet for three channels, none for one)',
+    )
+    .addHelpText(
+      'after',
+      examples([
+        'lockstep data',
+        'lockstep data fashion/ --out samples.png',
+        'lockstep data fashion/ --pack fashion.safetensors',
+        'lockstep data photos/ --features resnet50.onnx --pack features.safetensors',
+      ]),
+    );
+  addOptions(command, ['testSplit', 'target', 'head', 'resize', 'json']);
+  command.action(async (source: string | undefined, flags: Flags) => {
+    done(await (await import('../commands/data.ts')).data(source, flags));
+  });
+}
+
+function addModel(program: Command, done: Done): void {
+  const command = program.command('model').description("print a network's layers, and what it takes to train it");
+  command
+    .argument('[model]', 'a name, or a file as --model of train takes it (default: the list of names)')
+    .option('--schema', 'print the JSON schema of specs')
+    .option('--svg <file>', 'also draw the network')
+    .addHelpText(
+      'after',
+      examples([
+        'lockstep model',
+        'lockstep model resnet20',
+        'lockstep model mine.json --svg mine.svg',
+        'lockstep model --schema',
+      ]),
+    );
+  addOptions(command, ['data', ...READING_KEYS, 'json']);
+  command.action(async (name: string | undefined, flags: ModelFlags) => {
+    done(await (await import('../commands/model.ts')).model(name, flags));
+  });
+}
+
 function addPredict(program: Command, done: Done): void {
-  const predict = program.command('predict').description('print which digits pictures show');
-  predict.argument('<images...>', 'PNG or JPEG pictures, folders of them, or one IDX file with --index');
+  const predict = program
+    .command('predict')
+    .description('print what pictures show or rows of a table mean, by what a network has learned');
+  predict.argument(
+    '<images...>',
+    'pictures (PNG, JPEG, WebP, GIF, TIFF), folders of them, one IDX file with --index, or tables (.csv, .tsv)',
+  );
   predict.option('--index <number>', 'which image of the IDX file, from 0 on');
   addModelOptions(predict);
   predict.option('--layers [folder]', "write every layer's maps as PNG files (default folder: layers)");
-  addOptions(predict, ['json']);
+  predict.option('--features <file>', 'the network (.onnx) whose features the run was trained on');
+  addOptions(predict, ['data', 'json']);
   predict
     .addHelpText(
       'after',
@@ -27,6 +87,8 @@ function addPredict(program: Command, done: Done): void {
         'lockstep predict seven.png',
         'lockstep predict scans/ --json --run runs/first',
         'lockstep predict seven.png --layers seven',
+        'lockstep predict new.csv --data penguins.safetensors',
+        'lockstep predict rose.jpg --features resnet50.onnx',
         'lockstep predict t10k-images-idx3-ubyte --index 7',
       ]),
     )
@@ -36,7 +98,7 @@ function addPredict(program: Command, done: Done): void {
 }
 
 function addDraw(program: Command, done: Done): void {
-  const draw = program.command('draw').description('serve a page to draw digits on, with every layer of the network');
+  const draw = program.command('draw').description('serve a page to draw on, with every layer of the network');
   addModelOptions(draw);
   draw
     .option('--port <number>', 'port on loopback; 0: any (default: 9466, or any if that is in use)')
@@ -102,9 +164,9 @@ function addReport(program: Command, done: Done): void {
       '--steps <list>',
       "steps of the snapshots to compare, such as 100,10000 (default: the run's first and last)",
     )
-    .option('--image <number>', "test image that is shown in every layer, from 0 on (default: the test set's first 7)")
+    .option('--image <number>', 'test image that is shown in every layer, from 0 on (default: 0)')
     .option('--out <file>', 'file to write (default: report.html in the first run)');
-  addOptions(report, ['data', 'json']);
+  addOptions(report, ['data', ...READING_KEYS, 'json']);
   report
     .addHelpText(
       'after',

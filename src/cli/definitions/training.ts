@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { READING_KEYS } from '../../shared/data/source.ts';
 import {
   addGroupedOptions,
   addOptions,
@@ -19,7 +20,9 @@ export function addTrainingCommands(program: Command, done: Done): void {
 }
 
 function addTrain(program: Command, done: Done): void {
-  const train = program.command('train').description('train LeNet-5 on MNIST and write a run directory');
+  const train = program
+    .command('train')
+    .description('train a network, by default LeNet-5 on MNIST, and write a run directory');
   addTrainOptions(train);
   train
     .addHelpText(
@@ -40,9 +43,11 @@ function addTrain(program: Command, done: Done): void {
 }
 
 function addEvaluate(program: Command, done: Done): void {
-  const evaluate = program.command('evaluate').description('print accuracy, loss and confusion matrix of a checkpoint');
+  const evaluate = program
+    .command('evaluate')
+    .description('print accuracy, loss, confusion matrix, precision and recall of a checkpoint');
   evaluate.argument('[checkpoint]', 'a .safetensors file (default: the last one of the newest run under runs/)');
-  addOptions(evaluate, ['backend', 'data', 'json']);
+  addOptions(evaluate, ['backend', 'data', ...READING_KEYS, 'json']);
   evaluate
     .addHelpText(
       'after',
@@ -56,7 +61,7 @@ function addEvaluate(program: Command, done: Done): void {
 function addVerify(program: Command, done: Done): void {
   const verify = program.command('verify').description('check that a run is what its config makes, by recomputing it');
   verify.argument('[run]', 'run directory (default: the newest under runs/)');
-  addOptions(verify, ['workers', 'data', 'json']);
+  addOptions(verify, ['workers', 'data', ...READING_KEYS, 'json']);
   const spans = new Option(
     '--spans <count>',
     'number of spans between checkpoints to recompute, chosen at random (default: 3)',
@@ -81,8 +86,8 @@ function addWorker(program: Command, done: Done): void {
     .addOption(
       option(
         headingOf('data'),
-        '--data <dir>',
-        "folder with the four MNIST files (default: $MNIST_DIR, the user's cache, the coordinator)",
+        '--data <path>',
+        "folder or file with the data set (default: $MNIST_DIR, the user's cache, the coordinator)",
       ),
     )
     .addOption(

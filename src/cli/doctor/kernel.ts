@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
+import { planProgram } from '../../shared/engine/program/planner.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
 import { compileKernel, instantiateKernel } from '../../shared/engine/wasm/exports.ts';
 import { ONE_THREAD_BYTES, SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { shapeSize } from '../../shared/model/shape.ts';
@@ -46,14 +46,15 @@ export function checkKernel(expected = GRADIENT_SHA256): Check {
 function gradientSha256(): string {
   const memory = new SharedMemory(ONE_THREAD_BYTES);
   const layout = modelOf({ head: 'softmax', rbfJ: 0 });
-  const plan = planKernel(layout, SAMPLES, memory);
+  const plan = planProgram(layout, { shardSize: SAMPLES }, memory);
   const kernel = instantiateKernel(compileKernel(), memory.memory);
   const weights = memory.parameters(layout.parameters);
   weights.set(initialWeights(layout, 1, kernel.squareRoot));
   const gradient = memory.parameters(layout.parameters);
   const samples = {
-    images: memory.hold(Uint8Array.from({ length: SAMPLES * shapeSize(layout.input) }, (_, i) => (i * i) % 251)),
-    labels: memory.hold(Uint8Array.from({ length: SAMPLES }, (_, i) => i)),
+    inputs: memory.hold(Uint8Array.from({ length: SAMPLES * shapeSize(layout.input) }, (_, i) => (i * i) % 251)),
+    targets: memory.hold(Uint16Array.from({ length: SAMPLES }, (_, i) => i)),
+    first: 0,
     indices: Int32Array.from({ length: SAMPLES }, (_, i) => i),
     shifts: new Int8Array(2 * SAMPLES),
   };

@@ -1,12 +1,16 @@
 import { mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import type { TrainConfig } from '../../shared/config/config.ts';
-import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
+import { readingOf } from '../../library/model.ts';
+import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config/config.ts';
+import { cacheFolder } from '../../shared/data/data-folder.ts';
+import { shapeOf } from '../../shared/data/dataset.ts';
 import { mirrorsOf } from '../../shared/data/mirrors.ts';
 import { loadMnist } from '../../shared/data/mnist.ts';
-import { FALLBACK_SET, namedSet } from '../../shared/data/registry.ts';
+import { describeSet, openDataset } from '../../shared/data/open.ts';
+import { DEFAULT_SET, FALLBACK_SET, namedSet } from '../../shared/data/registry.ts';
 import { DatasetError, LockstepError } from '../../shared/util/errors.ts';
+import { callerPath } from '../../shared/util/paths.ts';
 import { type Check, reasonOf, size } from './check.ts';
 
 const HOST = '127.0.0.1';
@@ -14,16 +18,20 @@ const HOST = '127.0.0.1';
 const COMFORTABLE_DISK_BYTES = 100 * 2 ** 20;
 
 /** Looks for the data set in the places of a run, and checks its files' digests; fetches nothing. */
-export async function checkData({ data }: TrainConfig, env: NodeJS.ProcessEnv): Promise<Check> {
+export async function checkData(resolved: ResolvedTrainConfig, env: NodeJS.ProcessEnv): Promise<Check> {
   const name = 'data';
+  const { data } = resolved.config;
   const set = namedSet(data);
-  if (set !== undefined) return { name, status: 'ok', found: `${set.title}, by --data` };
-  const origin = data !== undefined ? 'given by --data' : env.MNIST_DIR ? 'from $MNIST_DIR' : undefined;
+  if (set !== undefined && set !== DEFAULT_SET)
+    return { name, status: 'ok', found: `${describeSet({ ...set, ...set.shape })} (by --data)` };
+  const path = set === undefined ? (data ?? env.MNIST_DIR) : env.MNIST_DIR;
+  const origin = path === data ? 'given by --data' : 'from $MNIST_DIR';
   try {
-    if (origin === undefined) return await checkCache(env);
-    const folder = await resolveDataFolder({ flag: data, env });
-    await loadMnist(folder);
-    return { name, status: 'ok', found: foundText(folder, origin) };
+    if (!path) return await checkCache(env);
+    const dataset = await openDataset({ flag: data, reading: await readingOf(resolved), env, print: () => {} });
+    if (dataset.sha256 === DEFAULT_SET.sha256)
+      return { name, status: 'ok', found: foundText(callerPath(path, env), origin) };
+    return { name, status: 'ok', found: `${describeSet({ ...dataset, ...shapeOf(dataset) })} (${origin})` };
   } catch (error) {
     // Its message includes what to do.
     if (error instanceof LockstepError) return { name, status: 'problem', found: error.message };
@@ -52,7 +60,8 @@ async function checkCache(env: NodeJS.ProcessEnv): Promise<Check> {
 }
 
 function foundText(folder: string, origin: string): string {
-  return `MNIST in ${folder} (${origin}); all four files have the right SHA-256`;
+  const set = describeSet({ ...DEFAULT_SET, ...DEFAULT_SET.shape });
+  return `${set}, in ${folder} (${origin}); all four files have the right SHA-256`;
 }
 
 export interface FolderPurpose {

@@ -2,6 +2,7 @@ import { startEngine } from '../../coordinator/engine.ts';
 import { CAPACITY, memoryFor } from '../../library/capacity.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
 import { MAX_WORKERS } from '../../shared/config/schema.ts';
+import { DEFAULT_SET } from '../../shared/data/registry.ts';
 import { MEMORY_ADVICE } from '../../shared/engine/wasm/memory.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { MemoryError } from '../../shared/util/errors.ts';
@@ -43,7 +44,7 @@ function problem(found: string): Check {
 }
 
 async function readyWorkers(config: TrainConfig): Promise<number> {
-  const memory = memoryFor(config);
+  const memory = memoryFor(config, DEFAULT_SET.shape);
   requireRoom(config.workers);
   const layout = modelOf(config);
   const weights = { values: memory.parameters(layout.parameters), readers: 0 };

@@ -1,12 +1,12 @@
-import type { ForwardTrace } from '../../inspect/activations/inspector.ts';
+import type { OutputTrace } from '../../inspect/activations/inspector.ts';
+import type { Shape } from '../../shared/model/shape.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { jsonOf, printLines } from '../print.ts';
-import { showsUnicode } from '../terminal/terminal.ts';
-import { digitText } from './digit-text.ts';
+import { sampleText, styleOf } from './sample-text.ts';
 
-/** What an image was taken for, or why it wasn't. */
+/** What an image or a table's row was taken for, or why it wasn't. */
 export type Predicted = { readonly file: string; readonly index?: number } & (
-  | ({ readonly digit: Uint8Array } & Pick<ForwardTrace, 'prediction' | 'probabilities' | 'ranking'>)
+  | ({ readonly sample?: Uint8Array; readonly numbers?: readonly number[] } & OutputTrace)
   | { readonly problem: string }
 );
 
@@ -25,30 +25,33 @@ export interface Output {
   end(): void;
 }
 
+/** Names of the classes, or of the outputs; undefined: they have numbers. */
+type Names = readonly string[] | undefined;
+
 const SHOWN = 3;
+const SHOWN_NUMBERS = 10;
 /** The most images whose pictures are printed; with more, each has one line. */
 const MAX_PICTURES = 4;
 
 /** One JSON object, written as it grows. */
 export class JsonOutput implements Output {
+  readonly #names: Names;
+  readonly #list: 'images' | 'rows';
   /** The object's start is written with the first image: until then a failure leaves nothing behind. */
   #before: string;
 
-  constructor(source: Source) {
-    this.#before = `${JSON.stringify(source).slice(0, -1)},"images":[`;
+  /** @param list what is predicted */
+  constructor(source: Source, names: Names, list: 'images' | 'rows' = 'images') {
+    this.#names = names;
+    this.#list = list;
+    this.#before = `${JSON.stringify(source).slice(0, -1)},"${list}":[`;
   }
 
   image(predicted: Predicted): void {
     const { file, index } = predicted;
-    const name = { file, ...(index === undefined ? {} : { index }) };
-    const found =
-      'problem' in predicted
-        ? { error: predicted.problem }
-        : {
-            prediction: predicted.prediction,
-            best: bestOf(predicted),
-            probabilities: [...predicted.probabilities],
-          };
+    const place = this.#list === 'rows' ? 'row' : 'index';
+    const name = { file, ...(index === undefined ? {} : { [place]: index }) };
+    const found = 'problem' in predicted ? { error: predicted.problem } : this.#found(predicted);
     process.stdout.write(`${this.#before}${jsonOf({ ...name, ...found })}`);
     this.#before = ',';
   }
@@ -56,38 +59,72 @@ export class JsonOutput implements Output {
   end(): void {
     process.stdout.write(']}\n');
   }
+
+  #found(trace: OutputTrace & { readonly numbers?: readonly number[] }) {
+    const { prediction, probabilities, outputs, numbers } = trace;
+    if (probabilities === undefined) return { outputs: numbers ?? [...outputs] };
+    const best = bestOf(trace).map(({ k, probability }) => {
+      const name = this.#names?.[k];
+      return {
+        [prediction === undefined ? 'label' : 'class']: k,
+        ...(name === undefined ? {} : { name }),
+        probability,
+      };
+    });
+    const said = prediction === undefined ? { labels: labelsOf(outputs) } : { prediction };
+    return { ...said, best, probabilities: [...probabilities] };
+  }
 }
 
-/** One line an image, and the digit below it if there are few. */
+/** One line an image, and the image as the network sees it below it if there are few. */
 export class TextOutput implements Output {
   readonly #pictures: boolean;
+  readonly #input: Shape;
+  readonly #names: Names;
 
-  constructor(images: number) {
+  /** @param input samples of the model */
+  constructor(images: number, input: Shape, names: Names) {
     this.#pictures = images <= MAX_PICTURES;
+    this.#input = input;
+    this.#names = names;
   }
 
   image(predicted: Predicted): void {
     if ('problem' in predicted) return;
-    const best = bestOf(predicted).map(
-      ({ digit, probability }) => `${digit} ${(100 * probability).toFixed(2).padStart(6)} %`,
-    );
-    printLines([`${nameOf(predicted)}  ${best.join('   ')}`]);
-    if (this.#pictures) process.stdout.write(digitText(predicted.digit, styleOf(process.stdout)));
+    printLines([`${nameOf(predicted)}  ${this.#line(predicted)}`]);
+    const { sample } = predicted;
+    const picture = this.#pictures && sample !== undefined && sampleText(sample, this.#input, styleOf(process.stdout));
+    if (typeof picture === 'string') process.stdout.write(picture);
   }
 
   end(): void {}
+
+  #line(trace: OutputTrace & { readonly numbers?: readonly number[] }): string {
+    const nameFor = (k: number): string => this.#names?.[k] ?? String(k);
+    if (trace.probabilities === undefined) {
+      const numbers = [...(trace.numbers ?? trace.outputs)]
+        .slice(0, SHOWN_NUMBERS)
+        .map((value) => value.toPrecision(6));
+      const shown = numbers.map((number, k) => (this.#names === undefined ? number : `${nameFor(k)} ${number}`));
+      return `${shown.join('  ')}${trace.outputs.length > SHOWN_NUMBERS ? '  …' : ''}`;
+    }
+    const best = bestOf(trace).map(({ k, probability }) => {
+      return `${nameFor(k)} ${(100 * probability).toFixed(2).padStart(6)} %`;
+    });
+    return best.join('   ');
+  }
 }
 
 export function nameOf({ file, index }: Pick<Predicted, 'file' | 'index'>): string {
   return `${shownPath(file)}${index === undefined ? '' : ` [${index}]`}`;
 }
 
-function bestOf({ ranking, probabilities }: Pick<ForwardTrace, 'ranking' | 'probabilities'>) {
-  return ranking.slice(0, SHOWN).map((digit) => ({ digit, probability: probabilities[digit] as number }));
+/** The likeliest classes or labels; of labels, all that are said to be there. */
+function bestOf({ ranking, probabilities, outputs, prediction }: OutputTrace) {
+  const count = prediction === undefined ? Math.max(SHOWN, labelsOf(outputs).length) : SHOWN;
+  return ranking.slice(0, count).map((k) => ({ k, probability: probabilities?.[k] as number }));
 }
 
-function styleOf(stream: NodeJS.WriteStream): { colour: boolean; unicode: boolean } {
-  const { env } = process;
-  const colour = stream.isTTY === true && env.TERM !== 'dumb' && !env.NO_COLOR;
-  return { colour, unicode: showsUnicode(stream, env) };
+function labelsOf(outputs: Float32Array): number[] {
+  return [...outputs.keys()].filter((label) => (outputs[label] as number) > 0);
 }

@@ -1,4 +1,5 @@
 import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/train/observer.ts';
+import { isEvaluated } from '../../shared/live/step-scalars.ts';
 import { count, percent } from '../../shared/util/figures.ts';
 import type { Style } from '../terminal/terminal.ts';
 import { Pace, TimeLeft } from './pace.ts';
@@ -41,7 +42,7 @@ export class ProgressBar implements StepObserver {
     }
     const { terminal, steps } = this.#options;
     const speed = this.#samplesPerSecond;
-    if (record.testAccuracy !== undefined) terminal.print(stepLine(record, steps, { speed }), entryOf(record, speed));
+    if (isEvaluated(record)) terminal.print(stepLine(record, steps, { speed }), entryOf(record, speed));
     terminal.show(this.#paint);
   }
 
@@ -73,11 +74,11 @@ export class ProgressBar implements StepObserver {
     const speed = this.#samplesPerSecond;
     const left = `${clock(this.#left.of(this.#options.steps - step))} left`;
     // As wide as 100.0 %, so that the bar's length stays.
-    const share = percent(accuracy, 1).padStart(7);
+    const share = accuracy === undefined ? '' : percent(accuracy, 1).padStart(7);
     const samples = Number.isFinite(speed) ? count(speed) : '?';
     return [
       { full: `loss ${loss.toFixed(4)}`, short: `loss ${loss.toFixed(4)}`, removal: 3 },
-      { full: `accuracy ${share}`, short: `acc ${share}`, removal: 1 },
+      ...(accuracy === undefined ? [] : [{ full: `accuracy ${share}`, short: `acc ${share}`, removal: 1 }]),
       { full: `${samples} samples/s`, short: `${samples}/s`, removal: 2 },
       { full: left, short: left, removal: 4 },
     ];

@@ -1,4 +1,5 @@
 import type { RunEvent, StepObserver, StepRecord } from '../../coordinator/train/observer.ts';
+import { isEvaluated } from '../../shared/live/step-scalars.ts';
 import { Pace, TimeLeft } from './pace.ts';
 import type { ProgressOptions } from './progress-options.ts';
 import { entryOf, stepLine } from './texts.ts';
@@ -24,7 +25,7 @@ export class ProgressLines implements StepObserver {
     this.#recent.add(record.timings.total);
     const now = this.#options.now();
     const isLast = record.step === this.#options.steps;
-    const due = now - this.#lastLine >= INTERVAL_MS || record.testAccuracy !== undefined || isLast;
+    const due = now - this.#lastLine >= INTERVAL_MS || isEvaluated(record) || isLast;
     if (!due) return;
     const { steps, batch, terminal } = this.#options;
     const speed = this.#recent.speed * batch;

@@ -1,4 +1,5 @@
 import type { StepRecord } from '../../coordinator/train/observer.ts';
+import { type Evaluation, evaluationIn } from '../../shared/live/step-scalars.ts';
 import { count, percent } from '../../shared/util/figures.ts';
 import type { Entry } from '../terminal/log.ts';
 
@@ -23,26 +24,50 @@ export function stepOf(step: number, steps: number): string {
   return `${String(step).padStart(String(steps).length)}/${steps}`;
 }
 
+/** The figure of an evaluation that says most: the accuracy, of numbers R²; undefined if nothing was evaluated. */
+export function testFigure({ testAccuracy, testR2, testLoss }: Evaluation) {
+  if (testAccuracy !== undefined) return { name: 'accuracy', value: percent(testAccuracy, 2) };
+  if (testR2 !== undefined) return { name: 'R²', value: testR2.toFixed(4) };
+  return testLoss === undefined ? undefined : { name: 'loss', value: testLoss.toFixed(4) };
+}
+
+/** The same of the validation samples. */
+export function validationFigure({ validationAccuracy, validationR2, validationLoss }: Evaluation) {
+  return testFigure({
+    ...(validationAccuracy !== undefined && { testAccuracy: validationAccuracy }),
+    ...(validationR2 !== undefined && { testR2: validationR2 }),
+    ...(validationLoss !== undefined && { testLoss: validationLoss }),
+  });
+}
+
 /** A line that stays. `speed` is in samples a second, `left` in seconds; those that aren't known aren't shown. */
 export function stepLine(record: StepRecord, steps: number, { speed, left }: { speed: number; left?: number }): string {
-  const { step, loss, accuracy, testAccuracy } = record;
+  const { step, loss, accuracy } = record;
+  const [test, validation] = [testFigure(record), validationFigure(record)].map(shortFigure);
   return [
     `step ${stepOf(step, steps)}`,
     `loss ${loss.toFixed(4)}`,
-    `accuracy ${percent(accuracy, 2)}`,
-    ...(testAccuracy === undefined ? [] : [`test ${percent(testAccuracy, 2)}`]),
+    ...(accuracy === undefined ? [] : [`accuracy ${percent(accuracy, 2)}`]),
+    ...(test === undefined ? [] : [`test ${test}`]),
+    ...(validation === undefined ? [] : [`validation ${validation}`]),
     ...(Number.isFinite(speed) ? [`${count(speed)} samples/s`] : []),
     ...(left === undefined ? [] : [`${duration(left)} left`]),
   ].join('  ');
 }
 
+/** An accuracy needs no name. */
+function shortFigure(figure: ReturnType<typeof testFigure>): string | undefined {
+  return figure?.name === 'accuracy' ? figure.value : figure && `${figure.name} ${figure.value}`;
+}
+
 /** The same for the log: numbers, in samples per second and ratios. */
-export function entryOf({ step, loss, accuracy, testAccuracy, testLoss }: StepRecord, speed: number): Entry {
+export function entryOf(record: StepRecord, speed: number): Entry {
+  const { step, loss, accuracy } = record;
   return {
     step,
     loss,
-    accuracy,
-    ...(testAccuracy === undefined ? {} : { testAccuracy, testLoss }),
+    ...(accuracy === undefined ? {} : { accuracy }),
+    ...evaluationIn(record),
     ...(Number.isFinite(speed) ? { samplesPerSecond: Math.round(speed) } : {}),
   };
 }

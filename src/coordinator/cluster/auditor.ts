@@ -1,12 +1,14 @@
+import { inputKindOf } from '../../shared/data/dataset.ts';
+import { allocateAugmented, augmenterFor } from '../../shared/engine/augmentations/augmenter.ts';
 import type { PartialGradient, WeightsVersion } from '../../shared/engine/executor.ts';
 import { addPartials } from '../../shared/engine/partials.ts';
+import { type PlanOptions, planProgram } from '../../shared/engine/program/planner.ts';
 import { Sampler, type SamplerOptions } from '../../shared/engine/sampler.ts';
 import { depthOf } from '../../shared/engine/tree.ts';
 import { TreeGradient, type TreeGradientOptions } from '../../shared/engine/tree-gradient.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
 import type { Layout, SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { bytesOf } from '../../shared/wire/floats.ts';
 import type { Member } from './member.ts';
@@ -16,6 +18,11 @@ export interface AuditorOptions extends Pick<TreeGradientOptions, 'kernel' | 'tr
   readonly memory: SharedMemory;
   readonly layout: ModelLayout;
   readonly sampler: SamplerOptions;
+}
+
+/** What decides how much memory an auditor takes. */
+interface AuditorShape extends PlanOptions, Pick<SamplerOptions, 'batch' | 'augment'> {
+  readonly layout: ModelLayout;
 }
 
 /** What a member delivered. */
@@ -43,7 +50,14 @@ export class Auditor {
   readonly #truth: Float32Array;
 
   constructor({ memory, kernel, layout, sampler, train, shardSize }: AuditorOptions) {
-    const { plan, truth, levels } = Auditor.allocate(memory, { layout, batch: sampler.batch, shardSize });
+    const { plan, augmented, truth, levels } = Auditor.allocate(memory, {
+      layout,
+      shardSize,
+      batch: sampler.batch,
+      seed: sampler.seed,
+      augment: sampler.augment,
+      inputs: inputKindOf(train),
+    });
     this.#kernel = kernel;
     this.#backend = new KernelBackend(kernel, plan, memory.memory);
     this.#truth = truth;
@@ -55,16 +69,18 @@ export class Auditor {
       shardSize,
       levels: this.#levels,
       sampler: new Sampler(sampler),
+      augmenter: augmenterFor(augmented, sampler, layout),
     });
   }
 
-  static allocate(
-    memory: Layout,
-    { layout, batch, shardSize }: { layout: ModelLayout; batch: number; shardSize: number },
-  ) {
+  static allocate(memory: Layout, { layout, batch, augment, ...options }: AuditorShape) {
+    const { shardSize, inputs } = options;
     const depth = depthOf(batch / shardSize);
+    const plan = planProgram(layout, options, memory);
+    const count = shardSize * plan.shardsAtOnce;
     return {
-      plan: planKernel(layout, shardSize, memory),
+      plan,
+      augmented: allocateAugmented(memory, { augment, layout, inputs, count }),
       truth: memory.parameters(layout.parameters),
       levels: Array.from({ length: depth + 1 }, () => memory.parameters(layout.parameters)),
     };

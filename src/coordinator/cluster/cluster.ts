@@ -1,5 +1,10 @@
 import { addAbortListener } from 'node:events';
-import { type EvaluatedChunks, joinChunks } from '../../shared/engine/evaluation.ts';
+import {
+  type EvaluatedChunks,
+  EvaluationChunks,
+  type EvaluationSizes,
+  joinChunks,
+} from '../../shared/engine/evaluation.ts';
 import {
   AbandonedError,
   type Evaluation,
@@ -17,6 +22,7 @@ import { type ShardRange, unitCount } from '../../shared/engine/tree.ts';
 import { BlockUpdater, type Update, UpdateRecord } from '../../shared/engine/update.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
 import type { Layout, SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
 import { Job } from '../../shared/scheduler/job.ts';
 import { Watchdog } from '../../shared/scheduler/watchdog.ts';
 import { WorkerError } from '../../shared/util/errors.ts';
@@ -38,11 +44,9 @@ export interface ClusterOptions {
   /** An instance for the coordinator's own thread. */
   readonly kernel: KernelExports;
   readonly auditor: Auditor;
-  readonly parameters: number;
+  readonly layout: ModelLayout;
   readonly shards: number;
-  readonly testSamples: number;
-  /** Test samples of one chunk. */
-  readonly chunkSize: number;
+  readonly evaluated: EvaluationSizes;
   /** Called now and then as long as nobody is there to compute. */
   readonly onNoMembers: () => void;
   /** Aborted: what nobody is there to finish is abandoned. */
@@ -81,10 +85,10 @@ export class Cluster implements Executor {
     if (options.stop !== undefined) this.#stopping = addAbortListener(options.stop, () => this.#changed.signal());
   }
 
-  static allocate(memory: Layout, { parameters, shards }: Pick<ClusterOptions, 'parameters' | 'shards'>) {
+  static allocate(memory: Layout, { layout, shards }: Pick<ClusterOptions, 'layout' | 'shards'>) {
     return {
-      buffers: new GradientBuffers(memory, parameters, shards),
-      record: UpdateRecord.allocate(memory, parameters, shards),
+      buffers: new GradientBuffers(memory, layout.parameters, shards),
+      record: UpdateRecord.allocate(memory, layout, shards),
       scratch: BlockUpdater.scratch(memory, shards),
     };
   }
@@ -174,11 +178,11 @@ export class Cluster implements Executor {
   }
 
   async evaluate(weights: WeightsVersion): Promise<Evaluation> {
-    const { testSamples: samples, chunkSize } = this.#options;
+    const chunks = new EvaluationChunks(this.#options.evaluated);
     const t = this.#ages.get(weights) ?? 0;
-    const units = Math.ceil(samples / chunkSize);
+    const units = chunks.count;
     const job = new Job<EvaluatedChunks>({ kind: 'evaluate', t, weights, units, ranges: [{ begin: 0, end: units }] });
-    return joinChunks(await this.#complete(job), { samples, chunkSize });
+    return joinChunks(await this.#complete(job), chunks);
   }
 
   async close(): Promise<void> {

@@ -1,17 +1,22 @@
+import { augmentOf } from '../../shared/config/augment-option.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
-import type { Dataset } from '../../shared/data/dataset.ts';
-import { partsOf } from '../../shared/data/parts.ts';
+import { type Dataset, inputKindOf, shapeOf } from '../../shared/data/dataset.ts';
+import { packedPieces } from '../../shared/data/pack.ts';
+import { Parts } from '../../shared/data/parts.ts';
+import { numericsByName } from '../../shared/engine/numerics/numerics.ts';
 import { selfTest } from '../../shared/engine/self-test.ts';
-import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import { headOf } from '../../shared/model/kinds.ts';
+import type { ModelLayout } from '../../shared/model/layout.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { ListenError, UsageError } from '../../shared/util/errors.ts';
 import { isLoopback } from '../../shared/util/loopback.ts';
 import { readToken, type Token } from '../../shared/util/token.ts';
 import { maxBytesFromNode } from '../../shared/wire/frames.ts';
+import { MAX_SPEC_BYTES } from '../../shared/wire/messages.ts';
 import { SEAL_BYTES } from '../../shared/wire/seal.ts';
 import type { TransportServer } from '../../shared/wire/transport.ts';
 import { listenForWebSockets } from '../../shared/wire/ws-server.ts';
-import { CHUNK_SIZE } from '../../worker/pool/setup.ts';
+import { evaluatedOf } from '../../worker/pool/setup.ts';
 import type { RunEvent } from '../train/observer.ts';
 import { type Certificate, certificateOf } from './certificate.ts';
 import type { Cluster } from './cluster.ts';
@@ -61,15 +66,15 @@ export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): 
 
 /**
  * Binds the address for nodes. Until `openHub`, connections are closed at once, and nodes try again.
- * @throws ListenError if it can't be bound
+ * @throws ListenError if it can't be bound, UsageError if nodes don't take a spec of that length
  */
 export async function listenForNodes(
   { host, port, token, tls }: Listening,
   dataset: Dataset,
-  parameters: number,
+  layout: ModelLayout,
 ): Promise<TransportServer> {
-  const limits = { parameters, testSamples: dataset.test.count, chunkSize: CHUNK_SIZE };
-  const maxFrameBytes = maxBytesFromNode(limits) + SEAL_BYTES;
+  specBytes(layout);
+  const maxFrameBytes = maxBytesFromNode({ parameters: layout.parameters, ...evaluatedOf(dataset) }) + SEAL_BYTES;
   try {
     return await listenForWebSockets({ host, port, tls, requiresLoopbackHost: token === undefined, maxFrameBytes });
   } catch (error) {
@@ -88,7 +93,7 @@ export interface HubOptions {
   readonly cluster: Cluster;
   readonly config: TrainConfig;
   readonly dataset: Dataset;
-  readonly parameters: number;
+  readonly layout: ModelLayout;
   /** The run's name. */
   readonly run: string;
   readonly onEvent: (event: RunEvent) => void;
@@ -110,6 +115,7 @@ export function openHub(options: HubOptions): Hub {
     cluster,
     onForget,
     run,
+    onRefused: (host, why) => notice(host, `Node ${host} is refused, since its bits would differ: ${why}.`, 'warn'),
     onJoin: (info) => {
       const { name, threads } = info;
       onReady(info);
@@ -135,29 +141,45 @@ export function openHub(options: HubOptions): Hub {
 }
 
 /** What every node of the run is told, and what bounds its answers. */
-function describeRun({ config, dataset, parameters, run }: HubOptions): RunDescription {
-  const { head, rbfJ, batch, shardSize, seed, augment } = config;
-  // One copy of the whole set for all nodes, made when the first node needs it.
-  let parts: readonly Uint8Array[] | undefined;
+function describeRun({ config, dataset, layout, run }: HubOptions): RunDescription {
+  const { optimizer, batch, shardSize, seed } = config;
+  const augment = augmentOf(config, shapeOf(dataset));
+  const { spec, parameters, layers, classes, loss } = layout;
+  const parts = new Parts(packedPieces(dataset));
+  const head = headOf(spec.head);
+  const body = specBytes(layout);
+  const { samples, testSamples: _, ...sample } = shapeOf(dataset);
   return {
     welcome: {
       run,
-      config: { head, rbfJ, batch, shardSize, seed, augment },
+      config: { batch, shardSize, seed, augment },
+      freeze: layers.filter(({ frozen }) => frozen).map((layer) => layer.spec.name),
       dataset: dataset.sha256,
-      samples: dataset.train.count,
-      testSamples: dataset.test.count,
-      chunkSize: CHUNK_SIZE,
+      dataBytes: parts.bytes,
+      samples,
+      sample,
+      ...evaluatedOf(dataset),
       parameters,
+      specBytes: body.length,
+      body,
     },
     shardSize,
-    classes: dataset.classes,
-    numerics: numericsDigest(),
+    classes: head.targetKind === 'class' ? classes : 2,
+    hasAccuracy: head.hasAccuracy,
+    maxLoss: head.maxLoss(spec.head) * Math.max(1, ...(loss?.classWeights ?? [])),
+    numerics: numericsByName({ layout, optimizer, augment, inputs: inputKindOf(dataset.train) }),
     selfTest: selfTest(),
-    dataParts: () => {
-      parts ??= partsOf(dataset);
-      return parts;
-    },
+    dataParts: () => parts,
   };
+}
+
+/** @throws UsageError if the spec is longer than a message */
+function specBytes({ spec, loss }: ModelLayout): Uint8Array {
+  const bytes = Buffer.from(JSON.stringify({ ...spec, loss }));
+  if (bytes.length <= MAX_SPEC_BYTES) return bytes;
+  throw new UsageError(
+    `--listen: the spec of ${spec.name} has ${bytes.length} bytes, but nodes take ${MAX_SPEC_BYTES}. Train without --listen.`,
+  );
 }
 
 function joinedText({ name, threads }: NodeInfo): string {

@@ -1,4 +1,3 @@
-import { bytesOfParts } from '../../shared/data/parts.ts';
 import { printable } from '../../shared/util/printable.ts';
 import { shortDigest } from '../../shared/util/shown-path.ts';
 import { Transfer } from '../../shared/util/transfer.ts';
@@ -134,11 +133,14 @@ export class NodeConnection {
   #hello({ node, name, threads, numerics, selfTest }: NodeMessage<'hello'>): void {
     if (this.#node !== undefined) throw unexpected('a second hello');
     const { run, register, weightsFrame } = this.#options;
-    if (numerics !== run.numerics) throw otherNumerics('build', numerics, run.numerics);
-    if (selfTest !== run.selfTest) throw otherNumerics('self-test', selfTest, run.selfTest);
+    const difference = differenceOf({ numerics, selfTest }, run);
+    if (difference !== undefined) {
+      this.#options.onRefused(printable(name), difference);
+      throw new ProtocolError(difference, { closeCode: 'numerics' });
+    }
     const record = register(node, name);
     if (record.budget.isSpent) throw unreliable();
-    const { parameters, testSamples, chunkSize } = run.welcome;
+    const { parameters, testSamples, validationSamples, chunkSize } = run.welcome;
     this.#record = record;
     this.#info = { name: record.name, threads, figures: record.figures };
     this.#workersReady = threads;
@@ -149,9 +151,12 @@ export class NodeConnection {
       threads,
       parameters,
       testSamples,
+      validationSamples,
       chunkSize,
       shardSize: run.shardSize,
       classes: run.classes,
+      hasAccuracy: run.hasAccuracy,
+      maxLoss: run.maxLoss,
       link: this.#link,
       weightsFrame,
     });
@@ -163,7 +168,7 @@ export class NodeConnection {
   #sendPart({ part }: NodeMessage<'needData'>): void {
     this.#expectNode();
     const parts = this.#options.run.dataParts();
-    const body = parts[part];
+    const body = parts.at(part);
     if (this.#isReady || body === undefined)
       throw unexpected(`a request for part ${part} of ${parts.length} of the data`);
     if (++this.#partsWaiting > MAX_PARTS_ASKED) throw unexpected('too many requests for data at once');
@@ -174,10 +179,9 @@ export class NodeConnection {
   }
 
   #transferFrom(part: number): Transfer {
-    const { samples: train, testSamples: test } = this.#options.run.welcome;
     const info = this.#info as NodeInfo;
     return new Transfer({
-      total: bytesOfParts({ train, test }),
+      total: this.#options.run.welcome.dataBytes,
       begin: part * PART_BYTES,
       print: (progress) => this.#options.onDownload(info, progress),
     });
@@ -247,8 +251,13 @@ function unexpected(what: string): ProtocolError {
   return new ProtocolError(`The node sent ${what}.`, { closeCode: 'unexpected' });
 }
 
-function otherNumerics(what: string, came: string, expected: string): ProtocolError {
-  return new ProtocolError(`${what} ${shortDigest(came)}, not ${shortDigest(expected)}`, { closeCode: 'numerics' });
+/** What a node computes otherwise than the run; undefined: nothing. */
+function differenceOf(own: Pick<RunDescription, 'numerics' | 'selfTest'>, run: typeof own): string | undefined {
+  const text = (what: string, came = '', expected = ''): string =>
+    came === '' ? `${what} is missing` : `${what} is ${shortDigest(came)}, not ${shortDigest(expected)}`;
+  const other = Object.keys(run.numerics).find((operation) => own.numerics[operation] !== run.numerics[operation]);
+  if (other !== undefined) return text(`its operation ${other}`, own.numerics[other], run.numerics[other]);
+  return own.selfTest === run.selfTest ? undefined : text('its self-test', own.selfTest, run.selfTest);
 }
 
 function unreliable(): ProtocolError {

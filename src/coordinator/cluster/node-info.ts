@@ -1,3 +1,4 @@
+import type { Parts } from '../../shared/data/parts.ts';
 import type { CoordinatorMessage } from '../../shared/wire/messages.ts';
 import type { LeaveReason } from '../train/observer.ts';
 import type { CrashBudget } from './crash-budget.ts';
@@ -9,10 +10,15 @@ export interface RunDescription {
   /** Samples of a shard, and classes of a sample, which bound what an answer may claim. */
   readonly shardSize: number;
   readonly classes: number;
-  readonly numerics: string;
+  /** Whether the model predicts classes, or labels that can be right. */
+  readonly hasAccuracy: boolean;
+  /** The largest loss of one sample. */
+  readonly maxLoss: number;
+  /** What decides the run's bits, by name: the first digits of each digest. */
+  readonly numerics: Readonly<Record<string, string>>;
   readonly selfTest: string;
   /** The data set's files in parts, to send to nodes that lack it. */
-  readonly dataParts: () => readonly Uint8Array[];
+  readonly dataParts: () => Pick<Parts, 'length' | 'at'>;
 }
 
 /** A node as people see it. */
@@ -33,6 +39,8 @@ export interface NodeRecord {
 
 /** Callbacks for nodes that join, change and leave. */
 export interface NodeEvents {
+  /** A node computes other bits. @param host its name as it says @param why which operation differs */
+  readonly onRefused: (host: string, why: string) => void;
   readonly onJoin: (info: NodeInfo) => void;
   /** @param why the cause in words */
   readonly onLeave: (info: NodeInfo, reason: LeaveReason, why: string) => void;

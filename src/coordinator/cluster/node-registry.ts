@@ -72,12 +72,13 @@ export class NodeRegistry {
 
   /** Adds an authenticated connection. */
   add(transport: Transport, seal: Seal): void {
-    const { cluster, run, onJoin, onLeave, onWorkers, onDownload, onFault } = this.#options;
+    const { cluster, run, onRefused, onJoin, onLeave, onWorkers, onDownload, onFault } = this.#options;
     const connection: NodeConnection = new NodeConnection({
       transport,
       seal,
       cluster,
       run,
+      onRefused,
       onJoin,
       onLeave,
       onWorkers,

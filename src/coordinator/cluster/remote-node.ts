@@ -1,7 +1,7 @@
-import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
+import { type EvaluatedChunks, EvaluationChunks, type EvaluationSizes } from '../../shared/engine/evaluation.ts';
 import type { ShardRange } from '../../shared/engine/tree.ts';
 import type { CloseCode } from '../../shared/wire/close-codes.ts';
-import { floatsOf } from '../../shared/wire/floats.ts';
+import { floatsOf, uint16Of } from '../../shared/wire/floats.ts';
 import type { Link } from '../../shared/wire/link.ts';
 import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/wire/messages.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
@@ -9,21 +9,20 @@ import { type Assignment, type AssignmentResult, type Member, MemberGoneError } 
 
 /** Heartbeats in which a node must compute the answer to an assignment; others have done it long before. */
 const ANSWER_BEATS = 60;
-/** The largest loss of one sample: a difference of two float32s. */
-const MAX_LOSS = 2 * 3.5e38;
 /** A loss is never negative, but rounding may leave one of 0 a little below. */
 const MIN_LOSS = -1e-3;
 
-export interface RemoteNodeOptions {
+export interface RemoteNodeOptions extends EvaluationSizes {
   readonly name: string;
   /** The node's identity, which it keeps when it connects again. */
   readonly identity: string;
   readonly threads: number;
   readonly parameters: number;
-  readonly testSamples: number;
-  readonly chunkSize: number;
   readonly shardSize: number;
   readonly classes: number;
+  readonly hasAccuracy: boolean;
+  /** The largest loss of one sample. */
+  readonly maxLoss: number;
   readonly link: Link<FromNode, FromCoordinator>;
   /** The encoded weights for an assignment, made once for all nodes. */
   readonly weightsFrame: (assignment: Assignment) => OutgoingFrame;
@@ -152,7 +151,7 @@ export class RemoteNode implements Member {
       const samples = (end - begin) * shardSize;
       if (correct > samples) throw badResult(`of ${correct} correct samples among ${samples}`);
       // One that isn't finite is computed again, with its gradient.
-      if (Number.isFinite(lossSum)) checkLoss(lossSum, samples);
+      if (Number.isFinite(lossSum)) checkLoss(lossSum, samples, this.#options.maxLoss);
     }
     const partials = ranges.map(({ begin, end, lossSum, correct }, i) => ({
       range: { begin, end },
@@ -166,21 +165,25 @@ export class RemoteNode implements Member {
 
   #chunks(
     { assignment, id }: Pending,
-    { id: answered, chunks, losses, seconds, body }: NodeMessage<'evaluated'>,
+    { id: answered, chunks, losses, seconds, isPredicted, body }: NodeMessage<'evaluated'>,
   ): AssignmentResult {
-    const { testSamples, chunkSize, classes } = this.#options;
+    const { chunkSize, classes, hasAccuracy, maxLoss } = this.#options;
     if (answered !== id || !areSame([chunks], [spanOf(assignment.ranges)])) {
       throw badResult(`of evaluation ${answered} and the chunks ${JSON.stringify(chunks)}`);
     }
-    for (const loss of losses) checkLoss(loss, chunkSize);
-    const stray = body.find((predicted) => predicted >= classes);
+    for (const loss of losses) checkLoss(loss, chunkSize, maxLoss);
+    const predictions = uint16Of(body);
+    const stray = predictions.find((predicted) => predicted >= classes);
     if (stray !== undefined) throw badResult(`of class ${stray} among ${classes}`);
-    const sampleOf = (chunk: number): number => Math.min(testSamples, chunk * chunkSize) - chunks.begin * chunkSize;
+    if (isPredicted !== hasAccuracy) throw badResult(isPredicted ? 'with predictions' : 'without predictions');
+    const all = new EvaluationChunks(this.#options);
+    const sampleOf = (chunk: number): number => all.before(chunk) - all.before(chunks.begin);
     const results: EvaluatedChunks[] = assignment.ranges.map((range) => ({
       range,
       losses: losses.slice(range.begin - chunks.begin, range.end - chunks.begin),
-      // A copy: the message's bytes hold for this call alone.
-      predictions: Uint8Array.from(body.subarray(sampleOf(range.begin), sampleOf(range.end))),
+      predictions: hasAccuracy
+        ? predictions.subarray(sampleOf(range.begin), sampleOf(range.end))
+        : new Uint16Array(sampleOf(range.end) - sampleOf(range.begin)),
     }));
     return { kind: 'evaluate', chunks: results, seconds };
   }
@@ -196,8 +199,8 @@ function areSame(a: readonly ShardRange[], b: readonly ShardRange[]): boolean {
 }
 
 /** @throws ProtocolError if no losses of so many samples can have that sum */
-function checkLoss(lossSum: number, samples: number): void {
-  if (lossSum >= samples * MIN_LOSS && lossSum <= samples * MAX_LOSS) return;
+function checkLoss(lossSum: number, samples: number, maxLoss: number): void {
+  if (lossSum >= samples * MIN_LOSS && lossSum <= samples * maxLoss) return;
   throw badResult(`of a loss of ${lossSum} over ${samples} samples`);
 }
 

@@ -1,6 +1,6 @@
 import { addAbortListener } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { type CheckpointInfo, encodeCheckpoint } from '../../shared/checkpoint/checkpoint.ts';
+import { type CheckpointInfo, encodeCheckpoint, type KnownSamples } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn, writeCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { bitsOf, type TrainConfig } from '../../shared/config/config.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
@@ -24,6 +24,7 @@ export interface CheckpointContext {
   readonly layout: ModelLayout;
   readonly config: TrainConfig;
   readonly digests: CheckpointInfo['digests'];
+  readonly samples: KnownSamples;
   /** Updates done before this attempt. */
   readonly from: number;
   /** The last step of this attempt and of those before it, as planned: their checkpoints are snapshots. */
@@ -38,8 +39,8 @@ export interface CheckpointContext {
 
 /**
  * Writes checkpoints while the steps continue, which only wait for the copy. If the disk is slower than checkpoints are taken, the
- * oldest waiting ones are dropped, but never snapshots; if writing fails, it is retried until it succeeds. A checkpoint is written
- * only after the log's lines up to its step.
+ * oldest waiting ones are dropped, but never snapshots or, with --keep-best, the best one; if writing fails, it is retried until it
+ * succeeds. A checkpoint is written only after the log's lines up to its step.
  */
 export class CheckpointWriter implements StepObserver {
   readonly #context: CheckpointContext;
@@ -67,7 +68,9 @@ export class CheckpointWriter implements StepObserver {
     const copy = { ...state, weights: state.weights.slice(), optimizer: { m: m.slice(), v: v?.slice() } };
     const waiting = [...this.#waiting, copy];
     const regular = waiting.filter(({ step }) => !this.#isSnapshot(step));
-    this.#waiting = waiting.filter((taken) => !regular.slice(0, -MAX_WAITING).includes(taken));
+    const left = waiting.filter((taken) => !regular.slice(0, -MAX_WAITING).includes(taken));
+    const best = new Set(left.map((taken) => this.#bestAt(taken)));
+    this.#waiting = waiting.filter((taken) => left.includes(taken) || best.has(taken.step));
     this.#work();
   }
 
@@ -96,6 +99,11 @@ export class CheckpointWriter implements StepObserver {
 
   #isSnapshot(step: number): boolean {
     return isSnapshot(step, this.#context.ends);
+  }
+
+  /** The step whose checkpoint is kept as the best one when the run is in a state; undefined if none is. */
+  #bestAt({ validation }: CheckpointState): number | undefined {
+    return this.#context.config.keepBest ? validation?.best?.step : undefined;
   }
 
   get #delay(): number {
@@ -135,15 +143,15 @@ export class CheckpointWriter implements StepObserver {
   }
 
   async #write(state: CheckpointState): Promise<void> {
-    const { folder, files, syncLog, observer, config } = this.#context;
+    const { folder, files, syncLog, observer, config, samples } = this.#context;
     const { step } = state;
     const start = performance.now();
     await syncLog();
     const info = { config: bitsOf(config), optimizerName: config.optimizer };
-    const bytes = encodeCheckpoint({ ...this.#context, ...state, ...info });
+    const bytes = encodeCheckpoint({ ...this.#context, ...state, ...info, ...samples });
     const file = await writeCheckpoint(folder, bytes, { step, files });
     observer.onCheckpoint({ step, file, seconds: (performance.now() - start) / 1000 });
-    await this.#prune();
+    await this.#prune(this.#bestAt(state));
   }
 
   #failed(error: Error, step: number): void {
@@ -174,11 +182,12 @@ export class CheckpointWriter implements StepObserver {
     this.#context.observer.onEvent({ kind: 'notice', level: 'warn', message });
   }
 
-  /** Removes the oldest checkpoints, except for snapshots and the last `keep`. */
-  async #prune(): Promise<void> {
+  /** Removes the oldest checkpoints, except for snapshots, the best one and the last `keep`. */
+  async #prune(best: number | undefined): Promise<void> {
     const { folder, files, config } = this.#context;
     try {
-      const regular = (await checkpointsIn(folder)).filter(({ step }) => !this.#isSnapshot(step));
+      const isKept = (step: number): boolean => this.#isSnapshot(step) || step === best;
+      const regular = (await checkpointsIn(folder)).filter(({ step }) => !isKept(step));
       for (const { file } of regular.slice(config.keep)) await files.remove(file);
     } catch {
       // The next checkpoint prunes again, and an extra file does no harm.

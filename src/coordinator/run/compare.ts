@@ -1,3 +1,4 @@
+import { isSameOption, shownOption } from '../../shared/config/compare-options.ts';
 import { BITS } from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import type { StepRecord } from '../train/observer.ts';
@@ -37,9 +38,9 @@ export type Field = (typeof FIELDS_ALWAYS | typeof FIELDS_TAKEN)[number];
 /** All differences between two runs in what decides the bits. */
 export function causesOf([a, b]: Both<Manifest>): Cause[] {
   // The path of initial weights doesn't decide them; their digest is compared below.
-  const options = BITS.filter((key) => key !== 'init');
+  const options = BITS.filter((key) => key !== 'init' && !isSameOption(key, a.config, b.config));
   const causes: Cause[] = options.map((key) => {
-    return { what: 'option', name: flagOf(key), values: [a.config[key], b.config[key]] };
+    return { what: 'option', name: flagOf(key), values: [shownOption(key, a.config), shownOption(key, b.config)] };
   });
   const data = ({ dataset, digests }: Manifest) => ({ name: dataset, sha256: digests.dataset });
   const kernel = ({ digests, versions }: Manifest) => {
@@ -55,7 +56,7 @@ export function causesOf([a, b]: Both<Manifest>): Cause[] {
 
 /** Whether one of the causes can make a step's loss or weights differ. */
 export function explains(causes: readonly Cause[], manifests: Both<Manifest>): boolean {
-  const without = new Set([flagOf('hashEvery')]);
+  const without = new Set([flagOf('hashEvery'), flagOf('patience')]);
   if (manifests.every(({ config }) => config.schedule === 'constant')) without.add(flagOf('iterations'));
   return causes.some(({ name }) => !without.has(name));
 }

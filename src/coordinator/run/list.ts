@@ -1,5 +1,7 @@
 import { type FileHandle, lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { Recorded } from '../../shared/data/open.ts';
+import { type Evaluation, evaluationIn, isEvaluated } from '../../shared/live/step-scalars.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { openPlainFile } from '../../shared/util/plain-file.ts';
 import type { StepRecord } from '../train/observer.ts';
@@ -9,8 +11,8 @@ import { type Manifest, type RunState, readManifest } from './manifest.ts';
 import { type LockState, lockState } from './run-lock.ts';
 import { parseStepLine } from './step-lines.ts';
 
-/** A run directory as `lockstep runs` lists it. */
-export interface ListedRun {
+/** A run directory as `lockstep runs` lists it, with the figures of its last evaluation. */
+export interface ListedRun extends Evaluation {
   readonly name: string;
   readonly path: string;
   /** `crashed`: the process was killed; `unreadable`: run.json can't be read, so the optional fields are missing. */
@@ -21,8 +23,6 @@ export interface ListedRun {
   readonly step?: number;
   /** Updates planned. */
   readonly iterations?: number;
-  /** Accuracy at the last evaluation, 0..1. */
-  readonly testAccuracy?: number | undefined;
   /** The data set's name. */
   readonly dataset?: string;
   /** Time of the end, or of the last write if the run hasn't ended. */
@@ -77,9 +77,10 @@ async function lastWrite(files: readonly string[]): Promise<Date> {
   return new Date(Math.max(...found.map((file) => file?.mtimeMs ?? 0)));
 }
 
-/** The data set folder that a run was given by --data; undefined if it had none, or its run.json can't be read. */
-export async function recordedData(run: string): Promise<string | undefined> {
-  return (await readRun(run))?.manifest.config.data;
+/** The options by which a run found its data set; undefined if its run.json can't be read. */
+export async function recordedData(run: string): Promise<Recorded | undefined> {
+  const manifest = (await readRun(run))?.manifest;
+  return manifest && { ...manifest.config, name: manifest.dataset };
 }
 
 async function readRun(path: string): Promise<ReadRun | undefined> {
@@ -111,10 +112,11 @@ export function stateOf(
 
 async function progressOf(path: string, { result, attempts }: Manifest) {
   const attempt = attempts.at(-1);
-  const logged = result?.testAccuracy === undefined ? await endOf(stepsFile(path)) : {};
+  const logged = isEvaluated(evaluationIn(result)) ? {} : await endOf(stepsFile(path));
   return {
     step: result?.steps ?? attempt?.steps ?? logged.last?.step ?? attempt?.from ?? 0,
-    testAccuracy: result?.testAccuracy ?? logged.evaluated?.testAccuracy,
+    ...evaluationIn(logged.evaluated),
+    ...evaluationIn(result),
   };
 }
 
@@ -134,7 +136,10 @@ async function endOf(file: string): Promise<LogEnd> {
     for (const length of TAILS) {
       // What follows the last line feed is an incomplete line.
       const lines = (await textFrom(log, Math.max(0, size - length), length)).split('\n').slice(0, -1);
-      found = { last: lastRecord(lines), evaluated: lastRecord(lines.filter((line) => line.includes('testAccuracy'))) };
+      found = {
+        last: lastRecord(lines),
+        evaluated: lastRecord(lines.filter((line) => /"test\w+":/.test(line))),
+      };
       if (found.evaluated !== undefined || length >= size) break;
     }
     return found;

@@ -188,6 +188,10 @@ const ConfigSchema = trainSchema
   .refine(({ batch, shardSize }) => batch % shardSize === 0, {
     path: ['batch'],
     error: 'expected a multiple of shardSize',
+  })
+  .refine(({ validation, patience, keepBest }) => validation > 0 || (patience === 0 && !keepBest), {
+    path: ['validation'],
+    error: 'expected more than 0 with patience or keepBest',
   });
 
 function isOption(key: string): key is OptionKey {

@@ -3,6 +3,7 @@ import {
   closeSync,
   existsSync,
   lstatSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -64,6 +65,19 @@ export function outputFile(path: string, { option, kind, inputs = [], appends = 
   }
   if (found.size === 0 || kind.isOwn(endsOf(path, found.size))) return path;
   throw new UsageError(`${option}: ${shown} exists and isn't ${kind.title}. Remove it, or name another.`);
+}
+
+/** The path of a file whose folder is made if it is missing. @throws UsageError if that fails */
+export function withFolder(path: string, option: string): string {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return path;
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new UsageError(`${option}: the folder of ${shownPath(path)} can't be made: ${message}. Name another place.`, {
+      cause,
+    });
+  }
 }
 
 /**

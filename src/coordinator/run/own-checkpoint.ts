@@ -1,9 +1,11 @@
 import { basename } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Checkpoint, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName, readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { bitsOf } from '../../shared/config/config.ts';
 import { optimizerOf } from '../../shared/engine/optimizers/registry.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
+import { canonicalJson } from '../../shared/util/canonical-json.ts';
 import { ForeignCheckpointError, RunDirectoryError } from '../../shared/util/errors.ts';
 import { CHAIN_START } from '../train/hash-chain.ts';
 import type { StepRecord } from '../train/observer.ts';
@@ -80,16 +82,19 @@ export interface SavedState {
   /** The hash chain's value. */
   readonly chain: string | undefined;
   readonly weightsSha256: string | undefined;
+  /** What --keep-best and --patience go by, as JSON. */
+  readonly validation?: string | undefined;
 }
 
 export function stateIn(checkpoint: Checkpoint, layout: ModelLayout): SavedState {
   const { weights } = trainingStateOf(checkpoint, layout);
-  return { chain: checkpoint.chain ?? CHAIN_START, weightsSha256: weightsSha256(weights) };
+  const validation = checkpoint.validation && canonicalJson(checkpoint.validation);
+  return { chain: checkpoint.chain ?? CHAIN_START, weightsSha256: weightsSha256(weights), validation };
 }
 
 /** What in a checkpoint contradicts the log. */
 export function logProblems(saved: SavedState, logged: SavedState): string[] {
-  return (['chain', 'weightsSha256'] as const)
+  return (['chain', 'weightsSha256', 'validation'] as const)
     .filter((key) => logged[key] !== undefined && logged[key] !== saved[key])
     .map((key) => `has the ${key} ${saved[key]}, but ${STEPS} has ${logged[key]}`);
 }
@@ -119,8 +124,12 @@ function optionProblems({ step, config }: Pick<Checkpoint, 'step' | 'config'>, m
   const attempt = attempts[Math.max(1, attemptOf(step, attempts)) - 1] ?? manifest.config;
   const own = { ...bitsOf(manifest.config), iterations: attempt.iterations };
   return Object.entries(config)
-    .filter(([key, value]) => !Object.is(value, own[key as keyof typeof own]))
-    .map(([key, value]) => `has the ${key} ${value}, but the run has ${own[key as keyof typeof own] ?? 'none'}`);
+    .filter(([key, value]) => !isDeepStrictEqual(value, own[key as keyof typeof own]))
+    .map(([key, value]) => `has the ${key} ${text(value)}, but the run has ${text(own[key as keyof typeof own])}`);
+}
+
+function text(value: unknown): string {
+  return typeof value === 'object' ? 'another' : String(value ?? 'none');
 }
 
 function refuse({ file }: Checkpoint, problems: readonly string[]): void {

@@ -13,8 +13,9 @@ import {
 } from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
-import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import { hasNumerics, numericsOf } from '../../shared/engine/numerics/numerics.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { commandLine, withOptions } from '../../shared/util/command-line.ts';
 import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
@@ -44,10 +45,11 @@ export async function resumedRun(sources: Sources, capacity?: Capacity): Promise
   const resumed = { path, manifest, ...resumeTrainConfig(sources, manifest, capacity) };
   const { numerics } = manifest.digests;
   const differences = [...resumed.refused];
-  if (numerics !== numericsDigest()) {
-    differences.push(
-      `numerics: the run has ${shortDigest(numerics)}, but this build of Lockstep ${shortDigest(numericsDigest())}`,
-    );
+  const { optimizer, augment } = manifest.config;
+  const computed = { layout: modelOf(manifest.config), optimizer, augment };
+  if (!hasNumerics(numerics, computed)) {
+    const own = shortDigest(numericsOf(computed));
+    differences.push(`numerics: the run has ${shortDigest(numerics)}, but this build of Lockstep ${own}`);
   }
   refuse(resumed, differences);
   return resumed;
@@ -97,6 +99,13 @@ export function refuseOtherData(resumed: Resumed, dataset: Digests['dataset']): 
   const own = resumed.manifest.digests.dataset;
   const line = `data: the run has the set ${shortDigest(own)}, but this is ${shortDigest(dataset)}`;
   refuse(resumed, own === dataset ? [] : [line]);
+}
+
+/** Refuses weights of classes that only the data set could tell. @throws UsageError if they aren't the run's */
+export function refuseOtherWeights(resumed: Resumed, { classWeights }: TrainConfig): void {
+  const own = resumed.manifest.config.classWeights;
+  const line = `${flagOf('classWeights')}: the run has ${own ?? 'none'}, but this is ${classWeights}`;
+  refuse(resumed, own === classWeights ? [] : [line]);
 }
 
 /** @throws UsageError if there are differences, each a line of the message */

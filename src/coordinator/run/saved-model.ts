@@ -3,12 +3,16 @@ import { z } from 'zod';
 import { type Checkpoint, type Digests, trainingStateOf, UNKNOWN } from '../../shared/checkpoint/checkpoint.ts';
 import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
-import { DEFAULT_SET, datasetText, namedSet, nameOf } from '../../shared/data/registry.ts';
+import { MNIST_SHAPE } from '../../shared/data/mnist-files.ts';
+import type { Preparation } from '../../shared/data/preparation.ts';
+import { DEFAULT_SET, datasetText, namedSetOf, nameOf, standIn } from '../../shared/data/registry.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { type ModelOptions, modelOf } from '../../shared/model/registry.ts';
-import { CheckpointError } from '../../shared/util/errors.ts';
+import { sameShape } from '../../shared/model/shape.ts';
+import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { callerPath } from '../../shared/util/paths.ts';
+import { damaged } from '../../shared/util/safetensors.ts';
 import { CHECKPOINTS } from './files.ts';
 import { findCheckpoints, findRun } from './find.ts';
 import { firstIntact, passedOver } from './first-intact.ts';
@@ -31,6 +35,8 @@ export async function openModel(file: string, run?: CheckpointedRun): Promise<Sa
     ? readCheckpoint(file)
     : loggedCheckpoint(file, run, modelOf(run.manifest.config)));
   const layout = modelOf(optionsOf(checkpoint));
+  const names = checkpoint.classNames?.length ?? layout.classes;
+  if (names !== layout.classes) throw damaged(file, `it names ${names} classes, but its model has ${layout.classes}`);
   return { checkpoint, layout, weights: trainingStateOf(checkpoint, layout).weights };
 }
 
@@ -80,9 +86,36 @@ const NOTES: Readonly<Record<string, string>> = {
   unknown: 'These weights were imported; what they were trained on is not known.',
 };
 
-/** A note for users about weights that weren't trained on the default set. @param dataset the name by `trainedOn` */
-export function noteOn(dataset: string): string | undefined {
-  return namedSet(dataset) === undefined ? NOTES[dataset] : `These weights were trained on ${datasetText(dataset)}.`;
+/** A note for users about weights that could be the default set's but weren't trained on it. */
+export function noteOn({ checkpoint, layout }: SavedModel): string | undefined {
+  const dataset = trainedOn(checkpoint.digests);
+  if (standIn(dataset) !== undefined) return `These weights were trained on ${datasetText(dataset)}.`;
+  // Nobody takes a network for other samples for one that knows the default set.
+  return dataset === 'other' && !sameShape(layout.input, MNIST_SHAPE) ? undefined : NOTES[dataset];
+}
+
+/** How samples like a model's training set's are made. Imported weights for samples of MNIST's shape are taken to know drawings. */
+export function preparationOf({ checkpoint, layout }: SavedModel): Preparation | undefined {
+  const { preparation, digests } = checkpoint;
+  if (preparation !== undefined) return preparation;
+  const isImported = digests.dataset === UNKNOWN && sameShape(layout.input, MNIST_SHAPE);
+  return (isImported ? DEFAULT_SET : namedSetOf(digests.dataset))?.preparation;
+}
+
+/** @throws UsageError if the model was trained on floats: what a picture is on their scale isn't known */
+export function refuseFloats({ checkpoint: { inputs, file, preparation } }: SavedModel): void {
+  if (inputs === undefined) return;
+  if (preparation?.kind === 'features') {
+    const { layer, network } = preparation;
+    throw new UsageError(
+      `The weights of ${file} were trained on the features ${layer} of the network ${network.file} (SHA-256 ${network.sha256}). ` +
+        'To predict pictures, name that file: predict --features FILE.',
+    );
+  }
+  throw new UsageError(
+    `The weights of ${file} were trained on inputs of floats, and on what scale a picture would have to be isn't known. ` +
+      'Train on a packed data set of bytes (U8) to use pictures, or export the model and prepare its inputs yourself.',
+  );
 }
 
 /** The name of the run in whose directory a checkpoint is; undefined if it is somewhere else. */
@@ -91,8 +124,11 @@ export function runOf({ file }: Checkpoint): string | undefined {
   return basename(folder) === CHECKPOINTS ? basename(dirname(folder)) : undefined;
 }
 
+const { model, head, rbfJ, freeze, labelSmoothing, classWeights } = trainSchema.shape;
+const OPTIONS = { model, head, rbfJ, freeze, labelSmoothing, classWeights };
+
 function optionsOf({ file, config }: Checkpoint): ModelOptions {
-  const parsed = z.object({ head: trainSchema.shape.head, rbfJ: trainSchema.shape.rbfJ }).safeParse(config);
+  const parsed = z.object(OPTIONS).safeParse(config);
   if (parsed.success) return parsed.data;
   throw new CheckpointError(
     `The checkpoint ${file} has a config that this version can't use (${parsed.error.issues[0]?.path.join('.')}). ` +

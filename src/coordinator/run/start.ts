@@ -1,15 +1,18 @@
 import {
   type Digests,
   encodeCheckpoint,
+  knownSamples,
   type TrainingState,
   trainingStateOf,
   weightsSha256,
 } from '../../shared/checkpoint/checkpoint.ts';
 import { writeCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { augmentOf } from '../../shared/config/augment-option.ts';
 import { bitsOf, type ResolvedTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
-import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
+import { inputKindOf, shapeOf } from '../../shared/data/dataset.ts';
+import { numericsOf } from '../../shared/engine/numerics/numerics.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { UsageError } from '../../shared/util/errors.ts';
@@ -51,10 +54,19 @@ export async function start(state: TrainingState | undefined, options: StartOpti
   const { config } = resolved;
   const layout = modelOf(config);
   const init = state === undefined ? {} : { init: weightsSha256(state.weights) };
-  const digests: Digests = { dataset: dataset.sha256, numerics: numericsDigest(), ...init };
+  const augment = augmentOf(config, shapeOf(dataset));
+  const { optimizer } = config;
+  const numerics = numericsOf({ layout, optimizer, augment, inputs: inputKindOf(dataset.train) });
+  const digests: Digests = { dataset: dataset.sha256, numerics, ...init };
   if (state !== undefined) {
     // Written before run.json, so that every run that can be resumed has its initial weights.
-    const info = { step: 0, config: bitsOf(config), digests, optimizerName: config.optimizer };
+    const info = {
+      step: 0,
+      config: bitsOf(config),
+      digests,
+      optimizerName: config.optimizer,
+      ...knownSamples(dataset),
+    };
     const bytes = encodeCheckpoint({ ...state, layout, ...info });
     await writeCheckpoint(directory.checkpoints, bytes, { step: 0, files: directory.files });
   }
@@ -72,7 +84,8 @@ export async function continueRun(resumed: Resumed, options: StartOptions): Prom
   const { name, digests } = previous;
   const manifest = await manifestOf({ ...manifestOptions(options), name, digests, from: step, previous });
   const state = checkpoint === undefined ? undefined : trainingStateOf(checkpoint, layout);
-  return { manifest, from: { step, record, at }, chain: checkpoint?.chain ?? CHAIN_START, state };
+  const from = { step, record, at, validation: checkpoint?.validation };
+  return { manifest, from, chain: checkpoint?.chain ?? CHAIN_START, state };
 }
 
 /**

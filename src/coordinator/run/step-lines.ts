@@ -1,10 +1,16 @@
 import { z } from 'zod';
-import { EVALUATION_FIELDS, type StepRecord, UPDATE_FIELDS } from '../../shared/live/step-scalars.ts';
+import {
+  EVALUATION_FIELDS,
+  FIELDS_OF_SOME,
+  type StepRecord,
+  UPDATE_FIELDS,
+  type UpdateField,
+} from '../../shared/live/step-scalars.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { firstNotIn, parseJson } from '../../shared/util/json.ts';
 import { openPlainFile } from '../../shared/util/plain-file.ts';
 
-/** The fields that every step has, and those that are only there if they were taken; none depends on the number of workers. */
+/** The fields that every step has if its model has them, and those that are only there if they were taken; none depends on the number of workers. */
 export const FIELDS_ALWAYS = UPDATE_FIELDS;
 export const FIELDS_TAKEN = [...EVALUATION_FIELDS, 'weightsSha256', 'chain'] as const;
 
@@ -22,7 +28,7 @@ const evaluated = z
 
 const stepRecord = z.object({
   step: z.int().min(1),
-  ...shapeOf(UPDATE_FIELDS, z.number()),
+  ...updateShape(),
   timings: z.object({
     at: z.int().positive().exactOptional(),
     total: seconds,
@@ -32,6 +38,18 @@ const stepRecord = z.object({
   weightsSha256: z.string().exactOptional(),
   chain: z.string().exactOptional(),
 });
+
+/** Fields that some models don't have may be missing: verify knows which. */
+type UpdateShape = {
+  [Key in UpdateField]: Record<never, never> extends Pick<StepRecord, Key>
+    ? z.ZodExactOptional<z.ZodNumber>
+    : z.ZodNumber;
+};
+
+function updateShape(): UpdateShape {
+  const fields = UPDATE_FIELDS.map((key) => [key, FIELDS_OF_SOME.has(key) ? z.number().exactOptional() : z.number()]);
+  return Object.fromEntries(fields) as UpdateShape;
+}
 
 function shapeOf<Key extends string, Schema>(keys: readonly Key[], schema: Schema): Record<Key, Schema> {
   return Object.fromEntries(keys.map((key) => [key, schema])) as Record<Key, Schema>;

@@ -1,8 +1,17 @@
 import { z } from 'zod';
+import { BestEvaluation } from '../../shared/checkpoint/validation-state.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
+import { evaluationIn } from '../../shared/live/step-scalars.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { typedPath } from '../../shared/util/shown-path.ts';
 import type { TrainingResult } from '../train/training.ts';
+
+// JSON has no infinity, so a loss that overflowed is written as null.
+const figure = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN)
+  .optional();
 
 /** The result of `lockstep train`, as --json prints it and run.json keeps it. */
 export const SummarySchema = z.object({
@@ -13,12 +22,16 @@ export const SummarySchema = z.object({
   testedAt: z.int().optional(),
   /** Accuracy of the last evaluation, 0..1. */
   testAccuracy: z.number().optional(),
-  // JSON has no infinity, so a loss that overflowed is written as null.
-  testLoss: z
-    .number()
-    .nullable()
-    .transform((loss) => loss ?? Number.NaN)
-    .optional(),
+  /** Of numbers: the share of their variance that is explained. */
+  testR2: figure,
+  testLoss: figure,
+  validationAccuracy: z.number().optional(),
+  validationR2: figure,
+  validationLoss: figure,
+  /** The evaluation with the lowest validation loss. */
+  best: BestEvaluation.optional(),
+  /** The run ended before its last iteration, by --patience. */
+  stoppedEarly: z.literal(true).optional(),
   /** Mean loss of the last step's batch. */
   trainLoss: z.number().optional(),
   weightsSha256: z.string(),
@@ -55,13 +68,14 @@ export interface SummaryOptions {
 
 /** The result of an attempt that has ended. */
 export function summaryOf({ run, config, dataset, result, seconds, network, samples }: SummaryOptions): Summary {
-  const { steps, testedAt, testAccuracy, testLoss, trainLoss, weightsSha256, chain, trained } = result;
+  const { steps, testedAt, best, stoppedEarly, trainLoss, weightsSha256, chain, trained } = result;
   return {
     run,
     steps,
     testedAt,
-    testAccuracy,
-    testLoss,
+    ...evaluationIn(result),
+    ...(best && { best }),
+    ...(stoppedEarly && { stoppedEarly }),
     trainLoss,
     weightsSha256,
     chain,
@@ -79,6 +93,14 @@ export function summaryOf({ run, config, dataset, result, seconds, network, samp
 function bytesPerStep({ sent, received }: Readonly<Record<'sent' | 'received', number>>, steps: number) {
   const each = (bytes: number): number => Math.round(bytes / Math.max(1, steps));
   return { sent: each(sent), received: each(received) };
+}
+
+/** Whether a run with this result is over: all of its steps are done, or it stopped early. */
+export function isOver(
+  { steps, stoppedEarly }: Pick<Summary, 'steps'> & { readonly stoppedEarly?: boolean | undefined },
+  iterations: number,
+): boolean {
+  return steps === iterations || stoppedEarly === true;
 }
 
 /** A sentence about the time series samples for the remote write receiver. */

@@ -18,7 +18,8 @@ export interface StepObserver {
   close?(): Promise<void>;
 }
 
-export interface EvaluationRecord extends Required<Evaluation> {
+export interface EvaluationRecord extends Evaluation {
+  readonly testLoss: number;
   readonly step: number;
   readonly seconds: number;
 }

@@ -69,6 +69,8 @@ export class Optimizer {
     const { batch, optimizer } = this.#config;
     const biasCorrection = (beta: number, steps: number): number => this.#kernel.biasCorrection(beta, steps);
     const step = { t, learningRate: this.learningRate(t), clip, biasCorrection };
-    return { optimizer, scale: 1 / batch, scalars: optimizerOf(optimizer).scalars(this.#config, step) };
+    const { scalars } = optimizerOf(optimizer);
+    const plainScalars = scalars({ ...this.#config, weightDecay: 0 }, step);
+    return { optimizer, scale: 1 / batch, scalars: scalars(this.#config, step), plainScalars };
   }
 }

@@ -1,9 +1,17 @@
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
+import {
+  afterEvaluation,
+  NOT_VALIDATED,
+  stopsEarly,
+  type ValidationState,
+} from '../../shared/checkpoint/validation-state.ts';
 import type { LossSum } from '../../shared/engine/backend.ts';
+import { evaluationIn, isEvaluated } from '../../shared/live/step-scalars.ts';
 import type { StepRecord, StepTimings } from './observer.ts';
 import type { PipelineStep } from './pipeline.ts';
 import type { Due } from './schedule.ts';
 import { StepClock } from './step-clock.ts';
+import { scoresOf } from './test-answers.ts';
 import type { Training, TrainingResult } from './training.ts';
 
 /** The progress of a training: the record of its last step, its evaluations, hash chain and checkpoints. */
@@ -13,6 +21,7 @@ export class TrainingProgress {
   #record: StepRecord | undefined;
   /** The record of the last step that was evaluated. */
   #evaluated: StepRecord | undefined;
+  #validation: ValidationState;
   /** Updates done. */
   #steps: number;
   /** The step whose state was last saved. */
@@ -29,18 +38,19 @@ export class TrainingProgress {
     this.#steps = from.step;
     this.#saved = from.step;
     this.#record = from.record;
-    this.#evaluated = from.record?.testAccuracy === undefined ? undefined : from.record;
+    this.#evaluated = isEvaluated(from.record) ? from.record : undefined;
+    this.#validation = from.validation ?? NOT_VALIDATED;
   }
 
   /** Records a step that has been applied. */
   advance(step: PipelineStep, { lossSum, correct }: LossSum, gradientNorm: number): void {
-    const { config, optimizer } = this.#training;
+    const { config, optimizer, answers } = this.#training;
     this.#steps = step.t + 1;
     this.#seconds += step.waitedSeconds;
     this.#set({
       step: this.#steps,
       loss: lossSum / config.batch,
-      accuracy: correct / config.batch,
+      ...(answers.right !== undefined && { accuracy: correct / config.batch }),
       learningRate: optimizer.learningRate(step.t),
       gradientNorm,
       timings: timingsOf(step, this.#clock.next()),
@@ -56,18 +66,28 @@ export class TrainingProgress {
     this.#set({ ...this.#last, weightsSha256: sha256, ...linked });
   }
 
-  /** Classifies the test set with the current weights. @throws WorkerError, AbandonedError as a step does */
+  /** Evaluates the test set and the validation samples with the current weights. @throws WorkerError, AbandonedError as a step does */
   async evaluate(): Promise<void> {
-    const { executor, state, testLabels, observer } = this.#training;
+    const { executor, state, observer, answers } = this.#training;
     const start = performance.now();
-    const { lossSum, predictions } = await executor.evaluate(state.current);
-    const correct = predictions.reduce((sum, guess, i) => sum + (guess === testLabels[i] ? 1 : 0), 0);
+    const evaluated = await executor.evaluate(state.current);
     const seconds = (performance.now() - start) / 1000;
-    const found = { testAccuracy: correct / testLabels.length, testLoss: lossSum / testLabels.length };
+    const found = scoresOf(answers, evaluated);
     observer.onEvaluation({ step: this.#steps, ...found, seconds });
     this.#set({ ...this.#last, ...found });
     this.#addPhase('evaluate', seconds);
     this.#evaluated = this.#record;
+    this.#validation = afterEvaluation(this.#validation, this.#last);
+  }
+
+  /** Whether no evaluation had a lower validation loss than that of the last step. */
+  get isBest(): boolean {
+    return this.#validation.best?.step === this.#steps;
+  }
+
+  /** Whether the run is over before its last iteration, since too many evaluations had no lower validation loss. */
+  get stopsEarly(): boolean {
+    return stopsEarly(this.#validation, this.#steps, this.#training.config);
   }
 
   /** Saves the state after the last step. */
@@ -90,7 +110,7 @@ export class TrainingProgress {
   }
 
   /**
-   * Evaluates the last step if that was due and was abandoned by an earlier attempt. Its line is in the log already, so that the
+   * Evaluates the last step, for which that is due, if an earlier attempt abandoned it. Its line is in the log already, so that the
    * observer isn't notified of the step again.
    */
   async evaluateAbandoned(): Promise<void> {
@@ -107,8 +127,9 @@ export class TrainingProgress {
       complete,
       trainLoss: this.#record?.loss,
       testedAt: this.#evaluated?.step,
-      testAccuracy: this.#evaluated?.testAccuracy,
-      testLoss: this.#evaluated?.testLoss,
+      ...evaluationIn(this.#evaluated),
+      best: this.#validation.best,
+      stoppedEarly: this.stopsEarly,
       weightsSha256: weightsSha256(state.current.values),
       chain: chain.value,
       trained: { steps: this.#steps - from.step, seconds: this.#seconds },
@@ -133,9 +154,10 @@ export class TrainingProgress {
 
   #save(): void {
     // Later steps that are under way never write the current state.
-    const { state, chain, checkpoint } = this.#training;
+    const { state, chain, checkpoint, answers } = this.#training;
     const { values, m, v } = state.current;
-    checkpoint({ step: this.#steps, weights: values, optimizer: { m, v }, chain: chain.value });
+    const validation = answers.validation && this.#validation;
+    checkpoint({ step: this.#steps, weights: values, optimizer: { m, v }, chain: chain.value, validation });
     this.#saved = this.#steps;
   }
 }

@@ -5,11 +5,12 @@ import { dueAt } from './schedule.ts';
 import type { Training, TrainingResult } from './training.ts';
 
 /**
- * Trains to the last iteration, or until stopped. The state after the last applied step is saved, also after a failure.
+ * Trains to the last iteration, until the run stops early, or until stopped. The state after the last applied step is saved, also after
+ * a failure.
  * @throws NotFiniteError if a step's loss or gradient norm isn't finite, WorkerError if workers failed too often
  */
 export async function train(training: Training): Promise<TrainingResult> {
-  const { config, from, optimizer, until = config.iterations } = training;
+  const { config, from, optimizer, answers, until = config.iterations } = training;
   const progress = new TrainingProgress(training);
   const pipeline = new StepPipeline({
     ...training,
@@ -18,8 +19,10 @@ export async function train(training: Training): Promise<TrainingResult> {
   });
   let complete = true;
   try {
-    if (from.step === until && dueAt(config, until).evaluation) await progress.evaluateAbandoned();
-    for await (const step of pipeline.steps(from.step, until)) {
+    // What stops a run early, or is kept as the best, must not depend on where earlier attempts ended.
+    const isAwaited = from.step === until || answers.validation !== undefined;
+    if (isAwaited && dueAt(config, from.step).evaluation) await progress.evaluateAbandoned();
+    for await (const step of pipeline.steps(from.step, progress.stopsEarly ? from.step : until)) {
       const gradient = await step.reduce();
       const norm = optimizer.gradientNorm(step.t, gradient); // throws NotFiniteError: the step is not applied
       const due = dueAt(config, step.t + 1);
@@ -32,7 +35,9 @@ export async function train(training: Training): Promise<TrainingResult> {
 
       if (due.evaluation || due.checkpoint || due.link) progress.hash(due);
       if (due.evaluation) await progress.evaluate();
-      if (training.checkpointAsked?.() || due.checkpoint) progress.checkpoint();
+      const isKept = due.evaluation && config.keepBest && progress.isBest;
+      if (training.checkpointAsked?.() || due.checkpoint || isKept) progress.checkpoint();
+      if (progress.stopsEarly) break;
     }
   } catch (error) {
     if (!(error instanceof AbandonedError)) throw error;

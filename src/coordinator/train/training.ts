@@ -1,10 +1,13 @@
 import type { Moments } from '../../shared/checkpoint/checkpoint.ts';
+import type { ValidationState } from '../../shared/checkpoint/validation-state.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
 import type { Executor } from '../../shared/engine/executor.ts';
+import type { Evaluation } from '../../shared/live/step-scalars.ts';
 import type { HashChain } from './hash-chain.ts';
 import type { StepObserver, StepRecord } from './observer.ts';
 import type { Optimizer } from './optimizer.ts';
 import type { StateStore } from './state.ts';
+import type { TestAnswers } from './test-answers.ts';
 
 export interface Training {
   readonly config: TrainConfig;
@@ -16,8 +19,7 @@ export interface Training {
   readonly state: StateStore;
   readonly optimizer: Optimizer;
   readonly chain: HashChain;
-  /** [test samples]: the class of each. */
-  readonly testLabels: Uint8Array;
+  readonly answers: TestAnswers;
   readonly observer: Required<Pick<StepObserver, 'onStep' | 'onEvaluation'>>;
   /** Takes a checkpoint of a state, which it copies before it returns. */
   readonly checkpoint: (state: CheckpointState) => void;
@@ -37,6 +39,8 @@ export interface StartingPoint {
   readonly record?: StepRecord | undefined;
   /** The latest timestamp that a step was given, in Unix milliseconds; steps that are computed again count too. */
   readonly at?: number | undefined;
+  /** Undefined before the first evaluation. */
+  readonly validation?: ValidationState | undefined;
 }
 
 export interface CheckpointState {
@@ -47,9 +51,12 @@ export interface CheckpointState {
   readonly optimizer: Moments;
   /** The hash chain's value. */
   readonly chain: string;
+  /** Undefined if no samples are held back. */
+  readonly validation?: ValidationState | undefined;
 }
 
-export interface TrainingResult {
+/** With the figures of the last evaluation. */
+export interface TrainingResult extends Evaluation {
   /** Updates done, those before the starting point included. */
   readonly steps: number;
   /** False if an evaluation or a step was abandoned, because nobody was left to compute it when the run was stopped. */
@@ -58,10 +65,10 @@ export interface TrainingResult {
   readonly trainLoss: number | undefined;
   /** The step of the last evaluation. */
   readonly testedAt: number | undefined;
-  /** Accuracy of the last evaluation, 0..1. */
-  readonly testAccuracy: number | undefined;
-  /** Mean loss of the last evaluation. */
-  readonly testLoss: number | undefined;
+  /** The evaluation with the lowest validation loss; undefined if there is none. */
+  readonly best: ValidationState['best'];
+  /** Whether the run is over before its last iteration, by --patience. */
+  readonly stoppedEarly: boolean;
   readonly weightsSha256: string;
   /** The hash chain's last value. */
   readonly chain: string;

@@ -1,4 +1,4 @@
-import { type Shape, shapeSize } from '../../shared/model/shape.ts';
+import { isVector, type Shape, shapeSize } from '../../shared/model/shape.ts';
 
 /** RGB and alpha, bytes [height][width][4]. */
 export interface Picture {
@@ -17,14 +17,15 @@ export interface MapScale {
 }
 
 export interface MapOptions {
-  readonly scale: MapScale;
+  /** What colours of values mean, or the colour of a value by its place. */
+  readonly scale: MapScale | ((place: number) => Colour);
   /** Pixels of a value's side. */
   readonly zoom: number;
   /** Maps side by side; the default is `columnsOf` the shape. */
   readonly columns?: number;
 }
 
-type Colour = readonly [red: number, green: number, blue: number];
+export type Colour = readonly [red: number, green: number, blue: number];
 
 /** In the manner of ColorBrewer's RdBu and of matplotlib's inferno, both suitable for people who can't distinguish red from green. */
 const STOPS: Readonly<Record<MapScale['kind'], readonly Colour[]>> = {
@@ -63,14 +64,30 @@ export function colourOf({ kind, max }: MapScale, value: number): Colour {
   return mixed as unknown as Colour;
 }
 
-/** Maps side by side: about a square; units as a block whose columns divide them, so that 84 become 7x12. */
+/** Maps of a layer that are drawn, at most; the rest would be too small to see. */
+export const MAX_MAPS = 64;
+
+/** The first maps of a layer; all values of a vector. @param values [maps][height][width] */
+export function fewMaps(values: Float32Array, shape: Shape): { readonly values: Float32Array; readonly shape: Shape } {
+  if (isVector(shape) || shape.maps <= MAX_MAPS) return { values, shape };
+  return { values: values.subarray(0, MAX_MAPS * shape.height * shape.width), shape: { ...shape, maps: MAX_MAPS } };
+}
+
+/** Values of a vector in a row, at most: as many as people can tell apart. */
+const MAX_ROW = 12;
+
+/** Maps side by side: about a square, if possible without a hole; units as a block whose columns divide them, so that 84 become 7x12. */
 export function columnsOf({ maps, height, width }: Shape): number {
   const root = Math.sqrt(maps);
-  if (height * width > 1) return Math.ceil(root);
-  if (maps <= 12) return maps;
+  if (height * width > 1) {
+    let columns = Math.ceil(root);
+    while (maps % columns !== 0 && columns < 1.5 * root) columns++;
+    return maps % columns === 0 ? columns : Math.ceil(root);
+  }
+  if (maps <= MAX_ROW) return maps;
   let columns = Math.floor(root);
   while (maps % columns !== 0) columns--;
-  return columns;
+  return 2 * columns < root ? Math.ceil(root) : columns;
 }
 
 /**
@@ -85,11 +102,12 @@ export function mapsPicture(values: ArrayLike<number>, shape: Shape, options: Ma
   const height = Math.ceil(shape.maps / columns) * tileHeight - gap;
   const data = new Uint8ClampedArray(4 * width * height);
   const area = shape.height * shape.width;
+  const colourAt = typeof scale === 'function' ? scale : (i: number): Colour => colourOf(scale, values[i] as number);
   for (let i = 0; i < shapeSize(shape); i++) {
     const [map, place] = [Math.floor(i / area), i % area];
     const left = (map % columns) * tileWidth + (place % shape.width) * zoom;
     const top = Math.floor(map / columns) * tileHeight + Math.floor(place / shape.width) * zoom;
-    const colour = colourOf(scale, values[i] as number);
+    const colour = colourAt(i);
     for (let p = 0; p < zoom * zoom; p++) {
       const at = (top + Math.floor(p / zoom)) * width + left + (p % zoom);
       data.set([...colour, 255], 4 * at);

@@ -17,7 +17,7 @@ export interface DrawServerOptions {
 }
 
 /**
- * Serves the page that draws digits, on loopback.
+ * Serves the drawing page, on loopback.
  * @throws ListenError if the port can't be used
  */
 export function startDrawServer({ port, explicit, model, weights }: DrawServerOptions): Promise<WebServer> {

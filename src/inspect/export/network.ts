@@ -1,5 +1,4 @@
-import { kindOf } from '../../shared/model/kinds.ts';
-import { type LayerLayout, type Parts, partsOf } from '../../shared/model/layers/layer.ts';
+import { type LayerLayout, type Parts, partsOf } from '../../shared/model/layers/placed-layer.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { CheckpointError } from '../../shared/util/errors.ts';
 
@@ -15,11 +14,6 @@ export interface Network {
 }
 
 export const PRODUCER = 'lockstep';
-
-/** The first layer that takes a vector instead of a map stack. */
-export function firstVectorLayer({ layers }: ModelLayout): LayerLayout | undefined {
-  return layers.find(({ spec }) => kindOf(spec).takesVectors);
-}
 
 /** The weights of each of a layer's tensors. */
 export function weightsOf(layer: LayerLayout, { weights }: Network): Parts<string, Float32Array> {

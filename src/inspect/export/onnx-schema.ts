@@ -1,7 +1,7 @@
 import { type Messages, protobufTypes } from '../../shared/util/protobuf.ts';
 
 /** The part of ONNX's messages that a network needs. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
-const MESSAGES: Messages = {
+export const ONNX_MESSAGES: Messages = {
   ModelProto: {
     irVersion: [1, 'int64'],
     producerName: [2, 'string'],
@@ -26,13 +26,27 @@ const MESSAGES: Messages = {
     name: [3, 'string'],
     opType: [4, 'string'],
     attribute: [5, 'AttributeProto', 'repeated'],
+    domain: [7, 'string'],
   },
-  AttributeProto: { name: [1, 'string'], i: [3, 'int64'], ints: [8, 'int64', 'repeated'], type: [20, 'int32'] },
+  AttributeProto: {
+    name: [1, 'string'],
+    f: [2, 'float'],
+    i: [3, 'int64'],
+    s: [4, 'bytes'],
+    t: [5, 'TensorProto'],
+    floats: [7, 'float', 'repeated'],
+    ints: [8, 'int64', 'repeated'],
+    type: [20, 'int32'],
+  },
   TensorProto: {
     dims: [1, 'int64', 'repeated'],
     dataType: [2, 'int32'],
+    floatData: [4, 'float', 'repeated'],
+    int64Data: [7, 'int64', 'repeated'],
     name: [8, 'string'],
     rawData: [9, 'bytes'],
+    externalData: [13, 'StringStringEntryProto', 'repeated'],
+    dataLocation: [14, 'int32'],
   },
   ValueInfoProto: { name: [1, 'string'], type: [2, 'TypeProto'] },
   TypeProto: { tensorType: [1, 'TypeProtoTensor'] },
@@ -45,7 +59,7 @@ const MESSAGES: Messages = {
 export const DATA_TYPE = { float32: 1, int64: 7 } as const;
 
 /** Values of AttributeProto.AttributeType. */
-export const ATTRIBUTE_TYPE = { int: 2, ints: 7 } as const;
+export const ATTRIBUTE_TYPE = { float: 1, int: 2, ints: 7 } as const;
 
-// OpenCV takes a whole number that is 0 and left out for one of no kind.
-export const ModelProto = protobufTypes(MESSAGES, { AttributeProto: ['i'] }).lookupType('ModelProto');
+// OpenCV takes a number that is 0 and left out for one of no kind.
+export const ModelProto = protobufTypes(ONNX_MESSAGES, { AttributeProto: ['i', 'f'] }).lookupType('ModelProto');

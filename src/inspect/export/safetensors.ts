@@ -1,5 +1,4 @@
 import { tensorsOf } from '../../shared/checkpoint/checkpoint.ts';
-import { canonicalJson } from '../../shared/util/canonical-json.ts';
 import { encodeSafetensors } from '../../shared/util/safetensors.ts';
 import type { Network } from './network.ts';
 
@@ -8,5 +7,5 @@ import type { Network } from './network.ts';
  * connection table, the RBF head's targets.
  */
 export function encodeWeights({ layout, weights, metadata }: Network): Uint8Array {
-  return encodeSafetensors(tensorsOf(layout, '', weights), { ...metadata, spec: canonicalJson(layout.spec) });
+  return encodeSafetensors(tensorsOf(layout, '', weights), metadata);
 }

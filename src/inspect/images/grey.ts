@@ -1,12 +1,5 @@
-import type { Grey } from '../activations/digit.ts';
-
-/** Pixels [height][width][channels]: grey, grey and alpha, RGB, or RGB and alpha. */
-export interface Pixels {
-  readonly width: number;
-  readonly height: number;
-  readonly channels: 1 | 2 | 3 | 4;
-  readonly data: Uint8Array;
-}
+import { over, type Pixels } from '../../shared/pictures/pixels.ts';
+import type { Grey } from './ink.ts';
 
 /** Grey levels by which ink must stand out more on one paper than on the other for that alone to decide. */
 const CLEAR_LEAD = 24;
@@ -21,19 +14,6 @@ export function greyOf(pixels: Pixels): Grey {
   const lead = contrastOf(onWhite) - contrastOf(onBlack);
   const isWhite = Math.abs(lead) < CLEAR_LEAD ? !hasDarkRim(pixels) : lead > 0;
   return isWhite ? onWhite : onBlack;
-}
-
-/** Without the alpha channel. */
-function over({ width, height, channels, data }: Pixels, paper: number): Pixels {
-  const colours = (channels - 1) as 1 | 3;
-  const opaque = new Uint8Array(width * height * colours);
-  for (let p = 0; p < width * height; p++) {
-    const alpha = (data[p * channels + colours] as number) / 255;
-    for (let c = 0; c < colours; c++) {
-      opaque[p * colours + c] = Math.round((data[p * channels + c] as number) * alpha + paper * (1 - alpha));
-    }
-  }
-  return { width, height, channels: colours, data: opaque };
 }
 
 /** Whether the drawing gets darker at its transparent edge: then it was cut out of dark paper. */
@@ -113,21 +93,4 @@ function contrastOf({ data }: Grey): number {
     if (value > max) max = value;
   }
   return max - least;
-}
-
-/** Turns and mirrors as a camera's EXIF orientation (1 to 8) asks. */
-export function upright({ width, height, data }: Grey, orientation: number): Grey {
-  if (orientation <= 1) return { width, height, data };
-  const turned = orientation >= 5;
-  const mirrorX = [2, 3, 6, 7].includes(orientation);
-  const mirrorY = [3, 4, 7, 8].includes(orientation);
-  const [outWidth, outHeight] = turned ? [height, width] : [width, height];
-  const out = new Uint8Array(data.length);
-  for (let y = 0; y < outHeight; y++) {
-    for (let x = 0; x < outWidth; x++) {
-      const [u, v] = [mirrorX ? outWidth - 1 - x : x, mirrorY ? outHeight - 1 - y : y];
-      out[y * outWidth + x] = data[turned ? u * width + v : v * width + u] as number;
-    }
-  }
-  return { width: outWidth, height: outHeight, data: out };
 }

@@ -1,23 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type OutputKind, outputFile, refuseRunFiles } from '../../coordinator/run/output.ts';
-import { MNIST_SHAPE } from '../../shared/data/mnist-files.ts';
 import type { Shape } from '../../shared/model/shape.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
-import type { ForwardTrace } from '../activations/inspector.ts';
-import { mapsPicture, scaleOf, zoomFor } from '../activations/map-picture.ts';
+import { inputPicture } from '../activations/input-picture.ts';
+import type { ForwardTrace, LayerActivation } from '../activations/inspector.ts';
+import { mapsPicture, type Picture, scaleOf, zoomFor } from '../activations/map-picture.ts';
 import { pngOf } from '../report/png.ts';
 
 const SOFTWARE = ['Software', 'Lockstep'] as const;
 /** About how many pixels wide a picture is. */
 const PICTURE_WIDTH = 480;
-
-interface NamedMaps {
-  readonly name: string;
-  readonly shape: Shape;
-  readonly values: Float32Array;
-}
 
 /** A picture of a layer, by which an earlier one is known: its encoder writes texts last. */
 const PICTURE: OutputKind = {
@@ -35,21 +29,24 @@ export async function makeFolder(folder: string): Promise<void> {
 
 /**
  * Writes input.png and a picture for each layer into `folder`, which is made.
+ * @param sample what was predicted
  * @param inputs the pictures that are read, none of which is replaced
  * @throws UsageError if that fails, or other files than such pictures would be replaced
  */
 export async function writeLayers(
   folder: string,
-  digit: Uint8Array,
+  sample: { readonly values: Uint8Array; readonly shape: Shape },
   { layers }: ForwardTrace,
   inputs: readonly string[],
 ): Promise<void> {
-  const input = { name: 'input', shape: MNIST_SHAPE, values: Float32Array.from(digit, (byte) => byte / 255) };
+  const { values, shape } = sample;
+  const input = { name: 'input', picture: inputPicture(values, shape, { zoom: zoomFor(shape, PICTURE_WIDTH) }) };
   await makeFolder(folder);
-  const files = [input, ...layers].map((maps) => ({ maps, file: join(folder, `${maps.name}.png`) }));
+  const pictures = [input, ...layers.map((layer) => ({ name: layer.name, picture: layerPicture(layer) }))];
+  const files = pictures.map(({ name, picture }) => ({ picture, file: join(folder, `${name}.png`) }));
   for (const { file } of files) outputFile(file, { option: '--layers', kind: PICTURE, inputs });
   try {
-    for (const { maps, file } of files) await replaceFile(file, layerPng(maps));
+    for (const { picture, file } of files) await replaceFile(file, pngOf(picture, Object.fromEntries([SOFTWARE])));
   } catch (error) {
     throw unwritable(folder, error as Error);
   }
@@ -62,9 +59,8 @@ function unwritable(folder: string, error: Error): UsageError {
   );
 }
 
-function layerPng({ shape, values }: NamedMaps): Uint8Array {
-  const picture = mapsPicture(values, shape, { scale: scaleOf(values), zoom: zoomFor(shape, PICTURE_WIDTH) });
-  return pngOf(picture, Object.fromEntries([SOFTWARE]));
+function layerPicture({ shape, values }: LayerActivation): Picture {
+  return mapsPicture(values, shape, { scale: scaleOf(values), zoom: zoomFor(shape, PICTURE_WIDTH) });
 }
 
 /** Folders for the layers of several images, by the files' names; equal ones get a number. */

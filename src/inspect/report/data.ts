@@ -1,6 +1,12 @@
+import type { Inputs, Targets } from '../../shared/data/dataset.ts';
+import type { TableScaling } from '../../shared/data/preparation.ts';
 import type { ReportCurves } from '../../shared/live/report-curves.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
+import type { Shape } from '../../shared/model/shape.ts';
 import type { Classified, ForwardTrace } from '../activations/inspector.ts';
+import type { ShownModel } from '../activations/shown-layers.ts';
+import type { Confused, Scores } from '../scores/class-scores.ts';
+import type { ValueErrors } from '../scores/value-errors.ts';
 
 /** One checkpoint's weights: a column of the report. */
 export interface Snapshot {
@@ -32,30 +38,34 @@ export interface ReportRun {
   readonly facts: readonly FactGroup[];
 }
 
-/** The images that the snapshots are tried on. */
+/** The samples that the snapshots are tried on. */
 export interface TestSet {
   /** The data set's name, such as `mnist`. */
   readonly name: string;
-  /** Bytes [count][height][width]. */
-  readonly images: Uint8Array;
-  /** [count] */
-  readonly labels: Uint8Array;
-  readonly width: number;
-  readonly height: number;
+  readonly shape: Shape;
+  readonly count: number;
+  /** [count][maps][height][width] */
+  readonly inputs: Inputs;
+  /** [count]: the class of each, or [count][outputs]. */
+  readonly targets: Targets;
+  /** [classes]: of the outputs if the targets are numbers. */
+  readonly classNames: readonly string[];
+  /** Of numbers that were standardised: by what. */
+  readonly scaling?: TableScaling | undefined;
 }
 
 export interface ReportData {
   readonly runs: readonly ReportRun[];
   readonly snapshots: readonly Snapshot[];
   readonly test: TestSet;
-  /** Place in the test set of the digit that is shown in every layer. */
+  /** Place in the test set of the sample that is shown in every layer. */
   readonly image: number;
   /** What a reader must know before anything else, such as that the data are synthetic. */
   readonly warnings: readonly string[];
   readonly version: string;
 }
 
-/** A test image that a snapshot took for another digit. */
+/** A test sample that a snapshot took for another class. */
 export interface Mistake {
   readonly index: number;
   readonly truth: number;
@@ -66,17 +76,47 @@ export interface Mistake {
   readonly outputs: readonly [guess: number, truth: number];
 }
 
+export interface ClassResults {
+  readonly reading: 'class';
+  /** 0..1, on the whole test set. */
+  readonly accuracy: number;
+  readonly scores: Scores;
+  /** All pairs of different classes that were confused, the most frequent first. */
+  readonly pairs: readonly Confused[];
+  /** The worst first: the one whose truth is farthest behind the guess. */
+  readonly mistakes: readonly Mistake[];
+}
+
+export interface LabelResults {
+  readonly reading: 'labels';
+  /** Share of the samples whose labels are all right, 0..1. */
+  readonly accuracy: number;
+  readonly scores: Scores;
+}
+
+export interface ValueResults {
+  readonly reading: 'values';
+  readonly errors: ValueErrors;
+}
+
+/** What a snapshot gets right and wrong on the test set, by what its outputs are. */
+export type Results = ClassResults | LabelResults | ValueResults;
+
 /** A snapshot with what its weights make of the test set. */
 export interface Column extends Snapshot {
   /** The column's title, such as `step 100`; with the run's name if there are several runs. */
   readonly title: string;
-  /** What each layer made of the chosen digit. */
+  /** What each layer made of the chosen sample. */
   readonly trace: ForwardTrace;
-  readonly classified: Classified;
-  /** [truth][guess] */
-  readonly confusion: readonly (readonly number[])[];
-  /** 0..1, on the whole test set. */
-  readonly accuracy: number;
-  /** The worst first: the one whose truth is farthest behind the guess. */
-  readonly mistakes: readonly Mistake[];
+  readonly shown: ShownModel;
+  /** The first samples of the test set, of which some are shown. */
+  readonly firsts: Classified;
+  /** [samples] of the whole test set; empty if the outputs aren't classes. */
+  readonly predictions: Uint16Array;
+  readonly results: Results;
+}
+
+/** A snapshot of a model whose outputs are classes. */
+export interface Tried extends Column {
+  readonly results: ClassResults;
 }

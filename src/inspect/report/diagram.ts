@@ -1,8 +1,11 @@
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import { type Shape, shapeSize } from '../../shared/model/shape.ts';
+import { isVector, type Shape, vector } from '../../shared/model/shape.ts';
 import { count, layerText } from '../../shared/util/figures.ts';
+import { shownLayers } from '../activations/shown-layers.ts';
+import { detourPaths, edgesOf, LEVEL } from './edges.ts';
 import { type Html, html } from './html.ts';
-import { shapeText } from './text.ts';
+import { rowSize } from './parts.ts';
+import { shapeText, targetsOf } from './text.ts';
 
 interface Block {
   readonly name: string;
@@ -19,46 +22,72 @@ const SHEETS = 16;
 /** A unit of a dense layer is this high. */
 const UNIT = 1.3;
 const BAR = 14;
+/** The side of the largest map, and the height of the longest vector, at most: large ones are drawn smaller, all by the same factor. */
+const MAX_SIDE = 104;
+const MAX_BAR = 200;
 const LEAST_WIDTH = 90;
 const MIDDLE = 150;
 const HEIGHT = 290;
 
+/** What a pixel and a unit take in one diagram. */
+interface Units {
+  readonly pixel: number;
+  readonly unit: number;
+}
+
 /** Stacks of maps and bars of units from left to right, as large as the spec makes them. */
-export function networkDiagram({ spec, layers }: ModelLayout): Html {
-  const side = spec.input.height + 2 * spec.input.padding;
-  const input = { name: 'input', parameters: 0, shape: { maps: 1, height: side, width: side } };
+export function networkDiagram(layout: ModelLayout): Html {
+  const { input, layers } = shownLayers(layout);
   const blocks: Block[] = [
-    input,
-    ...layers.map(({ spec: { name }, output: shape, parameters }) => ({ name: layerText(name), shape, parameters })),
+    { name: 'input', parameters: 0, shape: input },
+    ...layers.map(({ name, shape, layers: members }) => {
+      const parameters = members.reduce((sum, layer) => sum + layer.parameters, 0);
+      return { name: layerText(name), shape, parameters };
+    }),
   ];
+  const sources = layers.map((layer) => layer.sources);
+  if (targetsOf(layout) !== undefined) {
+    blocks.push({ name: 'output', parameters: 0, shape: vector(layout.classes) });
+    sources.push([layers.length - 1]);
+  }
+  const units = unitsOf(blocks);
+  const middles: number[] = [];
   let x = 4;
+  const edges = edgesOf(sources);
   const drawn = blocks.map((block, i) => {
-    const width = Math.max(LEAST_WIDTH, sizeOf(block.shape).width);
+    const width = Math.max(LEAST_WIDTH, 7.5 * block.name.length, sizeOf(block.shape, units).width);
     const at = x;
     x += width + GAP;
-    return html`${i > 0 ? arrow(at - GAP) : undefined}${blockPicture(block, at + width / 2)}
+    middles.push(at + width / 2);
+    return html`${edges.next.has(i) ? arrow(at - GAP) : undefined}${blockPicture(block, at + width / 2, units)}
 `;
   });
   const words = blocks.map(({ name, shape }) => `${name} ${shapeText(shape)}`).join(', ');
-  return html`<svg class="network" viewBox="0 0 ${x - GAP + 4} ${HEIGHT}" role="img" aria-label="The network's layers: ${words}">${drawn}</svg>`;
+  const [width, height] = [x - GAP + 4, HEIGHT + edges.levels * LEVEL + (edges.levels > 0 ? 6 : 0)];
+  return html`<svg ${rowSize('network', blocks.length, width)} viewBox="0 0 ${round(width)} ${height}" role="img" aria-label="The network's layers: ${words}">${drawn}${detourPaths(edges, (i) => middles[i] as number, HEIGHT - 2)}</svg>`;
 }
 
-function isMaps(shape: Shape): boolean {
-  return shape.height * shape.width > 1;
+function unitsOf(blocks: readonly Block[]): Units {
+  const stacks = blocks.filter(({ shape }) => !isVector(shape)).map(({ shape }) => Math.max(shape.height, shape.width));
+  const vectors = blocks.filter(({ shape }) => isVector(shape)).map(({ shape }) => shape.maps);
+  return {
+    pixel: Math.min(PIXEL, MAX_SIDE / Math.max(1, ...stacks)),
+    unit: Math.min(UNIT, MAX_BAR / Math.max(1, ...vectors)),
+  };
 }
 
 /** SVG units that a layer takes. */
-function sizeOf(shape: Shape): { width: number; height: number } {
-  if (!isMaps(shape)) return { width: BAR, height: Math.max(BAR, shapeSize(shape) * UNIT) };
+function sizeOf(shape: Shape, { pixel, unit }: Units): { width: number; height: number } {
+  if (isVector(shape)) return { width: BAR, height: Math.max(BAR, shape.maps * unit) };
   const apart = OFFSET * (Math.min(shape.maps, SHEETS) - 1);
-  return { width: shape.width * PIXEL + apart, height: shape.height * PIXEL + apart };
+  return { width: shape.width * pixel + apart, height: shape.height * pixel + apart };
 }
 
-function blockPicture({ name, shape, parameters }: Block, centre: number): Html {
-  const { width, height } = sizeOf(shape);
+function blockPicture({ name, shape, parameters }: Block, centre: number, units: Units): Html {
+  const { width, height } = sizeOf(shape, units);
   const [left, top] = [centre - width / 2, MIDDLE - height / 2];
-  const sheets = isMaps(shape) ? Math.min(shape.maps, SHEETS) : 1;
-  const [w, h] = isMaps(shape) ? [shape.width * PIXEL, shape.height * PIXEL] : [width, height];
+  const sheets = isVector(shape) ? 1 : Math.min(shape.maps, SHEETS);
+  const [w, h] = isVector(shape) ? [width, height] : [shape.width * units.pixel, shape.height * units.pixel];
   const rects = Array.from(
     { length: sheets },
     (_, i) =>
@@ -67,7 +96,7 @@ function blockPicture({ name, shape, parameters }: Block, centre: number): Html 
   const own =
     parameters === 0
       ? undefined
-      : html`<text class="size" x="${centre}" y="${HEIGHT - 8}">${count(parameters)} parameters</text>`;
+      : html`<text class="size" x="${round(centre)}" y="${HEIGHT - 8}">${count(parameters)} parameters</text>`;
   return html`<text class="name" x="${round(centre)}" y="16">${name}</text>${rects}<text class="size" x="${round(centre)}" y="${HEIGHT - 26}">${shapeText(shape)}</text>${own}`;
 }
 

@@ -4,8 +4,7 @@ import { CURVES_ID, type ReportCurves } from '../../shared/live/report-curves.ts
 import { count, percent } from '../../shared/util/figures.ts';
 import { reportScript, reportStyle } from './assets.ts';
 import { columnsOf } from './columns.ts';
-import type { Column, ReportData } from './data.ts';
-import { digitChapter } from './digit.ts';
+import type { Column, ReportData, Results, TestSet } from './data.ts';
 import { traceChapter } from './forward-trace.ts';
 import { Html, html } from './html.ts';
 import { layersChapter } from './layers.ts';
@@ -13,11 +12,14 @@ import { testChapter } from './mistakes.ts';
 import { networkChapter } from './network.ts';
 import { chapter, note } from './parts.ts';
 import { runsChapter } from './run-facts.ts';
+import { sampleChapter } from './sample.ts';
+import { sampleNoun } from './test-set.ts';
+import { figure, r2Text } from './text.ts';
 import { weightsChapter } from './weights.ts';
 
 const CHAPTERS = [
   ['curves', 'Curves'],
-  ['digit', 'Digit'],
+  ['sample', 'Sample'],
   ['way', 'Way'],
   ['maps', 'Layers'],
   ['weights', 'Weights'],
@@ -77,7 +79,7 @@ ${note(`Written by Lockstep ${data.version} from the run's checkpoints and log.`
 function body(data: ReportData, columns: readonly Column[]): Html[] {
   return [
     curvesChapter(data),
-    digitChapter(data, columns),
+    sampleChapter(data, columns),
     traceChapter(columns, data.test, data.image),
     layersChapter(data, columns),
     weightsChapter(columns),
@@ -89,11 +91,22 @@ function body(data: ReportData, columns: readonly Column[]): Html[] {
 
 function tiles({ runs, test }: ReportData, columns: readonly Column[]): Html {
   return html`<div class="tiles">${columns.map(
-    ({ title, accuracy, mistakes, run }) => html`<section class="tile"><h2>${title}</h2>
-<p class="figure">${percent(accuracy)}</p>
-<p class="note">of ${count(test.labels.length)} ${test.name.toUpperCase()} test images right, ${count(mistakes.length)} wrong; run ${runs[run]?.state}</p></section>
+    ({ title, results, run }) => html`<section class="tile"><h2>${title}</h2>
+<p class="figure">${figureOf(results)}</p>
+<p class="note">${meaningOf(results, test)}; run ${runs[run]?.state}</p></section>
 `,
   )}</div>`;
+}
+
+function figureOf(results: Results): string {
+  return results.reading === 'values' ? figure(results.errors.rmse) : percent(results.accuracy);
+}
+
+function meaningOf(results: Results, test: TestSet): string {
+  const samples = `${count(test.count)} ${test.name.toUpperCase()} test ${sampleNoun(test)}s`;
+  if (results.reading === 'class') return `of ${samples} right, ${count(results.mistakes.length)} wrong`;
+  if (results.reading === 'labels') return `of ${samples} with all labels right`;
+  return `root of the mean squared error over ${samples}; R² ${r2Text(results.errors.r2)}`;
 }
 
 function curvesChapter({ runs }: ReportData): Html {
@@ -123,8 +136,12 @@ function curvesJson({ runs, test }: ReportData, columns: readonly Column[]): Htm
 /** A run may end between two tests: what its snapshots reach on the test set is drawn as well. */
 function withSnapshots(curves: ReportCurves, columns: readonly Column[]): ReportCurves {
   const tested = new Set(curves.tests.map(({ step }) => step));
-  const more = columns.filter(({ step }) => !tested.has(step));
-  const tests = [...curves.tests, ...more.map(({ step, accuracy }) => ({ step, accuracy, loss: null }))];
+  const more = columns.flatMap(({ step, results }) => {
+    return tested.has(step) || results.reading === 'values'
+      ? []
+      : [{ step, accuracy: results.accuracy, r2: null, loss: null }];
+  });
+  const tests = [...curves.tests, ...more];
   return { ...curves, tests: tests.sort((a, b) => a.step - b.step) };
 }
 

@@ -29,3 +29,14 @@ ${part(column, i)}</div>
 export function note(...contents: readonly Content[]): Html {
   return html`<p class="note">${contents}</p>`;
 }
+
+/** Places of a row that a page shows at once; more are scrolled. */
+const MAX_PLACES = 10;
+/** So many have room on a phone. */
+const FEW_PLACES = 5;
+
+/** The class and width of a row of places, as large as it can be read, and no larger. @param width in SVG units */
+export function rowSize(name: string, places: number, width: number): Html {
+  const [length, scale] = places > MAX_PLACES ? [' long', 0.85] : [places > FEW_PLACES ? '' : ' few', 1.3];
+  return html`class="${name}${length}" width="${Math.round(scale * width)}"`;
+}

@@ -1,7 +1,10 @@
 import type { Shape } from '../../shared/model/shape.ts';
+import { inputPicture } from '../activations/input-picture.ts';
 import { colourOf, type MapScale, mapsPicture, type Picture, scaleOf } from '../activations/map-picture.ts';
+import type { TestSet } from './data.ts';
 import { type Html, html } from './html.ts';
 import { pngOf } from './png.ts';
+import { sampleOf } from './test-set.ts';
 import { figure } from './text.ts';
 
 /** Picture pixels of a value: the least at which the space between maps is one value wide. */
@@ -11,6 +14,11 @@ const BAR_COLOURS = 64;
 /** A layer's maps, small; the page enlarges them without blurring. */
 export function mapsOf(values: ArrayLike<number>, shape: Shape, scale: MapScale, columns?: number): Picture {
   return mapsPicture(values, shape, { scale, zoom: VALUE_PIXELS, ...(columns !== undefined && { columns }) });
+}
+
+/** A test sample: in colour if it has colours. */
+export function samplePicture(test: TestSet, index: number): Picture {
+  return inputPicture(sampleOf(test, index), test.shape, { zoom: VALUE_PIXELS });
 }
 
 export function dataUri(picture: Picture): string {
@@ -30,15 +38,15 @@ export function commonScale(arrays: readonly Float32Array[]): MapScale {
   return { kind: scales.some(({ kind }) => kind === 'diverging') ? 'diverging' : 'sequential', max };
 }
 
-/** The meaning of the colours. */
-export function colourBar(scale: MapScale): Html {
+/** The meaning of the colours. @param ends what is written at both ends, if not their values */
+export function colourBar(scale: MapScale, ends?: readonly [from: string, to: string]): Html {
   const least = scale.kind === 'diverging' ? -scale.max : 0;
   const data = new Uint8ClampedArray(4 * BAR_COLOURS);
   for (let i = 0; i < BAR_COLOURS; i++) {
     const value = least + ((scale.max - least) * i) / (BAR_COLOURS - 1);
     data.set([...colourOf(scale, value), 255], 4 * i);
   }
-  const [from, to] = [figure(least), figure(scale.max)];
+  const [from, to] = ends ?? [figure(least), figure(scale.max)];
   const alt = `Colour bar: ${scale.kind === 'diverging' ? `${from} blue, 0 white, ${to} red` : `0 black, ${to} yellow`}`;
   const bar = { width: BAR_COLOURS, height: 1, data };
   return html`<p class="bar"><span>${from}</span><img src="${dataUri(bar)}" alt="${alt}" width="160" height="10"><span>${to}</span></p>`;

@@ -49,7 +49,7 @@ function factsOf(manifest: Manifest, state: string, samplesPerSecond: number): F
   const texts = (record: Readonly<Record<string, unknown>>): FactGroup['facts'] =>
     Object.entries(record)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [key, String(value)]);
+      .map(([key, value]) => [key, factText(value)]);
   const outcome = {
     state,
     started,
@@ -69,4 +69,10 @@ function factsOf(manifest: Manifest, state: string, samplesPerSecond: number): F
     { title: 'SHA-256', facts: texts(hashes) },
     { title: 'Versions and host', facts: texts({ ...versions, ...commit, ...host }) },
   ];
+}
+
+/** A model that has a file of its own is named: its layers are shown elsewhere. */
+function factText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return 'name' in value ? String(value.name) : JSON.stringify(value);
 }

@@ -1,4 +1,5 @@
 /** The gradients of a convolution: of its weights and biases, and of the box sums that it reads. */
+import { horizontalSum } from '../lanes';
 import { BLOCK } from '../math';
 import { put } from '../subsample';
 import { STRIDE } from './tiles';
@@ -88,13 +89,6 @@ function gradientTile1(x: usize, row: usize, d: usize, height: i32, width: i32, 
     x += 2 * row;
   }
   store<f32>(gradient, horizontalSum(f32x4.add(a, b)));
-}
-
-// @ts-ignore: AssemblyScript decorator
-@inline
-export function horizontalSum(x: v128): f32 {
-  const pairs = f32x4.add(x, v128.shuffle<f32>(x, x, 2, 3, 0, 1));
-  return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
 /** Writes the sum over [count][LANES]. */

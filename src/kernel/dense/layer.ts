@@ -3,18 +3,19 @@
  * by two registers keep eight accumulators; tails take one at a time. The weights' gradients are in weight-gradient.ts.
  */
 import { activate, deactivate } from './activation';
+import { biasAt } from '../lanes';
 import { BLOCK } from '../math';
 
-/** out [outputs][LANES] = activation(w [outputs][inputs] x [inputs][LANES] + bias). */
+/** out [outputs][LANES] = activation(w [outputs][inputs] x [inputs][LANES] + bias); bias 0: none. */
 export function denseForward(w: usize, bias: usize, x: usize, inputs: i32, outputs: i32, activation: i32, out: usize): void {
   const row = <usize>inputs << 2;
   const end = x + <usize>inputs * BLOCK;
   let left = outputs;
   for (; left >= 4; left -= 4) {
-    let a0 = v128.load32_splat(bias), b0 = a0;
-    let a1 = v128.load32_splat(bias, 4), b1 = a1;
-    let a2 = v128.load32_splat(bias, 8), b2 = a2;
-    let a3 = v128.load32_splat(bias, 12), b3 = a3;
+    let a0 = biasAt(bias, 0), b0 = a0;
+    let a1 = biasAt(bias, 1), b1 = a1;
+    let a2 = biasAt(bias, 2), b2 = a2;
+    let a3 = biasAt(bias, 3), b3 = a3;
     let tap = w;
     let p = x;
     do {
@@ -44,11 +45,11 @@ export function denseForward(w: usize, bias: usize, x: usize, inputs: i32, outpu
     v128.store(out, activate(a3, activation), 3 * BLOCK);
     v128.store(out, activate(b3, activation), 3 * BLOCK + 16);
     w += 4 * row;
-    bias += 16;
+    if (bias != 0) bias += 16;
     out += 4 * BLOCK;
   }
   for (; left > 0; --left) {
-    let a = v128.load32_splat(bias), b = a;
+    let a = biasAt(bias, 0), b = a;
     for (let p = x; p < end; p += BLOCK) {
       const s = v128.load32_splat(w);
       a = f32x4.add(a, f32x4.mul(s, v128.load(p)));
@@ -57,7 +58,7 @@ export function denseForward(w: usize, bias: usize, x: usize, inputs: i32, outpu
     }
     v128.store(out, activate(a, activation));
     v128.store(out, activate(b, activation), 16);
-    bias += 4;
+    if (bias != 0) bias += 4;
     out += BLOCK;
   }
 }

@@ -3,9 +3,11 @@ import type { SavedState } from '../../coordinator/run/own-checkpoint.ts';
 import { parseExactLine, readSteps } from '../../coordinator/run/step-lines.ts';
 import { CHAIN_START, HashChain } from '../../coordinator/train/hash-chain.ts';
 import type { StepRecord } from '../../coordinator/train/observer.ts';
+import { afterEvaluation, NOT_VALIDATED, type ValidationState } from '../../shared/checkpoint/validation-state.ts';
+import { isEvaluated } from '../../shared/live/step-scalars.ts';
+import { canonicalJson } from '../../shared/util/canonical-json.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { DueFields } from './due-fields.ts';
-import { isEvaluated } from './recompute.ts';
 import type { Span } from './spans.ts';
 
 export interface LogCheck {
@@ -38,6 +40,8 @@ export interface LogFindings {
   readonly last: StepRecord | undefined;
   /** The last line with an evaluation, from the step on at which the last attempt began. */
   readonly evaluated: StepRecord | undefined;
+  /** What --keep-best and --patience go by; undefined if the log doesn't have all evaluations, or no samples are held back. */
+  readonly validation: ValidationState | undefined;
   /** What the log has of the states of `expected.states`, by step. */
   readonly states: ReadonlyMap<number, SavedState>;
 }
@@ -68,6 +72,7 @@ export async function checkLog(path: string, expected: LogExpectation): Promise<
   let last: StepRecord | undefined;
   let evaluated: StepRecord | undefined;
   let chain = CHAIN_START;
+  let validation = manifest.config.validation > 0 ? NOT_VALIDATED : undefined;
   for await (const record of readableSteps(path, (problem) => sequence.fail(problem))) {
     const { step, weightsSha256 } = record;
     sequence.add(record);
@@ -75,13 +80,17 @@ export async function checkLog(path: string, expected: LogExpectation): Promise<
     if (problem !== undefined) sequence.fail(problem);
     if (record.chain !== undefined) links.add(record, record.chain);
     chain = record.chain ?? chain;
-    if (expected.states.has(step)) states.set(step, { chain, weightsSha256 });
+    if (due.isAbandoned(record)) validation = undefined;
+    validation = validation && afterEvaluation(validation, record);
+    if (expected.states.has(step)) {
+      states.set(step, { chain, weightsSha256, validation: validation && canonicalJson(validation) });
+    }
     if (isEvaluated(record) && step >= from) evaluated = record;
     last = record;
   }
   sequence.end(expected.steps);
   links.end(expected.chain);
-  return { log: sequence.check, chain: links.check, last, evaluated, states };
+  return { log: sequence.check, chain: links.check, last, evaluated, validation, states };
 }
 
 /** The log's lines by step, for each of `spans`, which must be in order. Only one span's lines are in memory at a time. */

@@ -5,6 +5,7 @@ import type { StepRecord } from '../../coordinator/train/observer.ts';
 import { train } from '../../coordinator/train/train.ts';
 import { type Checkpoint, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
+import { isEvaluated } from '../../shared/live/step-scalars.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { NotFiniteError } from '../../shared/util/errors.ts';
 import type { Span } from './spans.ts';
@@ -75,7 +76,7 @@ export class Recomputer {
 
   async #train({ comparison, ...part }: Part): Promise<void> {
     const { engine, config, onStep } = this.#options;
-    const { pool: executor, state, optimizer, testLabels } = engine;
+    const { pool: executor, state, optimizer, answers } = engine;
     // A step is evaluated if the log has its evaluation, because the run's interval may have changed since.
     const evaluateEvery = isEvaluated(comparison.lines.get(part.until)) ? part.until : 0;
     const observer = {
@@ -91,9 +92,9 @@ export class Recomputer {
         executor,
         state,
         optimizer,
-        testLabels,
+        answers,
         observer,
-        config: { ...config, evaluateEvery, checkpointEvery: 0 },
+        config: { ...config, evaluateEvery, checkpointEvery: 0, patience: 0, keepBest: false },
         checkpoint: () => {},
         stop: comparison.ended,
       });
@@ -165,10 +166,6 @@ class Comparison {
 function stopsOf({ to }: Span, lines: ReadonlyMap<number, StepRecord>): number[] {
   const evaluated = [...lines.values()].filter(isEvaluated).map(({ step }) => step);
   return [...new Set([...evaluated, to])].sort((a, b) => a - b);
-}
-
-export function isEvaluated(line: StepRecord | undefined): boolean {
-  return line?.testLoss !== undefined || line?.testAccuracy !== undefined;
 }
 
 /** Loads a span's initial state into the engine. */

@@ -1,7 +1,11 @@
 import { STEPS } from '../../coordinator/run/files.ts';
 import type { Attempt, Manifest } from '../../coordinator/run/manifest.ts';
 import type { SavedState } from '../../coordinator/run/own-checkpoint.ts';
+import { isOver, type Summary } from '../../coordinator/run/summary.ts';
 import type { StepRecord } from '../../coordinator/train/observer.ts';
+import { stopsEarly, type ValidationState } from '../../shared/checkpoint/validation-state.ts';
+import { EVALUATION_FIELDS } from '../../shared/live/step-scalars.ts';
+import { canonicalJson } from '../../shared/util/canonical-json.ts';
 
 /** A value in run.json that something else contradicts. */
 export interface Contradiction {
@@ -17,6 +21,8 @@ export interface Evidence {
   readonly last: StepRecord | undefined;
   /** The last line with an evaluation from the step on at which the last attempt began. */
   readonly evaluated: StepRecord | undefined;
+  /** Undefined if the log doesn't say it. */
+  readonly validation: ValidationState | undefined;
   /** The checkpoint after the last step. */
   readonly end: SavedState | undefined;
 }
@@ -28,26 +34,37 @@ export function contradictionsWithin(manifest: Manifest, dataset: string): Contr
 }
 
 /** What run.json says otherwise than the log and the checkpoints. */
-export function contradictionsTo({ last, evaluated, end }: Evidence, manifest: Manifest): Contradiction[] {
+export function contradictionsTo({ last, evaluated, validation, end }: Evidence, manifest: Manifest): Contradiction[] {
   const { state, config, attempts, result } = manifest;
   if (state === 'running') return [];
   const steps = unlike(`attempts.${attempts.length - 1}.steps`, attempts.at(-1)?.steps, STEPS, last?.step ?? 0);
   if (result === undefined) return steps;
   // An evaluation that an earlier attempt abandoned has no line; it is compared with the one that is computed again.
-  const isLogged = attempts.at(-1)?.from !== config.iterations || evaluated !== undefined;
-  const { testAccuracy, testLoss } = isLogged ? (evaluated ?? {}) : result;
+  const from = attempts.at(-1)?.from;
+  const isLogged = evaluated !== undefined || (from !== config.iterations && from !== result.testedAt);
+  const found = isLogged ? evaluated : result;
   return [
     ...steps,
     ...unlike('result.trainLoss', result.trainLoss, STEPS, last?.loss),
-    ...unlike('result.testedAt', result.testedAt, STEPS, isLogged ? evaluated?.step : result.steps),
-    ...unlike('result.testAccuracy', result.testAccuracy, STEPS, testAccuracy),
-    ...unlike('result.testLoss', result.testLoss, STEPS, testLoss),
+    ...unlike('result.testedAt', result.testedAt, STEPS, isLogged ? evaluated?.step : from),
+    ...EVALUATION_FIELDS.flatMap((key) => unlike(`result.${key}`, result[key], STEPS, found?.[key])),
+    ...(validation === undefined ? [] : earlyStop(validation, manifest, result)),
     ...(end === undefined
       ? []
       : [
           ...unlike('result.weightsSha256', result.weightsSha256, 'the last checkpoint', end.weightsSha256),
           ...unlike('chain', manifest.chain, 'the last checkpoint', end.chain),
         ]),
+  ];
+}
+
+/** What run.json says of the validation losses. */
+function earlyStop(validation: ValidationState, { config }: Manifest, result: Summary): Contradiction[] {
+  const isEarly = stopsEarly(validation, result.steps, config);
+  const text = (value: ValidationState['best']): string | undefined => value && canonicalJson(value);
+  return [
+    ...unlike('result.best', text(result.best), STEPS, text(validation.best)),
+    ...unlike('result.stoppedEarly', result.stoppedEarly, STEPS, isEarly || undefined),
   ];
 }
 
@@ -85,7 +102,8 @@ function misplaced({ state, ended, attempts, chain, failure, result, config }: M
     ['result', result, isEnded && !hasFailed],
   ];
   const wrong = fields.filter(([, value, isExpected]) => (value !== undefined) !== isExpected);
-  const whole = result?.steps === config.iterations && result.testedAt === result.steps ? 'finished' : 'stopped';
+  const isWhole = result !== undefined && isOver(result, config.iterations) && result.testedAt === result.steps;
+  const whole = isWhole ? 'finished' : 'stopped';
   return [
     ...wrong.map(([field, value]) => {
       return { field, problem: `is ${value === undefined ? 'missing' : 'there'}, but the state is ${state}` };

@@ -10,10 +10,11 @@ import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { evaluationIn, isEvaluated } from '../../shared/live/step-scalars.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { type ChainCheck, checkLog, type LogCheck, type LogFindings, linesOf } from './log-check.ts';
-import { type Difference, isEvaluated, Recomputer } from './recompute.ts';
+import { type Difference, Recomputer } from './recompute.ts';
 import {
   type DamagedCheckpoint,
   type Inspection,
@@ -116,7 +117,7 @@ export async function verifyRun(options: VerificationOptions): Promise<Verificat
 async function contradictions(
   { run, manifest, dataset }: VerificationOptions,
   { intact }: Inspection,
-  { log, last, evaluated }: LogFindings,
+  { log, last, evaluated, validation }: LogFindings,
 ): Promise<Contradiction[]> {
   const unknown = await unknownField(run, manifest);
   const end = intact.find(({ step }) => step === manifest.result?.steps)?.state;
@@ -124,7 +125,7 @@ async function contradictions(
     ...(unknown === undefined ? [] : [{ field: unknown, problem: "isn't what this version writes" }]),
     ...contradictionsWithin(manifest, dataset.name),
     // A log that isn't whole says nothing of its end.
-    ...(log.same ? contradictionsTo({ last, evaluated, end }, manifest) : []),
+    ...(log.same ? contradictionsTo({ last, evaluated, validation, end }, manifest) : []),
   ];
 }
 
@@ -139,7 +140,7 @@ function unlogged(intact: Inspection['intact'], { states }: LogFindings): Damage
 const NOT_LOGGED: SavedState = { chain: undefined, weightsSha256: undefined };
 
 /** The checkpoints that are never removed, but aren't there. */
-function missing(run: string, { intact, damaged }: Inspection, { digests, state, attempts }: Manifest) {
+function missing(run: string, { intact, damaged }: Inspection, { config, digests, state, attempts, result }: Manifest) {
   const isComplete = state === 'stopped' || state === 'finished';
   const last = attempts.at(-1)?.steps ?? 0;
   // Checkpoints are written in order, but the last ones may not have been written if the run was killed or failed.
@@ -151,6 +152,9 @@ function missing(run: string, { intact, damaged }: Inspection, { digests, state,
     [EARLY_STEP, ...ends, ...(isComplete ? [last] : [])].filter((step) => step > 0 && step <= until),
   );
   if (digests.init !== undefined) needed.add(0);
+  const best = result?.best?.step ?? 0;
+  // run.json has the last attempt's options only: earlier ones may not have kept the best.
+  if (config.keepBest && best > (attempts.at(-1)?.from ?? 0)) needed.add(best);
   const there = new Set([...intact, ...damaged].map(({ file }) => file));
   return [...needed]
     .sort((a, b) => a - b)
@@ -198,10 +202,9 @@ async function recomputeSpans(
 
 /** The lines with the evaluation that only run.json has, since the attempt that did the step abandoned it. */
 function withResult(lines: ReadonlyMap<number, StepRecord>, { result }: Manifest): ReadonlyMap<number, StepRecord> {
-  const { testedAt, testAccuracy, testLoss } = result ?? {};
-  const line = lines.get(testedAt ?? 0);
-  if (line === undefined || isEvaluated(line) || testAccuracy === undefined || testLoss === undefined) return lines;
-  return new Map([...lines, [line.step, { ...line, testAccuracy, testLoss }]]);
+  const line = lines.get(result?.testedAt ?? 0);
+  if (line === undefined || isEvaluated(line)) return lines;
+  return new Map([...lines, [line.step, { ...line, ...evaluationIn(result) }]]);
 }
 
 interface Ends {

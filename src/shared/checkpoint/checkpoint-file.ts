@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { maxParameters } from '../model/registry.ts';
+import { MAX_PARAMETERS } from '../model/layout.ts';
 import { CheckpointError } from '../util/errors.ts';
 import { type FileOperations, fileOperations, replaceFile } from '../util/replace-file.ts';
 import { MAX_HEADER_BYTES } from '../util/safetensors.ts';
@@ -60,7 +60,7 @@ export async function writeCheckpoint(
 }
 
 /** A checkpoint has a header, and for each parameter a weight and two moments. */
-const MAX_BYTES = 2 * MAX_HEADER_BYTES + 3 * Float32Array.BYTES_PER_ELEMENT * maxParameters();
+const MAX_BYTES = 2 * MAX_HEADER_BYTES + 3 * Float32Array.BYTES_PER_ELEMENT * MAX_PARAMETERS;
 
 /** @throws CheckpointError where the file is missing, unreadable, larger than any checkpoint, or damaged */
 export async function readCheckpoint(file: string): Promise<Checkpoint> {

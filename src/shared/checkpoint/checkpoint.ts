@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { ClassNames } from '../data/class-names.ts';
+import { type Dataset, inputKindOf } from '../data/dataset.ts';
+import { PREPARATION, type Preparation } from '../data/preparation.ts';
 import type { ModelLayout } from '../model/layout.ts';
 import { canonicalJson } from '../util/canonical-json.ts';
 import {
@@ -10,6 +13,7 @@ import {
   littleEndianBytes,
   type Tensor,
 } from '../util/safetensors.ts';
+import { ValidationState } from './validation-state.ts';
 
 /** The optimizer's moments, each [parameters] in flat order; SGD has no `v`. */
 export interface Moments {
@@ -25,8 +29,18 @@ export interface Digests {
   readonly init?: string | undefined;
 }
 
+/** What is known of the samples that a model was trained on, for those who show it others. */
+export interface KnownSamples {
+  /** [classes]: names of the classes, or of the outputs; undefined: they have numbers, or it isn't known. */
+  readonly classNames?: readonly string[] | undefined;
+  /** Inputs are floats of a scale of their own; undefined: bytes, or it isn't known. */
+  readonly inputs?: 'float32' | undefined;
+  /** How samples like these are made; undefined: they were given as they are, or it isn't known. */
+  readonly preparation?: Preparation | undefined;
+}
+
 /** What a checkpoint says besides its tensors. */
-export interface CheckpointInfo {
+export interface CheckpointInfo extends KnownSamples {
   /** Updates done. */
   readonly step: number;
   /** The resolved config; JSON values only. */
@@ -34,6 +48,8 @@ export interface CheckpointInfo {
   readonly digests: Digests;
   readonly optimizerName: string;
   readonly chain?: string | undefined;
+  /** Undefined if no samples are held back. */
+  readonly validation?: ValidationState | undefined;
 }
 
 export interface TrainingState {
@@ -53,6 +69,24 @@ export interface Checkpoint extends CheckpointInfo {
 /** As a digest: of weights that were imported from elsewhere. */
 export const UNKNOWN = 'unknown';
 
+/** Characters of the names of classes, and of the preparation: more would take too much of each checkpoint, and are left out. */
+const MAX_NAMES = 2 ** 17;
+
+/** A data set as its checkpoints tell of it. */
+export function knownSamples({
+  classNames,
+  train,
+  preparation,
+}: Pick<Dataset, 'classNames' | 'train' | 'preparation'>): KnownSamples {
+  const isShort = (value: unknown): boolean => JSON.stringify(value).length <= MAX_NAMES;
+  const isNamed = classNames.some((name, k) => name !== String(k)) && isShort(classNames);
+  return {
+    preparation: preparation !== undefined && isShort(preparation) ? preparation : undefined,
+    classNames: isNamed ? classNames : undefined,
+    inputs: inputKindOf(train) === 'float32' ? 'float32' : undefined,
+  };
+}
+
 const NO_DIGEST = '0'.repeat(64);
 // Quotes inside JSON strings are escaped, so no value or tensor name can contain this text.
 const DIGEST_KEY = '"sha256":"';
@@ -70,7 +104,11 @@ export const CheckpointMetadata = z.object({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .optional(),
+  classes: jsonOf(ClassNames).optional(),
+  inputs: z.literal('float32').optional(),
+  preparation: jsonOf(PREPARATION).optional(),
   sha256: z.string(),
+  validation: jsonOf(ValidationState).optional(),
 });
 
 /**
@@ -79,7 +117,7 @@ export const CheckpointMetadata = z.object({
  * @throws RangeError where an array doesn't have the layout's number of parameters
  */
 export function encodeCheckpoint(state: CheckpointInfo & TrainingState & { readonly layout: ModelLayout }): Buffer {
-  const { layout, weights, optimizer, step, config, digests, optimizerName, chain } = state;
+  const { layout, weights, optimizer, step, config, digests, optimizerName, chain, validation, ...samples } = state;
   const tensors = [
     ...tensorsOf(layout, '', weights),
     ...tensorsOf(layout, 'optimizer.m.', optimizer.m),
@@ -90,12 +128,23 @@ export function encodeCheckpoint(state: CheckpointInfo & TrainingState & { reado
     config: canonicalJson(config),
     digests: canonicalJson(digests),
     optimizer: optimizerName,
+    ...samplesMetadata(samples),
     sha256: NO_DIGEST,
     step: String(step),
+    ...(validation === undefined ? {} : { validation: canonicalJson(validation) }),
   });
   const digits = digestPosition(bytes, 'the new checkpoint');
   bytes.write(digestAround(bytes, digits), digits, 'latin1');
   return bytes;
+}
+
+/** What is known of samples, as texts by name. */
+export function samplesMetadata({ classNames, inputs, preparation }: KnownSamples): Record<string, string> {
+  return {
+    ...(classNames === undefined ? {} : { classes: JSON.stringify(classNames) }),
+    ...(inputs === undefined ? {} : { inputs }),
+    ...(preparation === undefined ? {} : { preparation: canonicalJson(preparation) }),
+  };
 }
 
 /**
@@ -110,8 +159,19 @@ export function decodeCheckpoint(bytes: Uint8Array, file: string): Checkpoint {
     const [issue] = parsed.error.issues;
     throw damaged(file, `its metadata's ${issue?.path.join('.')}: ${issue?.message}`, parsed.error);
   }
-  const { step, config, digests, optimizer: optimizerName, chain } = parsed.data;
-  return { file, step, config, digests, optimizerName, chain, sha256, tensors };
+  const {
+    step,
+    config,
+    digests,
+    optimizer: optimizerName,
+    chain,
+    classes: classNames,
+    inputs,
+    preparation,
+    validation,
+  } = parsed.data;
+  const samples = { classNames, inputs, preparation };
+  return { file, step, config, digests, optimizerName, chain, validation, ...samples, sha256, tensors };
 }
 
 /**

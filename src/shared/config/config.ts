@@ -1,9 +1,12 @@
 import type { z } from 'zod';
 import { namedSet } from '../data/registry.ts';
+import { READING_KEYS, type ReadingKey } from '../data/source.ts';
 import { optimizerOf } from '../engine/optimizers/registry.ts';
+import { BALANCED, isPreset } from '../model/registry.ts';
 import { UsageError } from '../util/errors.ts';
 import { callerPath } from '../util/paths.ts';
 import { processorCount } from '../util/processors.ts';
+import { checkTogether, checkValidation } from './check-together.ts';
 import { flagOf, notesOf, OPTION_KEYS, type OptionKey, trainSchema } from './schema.ts';
 import { type GivenOptions, readSources, type Sources } from './sources.ts';
 import { withoutEffect } from './without-effect.ts';
@@ -65,15 +68,17 @@ export function bitsOf(config: TrainConfig): Readonly<Record<string, unknown>> {
 }
 
 /**
- * What a resumed run takes from its run.json: what decides the bits, the intervals, and the number of workers. A run directory is
- * data, which somebody else may have made: paths, URLs, hosts, credentials and switches come from this process's own sources alone.
+ * What a resumed run takes from its run.json: what decides the bits, the intervals, the number of workers, and how data are read. A
+ * run directory is data, which somebody else may have made: paths, URLs, hosts, credentials and switches come from this process's own sources alone.
  */
 const TAKEN_FROM_RUN: ReadonlySet<OptionKey> = new Set([
   ...BITS,
   'evaluateEvery',
   'checkpointEvery',
   'keep',
+  'keepBest',
   'workers',
+  ...READING_KEYS,
 ]);
 /** Options of a single command: nothing is missing if a resumed run lacks them. */
 const OWN_TO_A_COMMAND: ReadonlySet<OptionKey> = new Set(['json', 'out', 'resume', 'forceUnlock']);
@@ -99,7 +104,7 @@ export function isSecret(key: OptionKey, { remoteWrite }: TrainConfig): boolean 
   return username !== '' || password !== '' || search !== '';
 }
 
-/** --data of a command that reads a run's results; a named set is found by its digest. */
+/** --data of a command that reads a run's results; a named set is found by its digest, or its name in run.json. */
 export function dataAgain({ data }: Pick<TrainConfig, 'data'>): Readonly<Record<string, string>> {
   return data === undefined || namedSet(data) !== undefined ? {} : { [flagOf('data')]: data };
 }
@@ -108,6 +113,8 @@ export function dataAgain({ data }: Pick<TrainConfig, 'data'>): Readonly<Record<
 export interface ResumedTrainConfig extends ResolvedTrainConfig {
   /** Options that were given when the run began, and that this process has to be given again. */
   readonly notTaken: readonly OptionKey[];
+  /** The model that this process was given; it has to be the run's own. */
+  readonly givenModel: TrainConfig['model'];
   /** A line for each option that would change the bits. */
   readonly refused: readonly string[];
 }
@@ -142,11 +149,17 @@ export function resumeTrainConfig(
   const isGiven = given.workers !== undefined;
   const config = isGiven ? decided : { ...decided, workers: Math.min(decided.workers, useful.workers) };
   checkHeld(config, given.workers?.from ?? flagOf('workers'), capacity);
-  const refused = BITS.filter((key) => config[key] !== own[key] && !mayChange(key, own, config)).map(
-    (key) => `${given[key]?.from ?? flagOf(key)}: the run has ${own[key] ?? 'none'}, but this is ${config[key]}`,
+  checkValidation(config, given);
+  // A model that is given is only comparable once the data set is known, and so are balanced weights.
+  const comparable = [...BITS, ...(own.patience > 0 ? (['evaluateEvery'] as const) : [])].filter(
+    (key) => key !== 'model' && config[key] !== BALANCED,
   );
+  const refused = comparable
+    .filter((key) => config[key] !== own[key] && !mayChange(key, own, config))
+    .map((key) => `${given[key]?.from ?? flagOf(key)}: the run has ${own[key] ?? 'none'}, but this is ${config[key]}`);
   return {
-    config: { ...config, out: own.out },
+    config: { ...config, out: own.out, model: own.model },
+    givenModel: given.model === undefined ? undefined : config.model,
     explicit: new Set(
       [...explicit].filter((key) => taken.has(key) || key === 'out').concat(Object.keys(given) as OptionKey[]),
     ),
@@ -164,7 +177,8 @@ function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boole
 
 /** Fills in what depends on other options or on the machine. */
 function decide(options: Options, env: Sources['env'], capacity: Capacity): TrainConfig {
-  const { out, data, init, tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile } = options;
+  const { out, data, init, model, tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile } =
+    options;
   const config = {
     ...options,
     workers: options.workers === 'auto' ? usefulWorkers(options) : options.workers,
@@ -173,6 +187,7 @@ function decide(options: Options, env: Sources['env'], capacity: Capacity): Trai
     ...(out === undefined ? {} : { out: callerPath(out, env) }),
     ...(data === undefined ? {} : { data: dataPath(data, env) }),
     ...(init === undefined ? {} : { init: callerPath(init, env) }),
+    ...(typeof model === 'string' && !isPreset(model) ? { model: callerPath(model, env) } : {}),
     ...filePaths({ tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile }, env),
   };
   return options.workers === 'auto' ? { ...config, workers: capacity.afforded(config, config.workers) } : config;
@@ -195,9 +210,7 @@ export function checkHeld(config: TrainConfig, from: string, capacity: Capacity)
 }
 
 /** A folder's path, absolute; the name of a set as it is. */
-function dataPath(data: string, env: Sources['env']): string {
-  return namedSet(data) === undefined ? callerPath(data, env) : data;
-}
+const dataPath = (data: string, env: Sources['env']) => (namedSet(data) === undefined ? callerPath(data, env) : data);
 
 type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey' | 'metricsTokenFile' | 'remoteWriteTokenFile' | 'logFile';
 
@@ -210,15 +223,17 @@ function filePaths(files: Partial<Pick<Options, FileKey>>, env: Sources['env']):
 export interface ReadConfig {
   readonly backend: TrainConfig['backend'];
   readonly data: string | undefined;
+  /** How it is read, as far as that was given. */
+  readonly reading: Pick<TrainConfig, ReadingKey>;
   readonly json: boolean;
 }
 
 /** @throws UsageError as `resolveTrainConfig` */
 export function resolveReadConfig(sources: Sources): ReadConfig {
-  const { backend, data, json } = trainSchema
-    .pick({ backend: true, data: true, json: true })
-    .parse(valuesOf(readSources(sources, ['backend', 'data', 'json'])));
-  return { backend, data: data === undefined ? undefined : dataPath(data, sources.env), json };
+  const { backend, data, json, ...reading } = trainSchema
+    .pick({ backend: true, data: true, json: true, testSplit: true, target: true, resize: true })
+    .parse(valuesOf(readSources(sources, ['backend', 'data', 'json', ...READING_KEYS])));
+  return { backend, data: data === undefined ? undefined : dataPath(data, sources.env), reading, json };
 }
 
 /** The output of a long-running command. */
@@ -262,28 +277,4 @@ export function resolvePageConfig(sources: Sources): ResolvedPageConfig {
 
 function valuesOf(given: GivenOptions): Record<string, unknown> {
   return Object.fromEntries(Object.entries(given).map(([key, { value }]) => [key, value]));
-}
-
-function checkTogether(config: TrainConfig, given: GivenOptions): void {
-  const from = (key: OptionKey): string => given[key]?.from ?? `${flagOf(key)} (default)`;
-  const { batch, shardSize, warmup, iterations } = config;
-  if (batch % shardSize !== 0) {
-    const below = batch - (batch % shardSize);
-    const fits = [below, below + shardSize].filter((size) => size > 0).join(' or ');
-    throw new UsageError(
-      `${from('batch')}: expected a multiple of the shard size, which is ${shardSize} by ${from('shardSize')}, ` +
-        `but got ${batch}. A batch of ${fits} would do, or a shard size that divides ${batch}.`,
-    );
-  }
-  if (config.workers === 0 && config.listen === undefined) {
-    throw new UsageError(
-      `${from('workers')}: a run without workers needs remote nodes: add --listen HOST:PORT, or give at least 1.`,
-    );
-  }
-  if (warmup > iterations) {
-    throw new UsageError(
-      `${from('warmup')}: expected at most the number of iterations, which is ${iterations} by ${from('iterations')}, ` +
-        `but got ${warmup}. Shorten the warm-up, or leave it out.`,
-    );
-  }
 }

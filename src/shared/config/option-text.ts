@@ -27,7 +27,7 @@ interface JsonSchema {
 
 /** The values that an option takes, in words. */
 export function expectedText(key: OptionKey): string {
-  return valueText(jsonSchemaOf(key));
+  return notesOf(key).expected ?? valueText(jsonSchemaOf(key));
 }
 
 function jsonSchemaOf(key: OptionKey): JsonSchema {

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { namedSetsText } from '../data/registry.ts';
 import type { NumberOption } from '../engine/optimizers/kind.ts';
 import {
   defaultWeightDecayText,
@@ -9,13 +8,18 @@ import {
   optionHelp,
   weightDecayHelp,
 } from '../engine/optimizers/registry.ts';
+import { AUGMENT_OPTION } from './augment-option.ts';
+import { DATA_OPTIONS } from './data-options.ts';
+import { float32 } from './float32.ts';
+import { LOSS_OPTIONS } from './loss-options.ts';
+import { MODEL_OPTIONS } from './model-options.ts';
 import { type OptionNotes, optionNotes } from './option-notes.ts';
+import { VALIDATION_OPTIONS } from './validation-options.ts';
 
 // The kernel counts steps in 32 bits, and a sample's position (step times batch) must stay below 2^53.
 const MAX_STEPS = 2 ** 32 - 1;
 const MAX_BATCH = 65_536;
 export const MAX_WORKERS = 1024;
-const DATA_HELP = `folder with the four MNIST files, or ${namedSetsText()}`;
 // Far beyond any use; it keeps values representable in float32, where the kernel uses them.
 const MAX_RATE = 1e6;
 
@@ -95,22 +99,9 @@ export const trainSchema = z.strictObject({
     value: 'norm',
     bits: true,
   }),
-  head: z.enum(['softmax', 'rbf']).default('softmax').register(optionNotes, {
-    group: 'model',
-    help: "output layer: softmax, or the 1998 paper's distances to bitmaps",
-    bits: true,
-  }),
-  rbfJ: float32(z.number().min(0).max(1000)).default(0.1).register(optionNotes, {
-    group: 'model',
-    help: 'rbf: the constant j of its loss, which limits the effect of distant classes',
-    value: 'number',
-    bits: true,
-  }),
-  augment: z.enum(['none', 'shift']).default('shift').register(optionNotes, {
-    group: 'data',
-    help: 'use training images unchanged, or shifted by up to two pixels',
-    bits: true,
-  }),
+  ...LOSS_OPTIONS,
+  ...MODEL_OPTIONS,
+  augment: AUGMENT_OPTION,
   backend: z.enum(['kernel', 'tfjs']).default('kernel').register(optionNotes, {
     group: 'execution',
     help: 'what computes the gradients: the WebAssembly kernel, or native TensorFlow (npm run setup:tfjs)',
@@ -139,7 +130,7 @@ export const trainSchema = z.strictObject({
   }),
   init: z.string().min(1).optional().register(optionNotes, {
     group: 'model',
-    help: 'initial weights: a checkpoint, or a run for its last one',
+    help: 'initial weights: a checkpoint, or a run for its last one, or a file of ONNX, Keras, TensorFlow.js or safetensors',
     value: 'path',
     fallback: 'random, by the seed',
     bits: true,
@@ -193,12 +184,8 @@ export const trainSchema = z.strictObject({
     value: 'dir',
     fallback: 'a new one under runs/',
   }),
-  data: z.string().min(1).optional().register(optionNotes, {
-    group: 'data',
-    help: DATA_HELP,
-    value: 'dir',
-    fallback: "$MNIST_DIR, then the user's cache",
-  }),
+  ...DATA_OPTIONS,
+  ...VALIDATION_OPTIONS,
   metricsPort: z
     .union([z.literal('off'), z.int().min(0).max(65_535)])
     .default(9464)
@@ -271,12 +258,6 @@ function optimizerOptions() {
     },
   );
   return Object.fromEntries(entries) as Record<OptimizerOption, (typeof entries)[number][1]>;
-}
-
-/** A number that the kernel takes as a 32-bit float: only 0 may become 0. */
-function float32(range: z.ZodNumber): z.ZodNumber {
-  const message = 'is 0 as a 32-bit float, in which it is computed with';
-  return range.refine((value) => value === 0 || Math.fround(value) !== 0, { message });
 }
 
 /** The flag of an option: shardSize is --shard-size. */

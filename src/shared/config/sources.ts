@@ -28,7 +28,7 @@ export type GivenOptions = Partial<Record<OptionKey, Given>>;
 const PREFIX = 'LOCKSTEP_';
 /** LOCKSTEP_* variables that aren't options. */
 const OTHER_VARIABLES: ReadonlySet<string> = new Set(
-  ['DEBUG', 'CONFIG', 'PRESET', 'MNIST_MIRRORS', 'TOKEN', 'METRICS_TOKEN', 'REMOTE_WRITE_TOKEN'].map(
+  ['DEBUG', 'CONFIG', 'PRESET', 'MNIST_MIRRORS', 'DATA_MIRRORS', 'TOKEN', 'METRICS_TOKEN', 'REMOTE_WRITE_TOKEN'].map(
     (name) => PREFIX + name,
   ),
 );

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { READING_KEYS } from '../data/source.ts';
 import { OPTIMIZER_NAMES, OPTIMIZER_OPTIONS, optimizerOf } from '../engine/optimizers/registry.ts';
 import { isLoopback } from '../util/loopback.ts';
 import { type OptionKey, trainSchema } from './schema.ts';
@@ -14,10 +15,12 @@ interface Need {
 }
 
 const LISTENS: Need = { text: '--listen', isMet: ({ listen }) => listen !== undefined };
+const HAS_DATA: Need = { text: '--data', isMet: ({ data }) => data !== undefined };
 const SERVES: Need = { text: '--metrics-port', isMet: ({ metricsPort }) => metricsPort !== 'off' };
 
 const NEEDS: Readonly<Partial<Record<OptionKey, Need>>> = {
   ...Object.fromEntries(Object.keys(OPTIMIZER_OPTIONS).map((key) => [key, optimizerNeed(key)])),
+  ...Object.fromEntries(READING_KEYS.map((key) => [key, HAS_DATA])),
   rbfJ: { text: '--head rbf', isMet: ({ head }) => head === 'rbf' },
   tokenFile: LISTENS,
   tlsCert: LISTENS,

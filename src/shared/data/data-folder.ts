@@ -6,37 +6,38 @@ import { callerPath } from '../util/paths.ts';
 import { MNIST_FILES } from './mnist-files.ts';
 
 /**
- * Finds the folder of the data set: `flag` (--data), then $MNIST_DIR, then the user's cache. A folder that a person
- * named is the only one tried: falling through from it would train on other data than was asked for.
+ * Finds the folder of MNIST: $MNIST_DIR, then the user's cache. A folder that a person named is the only one tried: falling through
+ * from it would train on other data than was asked for.
  * @returns an absolute path
  * @throws DatasetError if the named folder isn't one, or where none was found
  */
-export async function resolveDataFolder({
-  flag,
-  env,
-}: {
-  readonly flag?: string | undefined;
-  readonly env: NodeJS.ProcessEnv;
-}): Promise<string> {
-  if (flag === '') throw new DatasetError('--data is empty: expected a folder that holds the four MNIST files.');
-  if (flag !== undefined) return namedFolder(flag, '--data', env);
-  if (env.MNIST_DIR) return namedFolder(env.MNIST_DIR, '$MNIST_DIR', env);
+export async function resolveDataFolder({ env }: { readonly env: NodeJS.ProcessEnv }): Promise<string> {
+  if (env.MNIST_DIR) {
+    const folder = callerPath(env.MNIST_DIR, env);
+    await listDataFolder(folder, 'The folder given by $MNIST_DIR');
+    return folder;
+  }
   const cache = cacheFolder(env);
   if (await holdsDataFiles(cache)) return cache;
   throw new DatasetError(
-    `No MNIST data set was found. Looked at --data (not given), $MNIST_DIR (not set) and ${cache} (no MNIST file there). ` +
+    `No MNIST data set was found. Looked at $MNIST_DIR (not set) and ${cache} (no MNIST file there). ` +
       `Put ${MNIST_FILES.map((file) => file.name).join(', ')} (each as it is or with .gz) into a folder, ` +
       'and name it by --data or $MNIST_DIR.',
   );
 }
 
-/** Where this user's copy of the data set is kept; it need not exist. */
+/** Where this user's copy of MNIST is kept; it need not exist. */
 export function cacheFolder(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = process.platform): string {
+  return join(cacheRoot(env, platform), 'mnist');
+}
+
+/** Where all that is kept for this user is; it need not exist. */
+export function cacheRoot(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = process.platform): string {
   const home = env.HOME || homedir();
   // The XDG specification has relative values ignored.
   const given = env.XDG_CACHE_HOME && isAbsolute(env.XDG_CACHE_HOME) ? env.XDG_CACHE_HOME : undefined;
   const caches = given ?? (platform === 'darwin' ? join(home, 'Library', 'Caches') : join(home, '.cache'));
-  return join(caches, 'lockstep', 'mnist');
+  return join(caches, 'lockstep');
 }
 
 /**
@@ -55,12 +56,6 @@ export async function listDataFolder(folder: string, origin = 'The data folder')
       { file: folder, cause: error },
     );
   }
-}
-
-async function namedFolder(path: string, origin: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const folder = callerPath(path, env);
-  await listDataFolder(folder, `The folder given by ${origin}`);
-  return folder;
 }
 
 async function holdsDataFiles(cache: string): Promise<boolean> {

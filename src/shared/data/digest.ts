@@ -6,6 +6,9 @@ export function digestOf(files: readonly Pick<DataFile, 'name' | 'sha256'>[]): s
   return sha256(files.map((file) => `${file.sha256}  ${file.name}\n`).join(''));
 }
 
-export function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+/** Of the pieces one after the other. */
+export function sha256(...pieces: readonly (string | Uint8Array)[]): string {
+  const hash = createHash('sha256');
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest('hex');
 }

@@ -1,7 +1,15 @@
 import { byProxy, proxiedFetch } from '../util/proxy.ts';
 
 /** What a mirror did instead of delivering; the message follows its name, as in "it answered 404". */
-export class MirrorError extends Error {}
+export class MirrorError extends Error {
+  /** The same in a few words without an address. */
+  readonly reason: string;
+
+  constructor(message: string, { reason = message, ...options }: ErrorOptions & { readonly reason?: string } = {}) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
 
 /** Calls `expired` in so many milliseconds, unless cancelled. */
 export type StartTimer = (milliseconds: number, expired: () => void) => { readonly cancel: () => void };
@@ -15,6 +23,17 @@ export interface DownloadOptions {
   /** Names the proxy, if there is one. */
   readonly env: NodeJS.ProcessEnv;
 }
+
+/** What the codes of failed connections mean. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'its host was not found: is there a network?',
+  EAI_AGAIN: 'its host could not be looked up: is there a network?',
+  ENETUNREACH: 'there is no network',
+  EHOSTUNREACH: 'its host is out of reach',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was broken',
+  ETIMEDOUT: 'the connection timed out',
+};
 
 const ANSWER_MILLISECONDS = 3000;
 const STALL_MILLISECONDS = 5000;
@@ -38,7 +57,9 @@ export async function download(url: string, options: DownloadOptions): Promise<B
     }
     return await bodyOf(response, deadline, options);
   } catch (error) {
-    throw new MirrorError(`${problemOf(error, deadline)}${proxyText(url, options.env)}`, { cause: error });
+    const { problem, reason } = problemOf(error, deadline);
+    const proxy = proxyText(url, options.env);
+    throw new MirrorError(problem + proxy, { cause: error, reason: reason + proxy });
   } finally {
     deadline.cancel();
   }
@@ -46,19 +67,22 @@ export async function download(url: string, options: DownloadOptions): Promise<B
 
 async function bodyOf(response: Response, deadline: Deadline, options: DownloadOptions): Promise<Buffer> {
   const total = Number(response.headers.get('content-length')) || undefined;
-  const chunks: Uint8Array[] = [];
+  // Only what comes takes memory: the rest of the array is never touched.
+  const body = Buffer.allocUnsafeSlow(options.limit);
   let received = 0;
   const expectMore = (): void =>
     deadline.set(STALL_MILLISECONDS, `stalled: nothing for ${STALL_MILLISECONDS / 1000} s after ${received} bytes`);
   expectMore();
   for await (const chunk of response.body ?? []) {
+    if (received + chunk.length > options.limit) {
+      throw new MirrorError(`sent more than the ${options.limit} bytes allowed`);
+    }
+    body.set(chunk, received);
     received += chunk.length;
-    if (received > options.limit) throw new MirrorError(`sent more than the ${options.limit} bytes allowed`);
-    chunks.push(chunk);
     expectMore();
     options.onProgress?.(received, total);
   }
-  return Buffer.concat(chunks);
+  return body.subarray(0, received);
 }
 
 /** Aborts its signal, with a reason, unless it is set again in time. */
@@ -90,9 +114,11 @@ function startTimer(milliseconds: number, expired: () => void): { readonly cance
   return { cancel: () => clearTimeout(timer) };
 }
 
-function problemOf(error: unknown, { signal }: Deadline): string {
+function problemOf(error: unknown, { signal }: Deadline): { readonly problem: string; readonly reason: string } {
   const known = signal.aborted ? signal.reason : error;
-  return known instanceof MirrorError ? known.message : `failed: ${causeOf(error)}`;
+  if (known instanceof MirrorError) return { problem: known.message, reason: known.reason };
+  const { message, code = '' } = causeOf(error);
+  return { problem: `failed: ${message}`, reason: REASONS[code] ?? message };
 }
 
 /** The proxy by which a URL was asked for; nothing if that can't be told, which then is the problem itself. */
@@ -105,9 +131,9 @@ function proxyText(url: string, env: NodeJS.ProcessEnv): string {
 }
 
 /** fetch's message is "fetch failed" or "terminated"; its causes have the reason. */
-function causeOf(error: unknown): string {
+function causeOf(error: unknown): { readonly message: string; readonly code: string | undefined } {
   let innermost = error;
   while (innermost instanceof Error && innermost.cause !== undefined) innermost = innermost.cause;
   const { message, code } = innermost as { readonly message?: string; readonly code?: string };
-  return message || code || String(innermost);
+  return { message: message || code || String(innermost), code };
 }

@@ -8,6 +8,8 @@ export interface IdxArray {
 
 const UNSIGNED_BYTE = 0x08;
 const MAX_DIMENSIONS = 4;
+/** The longest header. */
+export const MAX_IDX_HEADER_BYTES = 4 + 4 * MAX_DIMENSIONS;
 const MNIST_ADVICE =
   'Fetch this file again, or name another folder that holds the four MNIST files by --data or $MNIST_DIR.';
 
@@ -18,28 +20,43 @@ const MNIST_ADVICE =
  * @throws DatasetError if the header or the length is wrong
  */
 export function parseIdx(bytes: Uint8Array, file: string, advice = MNIST_ADVICE): IdxArray {
-  const badIdx = (problem: string) => new DatasetError(`${file}: ${problem} ${advice}`, { file });
-  const [first, second, type, dimensions = 0] = bytes;
+  const shape = idxShape(bytes, file, advice);
+  const header = idxHeaderBytes(shape.length);
+  const expected = header + elements(shape);
+  if (bytes.length !== expected) {
+    const state = bytes.length < expected ? 'is truncated' : 'has bytes after its end';
+    throw badFile(
+      file,
+      `${state}: expected ${expected} bytes for ${shape.join('x')}, but it holds ${bytes.length}.`,
+      undefined,
+      advice,
+    );
+  }
+  return { shape, data: bytes.subarray(header) };
+}
+
+/**
+ * The shape of the array in a file from its first bytes.
+ * @throws DatasetError if the header is wrong
+ */
+export function idxShape(start: Uint8Array, file: string, advice = MNIST_ADVICE): number[] {
+  const badIdx = (problem: string): DatasetError => badFile(file, problem, undefined, advice);
+  const [first, second, type, dimensions = 0] = start;
   if (first !== 0 || second !== 0 || type !== UNSIGNED_BYTE || dimensions < 1 || dimensions > MAX_DIMENSIONS) {
-    const start = Buffer.from(bytes.subarray(0, 4)).toString('hex');
+    const hex = Buffer.from(start.subarray(0, 4)).toString('hex');
     throw badIdx(
       `expected an IDX file of unsigned bytes, which starts with 0000080N and N from 1 to ${MAX_DIMENSIONS}, ` +
-        `but it ${start === '' ? 'is empty' : `starts with ${start}`}.`,
+        `but it ${hex === '' ? 'is empty' : `starts with ${hex}`}.`,
     );
   }
   const header = idxHeaderBytes(dimensions);
-  if (bytes.length < header)
-    throw badIdx(`expected an IDX header of ${header} bytes, but it ends after ${bytes.length}.`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, header);
+  if (start.length < header)
+    throw badIdx(`expected an IDX header of ${header} bytes, but it ends after ${start.length}.`);
+  const view = new DataView(start.buffer, start.byteOffset, header);
   const shape = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
-  const expected = header + elements(shape);
-  if (!Number.isSafeInteger(expected))
+  if (!Number.isSafeInteger(header + elements(shape)))
     throw badIdx(`no file holds the array of ${shape.join('x')} that its header has.`);
-  if (bytes.length !== expected) {
-    const state = bytes.length < expected ? 'is truncated' : 'has bytes after its end';
-    throw badIdx(`${state}: expected ${expected} bytes for ${shape.join('x')}, but it holds ${bytes.length}.`);
-  }
-  return { shape, data: bytes.subarray(header) };
+  return shape;
 }
 
 /** Writes the header of an array of unsigned bytes to the start of `bytes`. */
@@ -57,6 +74,6 @@ export function elements(shape: readonly number[]): number {
   return shape.reduce((product, side) => product * side, 1);
 }
 
-export function badFile(file: string, problem: string, cause?: unknown): DatasetError {
-  return new DatasetError(`${file}: ${problem} ${MNIST_ADVICE}`, { file, cause });
+export function badFile(file: string, problem: string, cause?: unknown, advice = MNIST_ADVICE): DatasetError {
+  return new DatasetError(`${file}: ${problem} ${advice}`, { file, cause });
 }

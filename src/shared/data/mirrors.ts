@@ -5,8 +5,8 @@ import { download, MirrorError, type StartTimer } from './download.ts';
 import type { DataFile } from './mnist-files.ts';
 import { TooLongError, unpackInto } from './unpack.ts';
 
-/** PyTorch's, the Common Visual Data Foundation's and Paderborn University's copies of the four files, packed. */
-const PUBLIC_MIRRORS: readonly string[] = [
+/** PyTorch's, the Common Visual Data Foundation's and Paderborn University's copies of MNIST's four files, packed. */
+export const MNIST_MIRRORS: readonly string[] = [
   'https://ossci-datasets.s3.amazonaws.com/mnist/',
   'https://storage.googleapis.com/cvdf-datasets/mnist/',
   'https://raw.githubusercontent.com/fgnt/mnist/master/',
@@ -20,45 +20,80 @@ const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 export class NoMirrorError extends DatasetError {
   /** A line for each mirror: its address and what it did instead. */
   readonly failures: readonly string[];
+  /** What was the matter, in a few words, each once. */
+  readonly reasons: readonly string[];
 
-  constructor(file: string, failures: readonly string[]) {
-    super(`No mirror delivered ${file}. Tried ${failures.join('; ')}.`, { file });
+  constructor(file: string, failures: readonly string[], reasons: readonly string[]) {
+    super(
+      `No mirror delivered ${file}. Tried ${failures.join('; ')}. ` +
+        'Connect to a network, name the proxy by $HTTPS_PROXY, or other mirrors by $LOCKSTEP_DATA_MIRRORS.',
+      { file },
+    );
     this.failures = failures;
+    this.reasons = [...new Set(reasons)];
   }
 }
 
-/** A file as a mirror sent it, checked. */
-export interface Fetched {
+interface Named {
+  readonly name: string;
+}
+
+/** What a mirror sent, checked. */
+export interface Sent {
   readonly body: Buffer;
-  /** Whether the body is a gzip file of the contents. */
-  readonly packed: boolean;
   readonly mirror: string;
   /** The failures of the mirrors that were tried before, as in NoMirrorError. */
   readonly failures: readonly string[];
 }
 
+export interface Fetched extends Sent {
+  /** Whether the body is a gzip file of the contents. */
+  readonly packed: boolean;
+}
+
 export interface MirrorOptions {
-  readonly onProgress?: ((file: DataFile, received: number, total: number | undefined) => void) | undefined;
+  readonly onProgress?: ((file: Named, received: number, total: number | undefined) => void) | undefined;
   readonly startTimer?: StartTimer | undefined;
   /** Names the proxy, if there is one. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
+/** A file as it is published. */
+export interface PublishedFile extends Named {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
 /**
- * The mirrors' base addresses: $LOCKSTEP_MNIST_MIRRORS, separated by commas, else the public ones.
+ * The addresses of the folders that have a set's files: $LOCKSTEP_MNIST_MIRRORS for MNIST, else the folder of the set's name at each
+ * address of $LOCKSTEP_DATA_MIRRORS, else the public ones. Both variables are lists that commas separate.
  * @throws UsageError if one isn't an http or https address
  */
-export function mirrorsOf(env: NodeJS.ProcessEnv): readonly string[] {
-  const given = (env.LOCKSTEP_MNIST_MIRRORS ?? '').split(',').map((address) => address.trim());
+export function mirrorsOf(
+  env: NodeJS.ProcessEnv,
+  { name, mirrors }: { readonly name: string; readonly mirrors: readonly string[] } = {
+    name: 'mnist',
+    mirrors: MNIST_MIRRORS,
+  },
+): readonly string[] {
+  const own = name === 'mnist' ? addressesIn('LOCKSTEP_MNIST_MIRRORS', env) : [];
+  if (own.length > 0) return own;
+  const given = addressesIn('LOCKSTEP_DATA_MIRRORS', env);
+  return given.length === 0 ? mirrors : given.map((address) => `${address}${name}/`);
+}
+
+/** The addresses in a variable, each with a slash at its end. */
+function addressesIn(variable: string, env: NodeJS.ProcessEnv): string[] {
+  const given = (env[variable] ?? '').split(',').map((address) => address.trim());
   const addresses = given.filter((address) => address !== '');
   for (const address of addresses) {
     if (URL.canParse(address) && /^https?:$/.test(new URL(address).protocol)) continue;
     throw new UsageError(
-      `LOCKSTEP_MNIST_MIRRORS (environment variable): expected http or https addresses separated by commas, but got ` +
+      `${variable} (environment variable): expected http or https addresses separated by commas, but got ` +
         `"${address}". Correct it, or leave it out for the public mirrors.`,
     );
   }
-  return addresses.length === 0 ? PUBLIC_MIRRORS : addresses.map((address) => address.replace(/\/*$/, '/'));
+  return addresses.map((address) => address.replace(/\/*$/, '/'));
 }
 
 /** Places that have the data set's files, tried in turn. */
@@ -75,34 +110,56 @@ export class Mirrors {
    * Fetches a file and fills `bytes`, as long as its contents, with them, unpacked and checked by their SHA-256.
    * @throws NoMirrorError if no mirror delivers
    */
-  async fetch(file: DataFile, bytes: Uint8Array): Promise<Fetched> {
+  fetch(file: DataFile, bytes: Uint8Array): Promise<Fetched> {
+    return this.#fromAny(file.name, (mirror) => this.#fetchFrom(mirror, file, bytes));
+  }
+
+  /**
+   * Fetches a file as it is published, checked by its SHA-256.
+   * @throws NoMirrorError if no mirror delivers
+   */
+  fetchPublished(file: PublishedFile): Promise<Sent> {
+    return this.#fromAny(file.name, async (mirror) => {
+      const body = await this.#download(`${mirror}${file.name}`, file, file.bytes);
+      const digest = sha256(body);
+      if (digest === file.sha256) return { body };
+      throw new MirrorError(`sent other bytes: expected the SHA-256 ${file.sha256}, but they have ${digest}`);
+    });
+  }
+
+  async #fromAny<T>(
+    name: string,
+    fetchFrom: (mirror: string) => Promise<T>,
+  ): Promise<T & Pick<Sent, 'mirror' | 'failures'>> {
     const failures: string[] = [];
+    const reasons: string[] = [];
     for (const mirror of this.#addresses) {
       try {
-        return { ...(await this.#fetchFrom(mirror, file, bytes)), mirror, failures };
+        return { ...(await fetchFrom(mirror)), mirror, failures };
       } catch (error) {
         if (!(error instanceof MirrorError)) throw error;
         failures.push(`${mirror}, which ${error.message}`);
+        reasons.push(error.reason);
         // The next file starts with a mirror that has worked.
         this.#addresses = [...this.#addresses.filter((address) => address !== mirror), mirror];
       }
     }
-    throw new NoMirrorError(file.name, failures);
+    throw new NoMirrorError(name, failures, reasons);
   }
 
   async #fetchFrom(mirror: string, file: DataFile, bytes: Uint8Array): Promise<Pick<Fetched, 'body' | 'packed'>> {
-    const { onProgress, startTimer, env = {} } = this.#options;
-    const body = await download(`${mirror}${file.name}.gz`, {
-      limit: bytes.length + PACKING_BYTES,
-      onProgress: (received, total) => onProgress?.(file, received, total),
-      startTimer,
-      env,
-    });
+    const body = await this.#download(`${mirror}${file.name}.gz`, file, bytes.length + PACKING_BYTES);
     // Some servers mark the file as a packed transfer, and then the HTTP client has unpacked it.
     const packed = body.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC);
     const digest = sha256(await unpacked(body, packed, bytes));
     if (digest === file.sha256) return { body, packed };
     throw new MirrorError(`sent other bytes: expected the SHA-256 ${file.sha256} (unpacked), but they have ${digest}`);
+  }
+
+  #download(url: string, file: Named, limit: number): Promise<Buffer> {
+    const { onProgress, startTimer, env = {} } = this.#options;
+    const progress = (received: number, total: number | undefined): void => onProgress?.(file, received, total);
+    return download(url, { limit, onProgress: progress, startTimer, env });
   }
 }
 

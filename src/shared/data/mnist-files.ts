@@ -1,7 +1,16 @@
-import type { SampleShape } from './dataset.ts';
+import { type Contents, type DatasetShape, numbered, type SampleShape } from './dataset.ts';
 
 /** The samples of MNIST, and those of every set in its form: synthetic digits, prepared pictures. */
-export const MNIST_SHAPE: SampleShape = { maps: 1, height: 28, width: 28, classes: 10 };
+export const MNIST_SHAPE: SampleShape & Pick<Contents, 'classNames'> = {
+  maps: 1,
+  height: 28,
+  width: 28,
+  classes: 10,
+  classNames: numbered(10),
+};
+
+/** The numbers of its samples. */
+export const MNIST_COUNTS = { train: 60_000, test: 10_000 } as const;
 
 export interface DataFile {
   /** Without the .gz that a packed copy carries. */
@@ -38,3 +47,11 @@ export const MNIST_FILES: DataFiles = [
     shape: [10000],
   },
 ];
+
+/** The shape of a set in four such files. */
+export function shapeOfFiles([{ shape: train }, , { shape: test }]: DataFiles): DatasetShape {
+  const [samples = 0, rows = 0, columns = 0] = train;
+  const { maps, classes } = MNIST_SHAPE;
+  const [inputs, targets] = ['uint8', 'uint16'] as const;
+  return { maps, height: rows, width: columns, classes, inputs, targets, samples, testSamples: test[0] ?? 0 };
+}

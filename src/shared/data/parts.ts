@@ -1,69 +1,58 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ByteSource } from '../util/byte-source.ts';
 import { DatasetError } from '../util/errors.ts';
 import { PART_BYTES } from '../wire/messages.ts';
-import type { Dataset } from './dataset.ts';
-import { digestOf, sha256 } from './digest.ts';
-import { elements, idxHeaderBytes, writeIdxHeader } from './idx.ts';
-import { MNIST_FILES, MNIST_SHAPE } from './mnist-files.ts';
-import { nameOf } from './registry.ts';
+import type { Arrays, Dataset, DatasetShape } from './dataset.ts';
+import { identify } from './identify.ts';
+import { findPacked } from './packed.ts';
 
-/** A data set as one run of bytes: training images and labels, test images and labels. */
-export function partsOf({ train, test }: Dataset): Uint8Array[] {
-  const bytes = Buffer.concat([train.images, train.labels, test.images, test.labels]);
-  const count = Math.ceil(bytes.length / PART_BYTES);
-  return Array.from({ length: count }, (_, part) => bytes.subarray(part * PART_BYTES, (part + 1) * PART_BYTES));
-}
+/** A packed data set in parts of equal length, the last one maybe shorter. */
+export class Parts {
+  /** Of all parts together. */
+  readonly bytes: number;
+  readonly #pieces: readonly Uint8Array[];
 
-/** Bytes of the parts of a data set of MNIST's shape. */
-export function bytesOfParts({ train, test }: SampleCounts): number {
-  const { height, width } = MNIST_SHAPE;
-  return (train + test) * (height * width + 1);
-}
+  /** @param pieces of the file, one after the other */
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = pieces;
+    this.bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  }
 
-/** The numbers of samples of MNIST, and of every set that a run can have at most. */
-export const MNIST_COUNTS: SampleCounts = { train: 60_000, test: 10_000 };
+  get length(): number {
+    return Math.ceil(this.bytes / PART_BYTES);
+  }
 
-/** Bytes of memory that a data set of MNIST's shape takes at most: as its four files, each with its header, at aligned places. */
-export function bytesHeld(counts: SampleCounts): number {
-  return bytesOfParts(counts) + 4 * 128;
-}
-
-/** Numbers of samples. */
-export interface SampleCounts {
-  readonly train: number;
-  readonly test: number;
+  /** Undefined if there is no such part. */
+  at(part: number): Uint8Array | undefined {
+    if (part < 0 || part >= this.length) return undefined;
+    const [begin, end] = [part * PART_BYTES, Math.min((part + 1) * PART_BYTES, this.bytes)];
+    const bytes = new Uint8Array(end - begin);
+    let start = 0;
+    for (const piece of this.#pieces) {
+      const [from, to] = [Math.max(begin, start), Math.min(end, start + piece.length)];
+      if (from < to) bytes.set(piece.subarray(from - start, to - start), from - begin);
+      start += piece.length;
+    }
+    return bytes;
+  }
 }
 
 /**
- * A data set of MNIST's shape from its bytes, checked by its digest.
- * @throws DatasetError if the digest is another one
+ * A data set from the packed file that a coordinator sent.
+ * @throws DatasetError if it isn't one, or has another shape or digest
  */
-export function datasetFrom(bytes: Uint8Array, { train, test }: SampleCounts, digest: string): Dataset {
-  const { height, width } = MNIST_SHAPE;
-  const shapes = [[train, height, width], [train], [test, height, width], [test]];
-  let begin = 0;
-  const files = shapes.map((shape, i) => {
-    const data = bytes.subarray(begin, begin + elements(shape));
-    begin += data.length;
-    const file = new Uint8Array(idxHeaderBytes(shape.length) + elements(shape));
-    writeIdxHeader(file, shape);
-    file.set(data, idxHeaderBytes(shape.length));
-    return { data, name: MNIST_FILES[i as 0 | 1 | 2 | 3].name, sha256: sha256(file) };
-  });
-  const actual = digestOf(files);
-  if (begin !== bytes.length || actual !== digest) {
-    throw new DatasetError(`The data set that was received has the digest ${actual}, but the run has ${digest}.`);
+export async function receivedDataset(
+  source: ByteSource,
+  expected: { readonly sha256: string; readonly shape: DatasetShape },
+  arrays: Arrays,
+): Promise<Dataset> {
+  const found = await findPacked(source);
+  if (!isDeepStrictEqual(found.shape, expected.shape)) {
+    throw new DatasetError("The data set that was received has another shape than the run's.");
   }
-  const [images, labels, testImages, testLabels] = files.map(({ data }) => data) as [
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-  ];
-  return {
-    name: nameOf(actual) ?? 'other',
-    train: { images, labels, count: train },
-    test: { images: testImages, labels: testLabels, count: test },
-    ...MNIST_SHAPE,
-    sha256: actual,
-  };
+  const dataset = identify(await found.read(arrays), source.path);
+  if (dataset.sha256 === expected.sha256) return dataset;
+  throw new DatasetError(
+    `The data set that was received has the digest ${dataset.sha256}, but the run has ${expected.sha256}.`,
+  );
 }

@@ -5,7 +5,7 @@ import { YoungGarbage } from '../util/young-garbage.ts';
 
 export const CHUNK_BYTES = 1 << 18;
 
-/** The contents are longer than the array that was to receive them. */
+/** The contents are longer than the array that was to receive them, which has their start. */
 export class TooLongError extends Error {}
 
 /**
@@ -20,7 +20,10 @@ export async function unpackInto(bytes: Uint8Array, source: Readable, packed: bo
   const collect = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
     for await (const chunk of chunks) {
       tooLong = length + chunk.length > bytes.length;
-      if (tooLong) throw new TooLongError();
+      if (tooLong) {
+        bytes.set(chunk.subarray(0, bytes.length - length), length);
+        throw new TooLongError();
+      }
       bytes.set(chunk, length);
       length += chunk.length;
       garbage.add(chunk.length);

@@ -1,11 +1,14 @@
+import type { Inputs, Targets } from '../data/dataset.ts';
 import type { Stopwatch } from '../util/stopwatch.ts';
 
 /** Samples by reference: the data set's own arrays, which of its samples, and how far to shift each. */
 export interface SampleBatch {
-  /** Bytes [sample][height][width]. */
-  readonly images: Uint8Array;
-  /** Bytes [sample]. */
-  readonly labels: Uint8Array;
+  /** [sample][maps][height][width] */
+  readonly inputs: Inputs;
+  /** [sample], or [sample][outputs] if they are floats. */
+  readonly targets: Targets;
+  /** Position of the first one in the stream of training samples, t * batch + its place in the batch; 0 in an evaluation. */
+  readonly first: number;
   /** [count] */
   readonly indices: Int32Array;
   /** [count][2]: rows down, columns right. */
@@ -34,5 +37,5 @@ export interface Backend {
    */
   gradient(samples: SampleBatch, shards: number, gradient: Float32Array): LossSum;
   /** Losses without gradients; `predictions` [count] receives each sample's class. */
-  evaluate(samples: SampleBatch, predictions: Uint8Array): LossSum;
+  evaluate(samples: SampleBatch, predictions: Uint16Array): LossSum;
 }

@@ -65,11 +65,17 @@ export interface StepUnderWay {
   finish(): Promise<StepResult>;
 }
 
-export interface Evaluation {
-  /** Sum over the test set, by fixed chunks in index order. */
+/** What was found of the samples of a part. */
+export interface EvaluatedPart {
+  /** Sum over the samples, by fixed chunks in index order. */
   readonly lossSum: number;
-  /** [test samples]: the class of each. */
-  readonly predictions: Uint8Array;
+  /** [samples]: the class of each. */
+  readonly predictions: Uint16Array;
+}
+
+/** What was found of the test set and, if training samples are held back, of those. */
+export interface Evaluation extends EvaluatedPart {
+  readonly validation?: EvaluatedPart;
 }
 
 /** Whatever computes: the local pool of threads, and remote nodes. Workers may crash inside; the promise still holds. */
@@ -83,7 +89,7 @@ export interface Executor {
   begin(work: StepWork): StepUnderWay;
   /** Applies another update to the gradient of the last step, from the same state. @throws WorkerError as above */
   update(update: Update): Promise<void>;
-  /** Classifies the test set. @throws WorkerError, AbandonedError as above */
+  /** Classifies the test set and the validation samples. @throws WorkerError, AbandonedError as above */
   evaluate(weights: WeightsVersion): Promise<Evaluation>;
   close(): Promise<void>;
 }

@@ -1,19 +1,19 @@
 import { PhiloxStream, PURPOSE } from '../util/philox.ts';
-
-export type Augment = 'none' | 'shift';
-
-/** Shifts go this many pixels either way. */
-export const MAX_SHIFT = 2;
-const SHIFTS = 2 * MAX_SHIFT + 1;
+import { streamOf } from './augmentations/augmenter.ts';
+import { parseAugmentations } from './augmentations/registry.ts';
+import { drawShift, SHIFT } from './augmentations/shift.ts';
 
 export interface SamplerOptions {
-  /** Samples in the data set, 1 to 2^31 - 1. */
+  /** Samples to draw from, 1 to 2^31 - 1. */
   readonly samples: number;
+  /** [samples]: the place of each in the data set; undefined: they are all of it. */
+  readonly places?: Int32Array | undefined;
   /** Samples of a global batch. */
   readonly batch: number;
   /** A whole number from 0 to 2^53 - 1. */
   readonly seed: number;
-  readonly augment: Augment;
+  /** A list as run.json has it: augmentations/registry.ts. */
+  readonly augment: string;
 }
 
 /**
@@ -22,19 +22,21 @@ export interface SamplerOptions {
  */
 export class Sampler {
   readonly #samples: number;
+  readonly #places: Int32Array | undefined;
   readonly #batch: number;
-  readonly #augment: Augment;
   readonly #permutations: PhiloxStream;
-  readonly #augmentations: PhiloxStream;
+  /** Undefined if samples aren't shifted. */
+  readonly #shifts: PhiloxStream | undefined;
   /** One order for each parity of the epoch, so that the two epochs of a straddling batch don't displace each other. */
   readonly #orders: readonly [EpochOrder, EpochOrder];
 
-  constructor({ samples, batch, seed, augment }: SamplerOptions) {
+  constructor({ samples, places, batch, seed, augment }: SamplerOptions) {
     this.#samples = samples;
+    this.#places = places;
     this.#batch = batch;
-    this.#augment = augment;
     this.#permutations = new PhiloxStream(seed, PURPOSE.permutation);
-    this.#augmentations = new PhiloxStream(seed, PURPOSE.augmentation);
+    const isShifted = parseAugmentations(augment).some(({ kind }) => kind === SHIFT);
+    this.#shifts = isShifted ? streamOf(SHIFT, seed) : undefined;
     this.#orders = [newOrder(samples), newOrder(samples)];
   }
 
@@ -42,8 +44,9 @@ export class Sampler {
    * Samples first to first + count - 1 of the batch of t, the number of updates done before it; t · batch stays below 2^53.
    * @param indices [count or more], receives places in the data set from its start on
    * @param shifts [count or more][2], receives rows down and columns right from its start on
+   * @returns the position of the first one in the stream of samples, t · batch + first
    */
-  fill(t: number, first: number, count: number, indices: Int32Array, shifts: Int8Array): void {
+  fill(t: number, first: number, count: number, indices: Int32Array, shifts: Int8Array): number {
     // Positions outgrow 32 bits: no bitwise operators on them.
     const start = t * this.#batch + first;
     let epoch = Math.floor(start / this.#samples);
@@ -54,19 +57,12 @@ export class Sampler {
         place = 0;
         order = this.#order(++epoch);
       }
-      indices[i] = order[place++] as number;
+      const sample = order[place++] as number;
+      indices[i] = this.#places?.[sample] ?? sample;
     }
-    if (this.#augment === 'shift') this.#fillShifts(start, count, shifts);
-    else shifts.fill(0, 0, 2 * count);
-  }
-
-  #fillShifts(start: number, count: number, shifts: Int8Array): void {
-    for (let i = 0; i < count; ++i) {
-      this.#augmentations.seek(start + i);
-      const cell = this.#augmentations.below(SHIFTS * SHIFTS);
-      shifts[2 * i] = Math.floor(cell / SHIFTS) - MAX_SHIFT;
-      shifts[2 * i + 1] = (cell % SHIFTS) - MAX_SHIFT;
-    }
+    if (this.#shifts === undefined) shifts.fill(0, 0, 2 * count);
+    else fillShifts(this.#shifts, start, count, shifts);
+    return start;
   }
 
   #order(epoch: number): Int32Array {
@@ -87,6 +83,13 @@ interface EpochOrder {
 
 function newOrder(samples: number): EpochOrder {
   return { epoch: -1, order: new Int32Array(samples) };
+}
+
+function fillShifts(stream: PhiloxStream, start: number, count: number, shifts: Int8Array): void {
+  for (let i = 0; i < count; ++i) {
+    stream.seek(start + i);
+    drawShift(stream, shifts, i);
+  }
 }
 
 /** Fisher and Yates, from the last place down, starting at the identity. */

@@ -1,5 +1,7 @@
+import type { Split } from '../data/dataset.ts';
 import { Stopwatch } from '../util/stopwatch.ts';
-import type { Backend, LossSum, SampleBatch } from './backend.ts';
+import type { Augmenter } from './augmentations/augmenter.ts';
+import type { Backend, LossSum } from './backend.ts';
 import type { Sampler } from './sampler.ts';
 import { type ShardRange, splitOf } from './tree.ts';
 import type { KernelExports } from './wasm/exports.ts';
@@ -9,8 +11,10 @@ export interface TreeGradientOptions {
   readonly backend: Backend;
   readonly kernel: KernelExports;
   readonly sampler: Sampler;
+  /** Undefined if samples aren't augmented, or only shifted. */
+  readonly augmenter?: Augmenter | undefined;
   /** The data set that is sampled. */
-  readonly train: Pick<SampleBatch, 'images' | 'labels'>;
+  readonly train: Split;
   readonly shardSize: number;
   /** Vectors to reduce in, [parameters] each, one a level of the tree. */
   readonly levels: readonly Float32Array[];
@@ -46,13 +50,16 @@ export class TreeGradient {
   }
 
   #gradientOf(t: number, { begin, end }: ShardRange, target: Float32Array): LossSum {
-    const { backend, sampler, train, shardSize } = this.#options;
+    const { backend, sampler, augmenter, shardSize, train } = this.#options;
+    const { inputs, targets } = train;
     const count = (end - begin) * shardSize;
     const indices = this.#indices.subarray(0, count);
     const shifts = this.#shifts.subarray(0, 2 * count);
     backend.sampling.start();
-    sampler.fill(t, begin * shardSize, count, indices, shifts);
+    const first = sampler.fill(t, begin * shardSize, count, indices, shifts);
+    const drawn = { inputs, targets, first, indices, shifts };
+    const samples = augmenter?.augment(drawn) ?? drawn;
     backend.sampling.stop();
-    return backend.gradient({ ...train, indices, shifts }, end - begin, target);
+    return backend.gradient(samples, end - begin, target);
   }
 }

@@ -1,7 +1,8 @@
 import { Stopwatch } from '../util/stopwatch.ts';
-import type { UpdateBlock } from './optimizers/kind.ts';
-import { OPTIMIZER_NAMES, type OptimizerName, optimizerOf } from './optimizers/registry.ts';
+import type { OptimizerKind, UpdateBlock } from './optimizers/kind.ts';
+import { OPTIMIZER_NAMES, type OptimizerName, type OptimizerOption, optimizerOf } from './optimizers/registry.ts';
 import { reduceTree } from './reduce.ts';
+import { type Segment, segmentsOf, type UpdateLayout } from './segments.ts';
 import { depthOf, type ShardRange } from './tree.ts';
 import type { KernelExports } from './wasm/exports.ts';
 import { type Layout, padded } from './wasm/memory.ts';
@@ -11,6 +12,10 @@ export const UPDATE_BLOCK = 4096;
 
 /** The most scalars of an optimizer's update. */
 const MAX_SCALARS = 16;
+/** Float32s that the kernel updates at once. */
+const REGISTER = 4;
+/** Pointers of an UpdateBlock. */
+const VECTORS = 7;
 
 /** Weights and moments, each [parameters] in shared memory, padded to whole registers. `v`: second moments, if the optimizer has any. */
 export interface StateVectors {
@@ -27,6 +32,8 @@ export interface Update {
   readonly scale: number;
   /** What the optimizer's `scalars` returned; float64 until the kernel takes them. */
   readonly scalars: readonly number[];
+  /** The same without weight decay, for parameters that aren't decayed. */
+  readonly plainScalars: readonly number[];
 }
 
 export interface UpdatePlan extends Update {
@@ -39,9 +46,10 @@ export interface UpdatePlan extends Update {
 /** Pointers into the shared memory: what it takes to make a record in another thread. */
 export interface UpdateRecordPlan {
   readonly parameters: number;
+  readonly segments: readonly Segment[];
   readonly shards: number;
   readonly words: Int32Array;
-  /** The scale, then the optimizer's scalars. */
+  /** The scale, then the optimizer's scalars with and without decay. */
   readonly scalars: Float64Array;
   readonly squares: Float64Array;
 }
@@ -64,12 +72,14 @@ export class UpdateRecord {
     this.plan = plan;
   }
 
-  static allocate(memory: Layout, parameters: number, shards: number): UpdateRecord {
+  static allocate(memory: Layout, layout: UpdateLayout, shards: number): UpdateRecord {
+    const { parameters } = layout;
     return new UpdateRecord({
       parameters,
+      segments: segmentsOf(layout),
       shards,
       words: memory.int32(RANGES + RANGE_WORDS * shards),
-      scalars: memory.float64(1 + MAX_SCALARS),
+      scalars: memory.float64(1 + 2 * MAX_SCALARS),
       squares: memory.float64(Math.ceil(padded(parameters) / UPDATE_BLOCK)),
     });
   }
@@ -93,9 +103,10 @@ export class UpdateRecord {
   }
 
   /** Another update of the same gradient and state. */
-  rewrite({ optimizer, scale, scalars }: Update): void {
+  rewrite({ optimizer, scale, scalars, plainScalars }: Update): void {
     this.plan.words[OPTIMIZER] = optimizer === undefined ? -1 : OPTIMIZER_NAMES.indexOf(optimizer);
     this.plan.scalars.set([scale, ...scalars]);
+    this.plan.scalars.set(plainScalars, 1 + MAX_SCALARS);
   }
 
   /** The mean gradient's sum of squares: blocks in order. */
@@ -112,15 +123,23 @@ export class BlockUpdater {
   readonly #plan: UpdateRecordPlan;
   /** A block each, one a level of the tree and one more. */
   readonly #scratch: readonly Float32Array[];
+  readonly #unoptimized: readonly Segment[];
+  /** A block, then a register of each of the vectors. */
+  readonly #edge: Float32Array;
 
   constructor(kernel: KernelExports, plan: UpdateRecordPlan, scratch: readonly Float32Array[]) {
     this.#kernel = kernel;
     this.#plan = plan;
     this.#scratch = scratch;
+    this.#edge = scratch.at(-1) as Float32Array;
+    this.#unoptimized = plan.segments.filter(({ rule }) => rule === 'state' || rule === 'frozen');
   }
 
   static scratch(memory: Layout, shards: number): Float32Array[] {
-    return Array.from({ length: depthOf(shards) + 1 }, () => memory.float32(UPDATE_BLOCK));
+    return [
+      ...Array.from({ length: depthOf(shards) + 1 }, () => memory.float32(UPDATE_BLOCK)),
+      memory.float32(UPDATE_BLOCK + REGISTER * VECTORS),
+    ];
   }
 
   /** Reduces and updates blocks `begin` to `end` - 1. */
@@ -129,16 +148,82 @@ export class BlockUpdater {
     const name = OPTIMIZER_NAMES[words[OPTIMIZER] as number];
     const optimizer = name === undefined ? undefined : optimizerOf(name);
     const [scale = 0, ...scalars] = this.#plan.scalars;
+    const [decayed, plain] = [scalars.slice(0, MAX_SCALARS), scalars.slice(MAX_SCALARS)];
     for (let block = begin; block < end; block++) {
       const first = block * UPDATE_BLOCK;
       const count = Math.min(UPDATE_BLOCK, padded(this.#plan.parameters) - first);
       this.reducing.start();
       const sum = this.#reduce(4 * first, count);
       this.reducing.stop();
-      const mean = (this.#scratch[0] as Float32Array).byteOffset;
-      this.#plan.squares[block] = this.#kernel.meanAndSquares(mean, sum, count, scale);
-      optimizer?.apply(this.#kernel, { ...this.#pointers(4 * first), gradient: mean, count }, scalars);
+      this.#plan.squares[block] = this.#mean(sum, first, count, scale);
+      if (optimizer !== undefined) this.#update(optimizer, { decayed, plain }, first, count);
     }
+  }
+
+  /** Leaves the mean gradient in the first scratch block. @returns its sum of squares, without what isn't optimized */
+  #mean(sum: number, first: number, count: number, scale: number): number {
+    const mean = this.#scratch[0] as Float32Array;
+    const squares = this.#kernel.meanAndSquares(mean.byteOffset, sum, count, scale);
+    const others = this.#unoptimized.filter(({ begin, end }) => begin < first + count && end > first);
+    if (others.length === 0) return squares;
+    this.#edge.set(mean.subarray(0, count));
+    for (const { begin, end } of others) this.#edge.fill(0, Math.max(0, begin - first), Math.min(count, end - first));
+    return this.#kernel.meanAndSquares(this.#edge.byteOffset, this.#edge.byteOffset, count, 1);
+  }
+
+  #update(
+    optimizer: OptimizerKind<OptimizerOption>,
+    scalars: Readonly<Record<'decayed' | 'plain', readonly number[]>>,
+    first: number,
+    count: number,
+  ): void {
+    for (const segment of this.#plan.segments) {
+      const [begin, end] = [Math.max(segment.begin, first), Math.min(segment.end, first + count)];
+      if (begin >= end) continue;
+      this.#inRegisters(begin, end, first, (block) => {
+        const { rule } = segment;
+        if (rule === 'decayed' || rule === 'plain') optimizer.apply(this.#kernel, block, scalars[rule]);
+        else if (rule === 'state')
+          this.#kernel.follow(block.w, block.wNext, block.gradient, block.count, segment.momentum);
+        else this.#floats(block.wNext, block.count).set(this.#floats(block.w, block.count));
+      });
+    }
+  }
+
+  /**
+   * Calls `update` with whole registers that together are parameters `begin` to `end` - 1. A register that others have a part
+   * in is updated in a copy, of which the others' part is left out.
+   */
+  #inRegisters(begin: number, end: number, first: number, update: (block: UpdateBlock) => void): void {
+    const [from, to] = [padded(begin), end - (end % REGISTER)];
+    const gradient = (this.#scratch[0] as Float32Array).byteOffset;
+    if (from < to) update({ ...this.#pointers(4 * from), gradient: gradient + 4 * (from - first), count: to - from });
+    if (begin < from) this.#updateEdge(begin, Math.min(end, from), first, update);
+    if (to < end && to >= begin) this.#updateEdge(to, end, first, update);
+  }
+
+  #updateEdge(begin: number, end: number, first: number, update: (block: UpdateBlock) => void): void {
+    const register = begin - (begin % REGISTER);
+    const own = this.#pointers(4 * register);
+    const gradient = (this.#scratch[0] as Float32Array).byteOffset + 4 * (register - first);
+    const sources: Readonly<Record<keyof Omit<UpdateBlock, 'count'>, number>> = { ...own, gradient };
+    const places = Object.entries(sources).map(([name, at], i) => {
+      return { name, at, copy: this.#edge.byteOffset + 4 * (UPDATE_BLOCK + REGISTER * i) };
+    });
+    const hasSecondMoments = this.#plan.words[POINTERS + 4] !== 0;
+    const used = places.filter(({ name }) => hasSecondMoments || !name.startsWith('v'));
+    for (const { at, copy } of used) this.#floats(copy, REGISTER).set(this.#floats(at, REGISTER));
+    const copies = Object.fromEntries(places.map(({ name, copy }) => [name, copy]));
+    update({ ...(copies as unknown as typeof sources), count: REGISTER });
+    for (const { name, at, copy } of used) {
+      if (!name.endsWith('Next')) continue;
+      const part = this.#floats(copy, REGISTER).subarray(begin - register, end - register);
+      this.#floats(at + 4 * (begin - register), end - begin).set(part);
+    }
+  }
+
+  #floats(at: number, count: number): Float32Array {
+    return new Float32Array(this.#edge.buffer, at, count);
   }
 
   /** The pointer to the gradient sum of one block, `offset` bytes into each partial. */

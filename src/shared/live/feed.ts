@@ -1,20 +1,37 @@
-import type { Point, SeriesData } from './series.ts';
-import { type Evaluation, TESTED_SCALARS, type TestedQuantity } from './step-scalars.ts';
+import { type Finite, finite, type Point, type SeriesData } from './series.ts';
+import {
+  type Evaluation,
+  TESTED_SCALARS,
+  type TestedQuantity,
+  VALIDATED_SCALARS,
+  type ValidatedQuantity,
+} from './step-scalars.ts';
 
 /** The path of the feed of server-sent events; the name of an event is its message's type. */
 export const FEED_PATH = '/feed';
 
 export type RunState = 'running' | 'stopped' | 'failed' | 'finished' | 'crashed';
 
-/** What an evaluation found, by the quantity in whose chart it is drawn; null: not finite. */
-export type TestPoint = { readonly step: number } & Readonly<Record<TestedQuantity, number | null>>;
+/** What an evaluation found, by the quantity in whose chart it is drawn; null: not finite, or not there. */
+export type TestPoint = {
+  readonly step: number;
+  /** The same of the validation samples; undefined: there are none. */
+  readonly validation?: Readonly<Partial<Record<ValidatedQuantity, Finite>>>;
+} & Readonly<Record<TestedQuantity, Finite>>;
 
 export function testPointOf(evaluation: Evaluation & { readonly step: number }): TestPoint {
   const values = TESTED_SCALARS.map(({ chartOf, read }) => {
-    const value = read(evaluation);
-    return [chartOf, Number.isFinite(value) ? value : null];
+    return [chartOf, finite(read(evaluation) ?? Number.NaN)];
   });
-  return { step: evaluation.step, ...(Object.fromEntries(values) as Record<TestedQuantity, number | null>) };
+  const validated = VALIDATED_SCALARS.flatMap(({ validationOf, read }) => {
+    const value = read(evaluation);
+    return value === undefined ? [] : [[validationOf, finite(value)] as const];
+  });
+  return {
+    step: evaluation.step,
+    ...(Object.fromEntries(values) as Record<TestedQuantity, Finite>),
+    ...(validated.length > 0 && { validation: Object.fromEntries(validated) }),
+  };
 }
 
 export interface CheckpointView {
@@ -37,6 +54,8 @@ export interface RunView {
   readonly started: number;
   readonly iterations: number;
   readonly batch: number;
+  /** False if outputs are numbers, which are neither right nor wrong. */
+  readonly hasAccuracy?: boolean | undefined;
   /** What must be known of the data before any figure; undefined: nothing. */
   readonly dataNote?: string | undefined;
   /** The options that the page lists, in order. */

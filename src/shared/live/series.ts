@@ -3,22 +3,29 @@ import { CHARTED_SCALARS, type Quantity, type StepRecord } from './step-scalars.
 /** The quantities of each step that a history keeps. */
 export const QUANTITIES: readonly Quantity[] = CHARTED_SCALARS.map(({ key }) => key);
 
+/** A number as JSON can hold it; null: it isn't finite, or there is none. */
+export type Finite = number | null;
+
 /** A step as the page shows it. */
-export type Point = { readonly step: number } & Readonly<Record<Quantity, number>>;
+export type Point = { readonly step: number } & Readonly<Record<Quantity, Finite>>;
 
 export function pointOf(record: StepRecord): Point {
-  const values = CHARTED_SCALARS.map(({ key, read }) => [key, read(record)]);
-  return { step: record.step, ...(Object.fromEntries(values) as Record<Quantity, number>) };
+  const values = CHARTED_SCALARS.map(({ key, read }) => [key, finite(read(record))]);
+  return { step: record.step, ...(Object.fromEntries(values) as Record<Quantity, Finite>) };
+}
+
+export function finite(value: number | undefined): Finite {
+  return value !== undefined && Number.isFinite(value) ? value : null;
 }
 
 /** The most buckets: a run of up to so many steps is kept step by step. */
 export const CAPACITY = 16_384;
 
-/** Minimum, mean and maximum of a quantity, one entry for each bucket. */
+/** Minimum, mean and maximum of a quantity, one entry for each bucket; null where the value of a step isn't finite. */
 export interface Range {
-  readonly min: number[];
-  readonly mean: number[];
-  readonly max: number[];
+  readonly min: Finite[];
+  readonly mean: Finite[];
+  readonly max: Finite[];
 }
 
 /** A history as JSON. */
@@ -198,17 +205,17 @@ function sizeFor(steps: number, points: number): number {
 }
 
 interface Value {
-  readonly min: number;
-  readonly mean: number;
-  readonly max: number;
+  readonly min: Finite;
+  readonly mean: Finite;
+  readonly max: Finite;
 }
 
-const of = (value: number): Value => ({ min: value, mean: value, max: value });
+const of = (value: Finite): Value => ({ min: value, mean: value, max: value });
 
 const entry = ({ min, mean, max }: Range, at: number): Value => ({
-  min: min[at] as number,
-  mean: mean[at] as number,
-  max: max[at] as number,
+  min: min[at] as Finite,
+  mean: mean[at] as Finite,
+  max: max[at] as Finite,
 });
 
 function append({ min, mean, max }: Range, value: Value): void {
@@ -219,9 +226,15 @@ function append({ min, mean, max }: Range, value: Value): void {
 
 /** Merges a value of `weight` steps into entry `at`, which has `count`. */
 function mix({ min, mean, max }: Range, at: number, value: Value, count: number, weight: number): void {
-  min[at] = Math.min(min[at] as number, value.min);
-  max[at] = Math.max(max[at] as number, value.max);
-  mean[at] = ((mean[at] as number) * count + value.mean * weight) / (count + weight);
+  min[at] = ofBoth(min[at], value.min, Math.min);
+  max[at] = ofBoth(max[at], value.max, Math.max);
+  // Weighed before they are added: their sum may be above the largest number.
+  const share = weight / (count + weight);
+  mean[at] = ofBoth(mean[at], value.mean, (here, there) => here * (1 - share) + there * share);
+}
+
+function ofBoth(here: Finite | undefined, there: Finite, join: (here: number, there: number) => number): Finite {
+  return typeof here === 'number' && there !== null ? join(here, there) : null;
 }
 
 function emptyValues(): Record<Quantity, Range> {
@@ -229,6 +242,6 @@ function emptyValues(): Record<Quantity, Range> {
   return Object.fromEntries(entries) as Record<Quantity, Range>;
 }
 
-function sixDigits(value: number): number {
-  return Number(value.toPrecision(6));
+function sixDigits(value: Finite): Finite {
+  return value === null ? null : Number(value.toPrecision(6));
 }

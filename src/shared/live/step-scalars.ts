@@ -7,8 +7,8 @@ export interface StepRecord extends Evaluation {
   readonly step: number;
   /** Mean over the global batch, before the update. */
   readonly loss: number;
-  /** Share of the global batch that is classified correctly, before the update, 0..1. */
-  readonly accuracy: number;
+  /** Share of the global batch that is right, before the update, 0..1; undefined for regression. */
+  readonly accuracy?: number;
   readonly learningRate: number;
   /** L2 norm of the mean gradient, before clipping. */
   readonly gradientNorm: number;
@@ -23,8 +23,25 @@ export interface StepRecord extends Evaluation {
 export interface Evaluation {
   /** Share of the test set that is classified correctly, 0..1. */
   readonly testAccuracy?: number;
+  /** Of numbers, 1 - squared errors / squared deviations from the test set's mean: 1 if all are right, 0 if each guess is that mean. */
+  readonly testR2?: number;
   /** Mean over the test set. */
   readonly testLoss?: number;
+  /** The same of the training samples that --validation holds back; undefined without them. */
+  readonly validationAccuracy?: number;
+  readonly validationR2?: number;
+  readonly validationLoss?: number;
+}
+
+/** Whether a step has the result of an evaluation. */
+export function isEvaluated(step: Evaluation | undefined): boolean {
+  return EVALUATION_FIELDS.some((key) => step?.[key] !== undefined);
+}
+
+/** What an evaluation found, of a record that may have more. */
+export function evaluationIn(record: { readonly [key in EvaluationField]?: number | undefined } = {}): Evaluation {
+  const found = EVALUATION_FIELDS.map((key) => [key, record[key]] as const);
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined));
 }
 
 /** Durations in seconds, and the time of the step. */
@@ -70,12 +87,20 @@ interface Scalar {
   readonly isGauge: boolean;
   /** TensorBoard's tag. */
   readonly tag: string;
+  /** Whether such runs have it; undefined: all have. */
+  readonly isOf?: (run: MeasuredRun) => boolean;
 }
 
-/** A scalar that every step has. */
+export interface MeasuredRun {
+  readonly hasAccuracy: boolean;
+  /** Whether training samples are held back. */
+  readonly hasValidation: boolean;
+}
+
+/** A scalar that every step of a model has that has it at all. */
 interface UpdateScalar extends Scalar {
   readonly when: 'update';
-  readonly read: (record: StepRecord) => number;
+  readonly read: (record: StepRecord) => number | undefined;
   /** Undefined: the live page doesn't have it. */
   readonly chart?: ScalarChart;
 }
@@ -84,8 +109,10 @@ interface UpdateScalar extends Scalar {
 interface EvaluationScalar extends Scalar {
   readonly when: 'evaluation';
   readonly read: (evaluation: Evaluation) => number | undefined;
-  /** The scalar in whose chart it is drawn; undefined: the live page doesn't have it. */
+  /** Its key in the live page's test points: the scalar in whose chart it is drawn, if it is in one; undefined: the page doesn't have it. */
   readonly chartOf?: string;
+  /** The scalar in whose chart it is drawn as one of the validation samples. */
+  readonly validationOf?: string;
 }
 
 export type StepScalar = UpdateScalar | EvaluationScalar;
@@ -114,6 +141,7 @@ export const STEP_SCALARS = [
     metric: 'lockstep_train_accuracy_ratio',
     isGauge: true,
     tag: 'train/accuracy',
+    isOf: ({ hasAccuracy }) => hasAccuracy,
     chart: { title: 'Accuracy', closeUp: { label: 'from 90 %', least: 0.9 }, isInReport: true },
   },
   {
@@ -164,6 +192,21 @@ export const STEP_SCALARS = [
     isGauge: true,
     tag: 'test/accuracy',
     chartOf: 'accuracy',
+    isOf: ({ hasAccuracy }) => hasAccuracy,
+  },
+  {
+    key: 'testR2',
+    unit: 'number',
+    help: 'R², the share of the variance of the numbers in the test set that is explained, at most 1, after the update.',
+    when: 'evaluation',
+    read: ({ testR2 }) => testR2,
+    isField: true,
+    metric: 'lockstep_test_r2',
+    isGauge: true,
+    tag: 'test/r2',
+    // In no chart: but for its scale the curve is that of the loss.
+    chartOf: 'r2',
+    isOf: ({ hasAccuracy }) => !hasAccuracy,
   },
   {
     key: 'testLoss',
@@ -177,6 +220,44 @@ export const STEP_SCALARS = [
     tag: 'test/loss',
     chartOf: 'loss',
   },
+  {
+    key: 'validationAccuracy',
+    unit: 'ratio',
+    help: 'Share of the validation samples that is classified correctly, 0 to 1, after the update.',
+    when: 'evaluation',
+    read: ({ validationAccuracy }) => validationAccuracy,
+    isField: true,
+    metric: 'lockstep_validation_accuracy_ratio',
+    isGauge: true,
+    tag: 'validation/accuracy',
+    validationOf: 'accuracy',
+    isOf: ({ hasAccuracy, hasValidation }) => hasAccuracy && hasValidation,
+  },
+  {
+    key: 'validationR2',
+    unit: 'number',
+    help: 'R², the share of the variance of the numbers in the validation samples that is explained, at most 1, after the update.',
+    when: 'evaluation',
+    read: ({ validationR2 }) => validationR2,
+    isField: true,
+    metric: 'lockstep_validation_r2',
+    isGauge: true,
+    tag: 'validation/r2',
+    isOf: ({ hasAccuracy, hasValidation }) => !hasAccuracy && hasValidation,
+  },
+  {
+    key: 'validationLoss',
+    unit: 'number',
+    help: 'Mean loss over the validation samples, after the update.',
+    when: 'evaluation',
+    read: ({ validationLoss }) => validationLoss,
+    isField: true,
+    metric: 'lockstep_validation_loss',
+    isGauge: true,
+    tag: 'validation/loss',
+    validationOf: 'loss',
+    isOf: ({ hasValidation }) => hasValidation,
+  },
 ] as const satisfies readonly StepScalar[];
 
 type Entry = (typeof STEP_SCALARS)[number];
@@ -188,6 +269,17 @@ export type EvaluationField = Extract<Entry, { when: 'evaluation'; isField: true
 export const UPDATE_FIELDS = fieldsOf('update') as readonly UpdateField[];
 export const EVALUATION_FIELDS = fieldsOf('evaluation') as readonly EvaluationField[];
 
+/** The fields of steps.jsonl that some runs have none of. */
+export const FIELDS_OF_SOME: ReadonlySet<string> = new Set(
+  STEP_SCALARS.filter((scalar) => 'isOf' in scalar).map(({ key }) => key),
+);
+
+/** Whether such a run has a field. */
+export function isMeasured(field: UpdateField | EvaluationField, run: MeasuredRun): boolean {
+  const scalar: StepScalar | undefined = STEP_SCALARS.find(({ key }) => key === field);
+  return scalar?.isOf?.(run) ?? true;
+}
+
 /** The scalars of a step that have a chart. */
 export type Quantity = ChartedScalar['key'];
 type ChartedScalar = Extract<Entry, { chart: ScalarChart }>;
@@ -197,6 +289,11 @@ export const CHARTED_SCALARS: readonly ChartedScalar[] = STEP_SCALARS.filter((sc
 export type TestedQuantity = TestedScalar['chartOf'];
 type TestedScalar = Extract<Entry, { chartOf: string }>;
 export const TESTED_SCALARS: readonly TestedScalar[] = STEP_SCALARS.filter((scalar) => 'chartOf' in scalar);
+
+/** The scalars of an evaluation on the validation samples that are in a chart. */
+export type ValidatedQuantity = ValidatedScalar['validationOf'];
+type ValidatedScalar = Extract<Entry, { validationOf: string }>;
+export const VALIDATED_SCALARS: readonly ValidatedScalar[] = STEP_SCALARS.filter((scalar) => 'validationOf' in scalar);
 
 function fieldsOf(when: StepScalar['when']): string[] {
   return STEP_SCALARS.filter((scalar) => scalar.when === when && scalar.isField).map(({ key }) => key);

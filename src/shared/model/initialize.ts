@@ -1,6 +1,8 @@
 import { PhiloxStream, PURPOSE } from '../util/philox.ts';
-import type { TensorLayout } from './layers/layer.ts';
-import type { ModelLayout } from './layout.ts';
+import type { TensorLayout } from './layers/placed-layer.ts';
+
+/** Where a tensor lies in the flat vector, and how it begins. */
+type Initial = Pick<TensorLayout, 'offset' | 'size' | 'fanIn' | 'fill'>;
 
 /**
  * The weights before the first step, [parameters] in flat order: kernels and dense weights uniform in [-a, a) with
@@ -8,10 +10,14 @@ import type { ModelLayout } from './layout.ts';
  * @param seed a whole number from 0 to 2^53 - 1
  * @param squareRoot the kernel's, so that no engine's own mathematics reaches the weights
  */
-export function initialWeights(layout: ModelLayout, seed: number, squareRoot: (x: number) => number): Float32Array {
-  const weights = new Float32Array(layout.parameters);
+export function initialWeights(
+  { parameters, tensors }: { readonly parameters: number; readonly tensors: readonly Initial[] },
+  seed: number,
+  squareRoot: (x: number) => number,
+): Float32Array {
+  const weights = new Float32Array(parameters);
   const stream = new PhiloxStream(seed, PURPOSE.initialWeights);
-  for (const tensor of layout.tensors) {
+  for (const tensor of tensors) {
     const { offset, size, fanIn, fill } = tensor;
     const values = weights.subarray(offset, offset + size);
     // Every parameter has a random word, used or not: a weight depends on its own offset alone.
@@ -24,7 +30,7 @@ export function initialWeights(layout: ModelLayout, seed: number, squareRoot: (x
 
 function scaleUniform(
   words: Uint32Array,
-  { fanIn, size }: TensorLayout,
+  { fanIn, size }: Initial,
   squareRoot: (x: number) => number,
   values: Float32Array,
 ): void {

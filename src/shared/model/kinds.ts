@@ -1,29 +1,69 @@
+// The kinds of layers and heads. A file in layers/ or heads/ and its entry here are all that the code knows of one: the spec's schema,
+// the planner, exports and reports follow from them.
 import { ModelError } from '../util/errors.ts';
-import type { ClassesSpec, Head } from './heads/head.ts';
+import type { Head, HeadSpec } from './heads/head.ts';
+import { mse, sigmoidHead } from './heads/numbers.ts';
 import { rbf } from './heads/rbf.ts';
 import { softmax } from './heads/softmax.ts';
+import { add } from './layers/add.ts';
+import { batchNorm } from './layers/batch-norm.ts';
+import { concat } from './layers/concat.ts';
 import { conv } from './layers/conv.ts';
 import { dense } from './layers/dense.ts';
-import type { Layer, NamedSpec } from './layers/layer.ts';
+import { dropout } from './layers/dropout.ts';
+import { flatten } from './layers/flatten.ts';
+import { globalAveragePool } from './layers/global-average-pool.ts';
+import { groupNorm } from './layers/group-norm.ts';
+import type { Layer } from './layers/layer.ts';
+import { layerNorm } from './layers/layer-norm.ts';
+import { leakyRelu } from './layers/leaky-relu.ts';
+import type { LayerSpec } from './layers/placed-layer.ts';
+import { averagePool, maxPool } from './layers/pool.ts';
+import { relu } from './layers/relu.ts';
+import { rescale } from './layers/rescale.ts';
+import { scaledTanh } from './layers/scaled-tanh.ts';
+import { sigmoid } from './layers/sigmoid.ts';
 import { subsample } from './layers/subsample.ts';
+import { tanh } from './layers/tanh.ts';
+import { zeroPad } from './layers/zero-pad.ts';
 
-/** The kinds of layers. */
-export const LAYERS = [conv, subsample, dense] as const;
+export const LAYERS = [
+  conv,
+  dense,
+  subsample,
+  maxPool,
+  averagePool,
+  globalAveragePool,
+  flatten,
+  relu,
+  leakyRelu,
+  tanh,
+  scaledTanh,
+  sigmoid,
+  batchNorm,
+  groupNorm,
+  layerNorm,
+  dropout,
+  add,
+  concat,
+  zeroPad,
+  rescale,
+] as const;
 
-/** The kinds of heads, which are layers too. */
-export const HEADS = [softmax, rbf] as const;
+export const HEADS = [softmax, rbf, sigmoidHead, mse] as const;
 
-/** @throws ModelError if there is no such kind of layer or head */
-export function kindOf(spec: NamedSpec): Layer {
-  return find<Layer>([...LAYERS, ...HEADS], spec);
+/** @throws ModelError if there is no such kind of layer */
+export function kindOf(spec: LayerSpec): Layer {
+  // A spec of a kind goes to that kind alone.
+  return find(LAYERS as readonly unknown[] as readonly Layer[], spec.kind, spec.name);
 }
 
 /** @throws ModelError if there is no such kind of head */
-export function headOf(spec: ClassesSpec): Head {
-  return find<Head>(HEADS, spec);
+export function headOf(spec: HeadSpec): Head {
+  return find(HEADS as readonly unknown[] as readonly Head[], spec.kind, 'head');
 }
 
-function find<L extends Layer>(kinds: readonly L[], { kind, name }: NamedSpec): L {
+function find<K extends { readonly kind: string }>(kinds: readonly K[], kind: string, name: string): K {
   const found = kinds.find((each) => each.kind === kind);
   if (found !== undefined) return found;
   const known = kinds.map((each) => each.kind).join(', ');

@@ -100,6 +100,12 @@ export class BackendError extends LockstepError {
   override readonly exitCode = 2;
 }
 
+/** An optional package that the work needs isn't installed, or doesn't load here. */
+export class PackageError extends LockstepError {
+  readonly code = 'ERR_PACKAGE';
+  override readonly exitCode = 2;
+}
+
 /** The system doesn't give the memory that the work takes. */
 export class MemoryError extends LockstepError {
   readonly code = 'ERR_MEMORY';

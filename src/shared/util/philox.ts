@@ -10,9 +10,11 @@ const WEYL_1 = 0xbb67ae85;
 
 const TWO_32 = 0x100000000;
 
-/** What a stream of words is for; one counter word, so that two purposes never share a block. */
-export const PURPOSE = { initialWeights: 1, permutation: 2, augmentation: 3 } as const;
-export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
+/**
+ * What a stream of words is for; one counter word, so that two purposes never share a block. Dropout has one a layer: 4 + 256 times
+ * the layer's zero-based place in the spec.
+ */
+export const PURPOSE = { initialWeights: 1, permutation: 2, augmentation: 3, dropout: 4 } as const;
 
 /** Writes the block of `counter` [4] under `key` [2] over `block` [4]. */
 export function philox(counter: Uint32Array, key: Uint32Array, block: Uint32Array): void {
@@ -64,8 +66,11 @@ export class PhiloxStream {
   readonly #block = new Uint32Array(4);
   #word = 4;
 
-  /** @param seed a whole number from 0 to 2^53 - 1 */
-  constructor(seed: number, purpose: Purpose) {
+  /**
+   * @param seed a whole number from 0 to 2^53 - 1
+   * @param purpose one of PURPOSE, or a dropout layer's
+   */
+  constructor(seed: number, purpose: number) {
     this.#counter = new Uint32Array([0, 0, 0, purpose]);
     this.#key = new Uint32Array([seed % TWO_32, Math.floor(seed / TWO_32)]);
   }

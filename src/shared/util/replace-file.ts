@@ -3,8 +3,8 @@ import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { openPlainFile } from './plain-file.ts';
 
-/** The contents of a file: its bytes, or its text piece by piece. */
-export type Contents = Uint8Array | AsyncIterable<string>;
+/** The contents of a file: its bytes, or its text or bytes piece by piece. */
+export type Contents = Uint8Array | AsyncIterable<string | Uint8Array> | readonly Uint8Array[];
 
 /** The file operations of a safe replacement. Tests replace them to make one fail, or to record them. */
 export interface FileOperations {
@@ -20,7 +20,7 @@ export const fileOperations: FileOperations = {
   write: async (path, contents, mode) =>
     closing(await openPlainFile(path, 'create', mode), async (file) => {
       if (contents instanceof Uint8Array) await file.writeFile(contents);
-      else for await (const text of contents) await file.writeFile(text);
+      else for await (const piece of contents) await file.writeFile(piece);
     }),
   sync: async (path) => closing(await openPlainFile(path, 'update'), (file) => file.sync()),
   rename,

@@ -31,7 +31,12 @@ export function keepYoungSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
 }
 
-function collector(): (options: { readonly type: 'minor' }) => void {
+/** Frees what can't be reached any more, at once: a large array counts for little with the engine, which would keep it for long. */
+export function collectGarbage(): void {
+  collector()({ type: 'major' });
+}
+
+function collector(): (options: { readonly type: 'minor' | 'major' }) => void {
   setFlagsFromString('--expose-gc');
   return runInNewContext('gc');
 }

@@ -31,3 +31,9 @@ export function floatsOf(body: Uint8Array, offset: number, target: Float32Array)
   bytes.set(body.subarray(begin, begin + target.byteLength));
   if (!isLittleEndian) bytes.swap32();
 }
+
+/** The uint16 values that a body carries in little-endian order, whatever its alignment: a copy. */
+export function uint16Of(body: Uint8Array): Uint16Array {
+  const bytes = Buffer.from(body);
+  return Uint16Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readUInt16LE(2 * i));
+}

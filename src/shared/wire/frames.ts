@@ -1,4 +1,5 @@
 import { Packr } from 'msgpackr';
+import { EvaluationChunks } from '../engine/evaluation.ts';
 import type { CloseCode } from './close-codes.ts';
 import { headerProblem } from './header-scan.ts';
 import {
@@ -120,19 +121,22 @@ function unpack(header: Buffer, type: string): unknown {
 }
 
 /** Whether the body has the length that follows from the fields and the run's sizes. */
-function fits(message: FromNode | FromCoordinator, { parameters, testSamples, chunkSize }: Limits): boolean {
+function fits(message: FromNode | FromCoordinator, { parameters, ...evaluated }: Limits): boolean {
   switch (message.type) {
     case 'partials':
       return message.body.length === 4 * parameters * message.ranges.length;
     case 'evaluated': {
-      const { chunks, losses, body } = message;
-      const samples = Math.min(chunks.end * chunkSize, testSamples) - chunks.begin * chunkSize;
-      return losses.length === chunks.end - chunks.begin && body.length === samples;
+      const { chunks, losses, isPredicted, body } = message;
+      const samples = new EvaluationChunks(evaluated).samplesIn(chunks);
+      if (samples <= 0 || losses.length !== chunks.end - chunks.begin) return false;
+      return body.length === (isPredicted ? 2 * samples : 0);
     }
     case 'data': {
       const { part, of, body } = message;
       return part === of - 1 ? body.length > 0 : body.length === PART_BYTES;
     }
+    case 'welcome':
+      return message.body.length === message.specBytes;
     case 'weights':
       return message.body.length === 4 * parameters;
     default:

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { MAX_CLASSES, MAX_SIDE } from '../data/limits.ts';
+import type { EvaluationSizes } from '../engine/evaluation.ts';
 import { CLOSE_CODES } from './close-codes.ts';
 
 /** Bytes of the data set in one message; the last one may have fewer. A slow link carries it in a second or two, and little is lost with it. */
@@ -9,7 +11,7 @@ export const MAX_PARTS = 1 << 16;
 export const MAX_PARTS_ASKED = 64;
 /** Shard ranges in one message: any run of consecutive shards is covered by as many. */
 export const MAX_RANGES = 32;
-/** Chunks of the test set in one message. */
+/** Chunks of an evaluation in one message. */
 export const MAX_CHUNKS = 4096;
 /** Characters in a failure's message and in an option's value. */
 export const MAX_TEXT = 1000;
@@ -18,9 +20,14 @@ export const MAX_NAME = 255;
 
 const MAX_THREADS = 1024;
 const MAX_OPTIONS = 64;
+/** Operations that a node tells of. */
+const MAX_OPERATIONS = 512;
+const MAX_FROZEN = 1000;
+/** Bytes of a model's spec. */
+export const MAX_SPEC_BYTES = 1 << 20;
 const MAX_HEARTBEAT_SECONDS = 60;
 /** Parameters of the largest model. */
-const MAX_PARAMETERS = 2 ** 24;
+const MAX_PARAMETERS = 2 ** 25;
 
 /** Seconds between two heartbeats of either side, as the coordinator's `welcome` says. */
 export const HEARTBEAT_SECONDS = 1;
@@ -28,17 +35,14 @@ export const HEARTBEAT_SECONDS = 1;
 export const SILENT_HEARTBEATS = 10;
 
 /** The sizes on which the lengths of bodies depend; a node learns them from `welcome`. */
-export interface Limits {
+export interface Limits extends EvaluationSizes {
   readonly parameters: number;
-  readonly testSamples: number;
-  /** Test samples in a chunk. */
-  readonly chunkSize: number;
 }
 
 /** The limits of a node that waits for `welcome`: no tensor fits. */
-export const BEFORE_WELCOME: Limits = { parameters: 0, testSamples: 0, chunkSize: 1 };
+export const BEFORE_WELCOME: Limits = { parameters: 0, testSamples: 0, validationSamples: 0, chunkSize: 1 };
 /** The limits of the largest run that a node can take part in. */
-export const LARGEST_RUN: Limits = { parameters: MAX_PARAMETERS, testSamples: 0, chunkSize: 1 };
+export const LARGEST_RUN: Limits = { ...BEFORE_WELCOME, parameters: MAX_PARAMETERS };
 
 /** How a type of message is laid out (docs/protocol.md). */
 interface Definition {
@@ -60,7 +64,11 @@ const Uint32 = z
 /** Up to 2^53 - 1. */
 const Count = z.int().min(0);
 const Threads = z.int().min(0).max(MAX_THREADS);
+const Side = z.int().min(1).max(MAX_SIDE);
 const Digest = z.string().regex(/^[0-9a-f]{64}$/);
+/** The first digits of a digest. */
+const ShortDigest = z.string().regex(/^[0-9a-f]{16}$/);
+const Named = z.string().min(1).max(64);
 const Name = z.string().min(1).max(MAX_NAME);
 const Seconds = z.number().min(0).max(1e9);
 // Unlike z.number(), NaN and the infinities too: the receiver decides what such a loss means.
@@ -78,6 +86,16 @@ const rangesOf = <Item extends z.ZodType>(item: Item) => z.array(item).min(1).ma
 /** The order that a message answers: a step by its number, an evaluation by its id. */
 const Order = { kind: z.enum(['step', 'evaluation']), id: Uint32 };
 
+/** What each sample is: inputs [maps][height][width], and one of so many classes, or so many outputs as float32. */
+const Sample = z.strictObject({
+  maps: Side,
+  height: Side,
+  width: Side,
+  classes: z.int().min(1).max(MAX_CLASSES),
+  inputs: z.enum(['uint8', 'float32']),
+  targets: z.enum(['uint16', 'float32']),
+});
+
 // The wide type: the type of no fields at all would forbid `type` too.
 const Empty: z.ZodType<object> = z.strictObject({});
 const SMALL = 256;
@@ -85,14 +103,18 @@ const SMALL = 256;
 export const nodeMessages = {
   hello: {
     tag: 1,
-    headerBytes: 4096,
+    headerBytes: 1 << 16,
     header: z.strictObject({
       /** The node's identity, which it keeps when it connects again. */
       node: z.uuid(),
       /** The host's name, for people. */
       name: Name,
       threads: Threads.min(1),
-      numerics: Digest,
+      /** What decides the bits, by name: the first digits of its digest (docs/determinism.md). */
+      numerics: z
+        .record(Named, ShortDigest)
+        .refine((all) => Object.keys(all).length <= MAX_OPERATIONS, `expected at most ${MAX_OPERATIONS} operations`)
+        .readonly(),
       selfTest: Digest,
     }),
   },
@@ -121,9 +143,12 @@ export const nodeMessages = {
       chunks: Chunks,
       /** [chunks]: the loss sum of each. */
       losses: z.array(Float64).max(MAX_CHUNKS).readonly(),
+      /** Whether the body has predictions: regression has none. */
+      isPredicted: z.boolean(),
     }),
-    /** The predicted class of each sample, a byte each. */
-    maxBody: ({ testSamples, chunkSize }: Limits) => Math.min(testSamples, MAX_CHUNKS * chunkSize),
+    /** The predicted class of each sample, uint16. */
+    maxBody: ({ testSamples, validationSamples, chunkSize }: Limits) =>
+      2 * Math.min(testSamples + validationSamples, MAX_CHUNKS * chunkSize),
   },
   failed: { tag: 6, headerBytes: 8192, header: z.strictObject({ ...Order, message: z.string().max(MAX_TEXT) }) },
   leaving: { tag: 7, headerBytes: SMALL, header: Empty },
@@ -149,7 +174,7 @@ export const nodeMessages = {
 export const coordinatorMessages = {
   welcome: {
     tag: 65,
-    headerBytes: 1 << 16,
+    headerBytes: 1 << 17,
     header: z.strictObject({
       run: Name,
       /** The options of the run that decide what a node computes. */
@@ -157,14 +182,27 @@ export const coordinatorMessages = {
         .record(z.string().max(64), Scalar)
         .refine((config) => Object.keys(config).length <= MAX_OPTIONS, `expected at most ${MAX_OPTIONS} options`)
         .readonly(),
+      specBytes: z.int().min(1).max(MAX_SPEC_BYTES),
+      /** Names of the layers that aren't trained. */
+      freeze: z.array(Named).max(MAX_FROZEN).readonly(),
       dataset: Digest,
+      /** Of the packed data set. */
+      dataBytes: z
+        .int()
+        .min(1)
+        .max(MAX_PARTS * PART_BYTES),
       samples: Uint32,
       testSamples: Uint32,
+      /** Training samples that aren't trained on, but evaluated. */
+      validationSamples: Uint32,
+      sample: Sample,
       chunkSize: z.int().min(1).max(65_536),
       parameters: z.int().min(1).max(MAX_PARAMETERS),
       /** Between two heartbeats; SILENT_HEARTBEATS of them without a byte, and either side takes the other for dead. */
       heartbeatSeconds: z.number().gt(0).max(MAX_HEARTBEAT_SECONDS),
     }),
+    /** The model's spec as JSON. */
+    maxBody: () => MAX_SPEC_BYTES,
   },
   data: {
     tag: 66,

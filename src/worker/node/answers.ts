@@ -1,7 +1,11 @@
+import { headOf } from '../../shared/model/kinds.ts';
+import { littleEndianView } from '../../shared/util/safetensors.ts';
 import { bytesOf } from '../../shared/wire/floats.ts';
 import type { CoordinatorMessage, NodeMessage } from '../../shared/wire/messages.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import type { Compute } from './compute.ts';
+
+const NO_PREDICTIONS = new Uint8Array();
 
 /** Computes the partial gradients that the work asks for. @throws ProtocolError if it names other weights than were sent */
 export async function partialsOf(
@@ -31,13 +35,15 @@ export async function evaluatedOf(
   const start = performance.now();
   expectVersion(compute, version, 'an evaluation');
   const results = await compute.evaluate([chunks]);
+  const isPredicted = headOf(compute.layout.spec.head).hasAccuracy;
   return {
     type: 'evaluated',
     id,
     seconds: (performance.now() - start) / 1000,
     chunks,
     losses: results.flatMap(({ losses }) => Array.from(losses)),
-    body: Buffer.concat(results.map(({ predictions }) => predictions)),
+    isPredicted,
+    body: isPredicted ? Buffer.concat(results.map(({ predictions }) => littleEndianView(predictions))) : NO_PREDICTIONS,
   };
 }
 

@@ -1,4 +1,5 @@
-import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
+import type { Split } from '../../shared/data/dataset.ts';
+import type { EvaluatedChunks, EvaluationSizes } from '../../shared/engine/evaluation.ts';
 import type { GradientPhases, PartialGradient, WeightsVersion } from '../../shared/engine/executor.ts';
 import { addPartials } from '../../shared/engine/partials.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
@@ -6,11 +7,10 @@ import { cover, type ShardRange } from '../../shared/engine/tree.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
 import { bytesOf, type Layout, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
-import { modelOf } from '../../shared/model/registry.ts';
 import { Stopwatch } from '../../shared/util/stopwatch.ts';
 import type { SharedSize } from '../pool/capacity.ts';
 import { LocalPool } from '../pool/pool.ts';
-import type { SampleSet } from '../pool/sample-set.ts';
+import { placesInMemory } from '../pool/sample-set.ts';
 import { poolSize } from '../pool/setup.ts';
 
 /** Versions of the weights besides one for each thread: the one in use, the next, and those that a slow worker may still read. */
@@ -20,10 +20,11 @@ const WARM_UP_SHARDS = 8;
 /** Time of all calls that warm up. */
 const WARM_UP_MS = 150;
 
-/** The options of a run that decide what a node computes. */
+/** The model and the options of a run that decide what a node computes. */
 export interface ComputeConfig {
-  readonly head: 'softmax' | 'rbf';
-  readonly rbfJ: number;
+  readonly layout: ModelLayout;
+  /** What the samples are. */
+  readonly inputs: 'uint8' | 'float32';
   readonly batch: number;
   readonly shardSize: number;
   readonly sampler: SamplerOptions;
@@ -33,8 +34,10 @@ export interface ComputeOptions {
   readonly config: ComputeConfig;
   readonly threads: number;
   /** The samples, in `memory`, which isn't sealed yet. */
-  readonly train: SampleSet;
-  readonly test: SampleSet;
+  readonly train: Split;
+  readonly test: Split;
+  /** Places of the training samples that are only evaluated; the sampler has the others. */
+  readonly validation?: Int32Array | undefined;
   readonly memory: SharedMemory;
   readonly onLost?: (worker: number, cause: Error) => void;
 }
@@ -56,16 +59,17 @@ export class Compute {
   #reduced = 0;
   #current: Version;
 
-  constructor({ config, threads, train, test, memory, ...hooks }: ComputeOptions) {
+  constructor({ config, threads, train, test, validation, memory, ...hooks }: ComputeOptions) {
     this.#config = config;
     this.#threads = threads;
-    this.layout = modelOf(config);
+    this.layout = config.layout;
     const module = compileKernel();
     this.#kernel = instantiateKernel(module, memory.memory);
     const { parameters } = this.layout;
     this.#versions = versionsIn(memory, threads, parameters).map((values) => ({ values, readers: 0, age: undefined }));
     this.#current = this.#versions[0] as Version;
-    const { batch, shardSize, sampler } = config;
+    const { batch, shardSize } = config;
+    const { validation: held, ...sampled } = placesInMemory(memory, { train, validation });
     this.#pool = new LocalPool({
       workers: threads,
       memory,
@@ -73,9 +77,10 @@ export class Compute {
       layout: this.layout,
       train,
       test,
+      validation: held,
       batch,
       shardSize,
-      sampler,
+      sampler: { ...config.sampler, ...sampled },
       ...hooks,
     });
   }
@@ -156,9 +161,13 @@ function versionsIn(memory: Layout, threads: number, parameters: number): Float3
 }
 
 /** Bytes of the shared memory that it takes to compute, besides the data set. */
-export function computeSize(config: ComputeConfig, threads: number, testSamples: number): SharedSize {
-  const layout = modelOf(config);
-  const versions = bytesOf((memory) => versionsIn(memory, threads, layout.parameters));
-  const pool = poolSize({ ...config, layout, workers: threads, testSamples });
+export function computeSize(
+  config: ComputeConfig,
+  threads: number,
+  { testSamples, validationSamples }: Omit<EvaluationSizes, 'chunkSize'>,
+): SharedSize {
+  const versions = bytesOf((memory) => versionsIn(memory, threads, config.layout.parameters));
+  const { augment } = config.sampler;
+  const pool = poolSize({ ...config, augment, workers: threads, testSamples, validationSamples });
   return { reserved: versions + pool.reserved, used: versions + pool.used };
 }

@@ -1,36 +1,46 @@
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { parseLoss } from '../../shared/config/loss-options.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
-import type { Dataset } from '../../shared/data/dataset.ts';
+import { type Arrays, type Dataset, type DatasetShape, OWN_ARRAYS } from '../../shared/data/dataset.ts';
+import { bytesHeld } from '../../shared/data/limits.ts';
 import { loadMnist } from '../../shared/data/mnist.ts';
-import { bytesHeld, bytesOfParts, datasetFrom, MNIST_COUNTS } from '../../shared/data/parts.ts';
-import { namedSetOf } from '../../shared/data/registry.ts';
-import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { modelOf } from '../../shared/model/registry.ts';
+import { findAt } from '../../shared/data/open.ts';
+import { findKept } from '../../shared/data/packed-cache.ts';
+import { receivedDataset } from '../../shared/data/parts.ts';
+import { DEFAULT_SET, namedSetOf } from '../../shared/data/registry.ts';
+import { reusing } from '../../shared/data/reused-arrays.ts';
+import { heldBackOf } from '../../shared/data/validation.ts';
+import { augmentRefusal } from '../../shared/engine/augmentations/registry.ts';
+import { bytesOf, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
+import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
+import { parseModel } from '../../shared/model/parse.ts';
+import { checkFits } from '../../shared/model/registry.ts';
+import { bytesSource, fileSource } from '../../shared/util/byte-source.ts';
 import { DatasetError, NodeError, UsageError } from '../../shared/util/errors.ts';
+import { parseJson } from '../../shared/util/json.ts';
 import type { Print } from '../../shared/util/notice.ts';
-import { replaceFile } from '../../shared/util/replace-file.ts';
+import { MAX_HEADER_BYTES } from '../../shared/util/safetensors.ts';
 import { shortDigest } from '../../shared/util/shown-path.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { requireRoom, type SizeOf, sharedMemoryFor, threadsAfforded, threadsHeld } from '../pool/capacity.ts';
-import { placeInMemory } from '../pool/sample-set.ts';
+import { allocatePlaces, placeInMemory } from '../pool/sample-set.ts';
 import { Compute, type ComputeConfig, computeSize } from './compute.ts';
 import { Download } from './download.ts';
+import { keep } from './kept-sets.ts';
 import type { Welcome } from './session.ts';
 
-/** Data sets that are kept on disk. */
-const MAX_KEPT = 2;
 /** Copies of a data set: the one in shared memory, and what it is copied from. */
 const SET_COPIES = 2;
 const MEBIBYTE = 1 << 20;
 
 const ConfigSchema = z.strictObject(
   Object.fromEntries(
-    (['head', 'rbfJ', 'batch', 'shardSize', 'seed', 'augment'] as const).map((key) => [key, trainSchema.shape[key]]),
-  ) as Pick<typeof trainSchema.shape, 'head' | 'rbfJ' | 'batch' | 'shardSize' | 'seed' | 'augment'>,
+    (['batch', 'shardSize', 'seed', 'augment'] as const).map((key) => [key, trainSchema.shape[key]]),
+  ) as Pick<typeof trainSchema.shape, 'batch' | 'shardSize' | 'seed' | 'augment'>,
 );
 
 export interface NodeDataOptions {
@@ -62,12 +72,11 @@ export class NodeData {
    * UsageError or NodeError if the memory is too small for --threads or the run
    */
   async prepare(welcome: Welcome): Promise<Compute | Download> {
-    const { config: options, dataset: digest, samples, testSamples, parameters: announced } = welcome;
-    const key = JSON.stringify([options, digest, samples, testSamples, announced]);
+    const { run: _, heartbeatSeconds: __, body, ...work } = welcome;
+    const key = JSON.stringify([work, Buffer.from(body).toString('base64')]);
     if (this.#compute?.key === key) return this.#compute.compute;
     const config = configOf(welcome);
-    const { parameters } = modelOf(config);
-    if (parameters !== announced) {
+    if (config.layout.parameters !== welcome.parameters) {
       throw new ProtocolError("The coordinator's model has another number of parameters.", { closeCode: 'numerics' });
     }
     const sizeOf = sizesFor(config, welcome);
@@ -75,9 +84,6 @@ export class NodeData {
     const memory = sharedMemoryFor(threads, sizeOf);
     const dataset = await this.#dataset(welcome, memory);
     if (dataset instanceof Download) return dataset;
-    if (dataset.train.count !== samples || dataset.test.count !== testSamples) {
-      throw new ProtocolError('The data set of that digest has other numbers of samples.', { closeCode: 'malformed' });
-    }
     await this.close();
     requireRoom(threads);
     const { threads: most, print } = this.#options;
@@ -87,6 +93,7 @@ export class NodeData {
       config,
       threads,
       memory,
+      validation: heldBackIn(dataset, welcome),
       train: placeInMemory(memory, dataset.train),
       test: placeInMemory(memory, dataset.test),
       onLost: (worker, { message }) =>
@@ -122,64 +129,99 @@ export class NodeData {
   }
 
   async #dataset(welcome: Welcome, memory: SharedMemory): Promise<Dataset | Download> {
-    const { dataset: digest, samples: train, testSamples: test } = welcome;
+    const digest = welcome.dataset;
     const { env, print } = this.#options;
-    let room = bytesHeld({ train, test });
-    // The shared memory has room for the run's set. One of this machine that is larger isn't that, and its digest or sizes will tell.
-    const allocate = (length: number): Uint8Array => {
-      room -= length;
-      return room < 0 ? new Uint8Array(length) : memory.bytes(length);
-    };
+    const attempts = reusing(memory);
     const set = namedSetOf(digest);
-    if (set?.isComputed) return set.open({ env, allocate, print });
+    const shape = shapeOfRun(welcome);
+    if (set?.isComputed) {
+      if (isDeepStrictEqual(set.shape, shape)) return set.open({ env, arrays: attempts(), print });
+      throw new ProtocolError('The data set of that digest has another shape.', { closeCode: 'malformed' });
+    }
     const download = this.#downloadOf(welcome);
-    const kept = join(dirname(cacheFolder(env)), 'sets', `${digest}.bin`);
-    if (download.isComplete) return this.#received(download, welcome, kept);
-    const own = await this.#own(allocate);
+    const kept = join(dirname(cacheFolder(env)), 'sets', `${digest}.safetensors`);
+    if (download.isComplete) return this.#received(download, welcome, { kept, arrays: attempts() });
+    const cached = await this.#cached(digest, shape, attempts());
+    if (cached !== undefined) return cached;
+    const own = await this.#own(shape);
     if (own?.sha256 === digest) return own;
-    if (own !== undefined && this.#options.flag !== undefined)
-      print(
-        `The run's data set is another one than that of --data: digest ${shortDigest(digest)}, not ${shortDigest(own.sha256)}.`,
-      );
-    const bytes = await readFile(kept).catch(() => undefined);
+    if (this.#options.flag !== undefined) {
+      const difference =
+        own === undefined
+          ? 'other samples, or another number of them'
+          : `digest ${shortDigest(digest)}, not ${shortDigest(own.sha256)}`;
+      print(`The run's data set is another one than that of --data: ${difference}.`);
+    }
     try {
-      // A kept copy that is damaged is received again.
-      return bytes === undefined ? download : datasetFrom(bytes, { train, test }, digest);
-    } catch (error) {
-      if (!(error instanceof DatasetError)) throw error;
+      return await receivedDataset(await fileSource(kept), { sha256: digest, shape }, attempts());
+    } catch {
+      // A copy that isn't there or is damaged is received.
       return download;
     }
   }
 
-  #downloadOf({ dataset, samples: train, testSamples: test }: Welcome): Download {
-    const key = JSON.stringify([dataset, train, test]);
-    if (this.#download?.key !== key)
-      this.#download = { key, download: new Download(bytesOfParts({ train, test }), this.#options.print) };
-    return this.#download.download;
+  /** The data set in this machine's cache, unless --data names another place. */
+  async #cached(digest: string, shape: DatasetShape, arrays: Arrays): Promise<Dataset | undefined> {
+    const { flag, env } = this.#options;
+    const found = flag === undefined ? await findKept(digest, env) : undefined;
+    if (found === undefined || !isDeepStrictEqual(found.shape, shape)) return undefined;
+    try {
+      return { ...(await found.read(arrays)), name: 'data' };
+    } catch (error) {
+      // A damaged copy is received again.
+      if (error instanceof DatasetError) return undefined;
+      throw error;
+    }
+  }
+
+  /** @throws ProtocolError if the announced length can't be that of the data set */
+  #downloadOf(welcome: Welcome): Download {
+    const { dataset, dataBytes } = welcome;
+    const key = JSON.stringify([dataset, dataBytes]);
+    if (this.#download?.key === key) return this.#download.download;
+    if (dataBytes > bytesHeld(shapeOfRun(welcome)) + MAX_HEADER_BYTES) {
+      throw new ProtocolError(`A data set of the announced shape doesn't have ${dataBytes} bytes.`, {
+        closeCode: 'malformed',
+      });
+    }
+    const download = new Download(dataBytes, this.#options.print);
+    this.#download = { key, download };
+    return download;
   }
 
   /** @throws ProtocolError if it isn't the run's, which another try may change if its parts came over several connections */
-  async #received(download: Download, { dataset, samples: train, testSamples: test }: Welcome, kept: string) {
+  async #received(
+    { bytes, isPieced }: Download,
+    welcome: Welcome,
+    { kept, arrays }: { readonly kept: string; readonly arrays: Arrays },
+  ): Promise<Dataset> {
     this.#download = undefined;
     try {
-      const received = datasetFrom(download.bytes, { train, test }, dataset);
-      await keep(kept, download.bytes).catch((error: Error) =>
+      const expected = { sha256: welcome.dataset, shape: shapeOfRun(welcome) };
+      const received = await receivedDataset(bytesSource('What was received', bytes), expected, arrays);
+      await keep(kept, bytes).catch((error: Error) =>
         this.#options.print(`The data set can't be kept: ${error.message}.`, 'warn'),
       );
       return received;
     } catch (error) {
       if (!(error instanceof DatasetError)) throw error;
-      throw new ProtocolError(error.message, { closeCode: download.isPieced ? 'tampered' : 'malformed', cause: error });
+      throw new ProtocolError(error.message, { closeCode: isPieced ? 'tampered' : 'malformed', cause: error });
     }
   }
 
-  /** MNIST in a folder of this machine, if it is there. */
-  async #own(allocate: (length: number) => Uint8Array): Promise<Dataset | undefined> {
-    const { flag, env } = this.#options;
+  /** The data set that --data names, else MNIST in a folder of this machine; undefined if there is none of this shape. */
+  async #own(shape: DatasetShape): Promise<Dataset | undefined> {
+    const { flag, env, print } = this.#options;
+    if (flag !== undefined) {
+      const { maps, height, width } = shape;
+      const found = await findAt(flag, { env, print, reading: { input: { maps, height, width } } });
+      return isDeepStrictEqual(found.shape, shape) ? found.read(OWN_ARRAYS) : undefined;
+    }
+    if (!isDeepStrictEqual(DEFAULT_SET.shape, shape)) return undefined;
     try {
-      return await loadMnist(await resolveDataFolder({ flag, env }), { allocate });
+      return await loadMnist(await resolveDataFolder({ env }));
     } catch (error) {
-      if (flag !== undefined || !(error instanceof DatasetError)) throw error;
+      if (!(error instanceof DatasetError)) throw error;
       return undefined;
     }
   }
@@ -190,31 +232,69 @@ function freeBytes(): number {
   return process.availableMemory?.() ?? freemem();
 }
 
-/** The shared memory for a run: its data set, perhaps another that was found here, and what computes. */
-function sizesFor(config: ComputeConfig, { samples: train, testSamples: test }: Welcome): SizeOf {
-  const set = bytesHeld({ train, test });
+/**
+ * The shared memory for a run: its data set, and what computes.
+ * @throws ProtocolError if the model can't be computed
+ */
+function sizesFor(config: ComputeConfig, welcome: Welcome): SizeOf {
+  const { samples, validationSamples } = welcome;
+  const places = validationSamples === 0 ? 0 : bytesOf((memory) => allocatePlaces(memory, samples));
+  const set = bytesHeld(shapeOfRun(welcome)) + places;
+  try {
+    computeSize(config, 1, welcome);
+  } catch (error) {
+    throw unusableModel(error as Error);
+  }
   return (threads) => {
-    const { reserved, used } = computeSize(config, threads, test);
-    return { reserved: bytesHeld(MNIST_COUNTS) + set + reserved, used: SET_COPIES * set + used };
+    const { reserved, used } = computeSize(config, threads, welcome);
+    return { reserved: set + reserved, used: SET_COPIES * set + used };
   };
 }
 
-function configOf({ config, samples }: Welcome): ComputeConfig {
-  const parsed = ConfigSchema.safeParse(config);
-  if (!parsed.success || parsed.data.batch % parsed.data.shardSize !== 0) {
-    throw new ProtocolError("This node can't use the run's config.", { closeCode: 'malformed' });
-  }
-  const { seed, augment, ...rest } = parsed.data;
-  return { ...rest, sampler: { samples, batch: rest.batch, seed, augment } };
+function shapeOfRun({ sample, samples, testSamples }: Welcome): DatasetShape {
+  return { ...sample, samples, testSamples };
 }
 
-/** Keeps a data set, and of those kept before only the newest. */
-async function keep(file: string, bytes: Uint8Array): Promise<void> {
-  const folder = dirname(file);
-  await mkdir(folder, { recursive: true });
-  await replaceFile(file, bytes);
-  const others = (await readdir(folder)).map((name) => join(folder, name)).filter((each) => each !== file);
-  const dated = await Promise.all(others.map(async (each) => ({ each, time: (await stat(each)).mtimeMs })));
-  const surplus = dated.sort((a, b) => b.time - a.time).slice(MAX_KEPT - 1);
-  await Promise.all(surplus.map(({ each }) => rm(each, { force: true, recursive: true })));
+/** @throws ProtocolError if the data set doesn't have so many samples to hold back */
+function heldBackIn({ train }: Dataset, { validationSamples }: Welcome): Int32Array | undefined {
+  if (validationSamples === 0) return undefined;
+  const found = heldBackOf(train, validationSamples);
+  if (found.length === validationSamples && found.length < train.count) return found;
+  throw new ProtocolError(`The data set doesn't have ${validationSamples} samples to hold back.`, {
+    closeCode: 'malformed',
+  });
+}
+
+/** @throws ProtocolError if options or model can't be used */
+function configOf(welcome: Welcome): ComputeConfig {
+  const { config, samples, sample } = welcome;
+  const parsed = ConfigSchema.safeParse(config);
+  const { augment } = parsed.data ?? {};
+  const isFitting = augment !== undefined && augmentRefusal(augment, sample) === undefined;
+  if (!parsed.success || !isFitting || parsed.data.batch % parsed.data.shardSize !== 0) {
+    throw new ProtocolError("This node can't use the run's config.", { closeCode: 'malformed' });
+  }
+  const { seed, augment: _, ...rest } = parsed.data;
+  return {
+    ...rest,
+    layout: layoutIn(welcome),
+    inputs: sample.inputs,
+    sampler: { samples, batch: rest.batch, seed, augment },
+  };
+}
+
+/** Whatever the error is: the coordinator's spec has caused it. */
+function unusableModel(cause: Error): ProtocolError {
+  return new ProtocolError(`This node can't use the run's model: ${cause.message}`, { closeCode: 'malformed', cause });
+}
+
+function layoutIn({ body, freeze, sample }: Welcome): ModelLayout {
+  try {
+    const { loss, ...spec } = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(body)) as { loss?: unknown };
+    const layout = { ...layoutOf(parseModel(spec, undefined, "the run's model"), freeze), loss: parseLoss(loss) };
+    checkFits(layout, sample);
+    return layout;
+  } catch (error) {
+    throw unusableModel(error as Error);
+  }
 }

@@ -1,6 +1,6 @@
 import { addAbortListener } from 'node:events';
+import { numericsByName } from '../../shared/engine/numerics/numerics.ts';
 import { selfTest } from '../../shared/engine/self-test.ts';
-import { numericsDigest } from '../../shared/engine/wasm/exports.ts';
 import type { Token } from '../../shared/util/token.ts';
 import { type CloseCode, closeCodes, NORMAL, retriesAfter } from '../../shared/wire/close-codes.ts';
 import { floatsOf } from '../../shared/wire/floats.ts';
@@ -130,7 +130,7 @@ class Session {
     const { leave, identity: node, name, threads } = this.#options;
     let leaving: Disposable | undefined;
     try {
-      this.#send({ type: 'hello', node, name, threads, numerics: numericsDigest(), selfTest: selfTest() });
+      this.#send({ type: 'hello', node, name, threads, numerics: numericsByName(), selfTest: selfTest() });
       leaving = addAbortListener(leave, () => void this.#leave());
       const ending = await this.#ending;
       await this.#work;
@@ -200,11 +200,13 @@ class Session {
 
   #takeWelcome(welcome: Welcome): void {
     if (this.#welcome !== undefined) throw unexpected('a second welcome');
-    this.#welcome = welcome;
+    // The body is only lent.
+    const own = { ...welcome, body: Uint8Array.from(welcome.body) };
+    this.#welcome = own;
     this.#limits = welcome;
     clearInterval(this.#heartbeat);
     this.#heartbeat = this.#beatEvery(welcome.heartbeatSeconds);
-    this.#queue(() => this.#prepare(welcome));
+    this.#queue(() => this.#prepare(own));
   }
 
   /** An error ends the connection, or is reported to the coordinator as the answer to the order. */

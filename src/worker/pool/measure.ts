@@ -1,17 +1,17 @@
 import type { SampleBatch } from '../../shared/engine/backend.ts';
+import type { Program } from '../../shared/engine/program/program.ts';
 import { Sampler, type SamplerOptions } from '../../shared/engine/sampler.ts';
 import { type ShardRange, unitCount } from '../../shared/engine/tree.ts';
 import { TreeGradient, type TreeGradientOptions } from '../../shared/engine/tree-gradient.ts';
 import { BlockUpdater, type UpdatePlan, type UpdateRecordPlan } from '../../shared/engine/update.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
 import { instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
-import type { KernelPlan } from '../../shared/engine/wasm/plan.ts';
 
 /** A kernel to be timed by itself, without sampler, pool or update; views lie in its memory. */
 export interface MeasureTask {
   readonly memory: WebAssembly.Memory;
   readonly kernel: WebAssembly.Module;
-  readonly plan: KernelPlan;
+  readonly plan: Program;
   readonly weights: Float32Array;
   readonly gradient: Float32Array;
   /** As many shards as the backend takes at once. */

@@ -1,4 +1,4 @@
-import { type EvaluatedChunks, joinChunks } from '../../shared/engine/evaluation.ts';
+import { type EvaluatedChunks, type EvaluationChunks, joinChunks } from '../../shared/engine/evaluation.ts';
 import type {
   Evaluation,
   Executor,
@@ -52,6 +52,7 @@ export class LocalPool implements Executor {
   readonly #regions: RegionStore;
   readonly #records: readonly UpdateRecord[];
   readonly #steps: OpenSteps;
+  readonly #chunks: EvaluationChunks;
   readonly #watchdog: Watchdog;
   readonly #dispatcher: Dispatcher;
   readonly #settlement: Settlement;
@@ -66,10 +67,11 @@ export class LocalPool implements Executor {
    */
   constructor(options: LocalPoolOptions) {
     if (options.backend === 'tfjs') prepareTfjs();
-    const { signal, barriers, records, regions, setups } = layOutPool(options);
+    const { signal, barriers, records, regions, chunks, setups } = layOutPool(options);
     options.memory.seal();
     this.#options = options;
     this.#records = records;
+    this.#chunks = chunks;
     this.#regions = regions;
     this.#wake = () => signal.signal();
     const steps = new OpenSteps(barriers);
@@ -187,24 +189,22 @@ export class LocalPool implements Executor {
   }
 
   async evaluate(weights: WeightsVersion): Promise<Evaluation> {
-    const chunks = await this.evaluateChunks(weights, [{ begin: 0, end: this.#chunks }]);
-    return joinChunks(chunks, { samples: this.#options.test.labels.length, chunkSize: CHUNK_SIZE });
+    const parts = await this.evaluateChunks(weights, [{ begin: 0, end: this.#chunks.count }]);
+    return joinChunks(parts, this.#chunks);
   }
 
   /**
-   * Classifies ranges of the test set's chunks; the results are copies.
+   * Classifies ranges of the evaluation's chunks; the results are copies.
    * @param ranges disjoint, ascending
    * @throws WorkerError if the same chunks failed repeatedly
    */
   async evaluateChunks(weights: WeightsVersion, ranges: readonly ShardRange[]): Promise<EvaluatedChunks[]> {
-    const samples = this.#options.test.labels.length;
-    const units = this.#chunks;
+    const units = this.#chunks.count;
     const covered = ranges.flatMap(({ begin, end }) => cover(units, begin, end));
     const targets = await this.#finish(new PoolJob({ kind: 'evaluate', t: 0, weights, units, ranges: covered }));
     return targets.map(({ range, region }) => {
       const result = new EvaluationRegion(this.#options.memory.memory.buffer, region, range, CHUNK_SIZE);
-      const count = Math.min(samples, range.end * CHUNK_SIZE) - range.begin * CHUNK_SIZE;
-      return { range, losses: result.losses.slice(), predictions: result.allPredictions.slice(0, count) };
+      return { range, losses: result.losses.slice(), predictions: result.predictionsOf(this.#chunks) };
     });
   }
 
@@ -254,10 +254,6 @@ export class LocalPool implements Executor {
 
   get #shards(): number {
     return this.#options.batch / this.#options.shardSize;
-  }
-
-  get #chunks(): number {
-    return Math.ceil(this.#options.test.labels.length / CHUNK_SIZE);
   }
 
   get #blocks(): number {

@@ -1,4 +1,5 @@
 import type { LossSum } from '../../shared/engine/backend.ts';
+import type { EvaluationChunks } from '../../shared/engine/evaluation.ts';
 import type { ShardRange } from '../../shared/engine/tree.ts';
 import { type KernelMemory, type Layout, padded } from '../../shared/engine/wasm/memory.ts';
 
@@ -37,28 +38,34 @@ export class EvaluationRegion {
   readonly range: ShardRange;
   /** [chunks] */
   readonly losses: Float64Array;
-  readonly #classes: Uint8Array;
+  readonly #classes: Uint16Array;
   readonly #chunkSize: number;
 
   constructor(buffer: ArrayBufferLike, region: number, range: ShardRange, chunkSize: number) {
     const chunks = range.end - range.begin;
     this.range = range;
     this.losses = new Float64Array(buffer, region, chunks);
-    this.#classes = new Uint8Array(buffer, region + 8 * chunks, chunks * chunkSize);
+    this.#classes = new Uint16Array(buffer, region + 8 * chunks, chunks * chunkSize);
     this.#chunkSize = chunkSize;
   }
 
   static bytes(chunks: number, chunkSize: number): number {
-    return chunks * (8 + chunkSize);
+    return chunks * (8 + 2 * chunkSize);
   }
 
-  /** [chunks * chunkSize] */
-  get allPredictions(): Uint8Array {
-    return this.#classes;
+  /** [samples]: a copy of the classes of all samples of the range. */
+  predictionsOf(chunks: EvaluationChunks): Uint16Array {
+    const { begin, end } = this.range;
+    const all = new Uint16Array(chunks.samplesIn(this.range));
+    for (let chunk = begin; chunk < end; chunk++) {
+      const count = chunks.samplesIn({ begin: chunk, end: chunk + 1 });
+      all.set(this.predictions(chunk).subarray(0, count), chunks.before(chunk) - chunks.before(begin));
+    }
+    return all;
   }
 
   /** [chunkSize]: the classes of one of the range's chunks. */
-  predictions(chunk: number): Uint8Array {
+  predictions(chunk: number): Uint16Array {
     const first = (chunk - this.range.begin) * this.#chunkSize;
     return this.#classes.subarray(first, first + this.#chunkSize);
   }

@@ -1,8 +1,11 @@
+import { type Dataset, inputKindOf, type Split } from '../../shared/data/dataset.ts';
+import { allocateAugmented } from '../../shared/engine/augmentations/augmenter.ts';
+import { EvaluationChunks, type EvaluationSizes } from '../../shared/engine/evaluation.ts';
+import { type PlanOptions, planProgram } from '../../shared/engine/program/planner.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import { depthOf } from '../../shared/engine/tree.ts';
 import { BlockUpdater, UpdateRecord } from '../../shared/engine/update.ts';
 import { bytesOf, type Layout, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { planKernel } from '../../shared/engine/wasm/plan.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { processorCount } from '../../shared/util/processors.ts';
 import type { BackendName } from './backend.ts';
@@ -12,10 +15,9 @@ import { COMPLETION_SIGNAL_WORDS, CompletionSignal } from './completion-signal.t
 import type { Fault } from './faults.ts';
 import { DEPTH, MAILBOX_WORDS } from './mailbox.ts';
 import { EvaluationRegion, PartialRegion, RegionStore } from './regions.ts';
-import type { SampleSet } from './sample-set.ts';
 import type { WorkerSetup } from './thread-setup.ts';
 
-/** Test samples of one evaluation chunk: part of the determinism contract, since losses are summed by chunks. */
+/** Samples of one evaluation chunk: part of the determinism contract, since losses are summed by chunks. */
 export const CHUNK_SIZE = 200;
 /** Milliseconds for which a worker polls before it sleeps: longer than the coordinator's work between two steps. */
 const SPIN_MS = 0.3;
@@ -28,8 +30,10 @@ export interface LocalPoolOptions {
   /** Default: kernel. Reduction and updates are the kernel's with any. */
   readonly backend?: BackendName;
   /** In `memory`. */
-  readonly train: SampleSet;
-  readonly test: SampleSet;
+  readonly train: Split;
+  readonly test: Split;
+  /** Places of the training samples that are only evaluated, in `memory`. */
+  readonly validation?: Int32Array | undefined;
   readonly batch: number;
   readonly shardSize: number;
   readonly sampler: SamplerOptions;
@@ -49,6 +53,7 @@ export interface PoolLayout {
   /** One for each step that may be open. */
   readonly records: readonly UpdateRecord[];
   readonly regions: RegionStore;
+  readonly chunks: EvaluationChunks;
   readonly setups: readonly WorkerSetup[];
 }
 
@@ -56,6 +61,17 @@ export interface PoolLayout {
 export interface PoolShape
   extends Pick<LocalPoolOptions, 'workers' | 'layout' | 'backend' | 'batch' | 'shardSize' | 'faults'> {
   readonly testSamples: number;
+  /** The most there may be. */
+  readonly validationSamples?: number;
+  /** As the planner takes them. */
+  readonly seed?: PlanOptions['seed'];
+  readonly inputs?: PlanOptions['inputs'];
+  readonly augment: SamplerOptions['augment'];
+}
+
+/** The sizes of what an evaluation of a data set's model evaluates. */
+export function evaluatedOf({ test, validation }: Pick<Dataset, 'test' | 'validation'>): EvaluationSizes {
+  return { testSamples: test.count, validationSamples: validation?.length ?? 0, chunkSize: CHUNK_SIZE };
 }
 
 /** What all workers share. */
@@ -64,17 +80,21 @@ function allocateShared(memory: Layout, shape: PoolShape) {
   return {
     signal: memory.int32(COMPLETION_SIGNAL_WORDS),
     barriers: memory.int32(BARRIER_WORDS),
-    records: Array.from({ length: DEPTH }, () => UpdateRecord.allocate(memory, layout.parameters, batch / shardSize)),
+    records: Array.from({ length: DEPTH }, () => UpdateRecord.allocate(memory, layout, batch / shardSize)),
     regions: RegionStore.allocate(memory, regionsFor(shape)),
     fired: memory.int32(faults.length),
   };
 }
 
 /** What each worker has of its own. @throws ModelError if the kernel backend can't run the model */
-function allocateWorker(memory: Layout, { layout, backend = 'kernel', batch, shardSize }: PoolShape) {
+function allocateWorker(memory: Layout, shape: PoolShape) {
+  const { layout, backend = 'kernel', batch, shardSize, seed, inputs, augment } = shape;
   const shards = batch / shardSize;
+  const plan = backend === 'kernel' ? planProgram(layout, { shardSize, seed, inputs }, memory) : undefined;
+  const count = shardSize * (plan?.shardsAtOnce ?? 1);
   return {
-    plan: backend === 'kernel' ? planKernel(layout, shardSize, memory) : undefined,
+    plan,
+    augmented: allocateAugmented(memory, { augment, layout, inputs, count }),
     mailbox: memory.int32(MAILBOX_WORDS),
     levels: Array.from({ length: depthOf(shards) }, () => memory.parameters(layout.parameters)),
     updateScratch: BlockUpdater.scratch(memory, shards),
@@ -96,8 +116,11 @@ export function poolSize(shape: PoolShape): SharedSize {
  * @throws ModelError if the kernel backend can't run the model
  */
 export function layOutPool(options: LocalPoolOptions): PoolLayout {
-  const { memory, kernel, backend = 'kernel', layout, train, test, sampler, workers, shardSize, faults = [] } = options;
-  const shape = { ...options, testSamples: test.labels.length };
+  const { memory, kernel, backend = 'kernel', layout, train, test, validation, workers, shardSize } = options;
+  const { sampler, faults = [] } = options;
+  const { seed, augment } = sampler;
+  const evaluated = evaluatedOf(options);
+  const shape = { ...options, ...evaluated, seed, augment, inputs: inputKindOf(train) };
   const { signal, barriers, records, ...places } = allocateShared(memory, shape);
   const common = {
     memory: memory.memory,
@@ -106,9 +129,10 @@ export function layOutPool(options: LocalPoolOptions): PoolLayout {
     layout,
     train,
     test,
+    validation,
     sampler,
     shardSize,
-    chunkSize: CHUNK_SIZE,
+    evaluated,
     spinMs: workers <= processorCount() ? SPIN_MS : 0,
     signal,
     barriers,
@@ -120,6 +144,7 @@ export function layOutPool(options: LocalPoolOptions): PoolLayout {
     barriers: new StepBarriers(barriers),
     records,
     regions: new RegionStore(memory, places.regions, layout.parameters),
+    chunks: new EvaluationChunks(evaluated),
     setups: Array.from({ length: workers }, (_, worker) => ({ ...common, ...allocateWorker(memory, shape), worker })),
   };
 }
@@ -128,8 +153,9 @@ export function layOutPool(options: LocalPoolOptions): PoolLayout {
  * Enough regions for as many full assignments of all workers as may be under way, broken off or lent; memory is only taken
  * by those that are used.
  */
-function regionsFor({ layout, testSamples, workers, batch, shardSize }: PoolShape): { count: number; bytes: number } {
-  const chunks = Math.ceil(testSamples / CHUNK_SIZE);
+function regionsFor({ layout, workers, batch, shardSize, ...evaluated }: PoolShape): { count: number; bytes: number } {
+  const { testSamples, validationSamples = 0 } = evaluated;
+  const { count: chunks } = new EvaluationChunks({ testSamples, validationSamples, chunkSize: CHUNK_SIZE });
   const ranges = Math.max(maxRanges(batch / shardSize, workers), maxRanges(chunks, workers));
   const bytes = Math.max(PartialRegion.bytes(layout.parameters), EvaluationRegion.bytes(chunks, CHUNK_SIZE));
   return { count: (DEPTH + 2) * ranges, bytes };

@@ -1,8 +1,10 @@
+import type { Split } from '../../shared/data/dataset.ts';
+import type { AugmentedSamples } from '../../shared/engine/augmentations/augmenter.ts';
+import type { EvaluationSizes } from '../../shared/engine/evaluation.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import type { UpdateRecordPlan } from '../../shared/engine/update.ts';
 import type { BackendSetup } from './backend.ts';
 import type { Faults } from './faults.ts';
-import type { SampleSet } from './sample-set.ts';
 
 /** What a worker's thread gets to know when it starts; all views lie in the shared memory, so their offsets are the kernel's pointers. */
 export interface ThreadSetup extends BackendSetup {
@@ -11,11 +13,14 @@ export interface ThreadSetup extends BackendSetup {
   readonly mailbox: Int32Array;
   readonly signal: Int32Array;
   readonly barriers: Int32Array;
-  readonly test: SampleSet;
+  readonly test: Split;
+  /** Places of the training samples that are only evaluated. */
+  readonly validation: Int32Array | undefined;
   readonly sampler: SamplerOptions;
+  /** Where the worker's augmented samples lie; undefined if there are none. */
+  readonly augmented: AugmentedSamples | undefined;
   readonly shardSize: number;
-  /** Test samples of one evaluation chunk. */
-  readonly chunkSize: number;
+  readonly evaluated: EvaluationSizes;
   /** Gradient vectors to reduce in, one a level of the tree. */
   readonly levels: readonly Float32Array[];
   readonly updates: readonly UpdateRecordPlan[];

@@ -1,5 +1,7 @@
 import { threadId } from 'node:worker_threads';
+import { augmenterFor } from '../../shared/engine/augmentations/augmenter.ts';
 import type { Backend, SampleBatch } from '../../shared/engine/backend.ts';
+import { EvaluationChunks } from '../../shared/engine/evaluation.ts';
 import { Sampler } from '../../shared/engine/sampler.ts';
 import { TreeGradient } from '../../shared/engine/tree-gradient.ts';
 import { BlockUpdater } from '../../shared/engine/update.ts';
@@ -32,7 +34,8 @@ class Worker {
   readonly #barriers: StepBarriers;
   readonly #updaters: readonly BlockUpdater[];
   readonly #tree: TreeGradient;
-  readonly #chunk: Pick<SampleBatch, 'indices' | 'shifts'>;
+  readonly #chunks: EvaluationChunks;
+  readonly #chunk: Pick<SampleBatch, 'first' | 'indices' | 'shifts'>;
 
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
@@ -42,8 +45,11 @@ class Worker {
     this.#updaters = setup.updates.map((plan) => new BlockUpdater(kernel, plan, setup.updateScratch));
     const { train, shardSize, levels } = setup;
     const sampler = new Sampler(setup.sampler);
-    this.#tree = new TreeGradient({ backend: this.#backend, kernel, sampler, train, shardSize, levels });
-    this.#chunk = { indices: new Int32Array(setup.chunkSize), shifts: new Int8Array(2 * setup.chunkSize) };
+    const augmenter = augmenterFor(setup.augmented, setup.sampler, setup.layout);
+    this.#tree = new TreeGradient({ backend: this.#backend, kernel, sampler, augmenter, train, shardSize, levels });
+    const { chunkSize } = setup.evaluated;
+    this.#chunks = new EvaluationChunks(setup.evaluated);
+    this.#chunk = { first: 0, indices: new Int32Array(chunkSize), shifts: new Int8Array(2 * chunkSize) };
   }
 
   obey(command: Command): Answer {
@@ -92,15 +98,24 @@ class Worker {
   }
 
   #evaluate({ range, region }: RangeTarget): void {
-    const { memory, chunkSize, test } = this.#setup;
-    const result = new EvaluationRegion(memory.buffer, region, range, chunkSize);
+    const { memory, evaluated } = this.#setup;
+    const result = new EvaluationRegion(memory.buffer, region, range, evaluated.chunkSize);
     for (let chunk = range.begin; chunk < range.end; chunk++) {
-      const first = chunk * chunkSize;
-      const count = Math.min(chunkSize, test.labels.length - first);
-      const indices = this.#chunk.indices.subarray(0, count);
-      for (let i = 0; i < count; i++) indices[i] = first + i;
-      const { lossSum } = this.#backend.evaluate({ ...test, ...this.#chunk, indices }, result.predictions(chunk));
+      const { lossSum } = this.#backend.evaluate(this.#samplesOf(chunk), result.predictions(chunk));
       result.losses[chunk - range.begin] = lossSum;
     }
+  }
+
+  /** The samples of a chunk, which hold until the next one's. */
+  #samplesOf(chunk: number): SampleBatch {
+    const { test, train, validation, evaluated } = this.#setup;
+    const first = this.#chunks.before(chunk);
+    const indices = this.#chunk.indices.subarray(0, this.#chunks.before(chunk + 1) - first);
+    for (let i = 0; i < indices.length; i++) {
+      const place = first + i;
+      indices[i] = place < evaluated.testSamples ? place : (validation?.[place - evaluated.testSamples] as number);
+    }
+    const { inputs, targets } = chunk < this.#chunks.tests ? test : train;
+    return { ...this.#chunk, inputs, targets, indices };
   }
 }

@@ -1,4 +1,5 @@
 import { extname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { JobOptions } from '../../shared/scheduler/job.ts';
@@ -14,6 +15,9 @@ import type { ThreadSetup, WorkerSetup } from './thread-setup.ts';
 const STARTUP_MUTEX = new StartupMutex(new Int32Array(new SharedArrayBuffer(4)));
 let owners = 0;
 const CODE_RANGE_MB = 16;
+/** For how long a pool that is closed waits for threads that are being started, and how often it looks. */
+const LOADING_MS = 5000;
+const POLL_MS = 5;
 
 /** A worker's place in the pool: the mailbox that its thread listens to, whichever that is now, and what it is at. */
 export interface WorkerSlot {
@@ -27,6 +31,8 @@ export interface WorkerSlot {
   unusedSince: number | undefined;
   /** Starts without a single finished command. */
   launches: number;
+  /** There is a thread, though it may not be up yet. */
+  isRunning: boolean;
   /** The thread is being ended, and hasn't ended yet. */
   isEnding: boolean;
 }
@@ -72,6 +78,7 @@ export class WorkerThreads {
       speeds: { gradient: new SpeedEstimate(), evaluate: new SpeedEstimate() },
       unusedSince: undefined,
       launches: 0,
+      isRunning: false,
       isEnding: false,
     }));
     for (const slot of this.slots) this.#launch(slot);
@@ -117,20 +124,28 @@ export class WorkerThreads {
     await thread?.terminate();
   }
 
+  /** Ends all threads. Node 20 aborts the process if a thread is ended while it links its modules: that is waited for, within bounds. */
   async close(): Promise<void> {
     this.#closing = true;
+    const end = performance.now() + LOADING_MS;
+    const isLoading = ({ isRunning, mailbox }: WorkerSlot): boolean => isRunning && mailbox.thread === 0;
+    while (this.slots.some(isLoading) && performance.now() < end) await sleep(POLL_MS);
     await this.#piscina.destroy();
   }
 
   #launch(slot: WorkerSlot): void {
     slot.launches++;
+    slot.isRunning = true;
     slot.isEnding = false;
     slot.mailbox.reset();
     const owner = ++owners;
     const setup: ThreadSetup = { ...slot.setup, startupMutex: STARTUP_MUTEX.words, owner };
     this.#piscina.run(setup).then(
-      () => {},
+      () => {
+        slot.isRunning = false;
+      },
       (error: unknown) => {
+        slot.isRunning = false;
         // It may have died while it held the mutex.
         STARTUP_MUTEX.release(owner);
         this.#lost(slot, error instanceof Error ? error : new Error(String(error)));

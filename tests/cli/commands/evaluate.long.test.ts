@@ -35,5 +35,5 @@ test('evaluate has the result of the run', () => {
   );
   const text = printed('evaluate', run);
   assert.match(text, /^step {8}20$/m);
-  assert.ok(text.includes(`accuracy    ${(100 * testAccuracy).toFixed(2)} % of 10,000 test images`), text);
+  assert.ok(text.includes(`accuracy    ${(100 * testAccuracy).toFixed(2)} % of 10,000 test samples`), text);
 });

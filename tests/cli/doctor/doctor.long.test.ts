@@ -15,11 +15,11 @@ describe('doctor looks at', () => {
   });
 
   test('data that is there', { skip: skipImages }, async () => {
-    const { status, found } = await checkData(resolveTrainConfig({ flags: {}, env: {} }).config, {
+    const { status, found } = await checkData(resolveTrainConfig({ flags: {}, env: {} }), {
       MNIST_DIR: process.env.MNIST_DIR,
     });
     assert.equal(status, 'ok');
-    assert.match(found, /from \$MNIST_DIR.*right SHA-256/);
+    assert.match(found, /^mnist, 60,000 training .* in 10 classes, SHA-256 .*from \$MNIST_DIR.*right SHA-256/);
   });
 });
 

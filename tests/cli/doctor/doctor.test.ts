@@ -13,12 +13,17 @@ import { checkTfjs } from '#src/cli/doctor/tfjs.js';
 import { checkCapacity, checkWorkers } from '#src/cli/doctor/workers.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
 import type { MemoryLimits } from '#src/shared/util/memory-limits.js';
+import { BYTES, FILES } from '../../support/made-set.ts';
 import { takenPort } from '../../support/taken-port.ts';
 
 const main = fileURLToPath(new URL('../../../cli/main.js', import.meta.url));
 
 function configOf(flags: Readonly<Record<string, unknown>>) {
-  return resolveTrainConfig({ flags, env: {} }).config;
+  return resolved(flags).config;
+}
+
+function resolved(flags: Readonly<Record<string, unknown>>) {
+  return resolveTrainConfig({ flags, env: {} });
 }
 
 async function folder(t: TestContext): Promise<string> {
@@ -106,24 +111,46 @@ describe('doctor looks at', () => {
   test('data that is altered', async (t) => {
     const data = await folder(t);
     await writeFile(join(data, 'train-images-idx3-ubyte'), 'something else');
-    const { status, found } = await checkData(configOf({ data }), {});
-    assert.equal(status, 'problem');
-    assert.match(found, /train-images-idx3-ubyte: .*Fetch this file again/);
+    for (const [config, env] of [
+      [resolved({ data }), {}],
+      [resolved({}), { MNIST_DIR: data }],
+    ] as const) {
+      const { status, found } = await checkData(config, env);
+      assert.equal(status, 'problem');
+      assert.match(found, /train-labels-idx1-ubyte: missing.*Correct this file/);
+    }
   });
 
   test('data that is still to be fetched', async (t) => {
     const env = { XDG_CACHE_HOME: await folder(t) };
     const mirrors = 'http://mirror.example/mnist,https://other.example';
-    const check = await checkData(configOf({}), { ...env, LOCKSTEP_MNIST_MIRRORS: mirrors });
+    const check = await checkData(resolved({}), { ...env, LOCKSTEP_MNIST_MIRRORS: mirrors });
     assertHelps(check, 'note', /from mirror\.example, other\.example; .*SYNTHETIC.*\$MNIST_DIR/);
-    const wrong = await checkData(configOf({}), { ...env, LOCKSTEP_MNIST_MIRRORS: 'nonsense' });
+    const wrong = await checkData(resolved({}), { ...env, LOCKSTEP_MNIST_MIRRORS: 'nonsense' });
     assert.equal(wrong.status, 'problem');
     assert.match(wrong.found, /LOCKSTEP_MNIST_MIRRORS .*"nonsense"/);
   });
 
   test('data that are synthetic', async () => {
-    const { status, found } = await checkData(configOf({ data: 'synthetic' }), {});
-    assert.deepEqual({ status, found }, { status: 'ok', found: 'SYNTHETIC digits, by --data' });
+    const { status, found } = await checkData(resolved({ data: 'synthetic' }), {});
+    const set = 'SYNTHETIC digits (not MNIST), 60,000 training and 10,000 test samples of 1x28x28 in 10 classes';
+    const end = "SHA-256 d529a61d21784944…, licence: Lockstep's own (by --data)";
+    assert.deepEqual({ status, found }, { status: 'ok', found: `${set}, ${end}` });
+  });
+
+  test('a set of its own, by --data and by $MNIST_DIR', async (t) => {
+    const data = join(await folder(t), 'blobs');
+    await mkdir(data);
+    for (const [i, { name }] of FILES.entries()) await writeFile(join(data, name), BYTES[i] as Buffer);
+    for (const [config, env, origin] of [
+      [resolved({ data }), {}, 'given by --data'],
+      [resolved({}), { MNIST_DIR: data }, 'from $MNIST_DIR'],
+    ] as const) {
+      const { status, found } = await checkData(config, env);
+      assert.equal(status, 'ok');
+      assert.match(found, /^blobs, 5 training and 4 test samples of 1x3x2 in 3 classes, SHA-256 [0-9a-f]{16}… /);
+      assert.ok(found.endsWith(`(${origin})`), found);
+    }
   });
 });
 

@@ -65,10 +65,10 @@ function watched(t: TestContext, { columns = 80, isTTY = true, env = {}, steps =
 describe('lines', () => {
   test('come every five seconds, at evaluations and at the end', (t) => {
     const { screen, step } = watched(t, { isTTY: false });
-    for (let i = 1; i <= 4000; i++) step(i, i === 1500 ? { testAccuracy: 0.9875 } : {});
+    for (let i = 1; i <= 4000; i++) step(i, i === 1500 ? { testAccuracy: 0.9875, validationAccuracy: 0.975 } : {});
     assert.deepEqual(screen.lines, [
       'step 1000/4000  loss 0.2500  accuracy 87.50 %  25,600 samples/s  15 s left',
-      'step 1500/4000  loss 0.2500  accuracy 87.50 %  test 98.75 %  25,600 samples/s  13 s left',
+      'step 1500/4000  loss 0.2500  accuracy 87.50 %  test 98.75 %  validation 97.50 %  25,600 samples/s  13 s left',
       'step 2500/4000  loss 0.2500  accuracy 87.50 %  25,600 samples/s  8 s left',
       'step 3500/4000  loss 0.2500  accuracy 87.50 %  25,600 samples/s  3 s left',
       'step 4000/4000  loss 0.2500  accuracy 87.50 %  25,600 samples/s',

@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { numericsByName } from '#src/shared/engine/numerics/numerics.js';
 import { selfTest } from '#src/shared/engine/self-test.js';
-import { numericsDigest } from '#src/shared/engine/wasm/exports.js';
 import { closeCodes } from '#src/shared/wire/close-codes.js';
 import type { Compute } from '#src/worker/node/compute.js';
 import { takePart } from '#src/worker/node/session.js';
@@ -21,7 +21,7 @@ test('a node takes part over a Unix domain socket until the run is over', { time
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-unix-'));
   t.after(() => rm(folder, { recursive: true }));
   const path = join(folder, 'hub');
-  const digests = { numerics: numericsDigest(), selfTest: selfTest() };
+  const digests = { numerics: numericsByName(), selfTest: selfTest() };
   const { hub, events } = await bareHub(t, { server: await listenOnPath(path), digests });
   const joined = once(events, 'join');
   const ending = takePart({

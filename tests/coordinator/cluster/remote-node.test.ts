@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MemberGoneError } from '#src/coordinator/cluster/member.js';
 import { RemoteNode, type RemoteNodeOptions } from '#src/coordinator/cluster/remote-node.js';
+import { littleEndianView } from '#src/shared/util/safetensors.js';
 import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 import { pongOf } from '../../support/bare-node.ts';
 
@@ -15,9 +16,12 @@ function nodeAtWork(kind: 'gradient' | 'evaluate' = 'gradient') {
     threads: 1,
     parameters: 2,
     testSamples: 8,
+    validationSamples: 0,
     chunkSize: 4,
     shardSize: 4,
     classes: 10,
+    hasAccuracy: true,
+    maxLoss: 7e38,
     link,
     weightsFrame: () => ({ bytes: new Uint8Array(), onSent: () => {} }),
   });
@@ -137,18 +141,25 @@ describe('an answer is refused that claims', () => {
   });
 
   it('a class that does not exist, or an impossible loss of a chunk', async () => {
-    const evaluated = { type: 'evaluated', id: 0, seconds: 1, chunks: { begin: 0, end: 2 } } as const;
+    const evaluated = {
+      type: 'evaluated',
+      id: 0,
+      seconds: 1,
+      chunks: { begin: 0, end: 2 },
+      isPredicted: true,
+    } as const;
     for (const [losses, predicted, isRight] of [
       [[1, 2], 9, true],
       [[1, 2], 10, false],
-      [[1, 2], 255, false],
+      [[1, 2], 256, false],
       [[1, -3], 9, false],
       [[Number.NaN, 1], 9, false],
       [[Number.POSITIVE_INFINITY, 1], 9, false],
       [[1e300, 1], 9, false],
     ] as const) {
       const { node, result } = nodeAtWork('evaluate');
-      const receive = () => node.receive({ ...evaluated, losses, body: Uint8Array.of(0, 1, 2, 3, 4, 5, 6, predicted) });
+      const receive = () =>
+        node.receive({ ...evaluated, losses, body: littleEndianView(Uint16Array.of(0, 1, 2, 3, 4, 5, 6, predicted)) });
       if (isRight) {
         receive();
         assert.equal((await result).kind, 'evaluate');

@@ -7,14 +7,14 @@ import { type CheckpointContext, CheckpointWriter } from '#src/coordinator/run/c
 import { checkpointName, readCheckpoint } from '#src/shared/checkpoint/checkpoint-file.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
 import { layoutOf } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
 import { RunLockError, WriteError } from '#src/shared/util/errors.js';
 import { fileOperations } from '#src/shared/util/replace-file.js';
+import { lenet5 } from '../../support/models.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'lockstep-writer-'));
 after(() => rm(root, { recursive: true }));
 
-const layout = layoutOf(lenet5('softmax', 0));
+const layout = layoutOf(lenet5('softmax'));
 const never = new AbortController().signal;
 const CHAIN = 'c'.repeat(64);
 const FULL = new Error('ENOSPC: no space left on device');
@@ -32,15 +32,16 @@ class Bench {
   /** Each write waits for it. */
   gate: Promise<void> = Promise.resolve();
 
-  private constructor(folder: string, keep: number) {
+  private constructor(folder: string, flags: Readonly<Record<string, unknown>>) {
     this.folder = folder;
     const context: CheckpointContext = {
       folder,
       layout,
       from: 0,
       ends: [100_000],
-      config: resolveTrainConfig({ flags: { keep, workers: 1 }, env: {} }).config,
+      config: resolveTrainConfig({ flags: { workers: 1, ...flags }, env: {} }).config,
       digests: { dataset: 'd', numerics: 'n' },
+      samples: {},
       files: {
         ...fileOperations,
         write: async (path, bytes) => {
@@ -62,13 +63,21 @@ class Bench {
     this.writer = new CheckpointWriter(context);
   }
 
-  static async open(keep = 20): Promise<Bench> {
-    return new Bench(await mkdtemp(join(root, 'run-')), keep);
+  static async open(keep = 20, flags: Readonly<Record<string, unknown>> = {}): Promise<Bench> {
+    return new Bench(await mkdtemp(join(root, 'run-')), { keep, ...flags });
   }
 
-  take(step: number, value = step): void {
+  /** @param best the step of the best evaluation so far */
+  take(step: number, value = step, best?: number): void {
+    const validation = best === undefined ? undefined : { best: { step: best, validationLoss: 1 }, since: 0 };
     const vector = (fill: number): Float32Array => new Float32Array(layout.parameters).fill(fill);
-    this.writer.take({ step, weights: vector(value), optimizer: { m: vector(0), v: vector(0) }, chain: CHAIN });
+    this.writer.take({
+      step,
+      weights: vector(value),
+      optimizer: { m: vector(0), v: vector(0) },
+      chain: CHAIN,
+      validation,
+    });
   }
 
   async files(): Promise<string[]> {
@@ -97,6 +106,45 @@ test('the oldest beyond those to keep are removed, snapshots never', async () =>
     await bench.writer.finish(never);
   }
   assert.deepEqual(await bench.files(), ['note.txt', ...[0, 100, 200, 250].map(checkpointName)]);
+});
+
+test('the best one is kept as long as it is that, if it is to be', async () => {
+  for (const [keepBest, kept] of [
+    [true, [70, 250, 300]],
+    [false, [250, 300]],
+  ] as const) {
+    const bench = await Bench.open(2, { keepBest, validation: 0.1 });
+    for (const [step, best] of [
+      [20, 20],
+      [70, 70],
+      [150, 70],
+      [200, 70],
+      [250, 70],
+      [300, 70],
+    ] as const) {
+      bench.take(step, step, best);
+      bench.writer.onStep({ step });
+      await bench.writer.finish(never);
+    }
+    assert.deepEqual(await bench.files(), kept.map(checkpointName));
+    const { validation } = await readCheckpoint(join(bench.folder, checkpointName(300)));
+    assert.deepEqual(validation, { best: { step: 70, validationLoss: 1 }, since: 0 });
+  }
+});
+
+test('the best one is written however long it waits', async () => {
+  const bench = await Bench.open(20, { keepBest: true, validation: 0.1 });
+  let open = (): void => {};
+  bench.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  for (let step = 1; step <= 30; step++) {
+    bench.take(step, step, step < 4 ? 1 : 4);
+    bench.writer.onStep({ step });
+  }
+  open();
+  await bench.writer.finish(never);
+  assert.deepEqual(bench.written, [1, 4, ...Array.from({ length: 8 }, (_, i) => 23 + i)]);
 });
 
 test('if the disk is slower than the steps, the oldest waiting ones are dropped, but all snapshots are written', async () => {

@@ -167,6 +167,11 @@ test('a test loss that overflowed is read back', () => {
   assert.deepEqual(parseStepLine(line), { ...record(1), testLoss: Number.NaN });
 });
 
+test('a step of numbers, without an accuracy, is read back', () => {
+  const { accuracy: _, ...numbers } = record(1);
+  assert.deepEqual(parseStepLine(stepLine(numbers)), numbers);
+});
+
 test('a line that is not a step is not read', () => {
   const line = stepLine(record(5));
   assert.ok(parseStepLine(line));

@@ -20,7 +20,7 @@ async function stepsOf(flags: Record<string, unknown>): Promise<StepRecord[]> {
   const { config } = resolveTrainConfig({ flags: { ...FLAGS, ...flags }, env: {} });
   const options = { config, memory: new SharedMemory(), dataset, onNoMembers: () => {} };
   const engine = config.listen === undefined ? startEngine(options) : startClusterEngine(options);
-  const { layout, kernel, state, optimizer, testLabels, pool } = engine;
+  const { layout, kernel, state, optimizer, answers, pool } = engine;
   const executor = 'cluster' in engine ? engine.cluster : engine.pool;
   state.current.values.set(initialWeights(layout, config.seed, kernel.squareRoot));
   const records: StepRecord[] = [];
@@ -30,7 +30,7 @@ async function stepsOf(flags: Record<string, unknown>): Promise<StepRecord[]> {
       executor,
       state,
       optimizer,
-      testLabels,
+      answers,
       from: { step: 0 },
       chain: new HashChain(),
       observer: { onStep: (record) => records.push(record), onEvaluation: () => {} },

@@ -37,7 +37,7 @@ describe('the timestamps of steps', () => {
 
   it('come from the training clock, one a step, and a resumed run continues from the latest', async () => {
     const session = new Session({ flags: { batch: 32, workers: 1, iterations: 6 }, dataset: madeDataset(256, 210) });
-    const { state, optimizer, testLabels, pool } = session.engine;
+    const { state, optimizer, answers, pool } = session.engine;
     const seen: (number | undefined)[] = [];
     const part = (until: number, at: number | undefined, now: () => number) =>
       train({
@@ -45,7 +45,7 @@ describe('the timestamps of steps', () => {
         executor: pool,
         state,
         optimizer,
-        testLabels,
+        answers,
         until,
         now,
         from: { step: until - 3, at },

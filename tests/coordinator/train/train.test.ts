@@ -32,7 +32,7 @@ async function trainWith(
   watch: (stop: AbortController) => Watch,
 ): Promise<Trained> {
   const session = new Session({ flags: { ...FLAGS, ...flags }, dataset, faults });
-  const { state, optimizer, testLabels, pool } = session.engine;
+  const { state, optimizer, answers, pool } = session.engine;
   const stop = new AbortController();
   const { onStep, onEvaluate, checkpointAsked = () => false } = watch(stop);
   const saved: number[] = [];
@@ -49,7 +49,7 @@ async function trainWith(
       config: session.config,
       state,
       optimizer,
-      testLabels,
+      answers,
       executor,
       stop: stop.signal,
       observer: {
@@ -151,13 +151,13 @@ describe('the step loop', () => {
 describe('a last evaluation that was abandoned', () => {
   it('leaves the run incomplete, and is done when the run is resumed, without another line of its step', async () => {
     const session = new Session({ flags: { ...FLAGS, iterations: 3 }, dataset });
-    const { state, optimizer, testLabels, pool } = session.engine;
+    const { state, optimizer, answers, pool } = session.engine;
     const records: StepRecord[] = [];
     const training = {
       config: session.config,
       state,
       optimizer,
-      testLabels,
+      answers,
       chain: new HashChain(),
       checkpoint: () => {},
       observer: { onStep: (record: StepRecord) => records.push(record), onEvaluation: () => {} },

@@ -1,13 +1,13 @@
 // Runs command lines of Lockstep one after the other in this process, as the program does: forked by commands.ts.
 import { chdir } from 'node:process';
 import { runCli } from '#src/cli/program.js';
-import { SYNTHETIC, syntheticDataset } from '#src/shared/data/synthetic.js';
+import { SYNTHETIC, syntheticDataset } from '#src/shared/data/sources/synthetic.js';
 
 // A small part of the set in its place, so that a command takes a fraction of a second.
 const SIZE = { train: 256, test: 16 };
 Object.assign(SYNTHETIC, {
-  open: async ({ allocate }: Parameters<typeof SYNTHETIC.open>[0]) => ({
-    ...syntheticDataset({ allocate, ...SIZE }),
+  open: async ({ arrays }: Parameters<typeof SYNTHETIC.open>[0]) => ({
+    ...syntheticDataset({ arrays, ...SIZE }),
     sha256: SYNTHETIC.sha256,
   }),
 });

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { encode } from 'fast-png';
 import type { Browser, Page } from 'playwright-core';
 import { Inspector } from '#src/inspect/activations/inspector.js';
+import { prepare } from '#src/inspect/images/prepare.js';
 import { compileInspector } from '#src/shared/engine/wasm/exports.js';
 import { layoutOf } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
+import { specOf } from '#src/shared/model/registry.js';
 import { skip, startBrowser, watch } from '../../support/browser.ts';
 import { Fingers } from '../../support/fingers.ts';
+import { lookedAtSamples, lookedAtWeights } from '../../support/inspector.ts';
+import { lenet5 } from '../../support/models.ts';
 import { DATA, lockstep, type Program, startLockstep } from '../../support/program.ts';
-import { randomSamples, randomWeights } from '../../support/reference/random.ts';
 import { model, serve } from './serve.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-draw-'));
@@ -76,20 +79,21 @@ describe('the drawing page', { skip }, () => {
 
   for (const head of ['softmax', 'rbf'] as const) {
     test(`computes the bits that Node computes (${head})`, async (t) => {
-      const layout = layoutOf(lenet5(head, model.rbfJ));
-      const server = await serve(head);
+      const layout = layoutOf(lenet5(head));
+      const server = await serve(lenet5(head));
       t.after(() => server.close());
       const { page, faults } = await watch(browser, server.url);
       await page.locator('body[data-ready]').waitFor({ state: 'attached' });
       const inspector = new Inspector(compileInspector(), layout);
-      inspector.setWeights(randomWeights(layout, 41));
-      for (const { image } of randomSamples(layout, 42, 3)) {
+      inspector.setWeights(lookedAtWeights(layout, 41));
+      for (const seed of [42, 43, 44]) {
+        const image = lookedAtSamples(layout, seed, 1);
         const { layers, probabilities } = inspector.show(image);
-        const bits = [...layers.map(({ values }) => values), probabilities].map((values) =>
+        const bits = [...layers.map(({ values }) => values), probabilities as Float32Array].map((values) =>
           Array.from(new Uint32Array(values.buffer, values.byteOffset, values.length)),
         );
         assert.deepEqual(
-          await page.evaluate(`(${IN_PAGE})(${JSON.stringify({ image: [...image], head, rbfJ: model.rbfJ })})`),
+          await page.evaluate(`(${IN_PAGE})(${JSON.stringify({ image: [...image], spec: lenet5(head) })})`),
           bits,
         );
       }
@@ -114,7 +118,7 @@ describe('the drawing page', { skip }, () => {
     assert.equal(trained.status, 0, trained.stderr);
     const program = startLockstep(['draw', '--run', run, '--port', '0']);
     started.push(program);
-    const url = /http:\S+/.exec(await program.said(/draw digits at/))?.[0] as string;
+    const url = /http:\S+/.exec(await program.said(/draw at/))?.[0] as string;
     const { page, faults } = await watch(browser, url, { viewport: { width: 1280, height: 900 } });
     await page.locator('body[data-ready]').waitFor({ state: 'attached' });
     const layers = ['c1', 's2', 'c3', 's4', 'c5', 'f6', 'output', 'input'];
@@ -142,7 +146,7 @@ describe('the drawing page', { skip }, () => {
 
   for (const head of ['softmax', 'rbf'] as const) {
     test(`has a key of its pictures, and nothing moves at the first stroke (${head})`, async (t) => {
-      const server = await serve(head);
+      const server = await serve(lenet5(head));
       t.after(() => server.close());
       for (const width of [1280, 400]) {
         const { page, faults } = await watch(browser, server.url, { viewport: { width, height: 900 } });
@@ -169,7 +173,7 @@ describe('the drawing page', { skip }, () => {
   }
 
   test('a finger draws and is predicted, and a second one draws by itself', async (t) => {
-    const server = await serve('softmax');
+    const server = await serve(lenet5('softmax'));
     t.after(() => server.close());
     const { page, faults } = await watch(browser, server.url, {
       viewport: { width: 400, height: 800 },
@@ -196,15 +200,70 @@ describe('the drawing page', { skip }, () => {
   });
 
   test('says what one must know of the weights', async (t) => {
-    const server = await serve('softmax');
+    const server = await serve(lenet5('softmax'));
     t.after(() => server.close());
     const { page } = await watch(browser, server.url);
     t.after(() => page.close());
     await page.locator('#warning', { hasText: model.note }).waitFor({ timeout: 20_000 });
   });
 
+  test('a picture in colour is taken as predict takes it, and scaled for the network', async (t) => {
+    const spec = specOf(
+      { model: 'resnet8', head: 'softmax', rbfJ: 0.1 },
+      { maps: 3, height: 16, width: 16, classes: 7 },
+    );
+    const server = await serve(spec);
+    t.after(() => server.close());
+    const data = Uint8Array.from({ length: 3 * 40 * 30 }, (_, i) => (i * 7919) % 256);
+    const pixels = { width: 40, height: 30, channels: 3, data } as const;
+    const file = join(folder, 'colours.png');
+    writeFileSync(file, encode(pixels));
+    const inspector = new Inspector(compileInspector(), layoutOf(spec));
+    inspector.setWeights(lookedAtWeights(inspector.layout, 41));
+    const prepared = prepare(pixels, inspector.layout.input, { kind: 'ink' });
+    assert.ok('sample' in prepared);
+    const { prediction } = inspector.show(prepared.sample);
+    for (const width of [1280, 360]) {
+      const { page, faults } = await watch(browser, server.url, { viewport: { width, height: 800 } });
+      await page.locator('body[data-ready]').waitFor({ state: 'attached' });
+      assert.equal(await page.locator('#pad').isVisible(), false);
+      await page.locator('#file').setInputFiles(file);
+      await predicted(page, new RegExp(`^${prediction}$`));
+      const painted = await page.evaluate<number[]>(`(() => {
+        const canvas = document.getElementById('input');
+        return [...canvas.getContext('2d').getImageData(0, 0, 16, 16).data].filter((_, i) => i % 4 < 3);
+      })()`);
+      const sample: Uint8Array = prepared.sample;
+      assert.deepEqual(
+        painted,
+        Array.from({ length: 3 * 256 }, (_, i) => sample[(i % 3) * 256 + Math.floor(i / 3)]),
+      );
+      const panels = await page.locator('.layers h2').allTextContents();
+      assert.deepEqual([panels[0], panels[3], panels.at(-1)], ['stem 16@16×16', 'block1 16@16×16', 'output 7 units']);
+      assert.equal(await page.evaluate('document.documentElement.scrollWidth'), width);
+      await page.locator('#file').setInputFiles({ name: 'text.png', mimeType: 'image/png', buffer: Buffer.from('no') });
+      await page.locator('#warning', { hasText: /^text.png isn't a picture/ }).waitFor({ timeout: 20_000 });
+      assert.deepEqual(faults, []);
+      await page.close();
+    }
+  });
+
+  test('says that nothing can be drawn for samples that are no pictures', async (t) => {
+    const server = await serve(
+      specOf({ model: 'mlp', head: 'softmax', rbfJ: 0.1 }, { maps: 5, height: 1, width: 1, classes: 3 }),
+    );
+    t.after(() => server.close());
+    const { page, faults } = await watch(browser, server.url);
+    t.after(() => page.close());
+    await page
+      .locator('#warning', { hasText: 'Nothing can be drawn here: the network takes samples of 5@1x1' })
+      .waitFor();
+    assert.equal(await page.locator('.panel:visible').count(), 0);
+    assert.deepEqual(faults, []);
+  });
+
   test('fits a phone, in light and dark', async (t) => {
-    const server = await serve('softmax');
+    const server = await serve(lenet5('softmax'));
     t.after(() => server.close());
     for (const colorScheme of ['light', 'dark'] as const) {
       const { page, faults } = await watch(browser, server.url, { viewport: { width: 360, height: 740 }, colorScheme });
@@ -223,14 +282,13 @@ describe('the drawing page', { skip }, () => {
 });
 
 /** In the page: its own modules, with the server's weights; every layer's bits and the probabilities'. */
-const IN_PAGE = `async ({ image, head, rbfJ }) => {
+const IN_PAGE = `async ({ image, spec }) => {
   const { Inspector } = await import('/inspect/activations/inspector.js');
   const { layoutOf } = await import('/shared/model/layout.js');
-  const { lenet5 } = await import('/shared/model/lenet5.js');
   const [wasm, weights] = await Promise.all(
     ['/inspector.wasm', '/weights'].map((path) => fetch(path).then((response) => response.arrayBuffer())),
   );
-  const inspector = new Inspector(await WebAssembly.compile(wasm), layoutOf(lenet5(head, rbfJ)));
+  const inspector = new Inspector(await WebAssembly.compile(wasm), layoutOf(spec));
   inspector.setWeights(new Float32Array(weights));
   const { layers, probabilities } = inspector.show(Uint8Array.from(image));
   return [...layers.map(({ values }) => values), probabilities].map((values) =>

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { encodeCheckpoint } from '#src/shared/checkpoint/checkpoint.js';
-import { SYNTHETIC_SHA256 } from '#src/shared/data/synthetic.js';
+import { SYNTHETIC_SHA256 } from '#src/shared/data/sources/synthetic.js';
 import { decodeSafetensors } from '#src/shared/util/safetensors.js';
 import { lenets, lockstep, main, randomNetwork } from './networks.ts';
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decodeWeights, importedCheckpoint } from '#src/inspect/export/import.js';
+import { metadataOf } from '#src/inspect/export/metadata.js';
 import type { Network } from '#src/inspect/export/network.js';
 import { encodeWeights } from '#src/inspect/export/safetensors.js';
 import {
@@ -11,15 +12,22 @@ import {
   trainingStateOf,
   UNKNOWN,
 } from '#src/shared/checkpoint/checkpoint.js';
+import { layoutOf } from '#src/shared/model/layout.js';
 import { CheckpointError } from '#src/shared/util/errors.js';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from '#src/shared/util/safetensors.js';
-import { lenets, randomNetwork } from './networks.ts';
+import { specFrom } from '../../support/models.ts';
+import { lenets, networkOf, randomNetwork } from './networks.ts';
 
 const FILE = 'some-file';
 const [softmax, rbf] = lenets.map(({ spec }) => randomNetwork(spec, 51)) as [Network, Network];
 
 function tensors({ layout, weights }: Network): Tensor[] {
   return tensorsOf(layout, '', weights);
+}
+
+/** The softmax network's tensors with another spec. */
+function withSpec(spec: object): Buffer {
+  return encodeSafetensors(tensors(softmax), { spec: JSON.stringify(spec) });
 }
 
 /** The softmax network's file with its header's text changed. */
@@ -63,6 +71,18 @@ describe('an exported file', () => {
       assert.deepEqual(JSON.parse(metadata.spec ?? ''), network.layout.spec);
     });
 
+    test(`keeps the names of the classes and how samples are made (${kind})`, () => {
+      const classNames = Array.from({ length: 10 }, (_, k) => `kind ${k}`);
+      const samples = { classNames, preparation: { kind: 'pictures', resize: 'cover' } } as const;
+      const origin = { step: 3, config: { head: kind, rbfJ: 0.1 }, digests: { dataset: 'a', numerics: 'b' } };
+      const metadata = metadataOf(network, { ...origin, ...samples }, undefined);
+      assert.deepEqual(JSON.parse(metadata.classes ?? ''), classNames);
+      assert.deepEqual(JSON.parse(metadata.preparation ?? ''), samples.preparation);
+      const imported = decodeWeights(encodeWeights({ ...network, metadata }), FILE);
+      const checkpoint = decodeCheckpoint(importedCheckpoint(imported), FILE);
+      assert.deepEqual([checkpoint.classNames, checkpoint.preparation], [classNames, samples.preparation]);
+    });
+
     test(`comes back as the checkpoint that it was, but for the optimizer (${kind})`, () => {
       const imported = decodeWeights(encodeWeights(network), FILE);
       assert.equal(imported.origin, 'kept');
@@ -78,6 +98,45 @@ describe('an exported file', () => {
       );
     });
   }
+
+  for (const { layout, weights, metadata } of [softmax, rbf]) {
+    const { kind } = layout.spec.head;
+    test(`of version 0.1.0 comes back as well (${kind})`, () => {
+      // The padding was the input's, activations were dense layers', and the head had a name and parameters.
+      const spec = {
+        name: 'lenet5',
+        input: { height: 28, width: 28, padding: 2 },
+        layers: [{ kind: 'conv', name: 'c1', maps: 6, kernel: 5 }],
+        head: { kind, name: 'output', classes: 10 },
+      };
+      const file = encodeSafetensors(tensorsOf(layout, '', weights), { ...metadata, spec: JSON.stringify(spec) });
+      const imported = decodeWeights(file, FILE);
+      assert.equal(imported.origin, 'kept');
+      assert.deepEqual(imported.layout.spec, layout.spec);
+      assert.deepEqual(imported.weights, weights);
+    });
+  }
+
+  test('of any model comes back with its state, changed or not', () => {
+    const spec = specFrom([
+      { kind: 'conv', maps: 3, kernel: 5, stride: 2 },
+      { kind: 'batch-norm' },
+      { kind: 'dense', units: 4 },
+    ]);
+    const layout = layoutOf(spec);
+    const network = networkOf(
+      layout,
+      Float32Array.from({ length: layout.parameters }, (_, i) => i),
+      { model: spec },
+    );
+    const imported = decodeWeights(encodeWeights(network), FILE);
+    assert.equal(imported.origin, 'kept');
+    assert.deepEqual(imported.weights, network.weights);
+    const checkpoint = decodeCheckpoint(importedCheckpoint(imported), FILE);
+    assert.deepEqual(trainingStateOf(checkpoint, layout).weights, network.weights);
+    const changed = decodeWeights(encodeWeights({ ...network, weights: network.weights.map((w) => -w) }), FILE);
+    assert.deepEqual([changed.origin, changed.config.model, changed.layout.spec], ['changed', spec, spec]);
+  });
 
   test('loses its origin where a weight was changed', () => {
     const weights = softmax.weights.slice();
@@ -147,8 +206,21 @@ describe("another program's file", () => {
     const info = { step: 0, config: {}, digests: { dataset: 'a', numerics: 'b' }, optimizerName: 'adam' };
     const checkpoint = encodeCheckpoint({ ...info, layout, weights, optimizer: { m: weights, v: undefined } });
     assertRefused(checkpoint, 'it is a checkpoint of Lockstep already');
-    const other = { ...layout, spec: { ...layout.spec, name: 'lenet6' } };
-    assertRefused(encodeWeights({ ...softmax, layout: other }), 'spec is another network');
+    assertRefused(
+      withSpec({ ...layout.spec, layers: layout.spec.layers.slice(0, -1) }),
+      'output.weight.*which the network',
+    );
+  });
+
+  test("is refused where its metadata's spec is none", () => {
+    const { spec } = softmax.layout;
+    const [padding, conv, ...others] = spec.layers;
+    assertRefused(withSpec({ ...spec, layers: [] }), "metadata's spec: layers");
+    assertRefused(withSpec({ ...spec, layers: [padding, { ...conv, inputs: ['s2'] }, ...others] }), 'c1 reads s2');
+    assertRefused(withSpec({ ...spec, layers: [padding, { ...conv, maps: 2 ** 40 }, ...others] }), 'c1: maps');
+    const wide = { ...conv, kernel: [1024, 1024], padding: 'same', maps: 65_535, table: undefined };
+    assertRefused(withSpec({ ...spec, layers: [padding, wide, ...others] }), 's2|c1|parameters');
+    assertRefused(encodeSafetensors(tensors(softmax), { spec: '{' }), 'imported');
   });
 
   test('is refused where its header is hostile', () => {

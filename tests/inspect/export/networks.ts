@@ -6,8 +6,8 @@ import { openModel } from '#src/coordinator/run/saved-model.js';
 import { metadataOf } from '#src/inspect/export/metadata.js';
 import type { Network } from '#src/inspect/export/network.js';
 import { layoutOf, type ModelLayout } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
 import type { ModelSpec } from '#src/shared/model/spec.js';
+import { lenet5 } from '../../support/models.ts';
 import { argmax, at } from '../../support/reference/arrays.ts';
 import { randomWeights } from '../../support/reference/random.ts';
 
@@ -19,30 +19,16 @@ const digests = { dataset: 'a'.repeat(64), numerics: 'b'.repeat(64) };
 /** Of [images][classes]. */
 export type Probabilities = ArrayLike<number> & { subarray(begin: number, end: number): ArrayLike<number> };
 
-/** Unlike LeNet-5: no padding, sides that differ, one convolution with a table, tanh behind the maps. */
-export const SMALL: ModelSpec = {
-  name: 'small',
-  input: { height: 14, width: 10, padding: 0 },
-  layers: [
-    { kind: 'conv', name: 'a', maps: 3, kernel: 3 },
-    { kind: 'subsample', name: 'b' },
-    { kind: 'conv', name: 'c', maps: 4, kernel: 3, table: [[0, 3], [1, 2, 3], [0]] },
-    { kind: 'subsample', name: 'd' },
-    { kind: 'dense', name: 'e', units: 9, activation: 'scaled-tanh' },
-  ],
-  head: { kind: 'softmax', name: 'output', classes: 5 },
-};
-
 export function networkOf(layout: ModelLayout, weights: Float32Array, config: Record<string, unknown> = {}): Network {
   const source = { layout, weights, version: '0.1.0' };
   return { ...source, metadata: metadataOf(source, { step: STEPS, config, digests }, 'first') };
 }
 
+/** LeNet-5 with random weights. */
 export function randomNetwork(spec: ModelSpec, seed: number): Network {
   const layout = layoutOf(spec);
   const weights = randomWeights(layout, seed);
-  const { head } = spec;
-  return networkOf(layout, weights, { head: head.kind, ...(head.kind === 'rbf' && { rbfJ: head.j }) });
+  return networkOf(layout, weights, { head: spec.head.kind, rbfJ: 0.1 });
 }
 
 /** Of a short run on MNIST in a new run directory. */
@@ -73,12 +59,7 @@ export const TRAINED_RBF_TOLERANCE = 2e-5;
 const SHARE = 0.999;
 
 /** The same predictions, and probabilities within the tolerance, nearly all within 1e-5. */
-export function assertAgree(
-  theirs: Probabilities,
-  ours: Probabilities,
-  { head: { classes } }: ModelSpec,
-  tolerance = TOLERANCE,
-): void {
+export function assertAgree(theirs: Probabilities, ours: Probabilities, classes: number, tolerance = TOLERANCE): void {
   assert.equal(theirs.length, ours.length);
   const images = ours.length / classes;
   let largest = 0;

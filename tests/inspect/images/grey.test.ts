@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { greyOf, type Pixels } from '#src/inspect/images/grey.js';
+import { greyOf } from '#src/inspect/images/grey.js';
+import type { Pixels } from '#src/shared/pictures/pixels.js';
 import { at } from '../../support/reference/arrays.ts';
 
 /** One row of colours or greys, with or without alpha. */

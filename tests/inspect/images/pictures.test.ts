@@ -4,13 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { deflateSync } from 'node:zlib';
-import jpeg from 'jpeg-js';
-import { upright } from '#src/inspect/images/grey.js';
-import { orientationOf } from '#src/inspect/images/jpeg.js';
 import { readImage } from '#src/inspect/images/thread.js';
-import { at } from '../../support/reference/arrays.ts';
+import { chunk, SIGNATURE } from '../../support/png.ts';
 
 const SIDE = 28;
+const DRAWN = { maps: 1, height: SIDE, width: SIDE };
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-pictures-'));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -39,7 +37,7 @@ function png({ depth, colour, pixels, chunks = [] }: Png): Buffer {
     rows.push(0, ...(text.match(/.{8}|.+$/g) ?? []).map((byte) => Number.parseInt(byte.padEnd(8, '0'), 2)));
   }
   return Buffer.concat([
-    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    SIGNATURE,
     chunk('IHDR', [0, 0, 0, SIDE, 0, 0, 0, SIDE, depth, colour, 0, 0, 0]),
     ...chunks.map(([type, data]) => chunk(type, data)),
     chunk('IDAT', deflateSync(Uint8Array.from(rows))),
@@ -47,33 +45,16 @@ function png({ depth, colour, pixels, chunks = [] }: Png): Buffer {
   ]);
 }
 
-function chunk(type: string, data: ArrayLike<number>): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), Uint8Array.from(data)]);
-  const frame = Buffer.alloc(8);
-  frame.writeUInt32BE(data.length, 0);
-  frame.writeUInt32BE(crc32(body), 4);
-  return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)]);
-}
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}
-
 async function read(bytes: Uint8Array) {
   const file = join(folder, 'picture');
   writeFileSync(file, bytes);
-  return readImage(file);
+  return readImage({ file, input: DRAWN, preparation: { kind: 'ink' } });
 }
 
 async function digitOf(bytes: Uint8Array): Promise<number[]> {
   const found = await read(bytes);
-  assert.ok('digit' in found, JSON.stringify(found));
-  return [...found.digit];
+  assert.ok('sample' in found, JSON.stringify(found));
+  return [...found.sample];
 }
 
 /** Dark ink on white paper, 8 bits a pixel, in so many steps from none to full. */
@@ -132,67 +113,35 @@ for (const depth of [1, 2, 4, 8]) {
   });
 }
 
-test('names the bits that a colour type does not have', async () => {
-  const pixels = INK.map(() => [0]);
-  assert.match(JSON.stringify(await read(png({ depth: 3, colour: 0, pixels }))), /it has 3 bits a channel, .* 1, 2, 4/);
-  assert.match(JSON.stringify(await read(png({ depth: 16, colour: 3, pixels }))), /it has 16 bits a channel/);
-});
-
 test('refuses a file of more than 64 MiB', async () => {
   const file = join(folder, 'sparse.png');
   writeFileSync(file, '');
   truncateSync(file, 64 * 2 ** 20 + 1);
-  assert.deepEqual(await readImage(file), { problem: 'it has 67108865 bytes, more than 67108864: make it smaller' });
+  assert.deepEqual(await readImage({ file, input: DRAWN, preparation: { kind: 'ink' } }), {
+    problem: 'it has 67108865 bytes, more than 67108864: make it smaller',
+  });
 });
 
-test('counts the bytes of a PNG, not its pixels alone', async () => {
-  const header = (depth: number, colour: number): Buffer =>
-    Buffer.concat([
-      Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
-      chunk('IHDR', [0, 0, 0x13, 0x88, 0, 0, 0x13, 0x88, depth, colour, 0, 0, 0]),
-      chunk('IDAT', deflateSync(Buffer.alloc(1))),
-      chunk('IEND', []),
-    ]);
-  const problem = 'it has 191 MB of pixels, more than 100: make it smaller, or save it with 8 bits a channel';
-  assert.deepEqual(await read(header(16, 6)), { problem });
-  for (const [depth, colour] of [
-    [8, 6],
-    [16, 0],
-  ] as const) {
-    assert.deepEqual(await read(header(depth, colour)), { problem: 'its pixels end early' });
-  }
+test('names a picture that no sample can be made of, or that can not be read', async () => {
+  const plain = png({ depth: 8, colour: 0, pixels: INK.map(() => [9]) });
+  assert.deepEqual(await read(plain), { problem: 'nothing is drawn on it' });
+  assert.deepEqual(await read(plain.subarray(0, 60)), { problem: 'it is truncated' });
+  assert.deepEqual(await readImage({ file: folder, input: DRAWN, preparation: { kind: 'ink' } }), {
+    problem: 'it is no file',
+  });
+  const gone = await readImage({ file: join(folder, 'gone.png'), input: DRAWN, preparation: { kind: 'ink' } });
+  assert.match('problem' in gone ? gone.problem : '', /^it can't be read \(ENOENT/);
 });
 
-test("refuses a JPEG whose header says too many pixels or none, in a PNG's words", async () => {
-  const bytes = jpeg.encode({ width: 28, height: 28, data: new Uint8Array(4 * 28 * 28) }, 90).data;
-  const frame = bytes.findIndex((byte, i) => byte === 0xff && at(bytes, i + 1) === 0xc0);
-  for (const [side, problem] of [
-    [6000, 'it is 6000x6000 pixels, more than 25 million: make it smaller'],
-    [0, 'it is 0x0 pixels'],
-  ] as const) {
-    const other = Buffer.from(bytes);
-    other.writeUInt16BE(side, frame + 5);
-    other.writeUInt16BE(side, frame + 7);
-    assert.deepEqual(await read(other), { problem });
-  }
-});
-
-test('turns and mirrors as each EXIF orientation asks', () => {
-  // The picture to be seen is abc over def; each orientation's rows as a camera stores them.
-  const stored = ['abc def', 'cba fed', 'fed cba', 'def abc', 'ad be cf', 'cf be ad', 'fc eb da', 'da eb fc'];
-  for (const [i, text] of stored.entries()) {
-    const rows = text.split(' ');
-    const [width, height] = [at(rows, 0).length, rows.length];
-    const seen = upright({ width, height, data: Buffer.from(rows.join('')) }, i + 1);
-    assert.deepEqual([seen.width, seen.height, Buffer.from(seen.data).toString()], [3, 2, 'abcdef'], `${i + 1}`);
-  }
-});
-
-test('finds the orientation in either order of bytes, and takes 1 for any other', () => {
-  const big = [0, 0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 8, 0, 0];
-  const little = [0, 0x49, 0x49, 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, 8, 0, 0, 0];
-  for (const exif of [big, little]) assert.equal(orientationOf(Uint8Array.from(exif)), 8);
-  assert.equal(orientationOf(Uint8Array.from(big.with(20, 9))), 1);
-  assert.equal(orientationOf(Uint8Array.from(big.slice(0, 9))), 1);
-  assert.equal(orientationOf(undefined), 1);
+test('makes a sample as the training set was made', async () => {
+  const file = join(folder, 'half.png');
+  writeFileSync(file, png({ depth: 8, colour: 0, pixels: INK.map((_, i) => [i % SIDE < SIDE / 2 ? 40 : 200]) }));
+  const input = { maps: 1, height: 2, width: 4 };
+  const made = (resize: 'contain' | 'cover' | 'stretch') =>
+    readImage({ file, input: { ...input }, preparation: { kind: 'pictures', resize } });
+  assert.deepEqual(await made('contain'), { sample: Uint8Array.from([0, 40, 200, 0, 0, 40, 200, 0]) });
+  assert.deepEqual(await made('stretch'), { sample: Uint8Array.from([40, 40, 200, 200, 40, 40, 200, 200]) });
+  // No drawing, though it is a square of one map.
+  const square = await readImage({ file, input: DRAWN, preparation: { kind: 'pictures', resize: 'cover' } });
+  assert.deepEqual(square, { sample: Uint8Array.from(INK, (_, i) => (i % SIDE < SIDE / 2 ? 40 : 200)) });
 });

@@ -1,5 +1,5 @@
 import { encode } from 'fast-png';
-import jpeg from 'jpeg-js';
+import { encoder } from '../../support/pictures.ts';
 import { at } from '../../support/reference/arrays.ts';
 
 const SIDE = 28;
@@ -11,7 +11,7 @@ interface Picture {
 
 interface DigitForm {
   /** @param image a test digit, bytes [28][28], and its number */
-  make(image: Uint8Array, index: number): Picture;
+  make(image: Uint8Array, index: number): Picture | Promise<Picture>;
   /** Of the first 100 test digits, by the weights of the test's own run. */
   readonly right: number;
 }
@@ -42,22 +42,20 @@ function png(side: number, data: Uint8Array): Picture {
   return { type: 'png', bytes: encode({ width: side, height: side, channels: 4, data }) };
 }
 
-function jpg(side: number, data: Uint8Array, quality: number): Picture {
-  return { type: 'jpg', bytes: jpeg.encode({ width: side, height: side, data }, quality).data };
+async function jpg(side: number, data: Uint8Array, options: object, orientation = 1): Promise<Picture> {
+  const made = encoder(data, { width: side, height: side, channels: 4 }).withMetadata({ orientation });
+  return { type: 'jpg', bytes: await made.jpeg({ chromaSubsampling: '4:4:4', ...options }).toBuffer() };
+}
+
+/** A digit in the middle of a larger picture, with what is black beside it. */
+function strayed(image: Uint8Array, isBlack: (x: number, y: number) => boolean): Uint8Array {
+  const ink = enlarged(image, 3, 30, 25);
+  return painted(140, (x, y) => mix([255, 255, 255], [0, 0, 0], isBlack(x, y) ? 1 : ink(x, y)));
 }
 
 /** A mixture of two colours, RGBA. */
 function mix(paper: readonly number[], ink: readonly number[], share: number): number[] {
   return [...paper.map((p, c) => Math.round(p + share * (at(ink, c) - p))), 255];
-}
-
-/** APP1 with an orientation of 6 (turn a quarter clockwise to see it upright), put behind the start marker. */
-function withOrientation6({ bytes }: Picture): Picture {
-  const exif = [
-    ...[0xff, 0xe1, 0, 34, 0x45, 0x78, 0x69, 0x66, 0, 0],
-    ...[0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0],
-  ];
-  return { type: 'jpg', bytes: Buffer.concat([bytes.subarray(0, 2), Uint8Array.from(exif), bytes.subarray(2)]) };
 }
 
 export const DIGIT_FORMS: Readonly<Record<string, DigitForm>> = {
@@ -176,6 +174,30 @@ export const DIGIT_FORMS: Readonly<Record<string, DigitForm>> = {
     },
     right: 100,
   },
+  'with a black pixel far from it': {
+    make: (image, i) =>
+      png(
+        140,
+        strayed(image, (x, y) => x === 2 + (i % 3) && y === 137),
+      ),
+    right: 98,
+  },
+  "with strips at the scanner's edges": {
+    make: (image) =>
+      png(
+        140,
+        strayed(image, (x, y) => x >= 138 || (y < 3 && x > 40)),
+      ),
+    right: 98,
+  },
+  'with neither': {
+    make: (image) =>
+      png(
+        140,
+        strayed(image, () => false),
+      ),
+    right: 98,
+  },
   'JPEG of grey paper with grain': {
     make: (image, i) => {
       const ink = enlarged(image, 2.5, 20, 15);
@@ -186,7 +208,7 @@ export const DIGIT_FORMS: Readonly<Record<string, DigitForm>> = {
         painted(104, (x, y) =>
           mix([190, 190, 185], [60, 60, 70], ink(x, y)).map((v, c) => (c < 3 ? v + grain(x, y) : v)),
         ),
-        70,
+        { quality: 70 },
       );
     },
     right: 98,
@@ -196,12 +218,11 @@ export const DIGIT_FORMS: Readonly<Record<string, DigitForm>> = {
       const ink = enlarged(image, 2.5, 10, 10);
       const side = 90;
       // Stored a quarter turn counter-clockwise.
-      return withOrientation6(
-        jpg(
-          side,
-          painted(side, (x, y) => mix([255, 255, 255], [0, 0, 0], ink(side - 1 - y, x))),
-          85,
-        ),
+      return jpg(
+        side,
+        painted(side, (x, y) => mix([255, 255, 255], [0, 0, 0], ink(side - 1 - y, x))),
+        { quality: 85 },
+        6,
       );
     },
     right: 98,

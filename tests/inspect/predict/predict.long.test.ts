@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { decode, encode } from 'fast-png';
 import { resolveDataFolder } from '#src/shared/data/data-folder.js';
+import { bytesIn } from '#src/shared/data/dataset.js';
 import { loadMnist } from '#src/shared/data/mnist.js';
 import { at } from '../../support/reference/arrays.ts';
 import { inTerminal, skip as skipTerminal } from '../../support/terminal/pseudo-terminal.ts';
@@ -30,7 +31,7 @@ interface Prediction {
   readonly file: string;
   readonly prediction?: number;
   readonly error?: string;
-  readonly best?: { digit: number; probability: number }[];
+  readonly best?: { class: number; probability: number }[];
   readonly probabilities?: number[];
 }
 
@@ -50,7 +51,7 @@ function predict(...args: string[]): { status: number | null; stderr: string; im
 }
 
 function imageOf(index: number): Uint8Array {
-  return (mnist?.images ?? new Uint8Array()).slice(index * BYTES, (index + 1) * BYTES);
+  return (mnist === undefined ? new Uint8Array() : bytesIn(mnist)).slice(index * BYTES, (index + 1) * BYTES);
 }
 
 function png(image: Uint8Array): Uint8Array {
@@ -71,16 +72,16 @@ describe('predict', { skip }, () => {
   });
 
   for (const [form, { make, right }] of Object.entries(DIGIT_FORMS)) {
-    test(`is right on ${right} of ${DIGITS} digits, ${form}`, () => {
+    test(`is right on ${right} of ${DIGITS} digits, ${form}`, async () => {
       const name = form.replaceAll(/\W+/g, '-');
       mkdirSync(join(folder, name));
       for (let i = 0; i < DIGITS; i++) {
-        const { type, bytes } = make(imageOf(i), i);
+        const { type, bytes } = await make(imageOf(i), i);
         writeFileSync(join(folder, name, `${i}.${type}`), bytes);
       }
       const { status, stderr, images } = predict(name);
       assert.equal(status, 0, stderr);
-      assert.equal(images.filter(({ prediction }, i) => prediction === at(mnist?.labels ?? [], i)).length, right);
+      assert.equal(images.filter(({ prediction }, i) => prediction === at(mnist?.targets ?? [], i)).length, right);
     });
   }
 
@@ -93,7 +94,7 @@ describe('predict', { skip }, () => {
       images.map(({ file }) => file),
       Array.from({ length: FOLDER_IMAGES }, (_, i) => join(folder, 'many', `${i}.png`)),
     );
-    const right = images.filter(({ prediction }, i) => prediction === at(mnist?.labels ?? [], i)).length;
+    const right = images.filter(({ prediction }, i) => prediction === at(mnist?.targets ?? [], i)).length;
     assert.ok(right >= 0.95 * FOLDER_IMAGES, `${right} are right`);
   });
 
@@ -104,7 +105,7 @@ describe('predict', { skip }, () => {
     assert.equal(images[0]?.prediction, 7);
     const { best = [], probabilities = [] } = images[0] ?? {};
     assert.equal(best.length, 3);
-    assert.equal(at(best, 0).digit, 7);
+    assert.equal(at(best, 0).class, 7);
     assert.ok(Math.abs(probabilities.reduce((sum, p) => sum + p, 0) - 1) < 1e-5);
     for (const index of ['10000', '-1', 'x']) {
       const refused = lockstep(['predict', join(MNIST_DIR as string, file), `--index=${index}`]);
@@ -137,7 +138,7 @@ describe('predict', { skip }, () => {
       images.map(({ prediction, error }) => prediction ?? error?.replace(/ \(.*| that|, more.*/, '')),
       [
         ...[7, 'it is truncated', 'it is 60000x60000 pixels', 'it is damaged', 'nothing is drawn on it'],
-        'expected a PNG or JPEG picture, or an IDX file with --index',
+        'expected a PNG, JPEG, WebP, GIF or TIFF picture, or an IDX file with --index',
         ...['it is truncated', 7, "it can't be read"],
       ],
     );

@@ -239,8 +239,8 @@ describe('the report of a run on MNIST', { skip }, () => {
     );
     const { page, faults } = await watch(browser as Browser, pathToFileURL(both.report).href);
     assert.equal((await readAt(page, 0)).split(' · ').length, 3);
-    assert.equal(await page.locator('img[alt^="The target bitmap of the"]').count(), 1);
-    assert.match((await page.locator('#digit h3').first().textContent()) ?? '', /^Test image 5, a 1$/);
+    assert.equal(await page.locator('img[alt^="The target of "]').count(), 1);
+    assert.match((await page.locator('#sample h3').first().textContent()) ?? '', /^Test image 5: 1$/);
     assert.match((await page.locator('#network').textContent()) ?? '', /60,000/);
     assert.deepEqual(faults, []);
     await page.close();

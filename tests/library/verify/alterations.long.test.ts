@@ -108,8 +108,9 @@ async function forAll<T>(all: readonly T[], check: (each: T) => Promise<void>): 
   assert.deepEqual(failures, []);
 }
 
-/** What a message about a value must have: its key, or for a list's the list's own. */
+/** What a message about a value must have: its key, or for a list's the list's own; a spec is compared as a whole. */
 function keyOf(path: Path): string {
+  if (path[1] === 'model') return 'model';
   return path.join('.') === 'digests.dataset' ? 'data ?set' : (path.findLast((key) => !/^\d+$/.test(key)) as string);
 }
 

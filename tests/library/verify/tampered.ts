@@ -17,10 +17,10 @@ import {
   trainingStateOf,
 } from '#src/shared/checkpoint/checkpoint.js';
 import { checkpointName } from '#src/shared/checkpoint/checkpoint-file.js';
-import { syntheticDataset } from '#src/shared/data/synthetic.js';
+import { syntheticDataset } from '#src/shared/data/sources/synthetic.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { layoutOf } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
+import { lenet5 } from '../../support/models.ts';
 
 type Line = Record<string, unknown>;
 export type State = Parameters<typeof encodeCheckpoint>[0];
@@ -34,8 +34,8 @@ export const folder = mkdtempSync(join(tmpdir(), 'lockstep-verify-'));
 after(() => rmSync(folder, { recursive: true }));
 /** A run of 60 steps, trained before the tests. */
 export const intact = join(folder, 'intact');
-export const dataset = syntheticDataset({ allocate: (length) => new Uint8Array(length) });
-export const layout = layoutOf(lenet5('softmax', 0));
+export const dataset = syntheticDataset();
+export const layout = layoutOf(lenet5('softmax'));
 
 export function lockstep(...args: string[]) {
   return spawnSync(process.execPath, [MAIN, ...args], { cwd: folder, encoding: 'utf8', env: ENV });
@@ -54,7 +54,11 @@ export async function trainUntilStopped(...args: string[]): Promise<void> {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const exit = once(child, 'exit');
-  for await (const line of createInterface(child.stderr)) if (line.startsWith('step ')) child.kill('SIGTERM');
+  let isAsked = false;
+  for await (const line of createInterface(child.stderr)) {
+    // Once: a second signal might meet a process at its end, which has no handlers any more.
+    if (!isAsked && line.startsWith('step ')) isAsked = child.kill('SIGTERM');
+  }
   assert.deepEqual(await exit, [143, null]);
 }
 

@@ -8,26 +8,27 @@ import fc from 'fast-check';
 import {
   decodeCheckpoint,
   encodeCheckpoint,
+  knownSamples,
   trainingStateOf,
   weightsSha256,
 } from '#src/shared/checkpoint/checkpoint.js';
 import { checkpointName, readCheckpoint, writeCheckpoint } from '#src/shared/checkpoint/checkpoint-file.js';
+import { numbered } from '#src/shared/data/dataset.js';
 import { layoutOf } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
 import { canonicalJson } from '#src/shared/util/canonical-json.js';
 import { CheckpointError } from '#src/shared/util/errors.js';
 import { type FileOperations, fileOperations } from '#src/shared/util/replace-file.js';
 import { decodeSafetensors, encodeSafetensors } from '#src/shared/util/safetensors.js';
+import { layoutFrom, lenet5 } from '../../support/models.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'lockstep-checkpoint-'));
 after(() => rm(root, { recursive: true }));
 
-const layout = layoutOf({
-  name: 'tiny',
-  input: { height: 1, width: 1, padding: 0 },
-  layers: [{ kind: 'dense', name: 'a', units: 2, activation: 'relu' }],
-  head: { kind: 'softmax', name: 'output', classes: 2 },
-});
+const tiny = (output = 'output', units = 2) =>
+  layoutFrom([{ kind: 'dense', name: 'a', units: 2 }, { kind: 'relu' }, { kind: 'dense', name: output, units }], {
+    input: { maps: 1, height: 1, width: 1 },
+  });
+const layout = tiny();
 
 const values = (salt: number) => Float32Array.from({ length: layout.parameters }, (_, i) => (i - 4) / 8 + salt);
 
@@ -62,6 +63,24 @@ function assertDamaged(decode: () => unknown, what = ''): void {
     what,
   );
 }
+
+test('what is known of the samples is kept, and checked when it is read', () => {
+  const classNames = numbered(10).map((k) => `class ${k} "é"`);
+  const train = { inputs: new Float32Array(1), targets: new Uint16Array(1), count: 1 };
+  const known = knownSamples({ classNames, train });
+  const { classNames: names, inputs } = decodeCheckpoint(encodeCheckpoint({ ...state, ...known }), 'some-file');
+  assert.deepEqual([names, inputs], [classNames, 'float32']);
+  // Numbers, bytes, and names that would fill the header aren't worth a word.
+  const bytes = { ...train, inputs: new Uint8Array(1) };
+  const long = numbered(2000).map((k) => `${k}${'x'.repeat(90)}`);
+  for (const without of [numbered(10), long])
+    assert.deepEqual(
+      encodeCheckpoint({ ...state, ...knownSamples({ classNames: without, train: bytes }) }),
+      encodeCheckpoint(state),
+    );
+  for (const bad of [[], [''], ['a', 'a'], ['a\u001b'], ['x'.repeat(101)]])
+    assertDamaged(() => decodeCheckpoint(encodeCheckpoint({ ...state, classNames: bad }), 'some-file'), String(bad));
+});
 
 test('the bytes of a checkpoint are pinned', () => {
   const bytes = encodeCheckpoint(state);
@@ -217,11 +236,9 @@ test('a sound file whose metadata is not a checkpoint is refused', () => {
 
 test('a checkpoint of another model is refused', () => {
   const checkpoint = decodeCheckpoint(encodeCheckpoint(state), 'some-file');
-  assertDamaged(() => trainingStateOf(checkpoint, layoutOf(lenet5('softmax', 1))));
-  const wider = layoutOf({ ...layout.spec, head: { kind: 'softmax', name: 'output', classes: 3 } });
-  assertDamaged(() => trainingStateOf(checkpoint, wider));
-  const renamed = layoutOf({ ...layout.spec, head: { kind: 'softmax', name: 'other', classes: 2 } });
-  assertDamaged(() => trainingStateOf(checkpoint, renamed));
+  assertDamaged(() => trainingStateOf(checkpoint, layoutOf(lenet5('softmax'))));
+  assertDamaged(() => trainingStateOf(checkpoint, tiny('output', 3)));
+  assertDamaged(() => trainingStateOf(checkpoint, tiny('other')));
 });
 
 test('arrays of another length, and numbers that JSON cannot carry, are not encoded', () => {

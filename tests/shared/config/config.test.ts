@@ -34,6 +34,17 @@ function messageOf(flags: Record<string, unknown>, env: NodeJS.ProcessEnv = {}):
   assert.fail('expected a UsageError');
 }
 
+/** Values of options that are no texts and have no default. */
+const CHOICES: Readonly<Record<string, string>> = {
+  workers: 'auto',
+  metricsPort: 'off',
+  onHangup: 'stop',
+  testSplit: '0.2',
+  resize: 'cover',
+  augment: 'flip',
+  classWeights: 'balanced',
+};
+
 describe('resolveTrainConfig', () => {
   test('gives the documented defaults', () => {
     const { config, explicit } = resolve();
@@ -53,14 +64,17 @@ describe('resolveTrainConfig', () => {
       epsilon: 1e-8,
       weightDecay: 0,
       clipNorm: 0,
+      labelSmoothing: 0,
       head: 'softmax',
       rbfJ: 0.1,
-      augment: 'shift',
       backend: 'kernel',
       evaluateEvery: 500,
       checkpointEvery: 1000,
       hashEvery: 100,
       keep: 20,
+      validation: 0,
+      patience: 0,
+      keepBest: false,
       forceUnlock: false,
       plaintext: false,
       metricsPort: 9464,
@@ -99,7 +113,7 @@ describe('resolveTrainConfig', () => {
 
   test('knows every option by flag and by variable', () => {
     for (const key of OPTION_KEYS) {
-      const text = key === 'json' ? 'true' : { workers: 'auto', metricsPort: 'off', onHangup: 'stop' }[key as string];
+      const text = key === 'json' ? 'true' : CHOICES[key];
       const value = text ?? String(resolve().config[key] ?? join(folder, key));
       const byFlag = resolve({ [key]: value });
       assert.deepEqual(byFlag.config, resolve({}, { [variableOf(key)]: value }).config, key);
@@ -142,6 +156,26 @@ describe('resolveTrainConfig', () => {
     assert.deepEqual([...explicit], ['seed']);
   });
 
+  test('takes a list of augmentations as a text or an array, and keeps the one text that stands for it', () => {
+    for (const [given, kept] of [
+      ['shift', 'shift'],
+      ['none', 'none'],
+      [' shift , flip ', 'flip,shift'],
+      ['cutout,crop:2,elastic:2.50', 'crop:2,elastic:2.5,cutout:8'],
+    ] as const) {
+      assert.equal(resolve({ augment: given }).config.augment, kept);
+      assert.equal(resolve({ config: configFile({ augment: given.split(',') }) }).config.augment, kept);
+      assert.equal(resolve({ augment: kept }).config.augment, kept);
+    }
+    assert.equal(resolve({ config: configFile({ augment: [] }) }).config.augment, 'none');
+  });
+
+  test('takes class weights as a text or an array, and keeps the one text that stands for them', () => {
+    assert.equal(resolve({ classWeights: '1, 2.50,1e-3' }).config.classWeights, '1,2.5,0.001');
+    assert.equal(resolve({ config: configFile({ classWeights: [1, 2.5, 0.001] }) }).config.classWeights, '1,2.5,0.001');
+    for (const text of ['balanced', '7']) assert.equal(resolve({ classWeights: text }).config.classWeights, text);
+  });
+
   test("resolves paths against the caller's folder", () => {
     const { config } = resolve({ out: 'mine', data: '/mnist' }, { INIT_CWD: '/caller', npm_lifecycle_event: 'start' });
     assert.deepEqual([config.out, config.data], ['/caller/mine', '/mnist']);
@@ -168,6 +202,9 @@ describe('options without effect', () => {
       [{ tlsKey: 'k' }, '--listen'],
       [{ plaintext: true }, '--listen or --metrics-host'],
       [{ remoteWriteTokenFile: 't' }, '--remote-write'],
+      [{ testSplit: '0.2' }, '--data'],
+      [{ target: 'price' }, '--data'],
+      [{ resize: 'cover' }, '--data'],
       [{ metricsHost: '::1', metricsPort: 'off' }, '--metrics-port'],
       [{ metricsTokenFile: 't', metricsPort: 'off' }, '--metrics-port'],
     ] as const) {
@@ -241,6 +278,27 @@ describe('what resolveTrainConfig refuses', () => {
     ['epsilon', '1e-50'],
     ['optimizer', 'adagrad'],
     ['augment', 'true'],
+    ['augment', ''],
+    ['augment', 'shift,none'],
+    ['augment', 'shift:3'],
+    ['augment', 'flip,flip'],
+    ['augment', 'rotate:-1'],
+    ['augment', 'rotate:91'],
+    ['augment', 'crop:1.5'],
+    ['augment', 'crop:4:4'],
+    ['augment', 'elastic:1e1'],
+    ['labelSmoothing', '1'],
+    ['labelSmoothing', '-0.1'],
+    ['classWeights', ''],
+    ['classWeights', 'even'],
+    ['classWeights', '1,,2'],
+    ['classWeights', '1,0'],
+    ['classWeights', '1,-2'],
+    ['classWeights', '1,NaN'],
+    ['classWeights', '1,Infinity'],
+    ['testSplit', '1'],
+    ['testSplit', '0'],
+    ['resize', 'crop'],
     ['metricsPort', '65536'],
     ['metricsPort', 'on'],
     ['out', ''],
@@ -277,6 +335,30 @@ describe('what resolveTrainConfig refuses', () => {
     );
     assert.match(messageOf({ learningRate: '-1' }), /expected a number above 0 to 1000000, .*default \(0\.003\)/);
     assert.match(messageOf({ optimizer: 'x' }), /expected adam, adamw or sgd, /);
+  });
+
+  test('a weight of a class that is no weight', () => {
+    assert.equal(
+      messageOf({ classWeights: '1,0,2' }),
+      '--class-weights: expected balanced, or a number above 0 for each class, separated by commas, but got "1,0,2", ' +
+        'which has "0". Change it, or leave it out for the default (all classes alike).',
+    );
+    assert.match(messageOf({ classWeights: '1,1e-50' }), /but got "1,1e-50", which has "1e-50"/);
+  });
+
+  test('a kind of augmentation that there is none of, with the one that was meant', () => {
+    assert.equal(
+      messageOf({ augment: 'flip,rotat:5' }),
+      '--augment: expected none, or a list of colour, flip, scale, rotate, crop, elastic, cutout, shift, but got "flip,rotat:5", ' +
+        'which has "rotat", which isn\'t one of them: perhaps rotate. Change it, or leave it out for the default (shift for grey ' +
+        'pictures, flip and crop for colour, nothing for other samples).',
+    );
+    assert.match(messageOf({ augment: 'crop:200' }), /the strength of crop is a whole number from 0 to 127 \(pixels\)/);
+    assert.match(messageOf({ augment: 'elastic:0.1' }), /the strength of elastic is a multiple of 0\.25 from 0 to 32/);
+    assert.match(
+      messageOf({ config: configFile({ augment: ['shift', 3] }) }),
+      /^"augment" in .* but got \["shift",3\]/,
+    );
   });
 
   test('a batch that the shard size does not divide, with batches that would do', () => {
@@ -344,11 +426,33 @@ describe('what resolveTrainConfig refuses', () => {
   });
 });
 
+test('what goes by a validation loss is refused where there is none', () => {
+  for (const [flags, flag] of [
+    [{ keepBest: true }, '--keep-best'],
+    [{ patience: 3 }, '--patience'],
+  ] as const) {
+    assert.match(
+      messageOf(flags),
+      new RegExp(`^${flag}: it goes by the validation loss, .* Hold back samples by --validation`),
+    );
+    assert.equal(resolve({ ...flags, validation: 0.1 }).config.validation, 0.1);
+    assert.throws(() => resumeTrainConfig({ flags, env: {} }, resolve()), UsageError);
+  }
+  assert.match(messageOf({ validation: '1' }), /^--validation: expected a number from 0 below 1, but got "1"/);
+});
+
+test('a resumed run with patience keeps the steps between its evaluations', () => {
+  const refusals = (patience: number) =>
+    resumeTrainConfig({ flags: { evaluateEvery: 7 }, env: {} }, resolve({ validation: 0.1, patience })).refused;
+  assert.deepEqual(refusals(2), ['--evaluate-every: the run has 500, but this is 7']);
+  assert.deepEqual(refusals(0), []);
+});
+
 test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointEvery data evaluateEvery forceUnlock json keep listen logFile logFormat logLevel metricsHost metricsPort metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resume tensorboard tlsCert tlsKey tokenFile workers'.split(
+    'checkpointEvery data evaluateEvery forceUnlock json keep keepBest listen logFile logFormat logLevel metricsHost metricsPort metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );
@@ -366,7 +470,7 @@ test('resolveReadConfig takes the backend, the data folder and --json, and check
     flags: { json: true },
     env: { LOCKSTEP_DATA: 'd', LOCKSTEP_BACKEND: 'tfjs', INIT_CWD: '/caller', npm_lifecycle_event: 'start' },
   });
-  assert.deepEqual(read, { backend: 'tfjs', data: '/caller/d', json: true });
+  assert.deepEqual(read, { backend: 'tfjs', data: '/caller/d', reading: {}, json: true });
   assert.throws(() => resolveReadConfig({ flags: {}, env: { LOCKSTEP_SEED: '-1' } }), UsageError);
 });
 

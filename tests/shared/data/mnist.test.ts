@@ -44,10 +44,10 @@ test('a set loads from plain and packed files alike', async () => {
     const { train, test: heldOut, width, height, name, sha256: digest } = await loadMnist(folder, { files: FILES });
     assert.deepEqual({ name, width, height }, { name: 'mnist', width: 2, height: 3 });
     assert.deepEqual([train.count, heldOut.count], [5, 4]);
-    assert.deepEqual([...train.images], [...BYTES[0].subarray(16)]);
-    assert.deepEqual([...train.labels], [...BYTES[1].subarray(8)]);
-    assert.deepEqual([...heldOut.images], [...BYTES[2].subarray(16)]);
-    assert.deepEqual([...heldOut.labels], [...BYTES[3].subarray(8)]);
+    assert.deepEqual([...train.inputs], [...BYTES[0].subarray(16)]);
+    assert.deepEqual([...train.targets], [...BYTES[1].subarray(8)]);
+    assert.deepEqual([...heldOut.inputs], [...BYTES[2].subarray(16)]);
+    assert.deepEqual([...heldOut.targets], [...BYTES[3].subarray(8)]);
     assert.equal(digest, sha256(FILES.map((file) => `${file.sha256}  ${file.name}\n`).join('')));
   }
 });
@@ -97,23 +97,19 @@ test('a folder that is missing, a file or unreadable is refused', async () => {
   await assertRefused(loadMnist(join(root, 'loop')), "can't be read", 'ELOOP');
 });
 
-test('--data comes before $MNIST_DIR, and that before the cache', async () => {
-  const [flag, variable, home] = [await folderWith(), await folderWith(), await mkdtemp(join(root, 'home-'))];
+test('$MNIST_DIR comes before the cache', async () => {
+  const [variable, home] = [await folderWith(), await mkdtemp(join(root, 'home-'))];
   const env = { MNIST_DIR: variable, HOME: home };
   const cache = cacheFolder({ HOME: home });
   await mkdir(cache, { recursive: true });
   await writeFile(join(cache, `${LABELS}.gz`), packedLabels);
-  assert.equal(await resolveDataFolder({ flag, env }), flag);
   assert.equal(await resolveDataFolder({ env }), variable);
   assert.equal(await resolveDataFolder({ env: { HOME: home } }), cache);
   assert.equal(await resolveDataFolder({ env: { HOME: home, MNIST_DIR: '' } }), cache);
 });
 
-test('a wrong --data or $MNIST_DIR is an error, never a reason to look elsewhere', async () => {
-  const good = await folderWith();
+test('a wrong $MNIST_DIR is an error, never a reason to look elsewhere', async () => {
   const wrong = join(root, 'wrong');
-  await assertRefused(resolveDataFolder({ flag: wrong, env: { MNIST_DIR: good } }), '--data', wrong, "doesn't exist");
-  await assertRefused(resolveDataFolder({ flag: '', env: { MNIST_DIR: good } }), '--data is empty');
   await assertRefused(resolveDataFolder({ env: { MNIST_DIR: wrong, HOME: root } }), '$MNIST_DIR', wrong);
 });
 
@@ -121,7 +117,7 @@ test('where there is no data set, the error lists where it looked', async () => 
   const home = await mkdtemp(join(root, 'home-'));
   const cache = join(home, '.cache', 'lockstep', 'mnist');
   const env = { HOME: home, XDG_CACHE_HOME: join(home, '.cache') };
-  await assertRefused(resolveDataFolder({ env }), '--data (not given)', '$MNIST_DIR (not set)', cache, LABELS);
+  await assertRefused(resolveDataFolder({ env }), '$MNIST_DIR (not set)', cache, LABELS);
   await mkdir(cache, { recursive: true });
   await assertRefused(resolveDataFolder({ env }), cache);
 });

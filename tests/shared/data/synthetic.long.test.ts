@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { syntheticDataset } from '#src/shared/data/synthetic.js';
+import { syntheticDataset } from '#src/shared/data/sources/synthetic.js';
 import { runOnce } from '../../support/session.ts';
 
 const dataset = syntheticDataset();

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Split } from '#src/shared/data/dataset.js';
+import { bytesIn, type Split } from '#src/shared/data/dataset.js';
 import { MNIST_FILES } from '#src/shared/data/mnist-files.js';
 import { drawCurve } from '#src/shared/data/pen.js';
-import { SYNTHETIC_SHA256, syntheticDataset } from '#src/shared/data/synthetic.js';
+import { SYNTHETIC_SHA256, syntheticDataset } from '#src/shared/data/sources/synthetic.js';
 import { sha256 } from '../../support/made-set.ts';
 
 const SIZE = 28 * 28;
 const dataset = syntheticDataset();
-const imageOf = ({ images }: Split, i: number): Uint8Array => images.subarray(i * SIZE, (i + 1) * SIZE);
+const imageOf = (split: Split, i: number): Uint8Array => bytesIn(split).subarray(i * SIZE, (i + 1) * SIZE);
 
 test('the synthetic set is the same bytes everywhere', () => {
   // Another hash is another data set: checkpoints and published figures refer to it.
@@ -17,32 +17,26 @@ test('the synthetic set is the same bytes everywhere', () => {
 });
 
 test('its digest is that of four IDX files', () => {
-  const arrays: Uint8Array[] = [];
-  const small = syntheticDataset({
-    train: 30,
-    test: 20,
-    allocate: (length) => {
-      const array = new Uint8Array(length).fill(7);
-      arrays.push(array);
-      return array;
-    },
-  });
-  assert.equal(
-    Buffer.from((arrays[0] as Uint8Array).subarray(0, 16)).toString('hex'),
-    '000008030000001e0000001c0000001c',
-  );
-  assert.equal(Buffer.from((arrays[3] as Uint8Array).subarray(0, 8)).toString('hex'), '0000080100000014');
-  const lines = MNIST_FILES.map(({ name }, i) => `${sha256(arrays[i] as Uint8Array)}  ${name}\n`);
-  assert.equal(small.sha256, sha256(lines.join('')));
+  const { train, test: heldOut, sha256: digest } = syntheticDataset({ train: 30, test: 20 });
+  const file = (header: string, data: ArrayLike<number>): Buffer =>
+    Buffer.concat([Buffer.from(header, 'hex'), Uint8Array.from(data)]);
+  const files = [
+    file('000008030000001e0000001c0000001c', train.inputs),
+    file('000008010000001e', train.targets),
+    file('00000803000000140000001c0000001c', heldOut.inputs),
+    file('0000080100000014', heldOut.targets),
+  ];
+  const lines = MNIST_FILES.map(({ name }, i) => `${sha256(files[i] as Buffer)}  ${name}\n`);
+  assert.equal(digest, sha256(lines.join('')));
 });
 
 test('it has the shape of MNIST', () => {
   const { name, width, height, train, test: heldOut } = dataset;
   assert.deepEqual([name, width, height, train.count, heldOut.count], ['synthetic', 28, 28, 60000, 10000]);
-  for (const { images, labels, count } of [train, heldOut]) {
-    assert.deepEqual([images.length, labels.length], [count * SIZE, count]);
+  for (const { inputs, targets, count } of [train, heldOut]) {
+    assert.deepEqual([inputs.length, targets.length], [count * SIZE, count]);
     const classes = new Array<number>(10).fill(0);
-    for (const label of labels) classes[label] = (classes[label] ?? 0) + 1;
+    for (const label of targets) classes[label] = (classes[label] ?? 0) + 1;
     assert.equal(classes.length, 10);
     for (const found of classes) assert.ok(found > 0.09 * count && found < 0.11 * count, classes.join());
   }
@@ -51,8 +45,8 @@ test('it has the shape of MNIST', () => {
 test('an image depends on its index alone, and no two are the same', () => {
   const small = syntheticDataset({ train: 100, test: 100 });
   for (const split of ['train', 'test'] as const) {
-    assert.deepEqual(small[split].images, dataset[split].images.slice(0, 100 * SIZE));
-    assert.deepEqual(small[split].labels, dataset[split].labels.slice(0, 100));
+    assert.deepEqual(small[split].inputs, dataset[split].inputs.slice(0, 100 * SIZE));
+    assert.deepEqual(small[split].targets, dataset[split].targets.slice(0, 100));
   }
   const digests = new Set<string>();
   for (let i = 0; i < 5000; i++) {

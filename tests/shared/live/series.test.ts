@@ -107,7 +107,31 @@ describe('StepSeries', () => {
     const all = { from: 1, to: 200, points: 1000 };
     const [left, right] = [here.curve('loss', all), there.curve('loss', all)];
     assert.deepEqual([right.steps, right.min, right.max], [left.steps, left.min, left.max]);
-    for (const [i, mean] of right.mean.entries()) assert.ok(Math.abs(mean - (left.mean[i] ?? Number.NaN)) < 1e-4);
+    for (const [i, mean] of right.mean.entries())
+      assert.ok(Math.abs((mean ?? Number.NaN) - (left.mean[i] ?? Number.NaN)) < 1e-4);
+  });
+
+  test('a value of which a step is not finite is null, here and where it was transferred', () => {
+    const losses = Array.from({ length: 64 }, (_, i) => i + 1);
+    losses[20] = Number.NaN;
+    losses[40] = Number.POSITIVE_INFINITY;
+    const here = seriesOf(losses, 32);
+    const there = StepSeries.from(JSON.parse(JSON.stringify(here.data)) as SeriesData, 32);
+    for (const series of [here, there]) {
+      const { steps, min, mean, max } = series.curve('loss', { from: 1, to: 64, points: 16 });
+      for (const [i, middle] of steps.entries()) {
+        const isWhole = i !== 5 && i !== 10;
+        assert.deepEqual(
+          [min[i], mean[i], max[i]],
+          isWhole ? [middle - 1.5, middle, middle + 1.5] : [null, null, null],
+        );
+      }
+    }
+  });
+
+  test('the mean of the largest numbers is finite', () => {
+    const { mean } = seriesOf([1.7e308, 1.7e308, 1.7e308, 1.7e308], 2).curve('loss', { from: 1, to: 4, points: 1 });
+    assert.ok(mean.length === 1 && Number.isFinite(mean[0]));
   });
 
   test('a run that begins later has its steps at their places', () => {

@@ -24,6 +24,7 @@ function rowOf({ key, isField, unit, when, metric, isGauge, tag, help }: StepSca
 const record = stepRecord(7, {
   timings: { at: 1, total: 0.25 },
   testAccuracy: 0.875,
+  testR2: 0.5,
   testLoss: 0.125,
 });
 
@@ -40,16 +41,26 @@ describe('STEP_SCALARS', () => {
 
   test('are read from a record', () => {
     const values = SCALARS.map(({ key, read }) => [key, read(record)]);
-    const { loss, accuracy, learningRate, gradientNorm, testAccuracy, testLoss } = record;
-    const expected = { loss, accuracy, learningRate, gradientNorm, seconds: 0.25, testAccuracy, testLoss };
+    const { loss, accuracy, learningRate, gradientNorm, testAccuracy, testR2, testLoss } = record;
+    const expected = { loss, accuracy, learningRate, gradientNorm, seconds: 0.25, testAccuracy, testR2, testLoss };
     assertHas(Object.fromEntries(values), expected);
+  });
+
+  test('of validation samples are there only if the run has such', () => {
+    const validated = { ...record, validationAccuracy: 0.75, validationLoss: Number.POSITIVE_INFINITY };
+    assert.deepEqual(testPointOf(validated).validation, { accuracy: 0.75, loss: null });
+    assert.equal('validation' in testPointOf(record), false);
+    const line = stepLine({ ...record, validationR2: 0.25, validationLoss: 0.5 });
+    const { validationR2, validationLoss } = parseStepLine(line) ?? {};
+    assert.deepEqual([validationR2, validationLoss], [0.25, 0.5]);
+    assert.doesNotMatch(stepLine(record), /validation/);
   });
 
   test('are what the step log, the points of the live page and its test points hold', () => {
     assert.deepEqual(parseStepLine(stepLine(record)), record);
     const { step, loss, accuracy, learningRate, gradientNorm } = record;
     assertHas(pointOf(record), { step, loss, accuracy, learningRate, gradientNorm, seconds: 0.25 });
-    assertHas(testPointOf(record), { step, accuracy: 0.875, loss: 0.125 });
+    assertHas(testPointOf(record), { step, accuracy: 0.875, r2: 0.5, loss: 0.125 });
     assertHas(testPointOf({ ...record, testLoss: Number.NaN }), { accuracy: 0.875, loss: null });
   });
 });

@@ -4,13 +4,13 @@ import { endianness } from 'node:os';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { initialWeights } from '#src/shared/model/initialize.js';
-import type { TensorLayout } from '#src/shared/model/layers/layer.js';
+import type { TensorLayout } from '#src/shared/model/layers/placed-layer.js';
 import { layoutOf, type ModelLayout } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
 import { PURPOSE, philox } from '#src/shared/util/philox.js';
+import { lenet5 } from '../../support/models.ts';
 
 const GOLDEN_SEED_1 = '62d1ea920b633ca229a2dd42e7f323bc5d6d33fce4ce47a4becb34e1c3740802';
-const layout = layoutOf(lenet5('softmax', 0));
+const layout = layoutOf(lenet5('softmax'));
 
 function tensorOf(model: ModelLayout, name: string): TensorLayout {
   const tensor = model.tensors.find((candidate) => candidate.name === name);
@@ -30,7 +30,7 @@ test('seed 1 begins LeNet-5 with the bits that it always did', { skip: endiannes
 
 test('biases are 0 and coefficients 0.25; both are all that is not random', () => {
   for (const head of ['softmax', 'rbf'] as const) {
-    const model = layoutOf(lenet5(head, 0.1));
+    const model = layoutOf(lenet5(head));
     const weights = initialWeights(model, 3, Math.sqrt);
     assert.equal(weights.length, model.parameters);
     for (const tensor of model.tensors) {

@@ -4,10 +4,12 @@ import type { FromCoordinator, FromNode, Limits } from '#src/shared/wire/message
 import { MAX_CHUNKS, MAX_NAME, MAX_PARTS, MAX_RANGES, MAX_TEXT, PART_BYTES } from '#src/shared/wire/messages.js';
 
 /** 3 parameters; 7 chunks of 4 samples, the last of 2. */
-export const limits: Limits = { parameters: 3, testSamples: 26, chunkSize: 4 };
+export const limits: Limits = { parameters: 3, testSamples: 26, validationSamples: 5, chunkSize: 4 };
 
 const uint32 = fc.nat(2 ** 32 - 1);
 const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
+const shortDigest = fc.stringMatching(/^[0-9a-f]{16}$/);
+const named = fc.string({ minLength: 1, maxLength: 64 }).filter((key) => key !== '__proto__');
 const name = fc.string({ minLength: 1, maxLength: MAX_NAME });
 const text = fc.string({ unit: 'grapheme', maxLength: MAX_TEXT / 20 });
 const seconds = fc.double({ min: 0, max: 1e9, noNaN: true });
@@ -37,7 +39,10 @@ const partials = fc.array(sums, { minLength: 1, maxLength: MAX_RANGES }).chain((
   }),
 );
 
-const evaluated = fc.tuple(fc.nat(6), fc.nat(6)).chain(([a, b]) => {
+/** Seven chunks of the test set, and two of the validation samples. */
+const samplesBefore = (chunk: number): number => [0, 4, 8, 12, 16, 20, 24, 26, 30, 31][chunk] as number;
+
+const evaluated = fc.tuple(fc.nat(8), fc.nat(8)).chain(([a, b]) => {
   const chunks = { begin: Math.min(a, b), end: Math.max(a, b) + 1 };
   const count = chunks.end - chunks.begin;
   return fc.record({
@@ -46,9 +51,12 @@ const evaluated = fc.tuple(fc.nat(6), fc.nat(6)).chain(([a, b]) => {
     seconds,
     chunks: fc.constant(chunks),
     losses: fc.array(loss, { minLength: count, maxLength: count }),
-    body: bytes(Math.min(26, 4 * chunks.end) - 4 * chunks.begin),
+    isPredicted: fc.constant(true),
+    body: bytes(2 * (samplesBefore(chunks.end) - samplesBefore(chunks.begin))),
   });
 });
+
+const side = fc.integer({ min: 1, max: 65_535 });
 
 const ofType = <Type extends string, Fields>(
   type: Type,
@@ -61,7 +69,7 @@ export const fromNode: { readonly [Type in FromNode['type']]: fc.Arbitrary<Extra
     node: fc.uuid(),
     name,
     threads: fc.integer({ min: 1, max: 1024 }),
-    numerics: digest,
+    numerics: fc.dictionary(named, shortDigest, { maxKeys: 100, noNullPrototype: true }),
     selfTest: digest,
   }),
   needData: ofType('needData', { part: uint32 }),
@@ -94,12 +102,28 @@ export const fromCoordinator: {
   welcome: ofType('welcome', {
     run: name,
     config,
+    freeze: fc.array(named, { maxLength: 1000 }),
     dataset: digest,
+    dataBytes: fc.integer({ min: 1, max: MAX_PARTS * PART_BYTES }),
     samples: uint32,
     testSamples: uint32,
+    validationSamples: uint32,
+    sample: fc.record(
+      {
+        maps: side,
+        height: side,
+        width: side,
+        classes: fc.integer({ min: 1, max: 65_536 }),
+        inputs: fc.constantFrom('uint8' as const, 'float32' as const),
+        targets: fc.constantFrom('uint16' as const, 'float32' as const),
+      },
+      { noNullPrototype: true },
+    ),
     chunkSize: fc.integer({ min: 1, max: 65_536 }),
-    parameters: fc.integer({ min: 1, max: 2 ** 24 }),
+    parameters: fc.integer({ min: 1, max: 2 ** 25 }),
     heartbeatSeconds: fc.double({ min: 1e-3, max: 60, noNaN: true }),
+    specBytes: fc.constant(50),
+    body: bytes(50),
   }),
   data: fc
     .tuple(fc.integer({ min: 1, max: MAX_PARTS }), fc.uint8Array({ minLength: 1, maxLength: 100 }))

@@ -18,6 +18,7 @@ import {
   type NodeMessage,
 } from '#src/shared/wire/messages.js';
 import { ProtocolError } from '#src/shared/wire/protocol-error.js';
+import { SAMPLE } from '../../support/bare-hub.ts';
 import { fromCoordinator, fromNode, fullPart, limits } from './frames-of-each-type.ts';
 
 const decodeNode = (frame: Uint8Array) => decodeFromNode(frame, limits);
@@ -122,24 +123,31 @@ test('every part of the data set but the last is full', () => {
 });
 
 const HASH = 'a'.repeat(64);
+const SHORT = 'a'.repeat(16);
 const hello: NodeMessage<'hello'> = {
   type: 'hello',
   node: '6a2f41a3-c54c-4ab5-8f0e-2f0f5a3f7d11',
   name: 'n',
   threads: 4,
-  numerics: HASH,
+  numerics: { conv: SHORT },
   selfTest: HASH,
 };
 const welcome: CoordinatorMessage<'welcome'> = {
   type: 'welcome',
   run: 'r',
-  config: { head: 'softmax' },
+  config: { batch: 128 },
+  freeze: ['c1'],
   dataset: HASH,
+  dataBytes: 1,
   samples: 1,
   testSamples: 1,
+  validationSamples: 0,
+  sample: SAMPLE,
   chunkSize: 200,
   parameters: 5,
   heartbeatSeconds: 1,
+  specBytes: 2,
+  body: Buffer.from('{}'),
 };
 const NO_TIME = { seconds: 0, sampleSeconds: 0, reduceSeconds: 0 };
 const pong: NodeMessage<'pong'> = {
@@ -151,8 +159,16 @@ const pong: NodeMessage<'pong'> = {
   workerSamples: [8],
   orders: 1,
 };
-const evaluated = { type: 'evaluated', id: 0, seconds: 1, chunks: { begin: 0, end: 1 }, losses: [1] } as const;
+const evaluated = {
+  type: 'evaluated',
+  id: 0,
+  seconds: 1,
+  chunks: { begin: 0, end: 1 },
+  losses: [1],
+  isPredicted: true,
+} as const;
 const ranges = (count: number) => Array.from({ length: count }, (_, i) => ({ begin: i, end: i + 1 }));
+const numerics = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`o${i}`, SHORT]));
 const options = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`o${i}`, i]));
 
 /** Each breaks one bound; the round trips show that the same message within it is valid. */
@@ -167,6 +183,11 @@ const BAD: readonly (readonly [string, object])[] = [
   ['a fraction of a thread', { ...hello, threads: 1.5 }],
   ['a digest in capitals', { ...hello, selfTest: 'A'.repeat(64) }],
   ['a digest too short', { ...hello, selfTest: 'a'.repeat(63) }],
+  ['numerics as one digest', { ...hello, numerics: HASH }],
+  ['a long digest of an operation', { ...hello, numerics: { conv: HASH } }],
+  ['an operation of a long name', { ...hello, numerics: { ['a'.repeat(65)]: SHORT } }],
+  ['an operation without a name', { ...hello, numerics: { '': SHORT } }],
+  ['too many operations', { ...hello, numerics: numerics(513) }],
   ['a field of version 2', { ...hello, pid: 1 }],
   ['a field in a message without any', { type: 'ready', more: 1 }],
   ['a negative number', { ...pong, workersLost: -1 }],
@@ -186,11 +207,11 @@ const BAD: readonly (readonly [string, object])[] = [
   ['a lag below zero', { ...pong, eventLoopLagSeconds: -1e-9 }],
   ['an unknown order', { type: 'failed', kind: 'x', id: 1, message: '' }],
   ['a long message', { type: 'failed', kind: 'step', id: 1, message: 'm'.repeat(1001) }],
-  ['no losses', { ...evaluated, losses: [], body: Buffer.alloc(4) }],
-  ['a loss too many', { ...evaluated, losses: [1, 1], body: Buffer.alloc(4) }],
-  ['a loss that is no number', { ...evaluated, losses: ['1'], body: Buffer.alloc(4) }],
-  ['a prediction too few', { ...evaluated, body: Buffer.alloc(3) }],
-  ['a prediction too many', { ...evaluated, body: Buffer.alloc(5) }],
+  ['no losses', { ...evaluated, losses: [], body: Buffer.alloc(8) }],
+  ['a loss too many', { ...evaluated, losses: [1, 1], body: Buffer.alloc(8) }],
+  ['a loss that is no number', { ...evaluated, losses: ['1'], body: Buffer.alloc(8) }],
+  ['half a prediction too few', { ...evaluated, body: Buffer.alloc(7) }],
+  ['a prediction too many', { ...evaluated, body: Buffer.alloc(10) }],
   ['chunks beyond the test set', { ...evaluated, chunks: { begin: 7, end: 8 }, body: Buffer.alloc(0) }],
   ['chunks that run backwards', { ...evaluated, chunks: { begin: 1, end: 0 }, body: Buffer.alloc(0) }],
   ['partials of no range', { type: 'partials', step: 1, ...NO_TIME, ranges: [], body: Buffer.alloc(0) }],
@@ -225,6 +246,13 @@ const BAD: readonly (readonly [string, object])[] = [
       body: Buffer.alloc(12),
     },
   ],
+  ['no spec', { ...welcome, specBytes: 0, body: Buffer.alloc(0) }],
+  ['a spec cut short', { ...welcome, body: Buffer.from('{') }],
+  ['predictions that it does without', { ...evaluated, isPredicted: false, body: Buffer.alloc(8) }],
+  ['predictions that it lacks', { ...evaluated, body: Buffer.alloc(0) }],
+  ['a frozen layer without a name', { ...welcome, freeze: [''] }],
+  ['a frozen layer of a long name', { ...welcome, freeze: ['a'.repeat(65)] }],
+  ['too many frozen layers', { ...welcome, freeze: new Array(1001).fill('a') }],
   ['a config that nests', { ...welcome, config: { a: { b: 1 } } }],
   ['a config with a list', { ...welcome, config: { a: [1] } }],
   ['an infinite option', { ...welcome, config: { a: Number.POSITIVE_INFINITY } }],
@@ -232,7 +260,7 @@ const BAD: readonly (readonly [string, object])[] = [
   ['an option of a long name', { ...welcome, config: { ['a'.repeat(65)]: 1 } }],
   ['too many options', { ...welcome, config: options(65) }],
   ['a model without parameters', { ...welcome, parameters: 0 }],
-  ['a model beyond all bounds', { ...welcome, parameters: 2 ** 24 + 1 }],
+  ['a model beyond all bounds', { ...welcome, parameters: 2 ** 25 + 1 }],
   ['no heartbeat', { ...welcome, heartbeatSeconds: 0 }],
   ['a heartbeat that is too slow', { ...welcome, heartbeatSeconds: 61 }],
   ['work without ranges', { type: 'work', step: 1, version: 1, ranges: [] }],
@@ -251,8 +279,12 @@ for (const [what, bad] of BAD) {
 
 test('the messages that the bad ones were made of are valid', () => {
   assert.deepEqual(decodeNode(encode(hello)), hello);
+  assert.deepEqual(decodeNode(encode({ ...hello, numerics: numerics(512) })), { ...hello, numerics: numerics(512) });
+  const freeze = new Array<string>(1000).fill('a'.repeat(64));
+  assert.deepEqual(decodeCoordinator(encode({ ...welcome, freeze })), { ...welcome, freeze });
   assert.deepEqual(decodeCoordinator(encode({ ...welcome, config: options(64) })), { ...welcome, config: options(64) });
-  assert.equal(decodeNode(encode({ ...evaluated, body: Buffer.alloc(4) })).type, 'evaluated');
+  assert.equal(decodeNode(encode({ ...evaluated, body: Buffer.alloc(8) })).type, 'evaluated');
+  assert.equal(decodeNode(encode({ ...evaluated, isPredicted: false, body: Buffer.alloc(0) })).type, 'evaluated');
   decodeCoordinator(encode({ type: 'work', step: 1, version: 1, ranges: ranges(MAX_RANGES) }));
   const workerSamples = Array.from({ length: 1024 }, () => Number.MAX_SAFE_INTEGER);
   assert.deepEqual(decodeNode(encode({ ...pong, workerSamples })), { ...pong, workerSamples });
@@ -269,7 +301,7 @@ test("a frame larger than its type may be is refused by its lengths alone, and i
   // What follows the lengths is never looked at: it would be malformed.
   const junk = (length: number) => Buffer.alloc(length, 0xc1);
   for (const [tag, headerBytes] of [
-    [1, 4096],
+    [1, 65_536],
     [2, 256],
     [4, 4096],
     [5, 65_536],
@@ -283,7 +315,7 @@ test("a frame larger than its type may be is refused by its lengths alone, and i
   assertRefused('tooLarge', () => decodeNode(claims));
   assertRefused('tooLarge', () => decodeNode(frameOf(4, junk(1), junk(12 * MAX_RANGES + 1))));
   assertRefused('malformed', () => decodeNode(frameOf(4, junk(1), junk(12 * MAX_RANGES))));
-  assertRefused('tooLarge', () => decodeNode(frameOf(5, junk(1), junk(27))));
+  assertRefused('tooLarge', () => decodeNode(frameOf(5, junk(1), junk(63))));
   assertRefused('tooLarge', () => decodeNode(frameOf(1, junk(1), junk(1))));
   assertRefused('tooLarge', () => decodeCoordinator(frameOf(67, junk(1), junk(13))));
   assertRefused('tooLarge', () => decodeFromCoordinator(frameOf(67, junk(1), junk(1)), BEFORE_WELCOME));
@@ -305,9 +337,9 @@ test('an error quotes little of what the peer sent, and nothing that a terminal 
 
 test("the longest frames are the WebSocket's limit", () => {
   assert.equal(
-    maxBytesFromNode({ parameters: 61_706, testSamples: 10_000, chunkSize: 200 }),
+    maxBytesFromNode({ parameters: 61_706, testSamples: 10_000, validationSamples: 0, chunkSize: 200 }),
     5 + 4096 + 4 * 32 * 61_706,
   );
-  assert.equal(maxBytesFromNode(limits), 5 + 65_536 + 26);
-  assert.equal(maxBytesFromCoordinator(limits), 5 + 256 + (1 << 16));
+  assert.equal(maxBytesFromNode(limits), 5 + 65_536 + 2 * 31);
+  assert.equal(maxBytesFromCoordinator(limits), 5 + (1 << 17) + (1 << 20));
 });

@@ -174,7 +174,7 @@ for (const [name, bytes] of [
         return copy;
       };
       const { message } = assertRefused('version', () => meet({ [name]: other }));
-      assert.match(message, new RegExp(`version 4 .*version ${version}\\b`));
+      assert.match(message, new RegExp(`version 6 .*version ${version}\\b`));
     }
   });
 }
@@ -197,7 +197,7 @@ test('a coordinator without the token cannot welcome a node', () => {
   const node = new NodeHandshake(plain);
   const impostor = new CoordinatorHandshake({ ...plain, token: new Token(newToken()), runId });
   node.prove(impostor.challenge);
-  const welcome = Buffer.concat([Buffer.from('LOCKSTEP'), Buffer.of(0, 4, 3), Buffer.alloc(32)]);
+  const welcome = Buffer.concat([Buffer.from('LOCKSTEP'), Buffer.of(0, 6, 3), Buffer.alloc(32)]);
   assertRefused('unauthorized', () => node.finish(welcome));
 });
 

@@ -23,7 +23,12 @@ interface Vectors {
   };
   readonly handshakes: Readonly<Record<'withoutTls' | 'overTls', Record<'challenge' | 'proof' | 'welcome', Hex>>>;
   readonly frameKeys: { readonly toNode: Hex; readonly toCoordinator: Hex };
-  readonly limits: { readonly parameters: number; readonly testSamples: number; readonly chunkSize: number };
+  readonly limits: {
+    readonly parameters: number;
+    readonly testSamples: number;
+    readonly validationSamples: number;
+    readonly chunkSize: number;
+  };
   readonly messages: readonly {
     readonly from: 'node' | 'coordinator';
     readonly type: string;

@@ -1,6 +1,7 @@
-import type { TensorLayout } from '#src/shared/model/layers/layer.js';
+import type { TensorLayout } from '#src/shared/model/layers/placed-layer.js';
 import type { ModelLayout } from '#src/shared/model/layout.js';
-import type { ReferenceSample } from './reference.ts';
+import { shapeSize } from '#src/shared/model/shape.js';
+import type { ReferenceSample } from './flat.ts';
 
 /** A stream of uniform numbers in [-1, 1): a 32-bit Weyl sequence mixed by MurmurHash3's finalizer. */
 export function uniformStream(seed: number): () => number {
@@ -14,7 +15,7 @@ export function uniformStream(seed: number): () => number {
 }
 
 /**
- * Weights [parameters] for tests: He-uniform by fan-in, coefficients 0.2 to 0.3. Unlike a run's initial weights they
+ * Weights [parameters] for tests: He-uniform by fan-in, others around their first values. Unlike a run's initial weights they
  * have nonzero biases, so that every term of a gradient takes part.
  */
 export function randomWeights(layout: ModelLayout, seed: number): Float32Array {
@@ -26,25 +27,34 @@ export function randomWeights(layout: ModelLayout, seed: number): Float32Array {
   return weights;
 }
 
-function element(tensor: TensorLayout, index: number, uniform: number): number {
-  if (tensor.name.endsWith('.coefficient')) return 0.25 + 0.05 * uniform;
-  const fanIn = tensor.fanIn[Math.floor((index * tensor.fanIn.length) / tensor.size)];
-  return fanIn === undefined ? 0.1 * uniform : Math.sqrt(6 / fanIn) * uniform;
+function element({ fanIn, fill, size }: TensorLayout, index: number, uniform: number): number {
+  const inputs = fanIn[Math.floor((index * fanIn.length) / size)];
+  if (inputs !== undefined) return Math.sqrt(6 / inputs) * uniform;
+  return fill === 0 ? 0.1 * uniform : fill * (1 + 0.2 * uniform);
 }
 
-/** Pixels to shift by along one axis, as far as the padding allows. */
-export function randomShift(layout: ModelLayout, uniform: () => number): number {
-  const { padding } = layout.spec.input;
-  return Math.floor(((uniform() + 1) / 2) * (2 * padding + 1)) - padding;
+const MAX_SHIFT = 2;
+
+/** Pixels to shift by along one axis. */
+export function randomShift(uniform: () => number): number {
+  return Math.floor(((uniform() + 1) / 2) * (2 * MAX_SHIFT + 1)) - MAX_SHIFT;
 }
 
-/** Samples with ink up to the edges of the image, varied labels and shifts. */
+/**
+ * Samples with ink up to a margin as wide as the widest shift, varied labels and shifts. (LeNet-5's fused path keeps ink
+ * that leaves the image in the padding; layer by layer it is lost.)
+ */
 export function randomSamples(layout: ModelLayout, seed: number, count: number): ReferenceSample[] {
   const uniform = uniformStream(seed);
-  const { input, head } = layout.spec;
+  const { height, width } = layout.input;
+  const isInside = (place: number, length: number) => place >= MAX_SHIFT && place < length - MAX_SHIFT;
+  const ink = (_: unknown, i: number) => {
+    const value = Math.max(0, Math.round(255 * uniform()));
+    return isInside(Math.floor(i / width) % height, height) && isInside(i % width, width) ? value : 0;
+  };
   return Array.from({ length: count }, (_, i) => ({
-    image: Uint8Array.from({ length: input.height * input.width }, () => Math.max(0, Math.round(255 * uniform()))),
-    label: (3 * i + 1) % head.classes,
-    shift: [randomShift(layout, uniform), randomShift(layout, uniform)] as const,
+    image: Uint8Array.from({ length: shapeSize(layout.input) }, ink),
+    label: (3 * i + 1) % layout.classes,
+    shift: [randomShift(uniform), randomShift(uniform)] as const,
   }));
 }

@@ -1,111 +1,170 @@
-import type { ModelLayout } from '#src/shared/model/layout.js';
-import type { InputSpec } from '#src/shared/model/spec.js';
-import { at } from './arrays.ts';
-import { type HeadLoss, headLoss } from './heads.ts';
-import { layerBackward, layerForward } from './layers.ts';
+// Backpropagation as a textbook has it, in float64, to hold faster code against: every kind of layer is in layers/, the
+// losses are in heads.ts, and nothing is fused, packed, vectorised or reused.
+import { addAt, argmax, at } from './arrays.ts';
+import { type HeadLoss, headLoss, type Target } from './heads.ts';
+import { kindOf } from './layers/kinds.ts';
+import type { BackwardPass, Pass, Values } from './layers/layer.ts';
+import { found, INPUT, type Node, nodesOf, tensorsOf } from './network.ts';
+import type { NetworkSpec, TrainingLoss } from './spec.ts';
 
-export interface ReferenceSample {
-  /** Bytes [height][width]. */
-  readonly image: Uint8Array;
-  readonly label: number;
-  /** Rows down, columns right; at most the padding either way. */
-  readonly shift: readonly [down: number, right: number];
+/** Tensors by name, each in its own order. */
+export type Tensors = ReadonlyMap<string, Float64Array>;
+
+/** Samples of a block share the statistics of batch norm. */
+const BLOCK = 8;
+
+export interface Batch {
+  /** Per sample, [maps][height][width]; bytes already divided by 255. */
+  readonly inputs: readonly Float64Array[];
+  readonly targets: readonly Target[];
+  /** Samples in a shard; the last shard may be smaller. A shard is cut into blocks of 8 samples and a rest. */
+  readonly shardSize: number;
+  /** Whether dropout drops and batch norm uses the statistics of the block. */
+  readonly training: boolean;
+  /** Layers that aren't trained; the entries of their tensors in a gradient mean nothing. */
+  readonly frozen?: readonly string[];
+  /** In place of the head's own, while training. */
+  readonly loss?: TrainingLoss | undefined;
+  /** The run's seed, for dropout. */
+  readonly seed: number;
+  /** The first sample's position in the stream of training samples; the others follow. */
+  readonly first: number;
 }
 
-export interface ReferenceActivations {
-  /** [height][width], shifted, padded and scaled to 0..1. */
-  readonly input: Float64Array;
-  /** Per layer of the layout, [maps][height][width]; the head's are its logits or distances. */
-  readonly outputs: readonly Float64Array[];
-  readonly head: HeadLoss;
+/** What a block's samples became on their way. */
+export interface Trace {
+  /** By layer's name, and "input": the values per sample. */
+  readonly values: ReadonlyMap<string, readonly Values[]>;
+  /** Per sample. */
+  readonly heads: readonly HeadLoss[];
 }
 
-export interface ReferenceGradient {
-  /** The sum of the samples' gradients, [parameters] in flat order. */
-  readonly gradient: Float64Array;
+export interface Result {
   readonly lossSum: number;
   readonly correct: number;
-  /** Per sample, its class. */
-  readonly predictions: number[];
+  /** Per sample, the class that the head chooses; 0 if it has no classes. */
+  readonly predictions: readonly number[];
+  /** Per sample, the last layer's values. */
+  readonly outputs: readonly Values[];
+  readonly traces: readonly Trace[];
 }
 
-/**
- * Every layer's activations for each sample. The model as the paper has it, unfused and in float64, to hold faster code
- * against.
- */
-export function referenceForward(
-  layout: ModelLayout,
-  weights: Float32Array | Float64Array,
-  samples: readonly ReferenceSample[],
-): ReferenceActivations[] {
-  const parameters = checkedParameters(layout, weights);
-  return samples.map((sample) => forwardSample(layout, parameters, sample));
+export interface GradientResult extends Result {
+  /** Sums over all samples; a state tensor's entry is its sum over samples (see layers/norm.ts). */
+  readonly gradient: Tensors;
 }
 
-/** Gradient, losses and classes by plain backpropagation through `referenceForward`. */
-export function referenceGradient(
-  layout: ModelLayout,
-  weights: Float32Array | Float64Array,
-  samples: readonly ReferenceSample[],
-): ReferenceGradient {
-  const parameters = checkedParameters(layout, weights);
-  const gradient = new Float64Array(layout.parameters);
-  const predictions: number[] = [];
-  let lossSum = 0;
-  let correct = 0;
-  for (const sample of samples) {
-    const activations = forwardSample(layout, parameters, sample);
-    backwardSample(layout, parameters, activations, gradient);
-    predictions.push(activations.head.prediction);
-    lossSum += activations.head.loss;
-    correct += activations.head.prediction === sample.label ? 1 : 0;
+/** Losses and values without gradients. */
+export function referenceForward(network: NetworkSpec, parameters: Tensors, batch: Batch): Result {
+  const nodes = nodesOf(network);
+  return summed(
+    network,
+    blocksOf(batch).map((block) => forwardBlock(network, nodes, parameters, block)),
+  );
+}
+
+/** Losses and gradients, summed over the samples, by plain backpropagation. */
+export function referenceGradient(network: NetworkSpec, parameters: Tensors, batch: Batch): GradientResult {
+  const nodes = nodesOf(network);
+  const gradient = new Map(tensorsOf(network).map(({ name, size }) => [name, new Float64Array(size)]));
+  const traces = blocksOf(batch).map((block) => {
+    const trace = forwardBlock(network, nodes, parameters, block);
+    backwardBlock(nodes, parameters, block, trace, gradient);
+    return trace;
+  });
+  return { ...summed(network, traces), gradient };
+}
+
+/** The batch's samples as they pass through the network together. */
+export function blocksOf(batch: Batch): Batch[] {
+  const blocks: Batch[] = [];
+  for (let shard = 0; shard < batch.inputs.length; shard += batch.shardSize) {
+    const end = Math.min(shard + batch.shardSize, batch.inputs.length);
+    for (let start = shard; start < end; start += BLOCK) {
+      const samples = [start, Math.min(start + BLOCK, end)] as const;
+      const [inputs, targets] = [batch.inputs.slice(...samples), batch.targets.slice(...samples)];
+      blocks.push({ ...batch, inputs, targets, first: batch.first + start });
+    }
   }
-  return { gradient, lossSum, correct, predictions };
+  return blocks;
 }
 
-function checkedParameters(layout: ModelLayout, weights: Float32Array | Float64Array): Float64Array {
-  if (weights.length !== layout.parameters) {
-    throw new RangeError(`Expected ${layout.parameters} weights, got ${weights.length}.`);
+function forwardBlock(network: NetworkSpec, nodes: readonly Node[], parameters: Tensors, block: Batch): Trace {
+  const values = new Map<string, readonly Values[]>([[INPUT, block.inputs]]);
+  for (const node of nodes) {
+    const pass = passOf(node, parameters, block, values);
+    values.set(node.spec.name, kindOf(node.spec).forward(pass));
   }
-  return Float64Array.from(weights);
+  const outputs = found(values, at(network.layers, network.layers.length - 1).name);
+  const loss = block.training ? block.loss : undefined;
+  return { values, heads: outputs.map((z, n) => headLoss(network.head, z, at(block.targets, n), loss)) };
 }
 
-function forwardSample(layout: ModelLayout, parameters: Float64Array, sample: ReferenceSample): ReferenceActivations {
-  const input = paddedInput(layout.spec.input, sample);
-  const outputs: Float64Array[] = [];
-  let values = input;
-  for (const layer of layout.layers) {
-    values = layerForward(layer, parameters, values);
-    outputs.push(values);
-  }
-  return { input, outputs, head: headLoss(layout.spec.head, values, sample.label) };
-}
-
-function backwardSample(
-  layout: ModelLayout,
-  parameters: Float64Array,
-  activations: ReferenceActivations,
-  gradient: Float64Array,
+function backwardBlock(
+  nodes: readonly Node[],
+  parameters: Tensors,
+  block: Batch,
+  trace: Trace,
+  gradient: Tensors,
 ): void {
-  let delta = activations.head.delta;
-  for (let l = layout.layers.length - 1; l >= 0; l--) {
-    const input = l === 0 ? activations.input : at(activations.outputs, l - 1);
-    const output = at(activations.outputs, l);
-    delta = layerBackward({ layer: at(layout.layers, l), weights: parameters, input, output, delta }, gradient);
+  // A layer's delta is complete once all layers that read its values have added to it: they come later in the spec.
+  const deltas = new Map<string, readonly Values[]>();
+  for (const [name, xs] of trace.values)
+    deltas.set(
+      name,
+      xs.map((x) => new Float64Array(x.length)),
+    );
+  deltas.set(
+    at(nodes, nodes.length - 1).spec.name,
+    trace.heads.map(({ delta }) => delta),
+  );
+  for (const node of nodes.toReversed()) {
+    const { name, inputs } = node.spec;
+    const pass: BackwardPass<Node['spec']> = {
+      ...passOf(node, parameters, block, trace.values),
+      outputs: found(trace.values, name),
+      deltas: found(deltas, name),
+      gradient: (part) => found(gradient, `${name}.${part}`),
+    };
+    for (const [k, dx] of kindOf(node.spec).backward(pass).entries()) addAll(found(deltas, at(inputs, k)), dx);
   }
 }
 
-function paddedInput({ height, width, padding }: InputSpec, { image, shift }: ReferenceSample): Float64Array {
-  if (image.length !== height * width || shift.some((pixels) => Math.abs(pixels) > padding)) {
-    throw new RangeError(`Expected ${height * width} bytes shifted by at most ${padding}.`);
+function passOf(
+  { spec, place, inputShapes, outputShape }: Node,
+  parameters: Tensors,
+  { training, frozen = [], seed, first, inputs: samples }: Batch,
+  values: ReadonlyMap<string, readonly Values[]>,
+): Pass<Node['spec']> {
+  return {
+    spec,
+    place,
+    inputShapes,
+    outputShape,
+    inputs: spec.inputs.map((name) => found(values, name)),
+    training,
+    frozen: frozen.includes(spec.name),
+    seed,
+    positions: samples.map((_, n) => first + n),
+    parameter: (part) => found(parameters, `${spec.name}.${part}`),
+  };
+}
+
+function addAll(totals: readonly Values[], samples: readonly Values[]): void {
+  for (const [n, sample] of samples.entries()) {
+    const total = at(totals, n);
+    for (let i = 0; i < sample.length; i++) addAt(total, i, at(sample, i));
   }
-  const [down, right] = shift;
-  const paddedWidth = width + 2 * padding;
-  const plane = new Float64Array(paddedWidth * (height + 2 * padding));
-  for (const [i, byte] of image.entries()) {
-    const row = padding + down + Math.floor(i / width);
-    const column = padding + right + (i % width);
-    plane[row * paddedWidth + column] = byte / 255;
-  }
-  return plane;
+}
+
+function summed(network: NetworkSpec, traces: readonly Trace[]): Result {
+  const heads = traces.flatMap((trace) => trace.heads);
+  const last = at(network.layers, network.layers.length - 1).name;
+  return {
+    lossSum: heads.reduce((sum, { loss }) => sum + loss, 0),
+    correct: heads.filter(({ correct }) => correct).length,
+    predictions: heads.map(({ scores }) => (scores.length > 0 ? argmax(scores) : 0)),
+    outputs: traces.flatMap((trace) => found(trace.values, last)),
+    traces,
+  };
 }

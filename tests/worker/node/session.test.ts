@@ -17,18 +17,25 @@ import type { Compute } from '#src/worker/node/compute.js';
 import { Download } from '#src/worker/node/download.js';
 import { type SessionOptions, takePart } from '#src/worker/node/session.js';
 import { ProxyProcess } from '../../chaos/wire/proxy-process.ts';
+import { SAMPLE } from '../../support/bare-hub.ts';
 import { CERTIFICATE, PRIVATE_KEY } from '../../support/certificate.ts';
 
 const WELCOME: CoordinatorMessage<'welcome'> = {
   type: 'welcome',
   run: 'run',
   config: {},
+  freeze: [],
   dataset: 'a'.repeat(64),
+  dataBytes: 8,
   samples: 8,
   testSamples: 8,
+  validationSamples: 0,
+  sample: SAMPLE,
   chunkSize: 4,
   parameters: 2,
   heartbeatSeconds: 1,
+  specBytes: 2,
+  body: Buffer.from('{}'),
 };
 
 type Answer = (message: FromNode, send: (message: FromCoordinator) => void) => void;

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { memorySize, startClusterEngine, startEngine } from '#src/coordinator/engine.js';
 import { CAPACITY, memoryFor } from '#src/library/capacity.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
+import { shapeOf } from '#src/shared/data/dataset.js';
 import { MAX_SHARED_BYTES, SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { MemoryError, UsageError } from '#src/shared/util/errors.js';
 import { processorCount } from '#src/shared/util/processors.js';
@@ -28,12 +29,11 @@ describe('the shared memory that is planned', () => {
   ]) {
     it(`is what an engine takes: ${JSON.stringify(flags)}`, async () => {
       const config = configOf(flags);
-      const memory = memoryFor(config);
+      const memory = memoryFor(config, shapeOf(dataset));
       const options = { config, memory, dataset, onNoMembers: () => {} };
       const { pool } = config.listen === undefined ? startEngine(options) : startClusterEngine(options);
       await pool?.close();
-      const lacking = 785 * (60_000 - 64);
-      const left = memorySize(config).reserved - memory.used - lacking;
+      const left = memorySize(config, shapeOf(dataset)).reserved - memory.used;
       assert.ok(left >= 0 && left < 2048, `${left} bytes are left`);
     });
   }

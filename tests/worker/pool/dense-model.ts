@@ -1,14 +1,14 @@
 import { compileKernel } from '#src/shared/engine/wasm/exports.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
-import { layoutOf } from '#src/shared/model/layout.js';
 import type { BackendName } from '#src/worker/pool/backend.js';
 import { placeInMemory } from '#src/worker/pool/sample-set.js';
 import type { LocalPoolOptions } from '#src/worker/pool/setup.js';
 import { madeDataset } from '../../support/made-images.ts';
+import { layoutFrom } from '../../support/models.ts';
 
-const { train, test, width, height } = madeDataset(64, 16);
+const { train, test } = madeDataset(64, 16);
 
-/** A pool of a model that the kernel can't run: it has no convolution. */
+/** A pool of a small model without convolutions. */
 export function optionsFor(backend: BackendName): LocalPoolOptions {
   const memory = new SharedMemory();
   const [batch, shardSize] = [16, 8];
@@ -16,12 +16,7 @@ export function optionsFor(backend: BackendName): LocalPoolOptions {
     workers: 2,
     memory,
     kernel: compileKernel(),
-    layout: layoutOf({
-      name: 'dense',
-      input: { height, width, padding: 0 },
-      layers: [{ kind: 'dense', name: 'hidden', units: 4, activation: 'relu' }],
-      head: { kind: 'softmax', name: 'output', classes: 10 },
-    }),
+    layout: layoutFrom([{ kind: 'dense', name: 'hidden', units: 4 }, { kind: 'relu' }, { kind: 'dense', units: 10 }]),
     backend,
     train: placeInMemory(memory, train),
     test: placeInMemory(memory, test),

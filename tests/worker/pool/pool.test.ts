@@ -6,10 +6,11 @@ import { addPartials } from '#src/shared/engine/partials.js';
 import type { ShardRange } from '#src/shared/engine/tree.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { layoutOf } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
 import { NotFiniteError, WorkerError } from '#src/shared/util/errors.js';
 import type { Fault } from '#src/worker/pool/faults.js';
 import { LocalPool } from '#src/worker/pool/pool.js';
+import { placeInMemory } from '#src/worker/pool/sample-set.js';
+import { lenet5 } from '../../support/models.ts';
 import type { Session } from '../../support/session.ts';
 import { dataset, FOREVER_MS, HANGS, withSession } from './with-session.ts';
 
@@ -47,7 +48,7 @@ async function sumsOf(session: Session, t: number, range = session.root): Promis
 }
 
 // Hashes, since a failed comparison prints both sides.
-function sha256({ buffer, byteOffset, byteLength }: Float32Array | Uint8Array): string {
+function sha256({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): string {
   return createHash('sha256')
     .update(new Uint8Array(buffer, byteOffset, byteLength))
     .digest('hex');
@@ -92,9 +93,9 @@ describe('work that fails', () => {
 
   it('ends the run where threads cannot start', HANGS, async () => {
     const memory = new SharedMemory();
-    const samples = { images: memory.hold(dataset.test.images), labels: memory.hold(dataset.test.labels) };
+    const samples = placeInMemory(memory, dataset.test);
     const causes: string[] = [];
-    const layout = layoutOf(lenet5('softmax', 0));
+    const layout = layoutOf(lenet5('softmax'));
     const weights = { values: memory.parameters(layout.parameters), readers: 0 };
     const pool = new LocalPool({
       workers: 1,

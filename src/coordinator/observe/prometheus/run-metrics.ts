@@ -113,13 +113,13 @@ export class RunMetrics implements StepObserver {
     for (const phase in phases) this.#durations.phase.observe({ phase }, phases[phase] as number);
     this.#gauges.step.set(record.step);
     for (const { scalar, gauge } of this.#gauges.scalars) {
-      if (scalar.when === 'update') gauge.set(scalar.read(record));
+      if (scalar.when === 'update') setOrRemove(gauge, scalar.read(record));
     }
   }
 
   onEvaluation(record: EvaluationRecord): void {
     for (const { scalar, gauge } of this.#gauges.scalars) {
-      if (scalar.when === 'evaluation') gauge.set(scalar.read(record) ?? Number.NaN);
+      if (scalar.when === 'evaluation') setOrRemove(gauge, scalar.read(record));
     }
   }
 
@@ -143,4 +143,10 @@ export class RunMetrics implements StepObserver {
         this.#membership.nodes.dec();
     }
   }
+}
+
+/** A value that the model doesn't have has no series. */
+function setOrRemove(gauge: Gauge, value: number | undefined): void {
+  if (value === undefined) gauge.remove();
+  else gauge.set(value);
 }

@@ -1,4 +1,5 @@
 import type { GraphAttribute, GraphEmitter, GraphType, GraphValue } from '../../../shared/model/formats/graph.ts';
+import { Names } from '../../../shared/model/formats/names.ts';
 import type { AttrValue, GraphDef, NodeDef, TensorShape } from './messages.ts';
 
 /** TensorFlow's type numbers. */
@@ -12,16 +13,18 @@ type Attributes = Readonly<Record<string, GraphAttribute>>;
 /** Nodes of a graph in the order in which they are added. The parts of a name before a slash are the scopes that TensorBoard folds. */
 export class GraphBuilder implements GraphEmitter {
   readonly #nodes: NodeDef[];
+  readonly #names: Names;
   readonly #scope: string;
 
-  constructor(scope = '', nodes: NodeDef[] = []) {
+  constructor(scope = '', nodes: NodeDef[] = [], names = new Names([])) {
     this.#nodes = nodes;
+    this.#names = names;
     this.#scope = scope;
   }
 
   /** Adds to the same graph, below a scope. */
   within(scope: string): GraphBuilder {
-    return new GraphBuilder(`${this.#scope}${scope}/`, this.#nodes);
+    return new GraphBuilder(`${this.#scope}${scope}/`, this.#nodes, this.#names);
   }
 
   /** @param others shapes of further outputs, which no node uses */
@@ -73,7 +76,7 @@ export class GraphBuilder implements GraphEmitter {
     shapes: readonly (readonly number[])[],
     attr: Readonly<Record<string, AttrValue>>,
   ): GraphValue {
-    const name = `${this.#scope}${below}`;
+    const name = this.#names.unused(`${this.#scope}${below}`);
     const input = inputs.map((each) => each.name);
     this.#nodes.push({ name, op, input, attr: { ...attr, _output_shapes: { list: { shape: shapes.map(shapeOf) } } } });
     return { name, shape: shapes[0] as readonly number[] };
@@ -87,6 +90,7 @@ function attrsOf(attributes: Attributes): Record<string, AttrValue> {
 function attrOf(value: GraphAttribute): AttrValue {
   if (typeof value === 'boolean') return { b: value };
   if (typeof value === 'string') return { s: Buffer.from(value) };
+  if ('float' in value) return { f: value.float };
   return 'type' in value ? { type: TYPES[value.type] } : { list: { i: value } };
 }
 

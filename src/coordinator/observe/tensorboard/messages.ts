@@ -48,6 +48,7 @@ export interface NodeDef {
 export interface AttrValue {
   readonly list?: { readonly i?: readonly number[]; readonly shape?: readonly TensorShape[] };
   readonly s?: Uint8Array;
+  readonly f?: number;
   readonly b?: boolean;
   readonly type?: number;
   readonly shape?: TensorShape;
@@ -107,6 +108,7 @@ const MESSAGES: Messages = {
   AttrValue: {
     list: [1, 'ListValue'],
     s: [2, 'bytes'],
+    f: [4, 'float'],
     b: [5, 'bool'],
     type: [6, 'int32'],
     shape: [7, 'TensorShape'],
@@ -129,7 +131,7 @@ const MESSAGES: Messages = {
 const ONE_OF: Record<string, readonly string[]> = {
   Event: ['fileVersion', 'graphDef', 'summary', 'sessionLog'],
   SummaryValue: ['simpleValue', 'histo'],
-  AttrValue: ['list', 's', 'b', 'type', 'shape', 'tensor'],
+  AttrValue: ['list', 's', 'f', 'b', 'type', 'shape', 'tensor'],
 };
 
 const root = protobufTypes(MESSAGES, ONE_OF);

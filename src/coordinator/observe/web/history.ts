@@ -1,6 +1,6 @@
 import { type RunView, testPointOf } from '../../../shared/live/feed.ts';
 import { CAPACITY, type Point, pointOf, StepSeries } from '../../../shared/live/series.ts';
-import { TESTED_SCALARS } from '../../../shared/live/step-scalars.ts';
+import { isEvaluated } from '../../../shared/live/step-scalars.ts';
 import type { StepRecord } from '../../train/observer.ts';
 
 /** How many of the last ones are kept. */
@@ -25,8 +25,7 @@ export class History {
     const point = pointOf(record);
     this.#series.push(point);
     this.lastStep = record.step;
-    const isEvaluated = TESTED_SCALARS.some(({ read }) => read(record) !== undefined);
-    if (isEvaluated && this.#tests.at(-1)?.step !== record.step) this.test(testPointOf(record));
+    if (isEvaluated(record) && this.#tests.at(-1)?.step !== record.step) this.test(testPointOf(record));
     return point;
   }
 

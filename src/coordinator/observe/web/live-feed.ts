@@ -33,7 +33,7 @@ type ShardsReader = () => NodeCounts['shards'];
 /** The part of a run's view that never changes. */
 export type RunHeading = Pick<
   RunView,
-  'name' | 'started' | 'iterations' | 'batch' | 'dataNote' | 'config' | 'digests'
+  'name' | 'started' | 'iterations' | 'batch' | 'hasAccuracy' | 'dataNote' | 'config' | 'digests'
 > & { readonly shardSize: number };
 
 /** A run's history for pages, which receive what is new as it comes; in bounded memory. */

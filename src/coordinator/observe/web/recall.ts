@@ -1,5 +1,7 @@
 import { stat } from 'node:fs/promises';
+import { shownOption } from '../../../shared/config/compare-options.ts';
 import type { TrainConfig } from '../../../shared/config/config.ts';
+import type { OptionKey } from '../../../shared/config/schema.ts';
 import type { RunView } from '../../../shared/live/feed.ts';
 import { stepsFile } from '../../run/files.ts';
 import type { RunDirectory } from '../../run/run-directory.ts';
@@ -14,8 +16,9 @@ const NOT_SHOWN: ReadonlySet<string> = new Set(['json', 'resume', 'forceUnlock',
 
 /** The options that a page lists. */
 export function configShown(config: TrainConfig): RunView['config'] {
-  const entries = Object.entries(config).filter(([key, value]) => value !== undefined && !NOT_SHOWN.has(key));
-  return Object.fromEntries(entries) as RunView['config'];
+  const keys = Object.keys(config) as OptionKey[];
+  const shown = keys.filter((key) => config[key] !== undefined && !NOT_SHOWN.has(key));
+  return Object.fromEntries(shown.map((key) => [key, shownOption(key, config)])) as RunView['config'];
 }
 
 /** Adds the steps that earlier attempts have logged to a feed. */

@@ -2,6 +2,8 @@ import { basename } from 'node:path';
 import { checkpointsIn } from '../../../shared/checkpoint/checkpoint-file.ts';
 import { dataNote } from '../../../shared/data/registry.ts';
 import type { FeedMessage, RunView } from '../../../shared/live/feed.ts';
+import { headOf } from '../../../shared/model/kinds.ts';
+import { specOf } from '../../../shared/model/registry.ts';
 import { checkpointsFolder, stepsFile } from '../../run/files.ts';
 import { openRun, stateOf } from '../../run/list.ts';
 import type { Attempt } from '../../run/manifest.ts';
@@ -43,6 +45,7 @@ async function savedRun(path: string): Promise<RunView> {
     started: Date.parse(started),
     iterations: config.iterations,
     batch: config.batch,
+    hasAccuracy: headOf(specOf(config).head).hasAccuracy,
     dataNote: dataNote(dataset),
     config: configShown(config),
     digests: digests as Record<string, string>,

@@ -1,4 +1,4 @@
-import type { Grey } from '../../activations/digit.ts';
+import type { Grey } from '../../images/ink.ts';
 import { context } from './element.ts';
 
 /** The pen's width as a share of the pad's side: MNIST's strokes are about a tenth of a digit. */

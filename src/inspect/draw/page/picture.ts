@@ -1,6 +1,6 @@
 import { figure } from '../../../page/format.ts';
 import { type Shape, shapeSize } from '../../../shared/model/shape.ts';
-import { type MapScale, mapsPicture } from '../../activations/map-picture.ts';
+import { type MapScale, mapsPicture, type Picture } from '../../activations/map-picture.ts';
 import { context } from './element.ts';
 
 const BAR_COLOURS = 64;
@@ -23,7 +23,11 @@ export class MapPicture {
 
   /** @param values [maps][height][width] */
   show(values: ArrayLike<number>, scale: MapScale): void {
-    const { width, height, data } = mapsPicture(values, this.#shape, { scale, zoom: 1 });
+    this.paint(mapsPicture(values, this.#shape, { scale, zoom: 1 }));
+  }
+
+  /** @param picture of the shape's size */
+  paint({ width, height, data }: Picture): void {
     context(this.#canvas).putImageData(new ImageData(data, width, height), 0, 0);
   }
 
@@ -65,6 +69,7 @@ export class ColourBar {
   }
 }
 
-function short(value: number): string {
+/** Three digits that count. */
+export function short(value: number): string {
   return figure(Number(value.toPrecision(3)));
 }

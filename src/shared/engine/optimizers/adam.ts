@@ -36,6 +36,7 @@ export const adam = {
   defaultWeightDecay: 0,
   hasSecondMoments: true,
   scalars: (options, step) => adamScalars(options, step, { decay: options.weightDecay, shrink: 0 }),
+  functions: ['adam', 'biasCorrection'],
   apply: (kernel, { w, wNext, m, mNext, v, vNext, gradient, count }, scalars) =>
     kernel.adam(w, wNext, m, mNext, v, vNext, gradient, count, ...scalars),
 } as const satisfies OptimizerKind<Option, Scalars>;

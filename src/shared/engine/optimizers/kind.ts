@@ -49,6 +49,8 @@ export interface OptimizerKind<Option extends string, Scalars extends readonly n
   readonly hasSecondMoments: boolean;
   /** The numbers that update t needs, at most MAX_SCALARS (update.ts); float64 until the kernel takes them. */
   scalars(options: Readonly<Record<Option | 'weightDecay', number>>, step: UpdateStep): Scalars;
+  /** The kernel's functions that it uses, by their names there: what its bits depend on. */
+  readonly functions: readonly ('adam' | 'biasCorrection' | 'sgd')[];
   /** Updates one block. It may run again on the same block, and at the same time on others. */
   apply(kernel: KernelExports, block: UpdateBlock, scalars: Scalars): void;
 }

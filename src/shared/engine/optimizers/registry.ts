@@ -15,6 +15,10 @@ export type OptimizerOption = keyof typeof OPTIMIZER_OPTIONS;
 
 export const OPTIMIZER_NAMES = Object.keys(OPTIMIZERS) as readonly OptimizerName[];
 
+export function isOptimizer(name: string): name is OptimizerName {
+  return Object.hasOwn(OPTIMIZERS, name);
+}
+
 export function optimizerOf(name: OptimizerName): OptimizerKind<OptimizerOption> {
   return OPTIMIZERS[name];
 }

@@ -11,6 +11,7 @@ export const sgd = {
   defaultWeightDecay: 0,
   hasSecondMoments: false,
   scalars: ({ momentum, weightDecay }, { clip, learningRate }) => [clip, learningRate, momentum, weightDecay],
+  functions: ['sgd'],
   apply: (kernel, { w, wNext, m, mNext, gradient, count }, [clip, rate, momentum, decay]) =>
     kernel.sgd(w, wNext, m, mNext, gradient, count, clip, rate, momentum, decay),
 } as const satisfies OptimizerKind<'momentum', Scalars>;

@@ -19,7 +19,8 @@ const ENVIRONMENT = {
   TF_ENABLE_ONEDNN_OPTS: '1',
 } as const;
 
-const require = createRequire(import.meta.url);
+/** From where the set-up puts the package; and then, as from here, where a program has it that Lockstep is part of. */
+const require = createRequire(new URL('../../../../tools/tfjs/', import.meta.url));
 
 /** Why the backend can't work here, and what to do; undefined if its files are in place. Loads nothing. */
 export function tfjsProblem(): string | undefined {
@@ -27,7 +28,7 @@ export function tfjsProblem(): string | undefined {
   try {
     folder = dirname(require.resolve(`${PACKAGE}/package.json`));
   } catch {
-    return `${PACKAGE} isn't installed, an optional package: run \`npm ci\` without --omit=optional, then \`${SETUP}\`.`;
+    return `${PACKAGE} isn't installed, an optional package: run \`${SETUP}\` (about 210 MB, a minute or two).`;
   }
   const lib = join(folder, 'lib');
   const hasAddon = existsSync(lib) && readdirSync(lib).some((name) => existsSync(join(lib, name, ADDON)));

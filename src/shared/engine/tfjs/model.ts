@@ -1,46 +1,41 @@
-import type { Tensor, TensorOperations } from '../../model/formats/tensorflow.ts';
+import type { Tensor, TensorOperations, TensorPass } from '../../model/formats/tensorflow.ts';
 import { headOf, kindOf } from '../../model/kinds.ts';
-import { partsOf } from '../../model/layers/layer.ts';
+import { partsOf, type TensorLayout } from '../../model/layers/placed-layer.ts';
 import type { ModelLayout } from '../../model/layout.ts';
-import type { HeadSpec } from '../../model/spec.ts';
-
-/** Columns of the head's scores: the classes, and with the RBF head one for what is no digit. */
-export function columnsOf(head: HeadSpec): number {
-  return head.classes + (headOf(head).rejection === undefined ? 0 : 1);
-}
+import { isVector } from '../../model/shape.ts';
 
 /**
- * The model in the paper's form, layer by layer: an independent check of the kernel, which fuses convolution and subsampling.
- * @param images [count][height][width][1]
- * @param weights in the order of tfjsParameters
- * @returns scores [count][columnsOf(head)]: a sample's loss is -logSoftmax(scores) at its class, and the highest score of a
- * class is the prediction
+ * The model layer by layer, as its spec has it: an independent check of the kernel, which fuses layers.
+ * @param input [count][height][width][maps], or [count][units]; isPadded: the first layer, which only pads it, has done so
+ * @param targets [count][outputs]
+ * @param parameters in the shapes of tfjsParameters
  */
-export function scoresOf(
+export function lossesOf(
   tf: TensorOperations,
-  { layers, spec }: ModelLayout,
-  images: Tensor,
-  weights: readonly Tensor[],
-): Tensor {
-  let x = images;
-  let next = 0;
-  for (const layer of layers) {
+  { layers, spec, loss }: ModelLayout,
+  { input, isPadded, targets }: { readonly input: Tensor; readonly isPadded: boolean; readonly targets: Tensor },
+  parameters: ReadonlyMap<TensorLayout, Tensor>,
+  pass: TensorPass,
+): { readonly scores: Tensor; readonly losses: Tensor } {
+  const outputs: Tensor[] = isPadded ? [input] : [];
+  for (const layer of layers.slice(outputs.length)) {
     const kind = kindOf(layer.spec);
-    const parameters = partsOf(layer, () => weights[next++] as Tensor);
-    x = kind.tfjs(tf, layer, kind.takesVectors ? flat(tf, x) : x, parameters);
+    const x = layer.sources.map((source) => taken(tf, kind.takes, source === -1 ? input : (outputs[source] as Tensor)));
+    const own = partsOf(layer, (tensor) => parameters.get(tensor) as Tensor);
+    const output = kind.tfjs(tf, layer, x, own, pass);
+    outputs.push(isVector(layer.output) ? flat(tf, output) : output);
   }
-  const rejection = headOf(spec.head).rejection?.(spec.head);
-  if (rejection === undefined) return x;
-  const [count = 0] = x.shape;
-  return tf.concat([x, tf.tensor(new Float32Array(count).fill(rejection), [count, 1])], 1);
+  const z = flat(tf, outputs.at(-1) as Tensor);
+  return headOf(spec.head).tfjs(tf, spec.head, z, targets, pass.training ? loss : undefined);
 }
 
-/** [count]. Both heads' losses: with scores -y_i and -j, LeCun's y_D + log(e^-j + sum e^-y_i) is the same. */
-export function lossesOf(tf: TensorOperations, scores: Tensor, oneHot: Tensor): Tensor {
-  return tf.neg(tf.sum(tf.mul(tf.logSoftmax(scores), oneHot), 1));
+function taken(tf: TensorOperations, takes: 'stacks' | 'vectors' | undefined, x: Tensor): Tensor {
+  if (takes === 'vectors') return flat(tf, x);
+  if (takes === 'stacks' && x.shape.length === 2) return tf.reshape(x, [x.shape[0] ?? 0, 1, 1, x.shape[1] ?? 0]);
+  return x;
 }
 
-/** Map by map, as the dense layers' weights have it; tfjs keeps the maps last. */
+/** Map by map, as dense layers' weights have it; tfjs keeps the maps last. */
 function flat(tf: TensorOperations, x: Tensor): Tensor {
   const [count = 0, ...sides] = x.shape;
   if (sides.length === 1) return x;

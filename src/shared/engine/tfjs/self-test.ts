@@ -5,10 +5,10 @@ import { initialWeights } from '../../model/initialize.ts';
 import { modelOf } from '../../model/registry.ts';
 import { shapeSize } from '../../model/shape.ts';
 import type { Backend } from '../backend.ts';
+import { planProgram } from '../program/planner.ts';
 import { KernelBackend } from '../wasm/backend.ts';
 import { compileKernel, instantiateKernel } from '../wasm/exports.ts';
 import { ONE_THREAD_BYTES, SharedMemory } from '../wasm/memory.ts';
-import { planKernel } from '../wasm/plan.ts';
 import { TfjsBackend } from './backend.ts';
 import { loadTfjs } from './load.ts';
 
@@ -19,13 +19,14 @@ function selfTest(): string {
   const tf = loadTfjs();
   const layout = modelOf({ head: 'softmax', rbfJ: 0 });
   const memory = new SharedMemory(ONE_THREAD_BYTES);
-  const plan = planKernel(layout, SAMPLES, memory);
+  const plan = planProgram(layout, { shardSize: SAMPLES }, memory);
   const kernel = instantiateKernel(compileKernel(), memory.memory);
   const weights = memory.parameters(layout.parameters);
   weights.set(initialWeights(layout, 1, kernel.squareRoot));
   const samples = {
-    images: memory.hold(Uint8Array.from({ length: SAMPLES * shapeSize(layout.input) }, (_, i) => (i * i) % 251)),
-    labels: memory.hold(Uint8Array.from({ length: SAMPLES }, (_, i) => i)),
+    inputs: memory.hold(Uint8Array.from({ length: SAMPLES * shapeSize(layout.input) }, (_, i) => (i * i) % 251)),
+    targets: memory.hold(Uint16Array.from({ length: SAMPLES }, (_, i) => i)),
+    first: 0,
     indices: Int32Array.from({ length: SAMPLES }, (_, i) => i),
     shifts: new Int8Array(2 * SAMPLES),
   };

@@ -1,6 +1,6 @@
 import { type Rearranged, rearrange } from '../../model/formats/tensorflow.ts';
 import { kindOf } from '../../model/kinds.ts';
-import type { TensorLayout } from '../../model/layers/layer.ts';
+import type { TensorLayout } from '../../model/layers/placed-layer.ts';
 import type { ModelLayout } from '../../model/layout.ts';
 
 /** A parameter tensor as tfjs takes it. */

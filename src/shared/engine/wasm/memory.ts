@@ -9,14 +9,12 @@ export const ONE_THREAD_BYTES = 2 ** 24;
 export const MEMORY_ADVICE =
   'Close other programs, give fewer workers, or raise what limits it: a container or batch job, or ulimit -v. ' +
   'If ulimit -v has to stay, NODE_OPTIONS=--disable-wasm-trap-handler makes Node 20 and 22 reserve no more than is needed.';
-/** 4 MiB, of which LeNet-5's plan takes about a half. */
-const PRIVATE_PAGES = 64;
 /** A cache line, so that threads don't share one by accident. */
 const ALIGNMENT = 64;
 /** The most that can be allocated in the shared memory. */
 export const MAX_SHARED_BYTES = PAGE * MAX_PAGES - ALIGNMENT;
 
-type View = Uint8Array | Int32Array | Float32Array | Float64Array;
+type View = Uint8Array | Uint16Array | Int32Array | Float32Array | Float64Array;
 type ViewKind<T extends View> = {
   new (buffer: ArrayBufferLike, pointer: number, length: number): T;
   readonly BYTES_PER_ELEMENT: number;
@@ -49,19 +47,23 @@ export abstract class Layout {
   }
 
   bytes(length: number): Uint8Array {
-    return this.#take(Uint8Array, length);
+    return this.take(Uint8Array, length);
+  }
+
+  uint16(length: number): Uint16Array {
+    return this.take(Uint16Array, length);
   }
 
   int32(length: number): Int32Array {
-    return this.#take(Int32Array, length);
+    return this.take(Int32Array, length);
   }
 
   float32(length: number): Float32Array {
-    return this.#take(Float32Array, length);
+    return this.take(Float32Array, length);
   }
 
   float64(length: number): Float64Array {
-    return this.#take(Float64Array, length);
+    return this.take(Float64Array, length);
   }
 
   /** A vector of parameters, followed by zeros up to a whole register, which the kernel's elementwise functions touch. */
@@ -69,7 +71,7 @@ export abstract class Layout {
     return this.float32(padded(length)).subarray(0, length);
   }
 
-  #take<T extends View>(kind: ViewKind<T>, length: number): T {
+  protected take<T extends View>(kind: ViewKind<T>, length: number): T {
     const pointer = this.allocate(kind.BYTES_PER_ELEMENT * length);
     return this.view(kind, pointer, length);
   }
@@ -110,11 +112,11 @@ export class KernelMemory extends Layout {
     this.memory = memory;
   }
 
-  /** `bytes` itself if it lies in this memory, otherwise a copy that does. */
-  hold(bytes: Uint8Array): Uint8Array {
-    if (this.#buffers.has(bytes.buffer)) return bytes;
-    const held = this.bytes(bytes.length);
-    held.set(bytes);
+  /** `values` themselves if they lie in this memory, otherwise a copy that does. */
+  hold<T extends View>(values: T): T {
+    if (this.#buffers.has(values.buffer)) return values;
+    const held = this.take(values.constructor as ViewKind<T>, values.length);
+    held.set(values);
     return held;
   }
 
@@ -156,15 +158,26 @@ function orFail<T>(bytes: number, take: () => T): T {
   try {
     return take();
   } catch (error) {
-    const text = `The system doesn't give ${Math.ceil(bytes / 2 ** 20)} MiB of shared memory.`;
+    const text = `The system doesn't give ${mebibytes(bytes)} MiB of memory.`;
     throw new MemoryError([text, MEMORY_ADVICE], { cause: error });
   }
 }
 
+function mebibytes(bytes: number): number {
+  return Math.ceil(bytes / 2 ** 20);
+}
+
 /** One thread's memory, as browsers give it to any page. Of a fixed size: growing would detach every view of it. */
 export class PrivateMemory extends KernelMemory {
-  constructor() {
-    super(new WebAssembly.Memory({ initial: PRIVATE_PAGES, maximum: PRIVATE_PAGES }));
+  /**
+   * @param bytes what will be allocated
+   * @throws MemoryError if that is more than `max`, or if the system doesn't give that much
+   */
+  constructor(bytes: number, max: number) {
+    const [pages, most] = [pagesFor(bytes), pagesFor(max)];
+    if (pages > most)
+      throw new MemoryError([`This needs ${mebibytes(bytes)} MiB of memory, more than ${mebibytes(max)}.`]);
+    super(orFail(bytes, () => new WebAssembly.Memory({ initial: pages, maximum: pages })));
   }
 }
 

@@ -1,54 +1,60 @@
+import type { z } from 'zod';
 import type { GraphEmitter, GraphValue } from '../formats/graph.ts';
-import type { KerasLayer } from '../formats/keras.ts';
+import type { KerasEmitter, KerasValue } from '../formats/keras.ts';
 import type { OnnxEmitter } from '../formats/onnx.ts';
 import type { Tensor, TensorOperations } from '../formats/tensorflow.ts';
+import type { Shape } from '../shape.ts';
+import { sides, type Value } from './emit.ts';
+import { type Fields, type Imports, type Layer, NO_MACS } from './layer.ts';
+import type { LayerSpec } from './placed-layer.ts';
 
 /** LeCun et al. 1998, appendix A: f(a) = A tanh(S a). */
 export const TANH_AMPLITUDE = 1.7159;
 export const TANH_SLOPE = 2 / 3;
 
-/** An elementwise function at the end of a layer. `name` is the layer's. */
-interface ActivationKind {
-  tfjs(tf: TensorOperations, x: Tensor): Tensor;
-  onnx(graph: OnnxEmitter, name: string, x: string): string;
-  /** What a Keras layer does itself, and the layers that follow it. */
-  keras(name: string): { readonly activation: string; readonly after: readonly KerasLayer[] };
-  graph(graph: GraphEmitter, x: GraphValue): GraphValue;
+interface Activation<S extends LayerSpec> {
+  readonly kind: S['kind'];
+  readonly text: string;
+  /** The function's number in the kernel (src/kernel/activations.ts). */
+  readonly code: number;
+  fields?(zod: typeof z): Fields;
+  /** What the function takes beside x. */
+  parameter?(spec: S): number;
+  readonly imports?: Imports;
+  /** The function in other systems. */
+  tfjs(tf: TensorOperations, x: Tensor, spec: S): Tensor;
+  onnx(graph: OnnxEmitter, x: string, spec: S): string;
+  keras(keras: KerasEmitter, x: string, spec: S): string;
+  graph(graph: GraphEmitter, x: GraphValue, spec: S): GraphValue;
 }
 
-export const relu: ActivationKind = {
-  tfjs: (tf, x) => tf.relu(x),
-  onnx: (graph, name, x) => graph.add(name, 'Relu', [x]),
-  keras: () => ({ activation: 'relu', after: [] }),
-  graph: (graph, x) => graph.add('Relu', [x], x.shape),
-};
-
-const scaledTanh: ActivationKind = {
-  tfjs: (tf, x) => tf.mul(tf.tanh(tf.mul(x, TANH_SLOPE)), TANH_AMPLITUDE),
-  onnx(graph, name, x) {
-    const scalar = (suffix: string, value: number): string =>
-      graph.floats(`${name}.${suffix}`, [], Float32Array.of(value));
-    const scaled = graph.add(`${name}.scaled`, 'Mul', [x, scalar('slope', TANH_SLOPE)]);
-    const tanh = graph.add(`${name}.tanh`, 'Tanh', [scaled]);
-    return graph.add(name, 'Mul', [tanh, scalar('amplitude', TANH_AMPLITUDE)]);
-  },
-  keras: (name) => ({
-    activation: 'linear',
-    after: [
-      { className: 'Rescaling', config: { name: `${name}_scaled`, scale: TANH_SLOPE, offset: 0 } },
-      { className: 'Activation', config: { name: `${name}_tanh`, activation: 'tanh' } },
-      { className: 'Rescaling', config: { name: `${name}_amplified`, scale: TANH_AMPLITUDE, offset: 0 } },
-    ],
-  }),
-  graph(graph, x) {
-    const slope = graph.constant('tanh/slope', Float32Array.of(TANH_SLOPE), []);
-    const scaled = graph.add('tanh/Mul', [x, slope], x.shape);
-    const bounded = graph.add('tanh/Tanh', [scaled], x.shape);
-    const amplitude = graph.constant('amplify/amplitude', Float32Array.of(TANH_AMPLITUDE), []);
-    return graph.add('amplify/Mul', [bounded, amplitude], x.shape);
-  },
-};
-
-export const ACTIVATIONS = { relu, 'scaled-tanh': scaledTanh };
-
-export type Activation = keyof typeof ACTIVATIONS;
+/** An elementwise function, whose derivative its own value decides. */
+export function activation<S extends LayerSpec>(of: Activation<S>): Layer<S, never> {
+  const { kind, text, code, fields = () => ({}), parameter = () => 0, imports = {} } = of;
+  return {
+    kind,
+    text,
+    activation: code,
+    isElementwise: true,
+    refines: true,
+    fields,
+    shape: (_spec, [input]) => input as Shape,
+    tensors: () => [],
+    macs: () => NO_MACS,
+    needs: () => ({ keepsOutput: true, inPlace: true }),
+    forward(emit, { spec }, { inputs: [x], output }) {
+      const { maps } = output.shape;
+      emit.op('forward', 'activate', x as Value, output, maps, sides(output.shape), code, parameter(spec));
+    },
+    backward(emit, { spec }, { output, delta, inputDeltas: [target] }) {
+      if (target === undefined) return;
+      const { maps } = output.shape;
+      emit.op('train', 'activateBackward', output, delta, target, maps, sides(output.shape), code, parameter(spec));
+    },
+    imports,
+    tfjs: (tf, { spec }, [x]) => of.tfjs(tf, x as Tensor, spec),
+    onnx: (graph, { spec }, [x]) => of.onnx(graph, x as string, spec),
+    keras: (keras, { spec }, [x]) => of.keras(keras, (x as KerasValue).name, spec),
+    graph: (graph, { spec }, [x]) => of.graph(graph, x as GraphValue, spec),
+  };
+}

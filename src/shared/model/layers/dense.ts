@@ -1,103 +1,152 @@
-import { ANY, biased } from '../formats/graph.ts';
-import type { KerasLayer } from '../formats/keras.ts';
-import type { OnnxEmitter } from '../formats/onnx.ts';
-import { shapeSize } from '../shape.ts';
-import { ACTIVATIONS, type Activation } from './activation.ts';
-import type { Layer, LayerLayout, NamedSpec, Parts, PlacedLayer } from './layer.ts';
+import { ANY, biased, type GraphValue } from '../formats/graph.ts';
+import { type KerasValue, mapsLast } from '../formats/keras.ts';
+import type { Tensor } from '../formats/tensorflow.ts';
+import { isVector, type Shape, shapeSize, vector } from '../shape.ts';
+import { flattened, writeFlattened } from './contiguous.ts';
+import { type Emit, LANES, type Value } from './emit.ts';
+import type { BackwardValues, ForwardValues, Layer } from './layer.ts';
+import { type LayerLayout, type LayerSpec, tensorOf } from './placed-layer.ts';
 
-export interface DenseSpec extends NamedSpec {
+/** Sums over all inputs, without activation. */
+export interface DenseSpec extends LayerSpec {
   readonly kind: 'dense';
   readonly units: number;
-  readonly activation: Activation;
+  readonly bias: boolean;
 }
 
-type Part = 'weight' | 'bias';
-type Weights = Parts<Part, Float32Array>;
+/** The activation that `denseForward` and `denseInputGradient` leave out. */
+const LINEAR = 0;
+/** Float32s to which rows of transposed values are rounded up (src/kernel/dense/weight-gradient.ts). */
+const TRANSPOSED = 16;
+/** Between kept blocks, so that the same features of all blocks don't fall on the same lines of the first-level cache. */
+const CACHE_LINE = 64;
+/** Bytes that src/kernel/dense/weight-gradient.ts keeps for each pending sum of shards. */
+const STACK_LEVEL = 128;
+/** Maps of a colour picture. */
+const PICTURE_MAPS = 3;
+/** More levels than any group of shards has. */
+const STACK_LEVELS = 8;
 
-/** The sums of a dense layer, before its activation. */
-export const denseSums = {
-  takesVectors: true,
-  tensors({ input, output }) {
-    const [units, inputs] = [output.maps, shapeSize(input)];
-    return [
-      { part: 'weight', shape: [units, inputs], fanIn: Array.from({ length: units }, () => inputs) },
-      { part: 'bias', shape: [units] },
-    ];
-  },
-  connections: ({ input, output }) => output.maps * (shapeSize(input) + 1),
-  macs({ input, output }) {
-    const macs = shapeSize(input) * output.maps;
-    return { forward: macs, input: macs, weight: macs };
-  },
-  tfjs: (tf, _layer, x, { weight, bias }) => tf.add(tf.matMul(x, weight, false, true), bias),
-  graph(graph, { output }, x, { weight, bias }) {
-    const attributes = { transpose_a: false, transpose_b: true };
-    return biased(graph, graph.add('MatMul', [x, weight], [ANY, output.maps], attributes), bias);
-  },
-} satisfies Partial<Layer<NamedSpec, Part>>;
-
-/** @param sums the name of the output */
-export function onnxSums(
-  graph: OnnxEmitter,
-  { spec: { name }, output: { maps }, input }: PlacedLayer,
-  x: string,
-  { weight, bias }: Weights,
-  sums: string,
-): string {
-  const inputs = [
-    x,
-    graph.floats(`${name}.weight`, [maps, shapeSize(input)], weight),
-    graph.floats(`${name}.bias`, [maps], bias),
-  ];
-  return graph.add(sums, 'Gemm', inputs, { transB: 1 });
-}
-
-export function kerasDense(layer: PlacedLayer, { weight, bias }: Weights, activation: string): KerasLayer {
-  const { spec, input, output } = layer;
-  const units = output.maps;
-  return {
-    className: 'Dense',
-    config: { name: spec.name, units, activation, use_bias: true },
-    weights: [
-      { name: `${spec.name}/kernel`, shape: [shapeSize(input), units], values: kerasKernel(layer, weight) },
-      { name: `${spec.name}/bias`, shape: [units], values: bias },
-    ],
-  };
-}
-
-/** From [unit][map][row][column] to [row][column][map][unit], the order in which tfjs flattens. */
-function kerasKernel({ input, output }: PlacedLayer, weight: Float32Array): Float32Array {
-  const places = input.height * input.width;
-  const kernel = new Float32Array(weight.length);
-  let next = 0;
-  for (let unit = 0; unit < output.maps; unit++) {
-    for (let map = 0; map < input.maps; map++) {
-      for (let place = 0; place < places; place++) {
-        kernel[(place * input.maps + map) * output.maps + unit] = weight[next++] as number;
-      }
-    }
-  }
-  return kernel;
-}
-
-export const dense: Layer<DenseSpec, Part> = {
-  ...denseSums,
+export const dense: Layer<DenseSpec, 'weight' | 'bias'> = {
   kind: 'dense',
   text: 'fully connected',
-  shape: ({ units }) => ({ maps: units, height: 1, width: 1 }),
+  takes: 'vectors',
+  keepsBlocks: true,
 
-  tfjs: (tf, layer, x, parameters) => activationOf(layer).tfjs(tf, denseSums.tfjs(tf, layer, x, parameters)),
-  onnx(graph, layer, x, weights) {
-    const { name } = layer.spec;
-    return activationOf(layer).onnx(graph, name, onnxSums(graph, layer, x, weights, `${name}.sums`));
+  fields: (zod) => ({
+    units: zod.int().min(1).max(1_000_000).describe('outputs'),
+    bias: zod.boolean().default(true),
+  }),
+  shape: ({ units }) => vector(units),
+  tensors({ spec, inputs: [input] }) {
+    const inputs = shapeSize(input as Shape);
+    const weight = { part: 'weight', role: 'weight', shape: [spec.units, inputs], fanIn: [inputs] } as const;
+    return spec.bias ? [weight, { part: 'bias', role: 'bias', shape: [spec.units] }] : [weight];
   },
-  keras(layer, weights) {
-    const { activation, after } = activationOf(layer).keras(layer.spec.name);
-    return [kerasDense(layer, weights, activation), ...after];
+  connections: ({ spec, inputs: [input] }) => spec.units * (shapeSize(input as Shape) + Number(spec.bias)),
+  macs({ spec, inputs: [input] }) {
+    const macs = shapeSize(input as Shape) * spec.units;
+    return { forward: macs, input: macs, weight: macs };
   },
-  graph: (graph, layer, x, variables) => activationOf(layer).graph(graph, denseSums.graph(graph, layer, x, variables)),
+  // Sums over a picture have the picture's form.
+  kernels({ spec, inputs: [input] }) {
+    const { maps, height, width } = input as Shape;
+    if (height === 1 || width === 1 || maps > PICTURE_MAPS) return undefined;
+    const all = Array.from({ length: maps }, (_, map) => map);
+    return { height, width, inputsOf: Array.from({ length: spec.units }, () => all) };
+  },
+
+  forward(emit, layer, { inputs: [x], output }: ForwardValues) {
+    const { units } = layer.spec;
+    const from = flattened(emit, 'forward', x as Value);
+    const [weight, bias] = [tensorOf(layer, 'weight'), tensorOf(layer, 'bias')];
+    const count = shapeSize(from.shape);
+    writeFlattened(emit, 'forward', output, (to) =>
+      emit.op('forward', 'denseForward', weight, bias, from.at, count, units, LINEAR, to.at),
+    );
+  },
+  backward(emit, layer, { inputs: [x], delta, inputDeltas: [target] }: BackwardValues) {
+    const from = flattened(emit, 'train', x as Value);
+    const deltas = flattened(emit, 'train', delta);
+    if (emit.trains(layer)) {
+      keepForShards(emit, layer, from.at, deltas.at);
+      shardGradients(emit, layer);
+    }
+    if (target === undefined) return;
+    const [inputs, { units }] = [shapeSize(from.shape), layer.spec];
+    writeFlattened(emit, 'train', target, (to) =>
+      emit.op(
+        'train',
+        'denseInputGradient',
+        tensorOf(layer, 'weight'),
+        deltas.at,
+        from.at,
+        inputs,
+        units,
+        LINEAR,
+        to.at,
+      ),
+    );
+  },
+
+  tfjs(tf, { spec }, [x], { weight, bias }) {
+    const sums = tf.matMul(x as Tensor, weight, false, true);
+    return spec.bias ? tf.add(sums, bias) : sums;
+  },
+  onnx(graph, { spec, inputs: [input] }, [x], { weight, bias }) {
+    const { units } = spec;
+    const inputs = [x as string, graph.floats('weight', [units, shapeSize(input as Shape)], weight)];
+    if (spec.bias) inputs.push(graph.floats('bias', [units], bias));
+    return graph.add('', 'Gemm', inputs, { transB: 1 });
+  },
+  keras(keras, { spec: { units, bias: hasBias } }, [x], { weight, bias }) {
+    const { name, shape } = x as KerasValue;
+    const flat = isVector(shape) ? name : keras.add('flat', 'Flatten', [name]);
+    const inputs = shapeSize(shape);
+    const kernel = { name: 'kernel', shape: [inputs, units], values: kernelOf(weight, units, shape) };
+    const weights = hasBias ? [kernel, { name: 'bias', shape: [units], values: bias }] : [kernel];
+    return keras.add('', 'Dense', [flat], { units, activation: 'linear', use_bias: hasBias }, weights);
+  },
+  graph(graph, { spec }, [x], { weight, bias }) {
+    const attributes = { transpose_a: false, transpose_b: true };
+    const sums = graph.add('MatMul', [x as GraphValue, weight], [ANY, spec.units], attributes);
+    return spec.bias ? biased(graph, sums, bias) : sums;
+  },
 };
 
-function activationOf({ spec }: LayerLayout<DenseSpec>) {
-  return ACTIVATIONS[spec.activation];
+/** From [unit][map][row][column] to [row][column][map][unit]: Keras flattens maps last. */
+function kernelOf(weight: Float32Array, units: number, input: Shape): Float32Array {
+  const inputs = shapeSize(input);
+  const columns = Float32Array.from({ length: weight.length }, (_, i) => {
+    return weight[(i % units) * inputs + Math.floor(i / units)] as number;
+  });
+  return mapsLast(columns, input, units);
+}
+
+/**
+ * The weights' gradient is taken for a group of shards at once: until then, inputs and deltas of its blocks are kept.
+ * @param x, delta pointers to vectors
+ */
+export function keepForShards(emit: Emit, layer: LayerLayout<DenseSpec>, x: number, delta: number): void {
+  const [inputs, deltas] = keptOf(emit, layer);
+  emit.op('train', 'transpose', x, inputs.features, inputs.at, inputs.bytes);
+  emit.op('train', 'transpose', delta, deltas.features, deltas.at, deltas.bytes);
+}
+
+/** The gradients of what `keepForShards` has kept. */
+export function shardGradients(emit: Emit, layer: LayerLayout<DenseSpec>): void {
+  const [inputs, deltas] = keptOf(emit, layer);
+  const stack = emit.scratch(`${layer.spec.name}.stack`, STACK_LEVEL * STACK_LEVELS);
+  const [weight, bias] = [tensorOf(layer, 'weight'), tensorOf(layer, 'bias')];
+  const sizes = [emit.shardBlocks * LANES, inputs.features, deltas.features];
+  const places = [weight, bias, stack, deltas.bytes, inputs.bytes];
+  emit.op('shards', 'denseWeightGradient', deltas.at, inputs.at, ...sizes, ...places);
+}
+
+function keptOf(emit: Emit, { spec, inputs: [input] }: LayerLayout<DenseSpec>) {
+  const kept = (name: string, features: number) => {
+    const bytes = 4 * LANES * TRANSPOSED * Math.ceil(features / TRANSPOSED) + CACHE_LINE;
+    return { features, bytes, at: emit.scratch(`${spec.name}.${name}`, emit.keptBlocks * bytes) };
+  };
+  return [kept('inputs', shapeSize(input as Shape)), kept('deltas', spec.units)] as const;
 }

@@ -1,77 +1,80 @@
 import { ModelError } from '../../util/errors.ts';
-import { biased, CHANNELS_FIRST, INT32, stackOf } from '../formats/graph.ts';
-import { CHANNELS_LAST } from '../formats/keras.ts';
-import { shapeSize, shapeText } from '../shape.ts';
-import { relu } from './activation.ts';
-import type { Layer, NamedSpec } from './layer.ts';
+import { biased, reshaped, scaled } from '../formats/graph.ts';
+import { type KerasValue, scaledMaps as kerasScaledMaps } from '../formats/keras.ts';
+import { scaledMaps } from '../formats/onnx.ts';
+import { scaledMaps as tensorScaledMaps } from '../formats/tensorflow.ts';
+import { type Shape, shapeSize, shapeText } from '../shape.ts';
+import { sides, type Value } from './emit.ts';
+import { type Layer, NO_MACS } from './layer.ts';
+import { type LayerSpec, tensorOf } from './placed-layer.ts';
+import { spread, windowArguments } from './pool.ts';
+import { averagePoolFormats, kerasWindows } from './pool-formats.ts';
+import type { Windows } from './windows.ts';
 
-/** The sum of each 2x2 window, times the map's coefficient, plus the map's bias, then ReLU. */
-export interface SubsampleSpec extends NamedSpec {
+/** The sum of each 2x2 window, times the map's coefficient, plus the map's bias (LeCun et al. 1998). */
+export interface SubsampleSpec extends LayerSpec {
   readonly kind: 'subsample';
 }
 
 /** Values of a window. Pooling gives their mean, of which this is the sum exactly: a power of two. */
-const WINDOW = 4;
+export const WINDOW = 4;
+
+const WINDOWS: Windows = { size: [2, 2], stride: [2, 2], padding: 'valid' };
+
+const means = averagePoolFormats<SubsampleSpec>(() => WINDOWS);
 
 export const subsample: Layer<SubsampleSpec, 'coefficient' | 'bias'> = {
   kind: 'subsample',
   text: 'subsampling',
+  takes: 'stacks',
 
-  shape({ name }, input) {
-    const { maps, height, width } = input;
+  fields: () => ({}),
+  shape({ name }, [input]) {
+    const { maps, height, width } = input as Shape;
     if (height % 2 === 0 && width % 2 === 0) return { maps, height: height / 2, width: width / 2 };
-    throw new ModelError(`${name}: a 2x2 subsampling needs even sides, but its input is ${shapeText(input)}.`);
+    throw new ModelError(`${name}: a 2x2 subsampling needs even sides, but its input is ${shapeText(input as Shape)}.`);
   },
   tensors: ({ output: { maps } }) => [
     // At first the mean of the window.
-    { part: 'coefficient', shape: [maps], fill: 1 / WINDOW },
-    { part: 'bias', shape: [maps] },
+    { part: 'coefficient', role: 'weight', shape: [maps], fill: 1 / WINDOW },
+    { part: 'bias', role: 'bias', shape: [maps] },
   ],
   connections: ({ output }) => shapeSize(output) * (WINDOW + 1),
-  // Part of the convolution before it.
-  macs: () => ({ forward: 0, input: 0, weight: 0 }),
+  macs: () => NO_MACS,
 
-  tfjs(tf, _layer, x, { coefficient, bias }) {
-    const sums = tf.mul(tf.avgPool(x, 2, 2, 'valid'), WINDOW);
-    return relu.tfjs(tf, tf.add(tf.mul(sums, coefficient), bias));
+  forward(emit, layer, { inputs: [x], output }) {
+    const means = emit.temporary(output.shape);
+    const [coefficient, bias] = [tensorOf(layer, 'coefficient'), tensorOf(layer, 'bias')];
+    const { maps } = output.shape;
+    emit.op('forward', 'averagePool', x as Value, means, ...windowArguments(WINDOWS, layer));
+    emit.op('forward', 'mapAffine', means, output, maps, sides(output.shape), coefficient, bias, WINDOW);
   },
-  onnx(graph, { spec: { name }, output: { maps } }, x, { coefficient, bias }) {
-    const means = graph.add(`${name}.means`, 'AveragePool', [x], { kernel_shape: [2, 2], strides: [2, 2] });
-    const weight = graph.floats(
-      `${name}.factor`,
-      [maps, 1, 1, 1],
-      coefficient.map((c) => WINDOW * c),
-    );
-    const inputs = [means, weight, graph.floats(`${name}.bias`, [maps], bias)];
-    const scaled = graph.add(`${name}.scaled`, 'Conv', inputs, { kernel_shape: [1, 1], group: maps });
-    return relu.onnx(graph, name, scaled);
+  backward(emit, layer, { inputs: [x], output: { shape }, delta, inputDeltas }) {
+    const [means, meanDeltas] = [emit.temporary(shape), emit.temporary(shape)];
+    const coefficient = tensorOf(layer, 'coefficient');
+    const gradient = emit.trains(layer) ? coefficient : undefined;
+    emit.op('train', 'averagePool', x as Value, means, ...windowArguments(WINDOWS, layer));
+    const stack = [shape.maps, sides(shape)];
+    emit.op('train', 'mapAffineBackward', means, delta, meanDeltas, ...stack, coefficient, gradient, WINDOW);
+    spread(emit, layer, WINDOWS, { delta: meanDeltas, inputDeltas });
   },
-  keras({ spec: { name }, output: { maps } }, { coefficient, bias }) {
-    const pool = { pool_size: [2, 2], strides: [2, 2], padding: 'valid', data_format: 'channels_last' };
-    const config = { kernel_size: [1, 1], depth_multiplier: 1, strides: [1, 1], use_bias: true };
-    return [
-      { className: 'AveragePooling2D', config: { name: `${name}_means`, ...pool } },
-      {
-        className: 'DepthwiseConv2D',
-        config: { name, ...config, activation: 'relu', ...CHANNELS_LAST },
-        weights: [
-          { name: `${name}/depthwise_kernel`, shape: [1, 1, maps, 1], values: coefficient.map((c) => WINDOW * c) },
-          { name: `${name}/bias`, shape: [maps], values: bias },
-        ],
-      },
-    ];
+
+  tfjs(tf, layer, x, { coefficient, bias }, pass) {
+    const sums = tf.mul(means.tfjs(tf, layer, x, {}, pass), WINDOW);
+    return tensorScaledMaps(tf, sums, { weight: coefficient, bias });
   },
-  graph(graph, { output }, x, { coefficient, bias }) {
-    const shape = stackOf(output);
-    const [perMap, window] = [
-      [output.maps, 1, 1],
-      [1, 1, 2, 2],
-    ];
-    const pool = { ...CHANNELS_FIRST, ksize: window, strides: window, padding: 'VALID' };
-    const means = graph.add('AvgPool', [x], shape, pool);
-    const sums = graph.add('sum/Mul', [means, graph.constant('sum/count', Float32Array.of(WINDOW), [])], shape);
-    const size = graph.constant('scale/shape', Int32Array.from(perMap), [3]);
-    const factors = graph.add('scale/Reshape', [coefficient, size], perMap, { Tshape: INT32 });
-    return relu.graph(graph, biased(graph, graph.add('scale/Mul', [sums, factors], shape), bias));
+  onnx(graph, _layer, [x], { coefficient, bias }) {
+    const { size, stride } = WINDOWS;
+    const pooled = graph.add('means', 'AveragePool', [x as string], { kernel_shape: size, strides: stride });
+    return scaledMaps(graph, '', pooled, { weight: coefficient.map((c) => WINDOW * c), bias });
+  },
+  keras(keras, _layer, [x], { coefficient, bias }) {
+    const pooled = keras.add('means', 'AveragePooling2D', [(x as KerasValue).name], kerasWindows(WINDOWS));
+    return kerasScaledMaps(keras, '', pooled, { weight: coefficient.map((c) => WINDOW * c), bias });
+  },
+  graph(graph, layer, x, { coefficient, bias }) {
+    const sums = scaled(graph, 'sum', means.graph(graph, layer, x, {}), WINDOW);
+    const factors = reshaped(graph, 'scale', coefficient, [layer.output.maps, 1, 1]);
+    return biased(graph, graph.add('scale/Mul', [sums, factors], sums.shape), bias);
   },
 };

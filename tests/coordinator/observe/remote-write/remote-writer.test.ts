@@ -12,7 +12,7 @@ import { encodeBatch } from '#src/coordinator/observe/remote-write/write-request
 import type { StepRecord } from '#src/coordinator/train/observer.js';
 import { Token } from '#src/shared/util/token.js';
 import { decoded, type Receiver, range, startReceiver } from '../../../support/receiver.ts';
-import { EVALUATION_SAMPLES, STEP_SAMPLES, stepRecord } from '../../../support/step-record.ts';
+import { SAMPLES, STEP_SAMPLES, stepRecord } from '../../../support/step-record.ts';
 
 const START = 1_764_000_000_000;
 const labels = { run: 'first "run" é', attempt: 2 };
@@ -209,7 +209,7 @@ describe('samples are dropped', () => {
     });
     // Two batches of 500 steps, each with a time and its samples as float64.
     const { writer, notices } = writerTo(receiver.url, {
-      queueBytes: 2 * 500 * (1 + STEP_SAMPLES + EVALUATION_SAMPLES) * 8,
+      queueBytes: 2 * 500 * (1 + SAMPLES) * 8,
     });
     let filled = (): void => {};
     const isFilled = new Promise<void>((resolve) => {

@@ -9,8 +9,8 @@ import { histogramOf } from '#src/coordinator/observe/tensorboard/histogram.js';
 import { crc32c, frame } from '#src/coordinator/observe/tensorboard/records.js';
 import { openLogFile } from '#src/coordinator/run/step-file.js';
 import { layoutOf } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
 import { RunLockError } from '#src/shared/util/errors.js';
+import { lenet5 } from '../../../support/models.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'lockstep-event-file-'));
 after(() => rm(root, { recursive: true }));

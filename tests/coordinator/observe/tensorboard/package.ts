@@ -36,8 +36,8 @@ export interface Node {
 }
 
 export interface Found {
-  /** By tag: step, value, wall time in seconds. */
-  readonly scalars: Readonly<Record<string, readonly (readonly [number, number, number])[]>>;
+  /** By tag: step, value, wall time in seconds; 'nan', 'inf' and '-inf' are what isn't finite. */
+  readonly scalars: Readonly<Record<string, readonly (readonly [number, number | string, number])[]>>;
   readonly histograms: Readonly<Record<string, readonly Histogram[]>>;
   readonly nodes: readonly Node[];
   readonly warnings: readonly string[];

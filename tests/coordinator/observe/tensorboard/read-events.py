@@ -1,7 +1,8 @@
 # Reads a folder of event files with the real package and prints what it finds as JSON: python3 read-events.py FOLDER
-# Plain JSON has no NaN; nothing here may be one.
+# JSON has no NaN: a scalar that isn't finite is text there, and nothing else may be one.
 import json
 import logging
+import math
 import sys
 
 from tensorboard.backend.event_processing import event_accumulator as accumulators
@@ -22,6 +23,11 @@ events.Reload()
 tags = events.Tags()
 
 
+def scalar(event):
+    value = event.value if math.isfinite(event.value) else str(event.value)
+    return [event.step, value, event.wall_time]
+
+
 def histogram(event):
     value = event.histogram_value
     counts = dict(num=value.num, min=value.min, max=value.max, sum=value.sum, sumSquares=value.sum_squares)
@@ -36,7 +42,7 @@ def node(each):
 
 json.dump(
     dict(
-        scalars={tag: [[each.step, each.value, each.wall_time] for each in events.Scalars(tag)] for tag in tags["scalars"]},
+        scalars={tag: [scalar(each) for each in events.Scalars(tag)] for tag in tags["scalars"]},
         histograms={tag: [histogram(each) for each in events.Histograms(tag)] for tag in tags["histograms"]},
         nodes=[node(each) for each in events.Graph().node],
         warnings=warnings,

@@ -3,10 +3,12 @@ import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
+import { EventLog } from '#src/coordinator/observe/tensorboard/event-log.js';
 import { readCheckpoint } from '#src/shared/checkpoint/checkpoint-file.js';
 import { layoutOf } from '#src/shared/model/layout.js';
-import { lenet5 } from '#src/shared/model/lenet5.js';
+import { lenet5 } from '../../../support/models.ts';
 import { DATA, lockstep, manifestOf, startLockstep, stepsOf } from '../../../support/program.ts';
+import { stepRecord } from '../../../support/step-record.ts';
 import { type Found, readEvents, serve, skip } from './package.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-tensorboard-'));
@@ -22,7 +24,7 @@ const KEYS = {
   'test/accuracy': 'testAccuracy',
   'test/loss': 'testLoss',
 };
-const layout = layoutOf(lenet5('softmax', 0));
+const layout = layoutOf(lenet5('softmax'));
 
 function trained(...args: string[]): void {
   const { status, stderr } = lockstep(args);
@@ -136,20 +138,18 @@ describe('event files, read by the tensorboard package', { skip }, () => {
       for (const input of inputs) assert.ok(shapes.has(input), `${name} takes ${input}`);
     }
     const scopes = new Set(found.nodes.map(({ name }) => name.split('/')[0]));
-    assert.deepEqual(
-      [...scopes],
-      ['labels', 'input', 'C1', 'S2', 'C3', 'S4', 'C5', 'F6', 'output', 'loss', 'accuracy'],
-    );
-    assert.deepEqual(shapes.get('C1/Conv2D'), [-1, 6, 28, 28]);
-    assert.deepEqual(shapes.get('S4/Relu'), [-1, 16, 5, 5]);
-    assert.deepEqual(shapes.get('output/Softmax'), [-1, 10]);
+    const layers = layout.spec.layers.map(({ name }) => name);
+    assert.deepEqual([...scopes], ['labels', 'input', ...layers, 'head', 'loss', 'accuracy']);
+    assert.deepEqual(shapes.get('c1/Conv2D'), [-1, 6, 28, 28]);
+    assert.deepEqual(shapes.get('s4.relu/Relu'), [-1, 16, 5, 5]);
+    assert.deepEqual(shapes.get('head/Softmax'), [-1, 10]);
   });
 
   it("show in the package's own server", async (t) => {
     const url = await serve(t, whole);
     const get = (path: string): Promise<string> => eventually(t, `${url}data/plugin/${path}`);
     const graph = await get('graphs/graph?run=tensorboard&conceptual=false');
-    assert.match(graph, /name: "C3\/Conv2D"\s+op: "Conv2D"/);
+    assert.match(graph, /name: "c3\/Conv2D"\s+op: "Conv2D"/);
     const points = JSON.parse(await get('scalars/scalars?run=tensorboard&tag=train/loss')) as [
       number,
       number,
@@ -185,6 +185,73 @@ describe('event files, read by the tensorboard package', { skip }, () => {
     await program.ended;
     trained('train', '--resume', run, '--tensorboard', '--metrics-port', 'off');
     assertScalars(run, readEvents(join(run, 'tensorboard')));
+  });
+});
+
+describe('event files with numbers that are not finite, read by the tensorboard package', { skip }, () => {
+  const { NaN: notANumber, POSITIVE_INFINITY: infinity, NEGATIVE_INFINITY } = Number;
+
+  it('have the loss of a run that ended with it', () => {
+    const run = join(folder, 'overflown');
+    const steep = ['--optimizer', 'sgd', '--learning-rate', '1000000', '--warmup', '0', '--schedule', 'constant'];
+    assert.equal(lockstep([...FLAGS, ...steep, '--iterations', '2', '--out', run]).status, 1);
+    assert.equal(manifestOf(run).state, 'failed');
+    const { scalars, histograms, warnings } = readEvents(join(run, 'tensorboard'));
+    assert.deepEqual(
+      scalars['test/loss']?.map(([step, value]) => [step, value]),
+      [[2, 'nan']],
+    );
+    assert.deepEqual(
+      scalars['train/loss']?.map(([step]) => step),
+      [1, 2],
+    );
+    for (const { name, size } of layout.tensors) assert.equal(histograms[`weights/${name}`]?.at(-1)?.num, size);
+    assert.deepEqual(warnings, []);
+  });
+
+  it('have them as scalars, and leave them out of histograms, in the server too', async (t) => {
+    const logs = join(folder, 'made');
+    const told: string[] = [];
+    const onNotice = (message: string): void => void told.push(message);
+    const log = await EventLog.open({ folder: join(logs, 'run'), layout, from: 0, now: () => Date.now(), onNotice });
+    const losses = [0.5, notANumber, infinity, NEGATIVE_INFINITY, 1e300];
+    for (const [i, loss] of losses.entries()) log.onStep(stepRecord(i + 1, { loss, gradientNorm: loss }));
+    const fills = [[1, 2], [notANumber], [infinity], [notANumber, 1, NEGATIVE_INFINITY, 3.4e38, -3.4e38]];
+    for (const [i, fill] of fills.entries()) {
+      const weights = new Float32Array(layout.parameters).map((_, at) => fill[at % fill.length] as number);
+      log.weights(i + 1, weights);
+    }
+    await log.close();
+    assert.deepEqual(told, []);
+    const { scalars, histograms, warnings } = readEvents(join(logs, 'run'));
+    for (const tag of ['train/loss', 'train/gradient_norm']) {
+      assert.deepEqual(
+        scalars[tag]?.map(([, value]) => value),
+        [0.5, 'nan', 'inf', '-inf', 'inf'],
+        tag,
+      );
+    }
+    assert.deepEqual(warnings, []);
+    for (const { name, size } of layout.tensors) {
+      const found = histograms[`weights/${name}`] ?? [];
+      assert.deepEqual(
+        found.slice(0, 3).map(({ num }) => num),
+        [size, 0, 0],
+        name,
+      );
+      for (const { num, buckets } of found)
+        assert.equal(
+          buckets.reduce((sum, count) => sum + count),
+          num,
+          name,
+        );
+    }
+    const url = await serve(t, logs);
+    const get = (path: string): Promise<string> => eventually(t, `${url}data/plugin/${path}`);
+    const points = JSON.parse(await get('scalars/scalars?run=run&tag=train/loss')) as unknown[];
+    assert.equal(points.length, losses.length);
+    const shown = JSON.parse(await get('histograms/histograms?run=run&tag=weights/c1.weight')) as unknown[];
+    assert.equal(shown.length, fills.length);
   });
 });
 

@@ -12,9 +12,9 @@ for (const [name, spec] of MODELS) {
 
   describe(`the kernel on made images (${name})`, () => {
     const samples = randomSamples(layout, 21, MADE_SAMPLES);
-    const images = Buffer.concat(samples.map(({ image }) => image));
-    const labels = Uint8Array.from(samples, ({ label }) => label);
-    const kernel = kernelOn(layout, { images, labels });
+    const inputs = Buffer.concat(samples.map(({ image }) => image));
+    const targets = Uint16Array.from(samples, ({ label }) => label);
+    const kernel = kernelOn(layout, { inputs, targets });
     for (const size of SHARD_SIZES) {
       it(`agrees with the reference on a shard of ${size}`, () => assertAgrees(kernel, size));
     }
@@ -28,7 +28,7 @@ for (const [name, spec] of MODELS) {
 
     it('gives the bits of an evaluation whatever it computed before', () => {
       const evaluate = (shard: SampleBatch) => {
-        const predictions = new Uint8Array(shard.indices.length);
+        const predictions = new Uint16Array(shard.indices.length);
         return { ...kernel.backend.evaluate(shard, predictions), predictions };
       };
       const shard = kernel.shard(13);

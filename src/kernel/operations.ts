@@ -1,0 +1,49 @@
+/**
+ * The numbers of the operations that `run` interprets. src/shared/engine/operations.ts has the same with the kinds of their
+ * arguments. Numbers are never used again: a program may come from another version.
+ */
+export const DECODE_BOX_SUMS: i32 = 1;
+export const BOX_SUM: i32 = 2;
+export const BOX_SUM_BACKWARD: i32 = 3;
+export const FOLD_SUBSAMPLE: i32 = 4;
+export const SUBSAMPLED_CONV: i32 = 5;
+export const SUBSAMPLED_CONV_WEIGHT_GRADIENT: i32 = 6;
+export const UNFOLD_GRADIENT: i32 = 7;
+export const SUBSAMPLED_CONV_INPUT_GRADIENT: i32 = 8;
+export const CLEAR: i32 = 9;
+export const DENSE_FORWARD: i32 = 10;
+export const DENSE_INPUT_GRADIENT: i32 = 11;
+export const TRANSPOSE: i32 = 12;
+export const DENSE_WEIGHT_GRADIENT: i32 = 13;
+export const SOFTMAX_HEAD: i32 = 14;
+export const RBF_HEAD: i32 = 15;
+export const ACTIVATION_BACKWARD: i32 = 16;
+export const DECODE_BYTES: i32 = 17;
+export const DECODE_FLOATS: i32 = 18;
+export const PACK_WEIGHTS: i32 = 19;
+export const CONV: i32 = 20;
+export const CONV_WEIGHT_GRADIENT: i32 = 21;
+export const BIAS_GRADIENT: i32 = 22;
+export const MAX_POOL: i32 = 23;
+export const MAX_POOL_BACKWARD: i32 = 24;
+export const AVERAGE_POOL: i32 = 25;
+export const AVERAGE_POOL_BACKWARD: i32 = 26;
+export const ACTIVATE: i32 = 27;
+export const ACTIVATE_BACKWARD: i32 = 28;
+export const BATCH_NORM: i32 = 29;
+export const BATCH_NORM_INFERENCE: i32 = 30;
+export const BATCH_NORM_BACKWARD: i32 = 31;
+export const GROUP_NORM: i32 = 32;
+export const GROUP_NORM_BACKWARD: i32 = 33;
+export const DROPOUT: i32 = 34;
+export const DROPOUT_BACKWARD: i32 = 35;
+export const ADD_MAPS: i32 = 36;
+export const COPY_MAPS: i32 = 37;
+export const AFFINE: i32 = 38;
+export const MAP_AFFINE: i32 = 39;
+export const MAP_AFFINE_BACKWARD: i32 = 40;
+export const SMOOTHED_SOFTMAX_HEAD: i32 = 41;
+export const SIGMOID_HEAD: i32 = 42;
+export const MSE_HEAD: i32 = 43;
+export const BATCH_NORM_INFERENCE_BACKWARD: i32 = 44;
+export const WEIGHTED_SOFTMAX_HEAD: i32 = 45;

@@ -1,0 +1,49 @@
+import type { z } from 'zod';
+import { UsageError } from '../util/errors.ts';
+import { flagOf, type OptionKey, type trainSchema } from './schema.ts';
+import type { GivenOptions } from './sources.ts';
+
+type Options = z.output<typeof trainSchema>;
+/** What is checked of a config whose options are all decided. */
+type Checked = Pick<
+  Options,
+  'batch' | 'shardSize' | 'workers' | 'listen' | 'iterations' | 'validation' | 'patience' | 'keepBest'
+> & {
+  readonly warmup: number;
+};
+
+/** @throws UsageError if an option goes by a validation loss that there won't be */
+export function checkValidation({ validation, ...config }: Checked, given: GivenOptions): void {
+  const key = (['keepBest', 'patience'] as const).find((each) => config[each]);
+  if (key === undefined || validation > 0) return;
+  throw new UsageError(
+    `${given[key]?.from ?? flagOf(key)}: it goes by the validation loss, which a run without ${flagOf('validation')} doesn't have. ` +
+      `Hold back samples by ${flagOf('validation')}, such as 0.1 of them, or leave it out.`,
+  );
+}
+
+/** @throws UsageError if options contradict each other */
+export function checkTogether(config: Checked, given: GivenOptions): void {
+  checkValidation(config, given);
+  const from = (key: OptionKey): string => given[key]?.from ?? `${flagOf(key)} (default)`;
+  const { batch, shardSize, warmup, iterations } = config;
+  if (batch % shardSize !== 0) {
+    const below = batch - (batch % shardSize);
+    const fits = [below, below + shardSize].filter((size) => size > 0).join(' or ');
+    throw new UsageError(
+      `${from('batch')}: expected a multiple of the shard size, which is ${shardSize} by ${from('shardSize')}, ` +
+        `but got ${batch}. A batch of ${fits} would do, or a shard size that divides ${batch}.`,
+    );
+  }
+  if (config.workers === 0 && config.listen === undefined) {
+    throw new UsageError(
+      `${from('workers')}: a run without workers needs remote nodes: add --listen HOST:PORT, or give at least 1.`,
+    );
+  }
+  if (warmup > iterations) {
+    throw new UsageError(
+      `${from('warmup')}: expected at most the number of iterations, which is ${iterations} by ${from('iterations')}, ` +
+        `but got ${warmup}. Shorten the warm-up, or leave it out.`,
+    );
+  }
+}

@@ -1,0 +1,17 @@
+import { activation } from './activation.ts';
+import type { LayerSpec } from './placed-layer.ts';
+
+export interface SigmoidSpec extends LayerSpec {
+  readonly kind: 'sigmoid';
+}
+
+export const sigmoid = activation<SigmoidSpec>({
+  kind: 'sigmoid',
+  text: 'sigmoid',
+  code: 4,
+  imports: { onnx: { Sigmoid: () => ({}) }, kerasActivation: { sigmoid: () => ({}) } },
+  tfjs: (tf, x) => tf.sigmoid(x),
+  onnx: (graph, x) => graph.add('', 'Sigmoid', [x]),
+  keras: (keras, x) => keras.add('', 'Activation', [x], { activation: 'sigmoid' }),
+  graph: (graph, x) => graph.add('Sigmoid', [x], x.shape),
+});
