@@ -1,10 +1,11 @@
-// Builds dist/ if its sources have changed since the last build: the kernel by asc, the rest by tsc.
+// Builds dist/ if its sources have changed since the last build: the kernel by asc and a C compiler, the rest by tsc.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { buildNative, hasNativeTargets, nativeCompiler } from './native.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
@@ -67,10 +68,10 @@ function node(script, args) {
   execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 2, 'inherit'] });
 }
 
-/** Runs `make` if the files' digest differs from the one that the last success left. */
-function whenChanged(name, files, make) {
+/** Runs `make` if the files' digest, and `key`, differ from what the last success left. */
+function whenChanged(name, files, make, key = '') {
   const stamp = join(dist, `.${name}.digest`);
-  const now = digest(files);
+  const now = `${digest(files)}${key}`;
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return;
   rmSync(stamp, { force: true });
   make();
@@ -82,6 +83,16 @@ function buildKernel() {
   for (const [entry, out, memory] of MODULES) {
     node(asc, [entry, '-o', join('dist/kernel', out), ...KERNEL_FLAGS, ...memory]);
   }
+}
+
+/** What fails here is never fatal: WebAssembly computes the same, slower. */
+function buildNativeKernel(compiler) {
+  const file = join(dist, 'native', 'lockstep.node');
+  rmSync(file, { force: true });
+  const failure = compiler === undefined ? 'no C compiler answers' : buildNative(compiler, file);
+  if (failure === undefined) return;
+  const advice = compiler === undefined ? ' Install gcc or clang for code that is about twice as fast.' : '';
+  process.stderr.write(`The native kernel isn't built (${failure}), so WebAssembly is used.${advice}\n`);
 }
 
 function buildTypeScript() {
@@ -112,6 +123,11 @@ export function build() {
   const common = ['package.json', 'package-lock.json', 'tools/build.js'];
   const code = ['src', 'tests', 'benchmarks', 'dashboards/src'].flatMap(filesBelow);
   whenChanged('kernel', [...common, ...filesBelow('src/kernel'), ...filesBelow('benchmarks/kernel')], buildKernel);
+  if (hasNativeTargets) {
+    const compiler = nativeCompiler();
+    const sources = [...common, 'tools/native.js', ...filesBelow('src/native')];
+    whenChanged('native', sources, () => buildNativeKernel(compiler), ` ${compiler}`);
+  }
   whenChanged('typescript', [...common, ...code, 'tsconfig.base.json'], buildTypeScript);
   whenChanged('copies', [...common, ...Object.values(COPIES).flat()], copyFiles);
 }

@@ -20,8 +20,9 @@ export type Line = Parameters<Print>;
 
 /** The lines that are printed before the first step. */
 export function announcement({ run, config, dataset, http, from }: RunStarted): Line[] {
-  const { iterations, batch, workers, seed, metricsPort, listen } = config;
-  const own = workers === 0 ? [] : [`${workers} worker thread${workers === 1 ? '' : 's'}`];
+  const { iterations, batch, workers, backend, kernel, seed, metricsPort, listen } = config;
+  const code = backend === 'kernel' && kernel !== 'wasm' ? ` (${kernel})` : '';
+  const own = workers === 0 ? [] : [`${workers} worker thread${workers === 1 ? '' : 's'}${code}`];
   const threads = [...own, ...(listen === undefined ? [] : ['remote nodes'])].join(' and ');
   const steps = from === 0 ? `${iterations} steps` : `steps ${from + 1} to ${iterations}`;
   const lines: Line[] = [

@@ -20,6 +20,7 @@ import { type FindOptions, findDataset } from '../shared/data/open.ts';
 import { keepDataset } from '../shared/data/packed-cache.ts';
 import { namedSetOf } from '../shared/data/registry.ts';
 import { withValidation } from '../shared/data/validation.ts';
+import { chooseKernel, type KernelChoice } from '../shared/engine/kernel-choice.ts';
 import { prepareTfjs } from '../shared/engine/tfjs/load.ts';
 import type { SharedMemory } from '../shared/engine/wasm/memory.ts';
 import { modelOf } from '../shared/model/registry.ts';
@@ -59,6 +60,8 @@ export interface TrainingInputs {
   readonly remoteWrite: Destination | undefined;
   /** Where to serve metrics and the live page; undefined if they are off. */
   readonly address: MetricsAddress | undefined;
+  /** The code that computes here. */
+  readonly kernel: KernelChoice;
   /** Initial weights from another run; undefined if they are drawn from the seed, or are the resumed run's own. */
   readonly initial: TrainingState | undefined;
   /** Holds the data set. */
@@ -84,6 +87,9 @@ export async function readInputs(
   const passedOver = passedOverText(env);
   if (passedOver !== undefined) print(passedOver, 'debug');
   for (const line of job.unused) print(line, 'warn');
+  const kernel = chooseKernel(config.kernel);
+  if (kernel.problem !== undefined) print(kernel.problem, 'warn');
+  config = { ...config, kernel: kernel.target };
   const { tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile } = config;
   await warnOfReaders([tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile], (line) => print(line, 'warn'));
   const listening = await listeningOf(config, env);
@@ -112,7 +118,7 @@ export async function readInputs(
   if (resumed !== undefined) refuseOtherWeights(resumed, config);
   else if (namedSetOf(whole.sha256) === undefined) await keepDataset(whole, { env, print });
   requireRoom(config.workers);
-  return { job: { ...job, config }, inputs: { listening, remoteWrite, address, initial, memory, dataset } };
+  return { job: { ...job, config }, inputs: { listening, remoteWrite, address, kernel, initial, memory, dataset } };
 }
 
 function trainedOnBy({ manifest }: Resumed): Pick<FindOptions, 'trainedOn' | 'recorded'> {

@@ -1,6 +1,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findAt } from '../shared/data/open.ts';
+import { chooseKernel } from '../shared/engine/kernel-choice.ts';
+import type { KernelName } from '../shared/engine/kernel-name.ts';
 import { numericsByName } from '../shared/engine/numerics/numerics.ts';
 import { selfTest } from '../shared/engine/self-test.ts';
 import { NodeError, UsageError } from '../shared/util/errors.ts';
@@ -31,6 +33,8 @@ export interface NodeOptions {
   readonly ca: Buffer | undefined;
   /** auto: one for each processor, but no more than a run can use. */
   readonly threads: number | 'auto';
+  /** The code that computes (default: auto). */
+  readonly kernel?: KernelName;
   /** The name by which the coordinator shows this node. */
   readonly name: string;
   /** A folder or file with a data set, if this machine has one. */
@@ -64,9 +68,11 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
   const threads = options.threads === 'auto' ? processorCount() : options.threads;
   // Their results are kept for every connection. If memory can't be had, no connection changes that.
   selfTest();
+  const { target, problem } = chooseKernel(options.kernel ?? 'auto');
+  if (problem !== undefined) print(problem, 'warn');
   numericsByName();
   if (options.data !== undefined) await findAt(options.data, { env, print, reading: {} });
-  const data = new NodeData({ flag: options.data, env, threads, areMost, print });
+  const data = new NodeData({ flag: options.data, env, threads, kernel: target, areMost, print });
   const node = new Node(options, { threads, data, print });
   let printed: string | undefined;
   try {

@@ -24,7 +24,7 @@ export interface Served {
 /** The registry of a run's metrics and, if the live page is on, its data. */
 export function servedOf(
   { config, started, resumed }: TrainingJob,
-  { dataset, address }: TrainingInputs,
+  { dataset, address, kernel }: TrainingInputs,
   name: string,
 ): Served {
   const layout = modelOf(config);
@@ -36,6 +36,8 @@ export function servedOf(
     model: layout.spec.name,
     dataset: dataset.name,
     backend,
+    kernel: kernel.target,
+    kernelDiffers: kernel.problem !== undefined,
     optimizer,
     seed,
     batch,

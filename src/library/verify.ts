@@ -4,6 +4,8 @@ import { findDataset } from '../shared/data/open.ts';
 import { namedSetOf } from '../shared/data/registry.ts';
 import type { ReadingKey, ReadingOptions } from '../shared/data/source.ts';
 import { withValidation } from '../shared/data/validation.ts';
+import { chooseKernel } from '../shared/engine/kernel-choice.ts';
+import type { KernelName } from '../shared/engine/kernel-name.ts';
 import { hasNumerics, numericsOf } from '../shared/engine/numerics/numerics.ts';
 import { modelOf } from '../shared/model/registry.ts';
 import { UsageError } from '../shared/util/errors.ts';
@@ -21,6 +23,8 @@ export interface VerifyOptions {
   readonly spans: number;
   /** Number of worker threads, which may differ from the run's (default: as many as the machine and the batch allow). */
   readonly workers?: number | undefined;
+  /** The code that computes, whichever the run had (default: auto). */
+  readonly kernel?: KernelName | undefined;
   /** A folder or file with a data set, or the name of one such as `synthetic` (default: the set that the run was trained on). */
   readonly data?: string | undefined;
   /** How it is read, if not as the run read it. */
@@ -42,6 +46,8 @@ export async function verify(options: VerifyOptions): Promise<Verification & { r
   if (options.workers !== undefined && options.workers < 1) {
     throw new UsageError(`--workers: expected at least 1 to compute steps again, but got ${options.workers}.`);
   }
+  const { problem } = chooseKernel(options.kernel ?? 'auto');
+  if (problem !== undefined) print(problem, 'warn');
   const manifest = await readManifest(run);
   refuseOtherNumerics(run, manifest);
   const trainedOn = manifest.digests.dataset;
@@ -57,14 +63,17 @@ export async function verify(options: VerifyOptions): Promise<Verification & { r
   });
   const capacity = capacityFor(found.shape);
   const workers = options.workers ?? capacity.afforded(manifest.config, usefulWorkers(manifest.config));
-  const config = { ...manifest.config, workers };
+  const config = { ...manifest.config, workers, kernel: options.kernel ?? 'auto' };
   checkHeld(config, '--workers', capacity);
   const memory = memoryFor(config, found.shape);
   const whole = await found.read(memory);
   refuseOtherData(run, manifest, whole.sha256);
   const dataset = withValidation(whole, config.validation);
   requireRoom(workers);
-  return { ...(await verifyRun({ run, manifest, spans, workers, dataset, memory, print, show })), workers };
+  return {
+    ...(await verifyRun({ run, manifest, spans, workers, kernel: config.kernel, dataset, memory, print, show })),
+    workers,
+  };
 }
 
 function refuseOtherNumerics(run: string, { config, digests, versions }: Manifest): void {

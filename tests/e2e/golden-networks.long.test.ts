@@ -1,6 +1,7 @@
 // The bits of every preset and of 20 random specs, on any system and Node: node dist/tests/e2e/golden-networks.long.test.js
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { nativeTargets } from '#src/shared/engine/native/addon.js';
 import { PRESETS } from '#src/shared/model/registry.js';
 import { bitsOf, GOLDEN_NETWORKS } from '../support/golden-networks.ts';
 
@@ -15,9 +16,12 @@ it('there are every preset and 20 random specs', () => {
 });
 
 describe('the bits of a network', () => {
-  for (const { model, ...golden } of GOLDEN_NETWORKS) {
-    it(`${model.name} (${[...new Set(model.layers.map(({ kind }) => kind))].join(', ')})`, async () => {
-      assert.deepEqual(await bitsOf(model), golden);
+  const kernels = ['wasm', ...nativeTargets()] as const;
+  for (const [kernel, { model, ...golden }] of kernels.flatMap((each) =>
+    GOLDEN_NETWORKS.map((own) => [each, own] as const),
+  )) {
+    it(`${model.name} by ${kernel} (${[...new Set(model.layers.map(({ kind }) => kind))].join(', ')})`, async () => {
+      assert.deepEqual(await bitsOf(model, kernel), golden);
     });
   }
 });

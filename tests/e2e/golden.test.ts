@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { Augmenter } from '#src/shared/engine/augmentations/augmenter.js';
+import { nativeTargets } from '#src/shared/engine/native/addon.js';
 import { specOf } from '#src/shared/model/registry.js';
 import type { ModelSpec } from '#src/shared/model/spec.js';
 import { madeDataset } from '../support/made-images.ts';
@@ -77,12 +78,18 @@ it('runs on the intended system', () => {
   if (EXPECT_ARCH) assert.equal(process.arch, EXPECT_ARCH);
 });
 
+/** All that this machine runs compute the same bits. */
+const KERNELS = ['wasm', ...nativeTargets()] as const;
+
 describe('the bits of a run', () => {
-  for (const { flags, ...golden } of GOLDEN) {
+  for (const [kernel, { flags, ...golden }] of KERNELS.flatMap((each) => GOLDEN.map((run) => [each, run] as const))) {
     const { head, optimizer, clipNorm = Number.POSITIVE_INFINITY } = flags;
     const loss = flags.classWeights === undefined ? '' : ', with a training loss of its own';
-    it(`${head}, ${optimizer}${loss}`, async () => {
-      const { records, weightsSha256 } = await runOnce({ flags: { iterations: 40, workers: 2, ...flags }, dataset });
+    it(`${head}, ${optimizer}${loss} (${kernel})`, async () => {
+      const { records, weightsSha256 } = await runOnce({
+        flags: { iterations: 40, workers: 2, kernel, ...flags },
+        dataset,
+      });
       const clipped = records.filter(({ gradientNorm }) => gradientNorm > clipNorm).length;
       assert.ok(
         clipNorm === Number.POSITIVE_INFINITY || (clipped > 0 && clipped < records.length),
@@ -117,10 +124,19 @@ const NETWORKS: readonly (readonly [model: string | ModelSpec, weightsSha256: st
 ];
 
 describe('the bits of a network', () => {
-  for (const [model, golden] of NETWORKS) {
-    it(typeof model === 'string' ? model : model.layers.map(({ kind }) => kind).join(', '), async () => {
+  for (const [kernel, [model, golden]] of KERNELS.flatMap((each) => NETWORKS.map((own) => [each, own] as const))) {
+    const name = typeof model === 'string' ? model : model.layers.map(({ kind }) => kind).join(', ');
+    it(`${name} (${kernel})`, async () => {
       const spec = typeof model === 'string' ? specOf({ model, head: 'softmax', rbfJ: 0 }, dataset) : model;
-      const flags = { iterations: 3, batch: 26, shardSize: 13, workers: 2, weightDecay: 0.01, optimizer: 'adamw' };
+      const flags = {
+        kernel,
+        iterations: 3,
+        batch: 26,
+        shardSize: 13,
+        workers: 2,
+        weightDecay: 0.01,
+        optimizer: 'adamw',
+      };
       const { weightsSha256 } = await runOnce({ flags, dataset, model: spec });
       assert.equal(weightsSha256, golden);
     });

@@ -57,7 +57,7 @@ export class DirectMember implements Member {
       },
       train: placeInMemory(memory, dataset.train),
       test: placeInMemory(memory, dataset.test),
-      ...{ threads, memory },
+      ...{ threads, memory, kernel: 'wasm' as const },
     });
   }
 

@@ -9,6 +9,7 @@ import { startClusterEngine } from '#src/coordinator/engine.js';
 import { HashChain } from '#src/coordinator/train/hash-chain.js';
 import { train } from '#src/coordinator/train/train.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
+import type { KernelTarget } from '#src/shared/engine/kernel-name.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { initialWeights } from '#src/shared/model/initialize.js';
 import { parseModel } from '#src/shared/model/parse.js';
@@ -53,9 +54,9 @@ function modelOf(name: string, spec: unknown): ModelSpec {
 }
 
 /** Trains in this thread alone: an emulator takes seconds to start another one. */
-export async function bitsOf(model: ModelSpec): Promise<Bits> {
+export async function bitsOf(model: ModelSpec, target: KernelTarget = 'wasm'): Promise<Bits> {
   const dataset = noiseFor(model, SAMPLES);
-  const flags = { augment: 'shift', ...(isPreset(model.name) ? FEW : SOME) };
+  const flags = { augment: 'shift', kernel: target, ...(isPreset(model.name) ? FEW : SOME) };
   const config = { ...resolveTrainConfig({ flags, env: {} }).config, model };
   const memory = new SharedMemory();
   const engine = startClusterEngine({ config, memory, dataset, onNoMembers: () => {} });

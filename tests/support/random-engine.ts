@@ -1,7 +1,8 @@
 import type { Backend } from '#src/shared/engine/backend.js';
+import type { KernelTarget } from '#src/shared/engine/kernel-name.js';
 import { type PlanOptions, planProgram } from '#src/shared/engine/program/planner.js';
 import { KernelBackend } from '#src/shared/engine/wasm/backend.js';
-import { compileKernel, instantiateKernel } from '#src/shared/engine/wasm/exports.js';
+import { type CompiledKernel, compileKernel, instantiateKernel } from '#src/shared/engine/wasm/exports.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { layoutOf, type ModelLayout } from '#src/shared/model/layout.js';
 import { parseModel } from '#src/shared/model/parse.js';
@@ -11,17 +12,20 @@ import { addAt } from './reference/arrays.ts';
 import { found } from './reference/network.ts';
 import type { Tensors } from './reference/reference.ts';
 
-let compiled: WebAssembly.Module | undefined;
+const compiled = new Map<KernelTarget, CompiledKernel>();
 
 /** Makes the backend that computes a network. */
 export type StartBackend = (layout: ModelLayout, options: PlanOptions, memory: SharedMemory) => Backend;
 
-/** The planner and the kernel. */
-const startKernel: StartBackend = (layout, options, memory) => {
-  const program = planProgram(layout, options, memory);
-  compiled ??= compileKernel();
-  return new KernelBackend(instantiateKernel(compiled, memory.memory), program, memory.memory);
-};
+/** The planner and the kernel, by the code of a target. */
+export function kernelStart(target: KernelTarget): StartBackend {
+  return (layout, options, memory) => {
+    const program = planProgram(layout, options, memory);
+    const kernel = compiled.get(target) ?? compileKernel(target);
+    compiled.set(target, kernel);
+    return new KernelBackend(instantiateKernel(kernel, memory.memory), program, memory.memory);
+  };
+}
 
 /** What a backend makes of a case: for the batch, and again for all of its samples in evaluation. */
 export interface EngineResult {
@@ -35,7 +39,7 @@ export function engineGradient(
   random: RandomCase,
   parameters: Tensors,
   { samples, batch }: RandomBatch,
-  start = startKernel,
+  start = kernelStart('wasm'),
 ): EngineResult {
   const spec = parseModel(written(random.network), undefined, 'random');
   const layout = { ...layoutOf(spec, random.frozen), loss: random.loss };

@@ -63,7 +63,8 @@ say 'a picture is read in it'
 picture=tests/fixtures/pictures/plain-7.png
 buildah run -v "$PWD/$picture:/seven.png:ro" "$container" -- "${entrypoint[@]}" predict /seven.png
 
-say 'the pages are in it'
+say 'the native kernel and the pages are in it'
+test -e "$(buildah mount "$container")/opt/lockstep/dist/native/lockstep.node"
 for page in page/page draw/inspect/draw/page; do
   for file in "${page%%/*}/index.html" "$page/main.js"; do test -e "$(buildah mount "$container")/opt/lockstep/dist/$file"; done
 done

@@ -7,6 +7,8 @@ import { together } from '../../coordinator/train/observer.ts';
 import { Optimizer } from '../../coordinator/train/optimizer.ts';
 import { train } from '../../coordinator/train/train.ts';
 import { resolveTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
+import { chooseKernel } from '../../shared/engine/kernel-choice.ts';
+import type { KernelTarget } from '../../shared/engine/kernel-name.ts';
 import { depthOf } from '../../shared/engine/tree.ts';
 import { BlockUpdater, type StateVectors, UpdateRecord } from '../../shared/engine/update.ts';
 import { instantiateKernel } from '../../shared/engine/wasm/exports.ts';
@@ -41,12 +43,18 @@ export interface CoordinationFigures {
 }
 
 /** What a step costs beside the gradients, in interleaved rounds at the default batch. */
-export async function benchCoordination(workers: number, count: number): Promise<CoordinationFigures> {
+export async function benchCoordination(
+  workers: number,
+  target: KernelTarget,
+  count: number,
+): Promise<CoordinationFigures> {
   const { config: defaults } = resolveTrainConfig({ flags: {}, env: {} });
-  const config = { ...defaults, workers, iterations: 1500, evaluateEvery: 0, checkpointEvery: 0 };
+  const config = { ...defaults, kernel: target, workers, iterations: 1500, evaluateEvery: 0, checkpointEvery: 0 };
   const dataset = benchDataset(modelOf(config));
   const engine = startEngine({ config, memory: new SharedMemory(), dataset });
-  const alone = new SideBySide(Array.from({ length: workers }, () => kernelTask(config.shardSize, SECONDS)));
+  const alone = new SideBySide(
+    Array.from({ length: workers }, () => kernelTask(config.shardSize, SECONDS, { target })),
+  );
   const whole = new SideBySide(Array.from({ length: workers }, (_, worker) => stepTask(config, worker)));
   const rounds: { kernels: number; meeting: number; working: number; training: number }[] = [];
   try {
@@ -99,8 +107,9 @@ export async function trainingSpeed(engine: Engine, config: TrainConfig): Promis
 /** One worker's part of every step, in a memory of its own: the other workers' partials, which nobody writes here, are read all the same. */
 function stepTask(config: TrainConfig, worker: number): Omit<MeasureTask, 'barrier'> {
   const { batch, shardSize, workers, seed } = config;
+  const { target } = chooseKernel(config.kernel);
   const memory = new SharedMemory();
-  const task = kernelTask(shardSize, SECONDS, { memory });
+  const task = kernelTask(shardSize, SECONDS, { target, memory });
   const layout = modelOf(config);
   const { parameters } = layout;
   const images = benchDataset(layout).train;

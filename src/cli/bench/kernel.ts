@@ -1,3 +1,5 @@
+import { chooseKernel } from '../../shared/engine/kernel-choice.ts';
+import type { KernelTarget } from '../../shared/engine/kernel-name.ts';
 import { planProgram } from '../../shared/engine/program/planner.ts';
 import { compileKernel } from '../../shared/engine/wasm/exports.ts';
 import { SharedMemory } from '../../shared/engine/wasm/memory.ts';
@@ -12,6 +14,7 @@ import { ACCUMULATORS, Peak } from './peak.ts';
 
 const SHARD_SIZES = [1, 4, 8, 16, 32, 64, 128];
 const SECONDS = 0.25;
+const LENET5 = modelOf({ head: 'softmax', rbfJ: 0 });
 
 export interface KernelFigures {
   /** Multiply-and-add in 128-bit registers: the best of the loops, in GFLOP/s. */
@@ -31,10 +34,9 @@ export interface ShardFigures {
 }
 
 /** One worker's kernel at several shard sizes beside the machine's peak, in interleaved rounds; medians. */
-export function benchKernel(rounds: number): KernelFigures {
-  const layout = modelOf({ head: 'softmax', rbfJ: 0 });
-  const flops = flopsPerSample(layout);
-  const tasks = SHARD_SIZES.map((shardSize) => kernelTask(shardSize, SECONDS));
+export function benchKernel(target: KernelTarget, rounds: number): KernelFigures {
+  const flops = flopsPerSample(LENET5);
+  const tasks = SHARD_SIZES.map((shardSize) => kernelTask(shardSize, SECONDS, { target }));
   const peak = new Peak();
   const peaks = ACCUMULATORS.map(() => [] as number[]);
   const speeds = SHARD_SIZES.map(() => [] as number[]);
@@ -58,6 +60,8 @@ export function benchKernel(rounds: number): KernelFigures {
 }
 
 export interface KernelTaskOptions {
+  /** The code that computes (default: the fastest that works here). */
+  readonly target?: KernelTarget;
   readonly memory?: SharedMemory;
   /** Default: LeNet-5. */
   readonly layout?: ModelLayout;
@@ -67,7 +71,7 @@ export interface KernelTaskOptions {
 export function kernelTask(
   shardSize: number,
   seconds: number,
-  { memory = new SharedMemory(), layout = modelOf({ head: 'softmax', rbfJ: 0 }) }: KernelTaskOptions = {},
+  { target = chooseKernel('auto').target, memory = new SharedMemory(), layout = LENET5 }: KernelTaskOptions = {},
 ): Omit<MeasureTask, 'barrier'> {
   const plan = planProgram(layout, { shardSize }, memory);
   const weights = memory.parameters(layout.parameters);
@@ -82,5 +86,5 @@ export function kernelTask(
     indices: Int32Array.from({ length: count }, (_, i) => i),
     shifts: new Int8Array(2 * count),
   };
-  return { memory: memory.memory, kernel: compileKernel(), plan, weights, gradient, samples, seconds };
+  return { memory: memory.memory, kernel: compileKernel(target), plan, weights, gradient, samples, seconds };
 }

@@ -1,8 +1,11 @@
 // lockstep bench               the speed of the kernel, the processor's peak, and the cost of coordination
+// lockstep bench --kernel wasm the same for other code than the fastest that works here
 // lockstep bench --backends    the kernel and native TensorFlow side by side
 
 import { cpus } from 'node:os';
 import { resolveReadConfig } from '../../shared/config/config.ts';
+import { chooseKernel } from '../../shared/engine/kernel-choice.ts';
+import type { KernelTarget } from '../../shared/engine/kernel-name.ts';
 import { percent } from '../../shared/util/figures.ts';
 import { processorCount } from '../../shared/util/processors.ts';
 import { type BackendFigures, benchBackends } from '../bench/backends.ts';
@@ -14,7 +17,7 @@ const ROUNDS = 7;
 
 /** @returns the exit code */
 export async function bench({ backends, ...flags }: Record<string, unknown>): Promise<number> {
-  const { json } = resolveReadConfig({ flags, env: process.env });
+  const { json, kernel: name } = resolveReadConfig({ flags, env: process.env });
   const machine = `${cpus()[0]?.model.trim() ?? 'unknown CPU'}, ${processorCount()} processors, Node ${process.versions.node}`;
   print(`${machine}; medians of ${ROUNDS} interleaved rounds`);
   if (backends === true) {
@@ -25,20 +28,23 @@ export async function bench({ backends, ...flags }: Record<string, unknown>): Pr
     else printLines(backendsText(figures));
     return 0;
   }
-  const kernel = benchKernel(ROUNDS);
+  const { target, problem } = chooseKernel(name);
+  if (problem !== undefined) print(problem);
+  const kernel = benchKernel(target, ROUNDS);
   const coordination: CoordinationFigures[] = [];
-  for (const workers of new Set([1, processorCount()])) coordination.push(await benchCoordination(workers, ROUNDS));
-  if (json) printJson({ machine, kernel, coordination });
-  else printLines(text(kernel, coordination));
+  for (const workers of new Set([1, processorCount()]))
+    coordination.push(await benchCoordination(workers, target, ROUNDS));
+  if (json) printJson({ machine, target, kernel, coordination });
+  else printLines(text(target, kernel, coordination));
   return 0;
 }
 
-function text(kernel: KernelFigures, coordination: readonly CoordinationFigures[]): string[] {
+function text(target: KernelTarget, kernel: KernelFigures, coordination: readonly CoordinationFigures[]): string[] {
   const loops = Object.entries(kernel.peaks).map(([accumulators, rate]) => `${accumulators}: ${rate.toFixed(1)}`);
   return [
     `Peak, 128-bit multiply and add: ${kernel.peak.toFixed(1)} GFLOP/s (by accumulators: ${loops.join(', ')})`,
     '',
-    `One worker, ${kernel.megaflops.toFixed(3)} MFLOP a sample:`,
+    `One worker (${target}), ${kernel.megaflops.toFixed(3)} MFLOP a sample:`,
     row(['shard size', 'samples/s', 'GFLOP/s', 'of peak']),
     ...kernel.shards.map(({ shardSize, samplesPerSecond, gigaflops, ofPeak }) =>
       row([String(shardSize), samplesPerSecond.toFixed(0), gigaflops.toFixed(1), percent(ofPeak, 1)]),

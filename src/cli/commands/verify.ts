@@ -24,7 +24,7 @@ export async function verify(path: string | undefined, options: Readonly<Record<
   const { all, spans: wanted, ...flags } = options;
   const { env } = process;
   const sources = { flags, env };
-  const { data, reading, json } = resolveReadConfig(sources);
+  const { data, kernel, reading, json } = resolveReadConfig(sources);
   const { workers: given } = readSources(sources, ['workers']);
   const spans = all === true ? Number.POSITIVE_INFINITY : spanCount(wanted);
   const run = await findRun(path === undefined ? undefined : callerPath(path, env), callerPath('runs', env));
@@ -33,6 +33,7 @@ export async function verify(path: string | undefined, options: Readonly<Record<
     run,
     spans,
     workers: typeof given?.value === 'number' ? given.value : undefined,
+    kernel,
     data,
     reading,
     env,

@@ -29,7 +29,7 @@ export async function worker(flags: Readonly<Record<string, unknown>>): Promise<
 
 async function compute(
   flags: Readonly<Record<string, unknown>>,
-  { tokenFile, onHangup }: NodeConfig,
+  { kernel, tokenFile, onHangup }: NodeConfig,
   terminal: Terminal,
 ): Promise<number> {
   const url = urlOf(String(flags.connect));
@@ -45,6 +45,7 @@ async function compute(
       token,
       ca,
       threads,
+      kernel,
       name: hostname(),
       data: textOf(flags.data),
       env: process.env,

@@ -5,7 +5,7 @@ import { addOptions, type Done, examples, type Flags } from './options.ts';
 export function addMachineCommands(program: Command, done: Done): void {
   const bench = program.command('bench').description("measure this machine's training speed");
   bench.option('--backends', 'compare the kernel and native TensorFlow, instead of the other measurements');
-  addOptions(bench, ['json']);
+  addOptions(bench, ['kernel', 'json']);
   bench
     .addHelpText(
       'after',

@@ -61,7 +61,7 @@ function addEvaluate(program: Command, done: Done): void {
 function addVerify(program: Command, done: Done): void {
   const verify = program.command('verify').description('check that a run is what its config makes, by recomputing it');
   verify.argument('[run]', 'run directory (default: the newest under runs/)');
-  addOptions(verify, ['workers', 'data', ...READING_KEYS, 'json']);
+  addOptions(verify, ['workers', 'kernel', 'data', ...READING_KEYS, 'json']);
   const spans = new Option(
     '--spans <count>',
     'number of spans between checkpoints to recompute, chosen at random (default: 3)',
@@ -119,7 +119,7 @@ function addWorker(program: Command, done: Done): void {
       ),
     )
     .addOption(option(cluster, '--keep', 'wait for the next run when one has ended'));
-  addGroupedOptions(worker, ['onHangup', 'logLevel', 'logFormat', 'logFile']);
+  addGroupedOptions(worker, ['kernel', 'onHangup', 'logLevel', 'logFormat', 'logFile']);
   worker
     .addHelpText(
       'after',

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { chooseKernel } from '../../shared/engine/kernel-choice.ts';
 import { planProgram } from '../../shared/engine/program/planner.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
 import { compileKernel, instantiateKernel } from '../../shared/engine/wasm/exports.ts';
@@ -31,7 +32,11 @@ export function checkKernel(expected = GRADIENT_SHA256): Check {
     };
   }
   if (sha256 === expected) {
-    return { name, status: 'ok', found: 'WebAssembly SIMD and threads work; a test gradient has the right bits' };
+    const { target, problem } = chooseKernel('auto');
+    const native = target === 'wasm' ? '' : `, and native code (${target}) has the same`;
+    const found = `WebAssembly SIMD and threads work; a test gradient has the right bits${native}`;
+    if (problem === undefined) return { name, status: 'ok', found };
+    return { name, status: 'note', found, advice: problem };
   }
   return {
     name,

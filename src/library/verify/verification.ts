@@ -9,6 +9,7 @@ import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
+import type { KernelName } from '../../shared/engine/kernel-name.ts';
 import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { evaluationIn, isEvaluated } from '../../shared/live/step-scalars.ts';
 import { modelOf } from '../../shared/model/registry.ts';
@@ -65,6 +66,8 @@ export interface VerificationOptions {
   /** Number of spans to compute again, chosen at random; all if there are fewer. */
   readonly spans: number;
   readonly workers: number;
+  /** The code that computes (default: auto). */
+  readonly kernel?: KernelName;
   /** The data set, which is in `memory`. */
   readonly dataset: Dataset;
   /** Not sealed yet. */
@@ -169,10 +172,10 @@ function missing(run: string, { intact, damaged }: Inspection, { config, digests
 async function recomputeSpans(
   spans: readonly Span[],
   read: ReadCheckpoint,
-  { run, manifest, workers, dataset, memory, print, show }: VerificationOptions,
+  { run, manifest, workers, kernel = 'auto', dataset, memory, print, show }: VerificationOptions,
 ): Promise<RecomputedSpan[]> {
   if (spans.length === 0) return [];
-  const config: TrainConfig = { ...manifest.config, workers };
+  const config: TrainConfig = { ...manifest.config, workers, kernel };
   const engine = startEngine({ config, memory, dataset });
   const recomputer = new Recomputer({ engine, config, onStep: progressOver(spans, show) });
   const recomputed: RecomputedSpan[] = [];

@@ -80,8 +80,8 @@ const TAKEN_FROM_RUN: ReadonlySet<OptionKey> = new Set([
   'workers',
   ...READING_KEYS,
 ]);
-/** Options of a single command: nothing is missing if a resumed run lacks them. */
-const OWN_TO_A_COMMAND: ReadonlySet<OptionKey> = new Set(['json', 'out', 'resume', 'forceUnlock']);
+/** Options of a single command, or of a machine: nothing is missing if a resumed run lacks them. */
+const OWN_TO_A_COMMAND: ReadonlySet<OptionKey> = new Set(['kernel', 'json', 'out', 'resume', 'forceUnlock']);
 
 /** What the command that resumes a run is given again, by flag: all that differs from the defaults and isn't taken from the run. */
 export function givenAgain(config: TrainConfig): Readonly<Record<string, string | true>> {
@@ -222,6 +222,7 @@ function filePaths(files: Partial<Pick<Options, FileKey>>, env: Sources['env']):
 /** The options of a command that only reads a run, resolved in the same way. */
 export interface ReadConfig {
   readonly backend: TrainConfig['backend'];
+  readonly kernel: TrainConfig['kernel'];
   readonly data: string | undefined;
   /** How it is read, as far as that was given. */
   readonly reading: Pick<TrainConfig, ReadingKey>;
@@ -230,16 +231,16 @@ export interface ReadConfig {
 
 /** @throws UsageError as `resolveTrainConfig` */
 export function resolveReadConfig(sources: Sources): ReadConfig {
-  const { backend, data, json, ...reading } = trainSchema
-    .pick({ backend: true, data: true, json: true, testSplit: true, target: true, resize: true })
-    .parse(valuesOf(readSources(sources, ['backend', 'data', 'json', ...READING_KEYS])));
-  return { backend, data: data === undefined ? undefined : dataPath(data, sources.env), reading, json };
+  const { backend, kernel, data, json, ...reading } = trainSchema
+    .pick({ backend: true, kernel: true, data: true, json: true, testSplit: true, target: true, resize: true })
+    .parse(valuesOf(readSources(sources, ['backend', 'kernel', 'data', 'json', ...READING_KEYS])));
+  return { backend, kernel, data: data === undefined ? undefined : dataPath(data, sources.env), reading, json };
 }
 
 /** The output of a long-running command. */
 export type ConsoleConfig = Pick<TrainConfig, 'logLevel' | 'logFormat' | 'logFile'>;
 
-const NODE = { tokenFile: true, onHangup: true, logLevel: true, logFormat: true, logFile: true } as const;
+const NODE = { kernel: true, tokenFile: true, onHangup: true, logLevel: true, logFormat: true, logFile: true } as const;
 
 /** The options that a node shares with a coordinator. */
 export type NodeConfig = Pick<TrainConfig, keyof typeof NODE>;

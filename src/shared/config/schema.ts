@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KERNEL_NAMES } from '../engine/kernel-name.ts';
 import type { NumberOption } from '../engine/optimizers/kind.ts';
 import {
   defaultWeightDecayText,
@@ -106,6 +107,10 @@ export const trainSchema = z.strictObject({
     group: 'execution',
     help: 'what computes the gradients: the WebAssembly kernel, or native TensorFlow (npm run setup:tfjs)',
     bits: true,
+  }),
+  kernel: z.enum(KERNEL_NAMES).default('auto').register(optionNotes, {
+    group: 'execution',
+    help: 'code that computes, all with the same bits: WebAssembly, or native code for AVX2 or AVX-512; auto: the fastest that works here',
   }),
   evaluateEvery: z.int().min(0).max(MAX_STEPS).default(500).register(optionNotes, {
     group: 'output',

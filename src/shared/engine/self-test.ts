@@ -14,13 +14,14 @@ import { littleEndianBytes } from '../util/safetensors.ts';
 import { allocateAugmented, augmenterFor } from './augmentations/augmenter.ts';
 import { AUGMENTATIONS, augmentationText } from './augmentations/registry.ts';
 import { SHIFT } from './augmentations/shift.ts';
+import type { KernelTarget } from './kernel-name.ts';
 import { planProgram } from './program/planner.ts';
 import { Sampler } from './sampler.ts';
 import { SELF_TEST_LOSS, SELF_TEST_SPECS } from './self-test-models.ts';
 import { depthOf } from './tree.ts';
 import { TreeGradient } from './tree-gradient.ts';
 import { KernelBackend } from './wasm/backend.ts';
-import { compileKernel, instantiateKernel } from './wasm/exports.ts';
+import { type CompiledKernel, compileKernel, instantiateKernel } from './wasm/exports.ts';
 import { ONE_THREAD_BYTES, SharedMemory } from './wasm/memory.ts';
 
 const SAMPLES = 64;
@@ -36,25 +37,27 @@ export const AUGMENTED = augmentationText(
 );
 
 /** Kept, since a node sends it at every connection. */
-let known: string | undefined;
+const known = new Map<KernelTarget, string>();
 
 /**
  * A small piece of everything that decides the bits, computed: initial weights, sampler, augmentation, gradients, evaluation and
  * the tree, for LeNet-5 with both heads and for models that have every kind of layer. A machine whose arithmetic is broken has
  * another hash, though its build has the right digest.
+ * @param target the code that computes it
  * @returns a SHA-256 in hex: equal on every machine on which this build computes the same bits
  */
-export function selfTest(): string {
-  known ??= compute();
-  return known;
+export function selfTest(target: KernelTarget = 'wasm'): string {
+  const hash = known.get(target) ?? compute(compileKernel(target));
+  known.set(target, hash);
+  return hash;
 }
 
-function compute(): string {
+function compute(compiled: CompiledKernel): string {
   const hash = createHash('sha256');
   const memory = new SharedMemory(ONE_THREAD_BYTES);
   const lenets = (['softmax', 'rbf'] as const).map((head) => modelOf({ head, rbfJ: 0.1 }));
-  for (const layout of [...lenets, ...selfTestModels()]) tryModel(layout, memory, hash, SHIFTED);
-  tryModel(lenets[0] as ModelLayout, memory, hash, AUGMENTED);
+  for (const layout of [...lenets, ...selfTestModels()]) tryModel(layout, { memory, hash, compiled, augment: SHIFTED });
+  tryModel(lenets[0] as ModelLayout, { memory, hash, compiled, augment: AUGMENTED });
   return hash.digest('hex');
 }
 
@@ -80,14 +83,21 @@ export function selfTestSamples({ input, classes, spec }: ModelLayout): { inputs
   return { inputs: Float32Array.from(bytes, (byte) => (byte - 128) / 64), targets: Float32Array.from(numbers) };
 }
 
-function tryModel(layout: ModelLayout, memory: SharedMemory, hash: Hash, augment: string): void {
+interface Bench {
+  readonly memory: SharedMemory;
+  readonly hash: Hash;
+  readonly compiled: CompiledKernel;
+  readonly augment: string;
+}
+
+function tryModel(layout: ModelLayout, { memory, hash, compiled, augment }: Bench): void {
   const samples = selfTestSamples(layout);
   const train = { inputs: memory.hold(samples.inputs), targets: memory.hold(samples.targets), count: SAMPLES };
   const plan = planProgram(layout, { shardSize: SHARD_SIZE, seed: SEED, inputs: inputKindOf(train) }, memory);
   const vector = (): Float32Array => memory.parameters(layout.parameters);
   const [weights, sum] = [vector(), vector()];
   const levels = Array.from({ length: depthOf(SHARDS) }, vector);
-  const kernel = instantiateKernel(compileKernel(), memory.memory);
+  const kernel = instantiateKernel(compiled, memory.memory);
   const backend = new KernelBackend(kernel, plan, memory.memory);
   weights.set(initialWeights(layout, SEED, kernel.squareRoot));
   backend.setWeights(weights);

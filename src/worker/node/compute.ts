@@ -1,6 +1,7 @@
 import type { Split } from '../../shared/data/dataset.ts';
 import type { EvaluatedChunks, EvaluationSizes } from '../../shared/engine/evaluation.ts';
 import type { GradientPhases, PartialGradient, WeightsVersion } from '../../shared/engine/executor.ts';
+import type { KernelTarget } from '../../shared/engine/kernel-name.ts';
 import { addPartials } from '../../shared/engine/partials.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import { cover, type ShardRange } from '../../shared/engine/tree.ts';
@@ -33,6 +34,7 @@ export interface ComputeConfig {
 export interface ComputeOptions {
   readonly config: ComputeConfig;
   readonly threads: number;
+  readonly kernel: KernelTarget;
   /** The samples, in `memory`, which isn't sealed yet. */
   readonly train: Split;
   readonly test: Split;
@@ -59,12 +61,12 @@ export class Compute {
   #reduced = 0;
   #current: Version;
 
-  constructor({ config, threads, train, test, validation, memory, ...hooks }: ComputeOptions) {
+  constructor({ config, threads, kernel, train, test, validation, memory, ...hooks }: ComputeOptions) {
     this.#config = config;
     this.#threads = threads;
     this.layout = config.layout;
-    const module = compileKernel();
-    this.#kernel = instantiateKernel(module, memory.memory);
+    const compiled = compileKernel(kernel);
+    this.#kernel = instantiateKernel(compiled, memory.memory);
     const { parameters } = this.layout;
     this.#versions = versionsIn(memory, threads, parameters).map((values) => ({ values, readers: 0, age: undefined }));
     this.#current = this.#versions[0] as Version;
@@ -73,7 +75,7 @@ export class Compute {
     this.#pool = new LocalPool({
       workers: threads,
       memory,
-      kernel: module,
+      kernel: compiled,
       layout: this.layout,
       train,
       test,

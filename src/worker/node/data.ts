@@ -1,9 +1,6 @@
 import { freemem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
-import { parseLoss } from '../../shared/config/loss-options.ts';
-import { trainSchema } from '../../shared/config/schema.ts';
 import { cacheFolder, resolveDataFolder } from '../../shared/data/data-folder.ts';
 import { type Arrays, type Dataset, type DatasetShape, OWN_ARRAYS } from '../../shared/data/dataset.ts';
 import { bytesHeld } from '../../shared/data/limits.ts';
@@ -14,14 +11,10 @@ import { receivedDataset } from '../../shared/data/parts.ts';
 import { DEFAULT_SET, namedSetOf } from '../../shared/data/registry.ts';
 import { reusing } from '../../shared/data/reused-arrays.ts';
 import { heldBackOf } from '../../shared/data/validation.ts';
-import { augmentRefusal } from '../../shared/engine/augmentations/registry.ts';
+import type { KernelTarget } from '../../shared/engine/kernel-name.ts';
 import { bytesOf, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
-import { layoutOf, type ModelLayout } from '../../shared/model/layout.ts';
-import { parseModel } from '../../shared/model/parse.ts';
-import { checkFits } from '../../shared/model/registry.ts';
 import { bytesSource, fileSource } from '../../shared/util/byte-source.ts';
 import { DatasetError, NodeError, UsageError } from '../../shared/util/errors.ts';
-import { parseJson } from '../../shared/util/json.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { MAX_HEADER_BYTES } from '../../shared/util/safetensors.ts';
 import { shortDigest } from '../../shared/util/shown-path.ts';
@@ -31,23 +24,19 @@ import { allocatePlaces, placeInMemory } from '../pool/sample-set.ts';
 import { Compute, type ComputeConfig, computeSize } from './compute.ts';
 import { Download } from './download.ts';
 import { keep } from './kept-sets.ts';
+import { configOf, unusableModel } from './run-config.ts';
 import type { Welcome } from './session.ts';
 
 /** Copies of a data set: the one in shared memory, and what it is copied from. */
 const SET_COPIES = 2;
 const MEBIBYTE = 1 << 20;
 
-const ConfigSchema = z.strictObject(
-  Object.fromEntries(
-    (['batch', 'shardSize', 'seed', 'augment'] as const).map((key) => [key, trainSchema.shape[key]]),
-  ) as Pick<typeof trainSchema.shape, 'batch' | 'shardSize' | 'seed' | 'augment'>,
-);
-
 export interface NodeDataOptions {
   /** --data */
   readonly flag: string | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly threads: number;
+  readonly kernel?: KernelTarget;
   /** Fewer will do: a person didn't choose their number. */
   readonly areMost?: boolean;
   readonly print: Print;
@@ -86,12 +75,13 @@ export class NodeData {
     if (dataset instanceof Download) return dataset;
     await this.close();
     requireRoom(threads);
-    const { threads: most, print } = this.#options;
+    const { threads: most, kernel = 'wasm', print } = this.#options;
     if (threads < most)
       print(`${threads} of ${most} threads compute: the run has no use for more, or memory none to give.`);
     const compute = new Compute({
       config,
       threads,
+      kernel,
       memory,
       validation: heldBackIn(dataset, welcome),
       train: placeInMemory(memory, dataset.train),
@@ -263,38 +253,4 @@ function heldBackIn({ train }: Dataset, { validationSamples }: Welcome): Int32Ar
   throw new ProtocolError(`The data set doesn't have ${validationSamples} samples to hold back.`, {
     closeCode: 'malformed',
   });
-}
-
-/** @throws ProtocolError if options or model can't be used */
-function configOf(welcome: Welcome): ComputeConfig {
-  const { config, samples, sample } = welcome;
-  const parsed = ConfigSchema.safeParse(config);
-  const { augment } = parsed.data ?? {};
-  const isFitting = augment !== undefined && augmentRefusal(augment, sample) === undefined;
-  if (!parsed.success || !isFitting || parsed.data.batch % parsed.data.shardSize !== 0) {
-    throw new ProtocolError("This node can't use the run's config.", { closeCode: 'malformed' });
-  }
-  const { seed, augment: _, ...rest } = parsed.data;
-  return {
-    ...rest,
-    layout: layoutIn(welcome),
-    inputs: sample.inputs,
-    sampler: { samples, batch: rest.batch, seed, augment },
-  };
-}
-
-/** Whatever the error is: the coordinator's spec has caused it. */
-function unusableModel(cause: Error): ProtocolError {
-  return new ProtocolError(`This node can't use the run's model: ${cause.message}`, { closeCode: 'malformed', cause });
-}
-
-function layoutIn({ body, freeze, sample }: Welcome): ModelLayout {
-  try {
-    const { loss, ...spec } = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(body)) as { loss?: unknown };
-    const layout = { ...layoutOf(parseModel(spec, undefined, "the run's model"), freeze), loss: parseLoss(loss) };
-    checkFits(layout, sample);
-    return layout;
-  } catch (error) {
-    throw unusableModel(error as Error);
-  }
 }

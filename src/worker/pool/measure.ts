@@ -5,12 +5,12 @@ import { type ShardRange, unitCount } from '../../shared/engine/tree.ts';
 import { TreeGradient, type TreeGradientOptions } from '../../shared/engine/tree-gradient.ts';
 import { BlockUpdater, type UpdatePlan, type UpdateRecordPlan } from '../../shared/engine/update.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
-import { instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
+import { type CompiledKernel, instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
 
 /** A kernel to be timed by itself, without sampler, pool or update; views lie in its memory. */
 export interface MeasureTask {
   readonly memory: WebAssembly.Memory;
-  readonly kernel: WebAssembly.Module;
+  readonly kernel: CompiledKernel;
   readonly plan: Program;
   readonly weights: Float32Array;
   readonly gradient: Float32Array;

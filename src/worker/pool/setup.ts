@@ -5,6 +5,7 @@ import { type PlanOptions, planProgram } from '../../shared/engine/program/plann
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import { depthOf } from '../../shared/engine/tree.ts';
 import { BlockUpdater, UpdateRecord } from '../../shared/engine/update.ts';
+import type { CompiledKernel } from '../../shared/engine/wasm/exports.ts';
 import { bytesOf, type Layout, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { processorCount } from '../../shared/util/processors.ts';
@@ -25,7 +26,7 @@ const SPIN_MS = 0.3;
 export interface LocalPoolOptions {
   readonly workers: number;
   readonly memory: SharedMemory;
-  readonly kernel: WebAssembly.Module;
+  readonly kernel: CompiledKernel;
   readonly layout: ModelLayout;
   /** Default: kernel. Reduction and updates are the kernel's with any. */
   readonly backend?: BackendName;

@@ -3,13 +3,14 @@ import type { AugmentedSamples } from '../../shared/engine/augmentations/augment
 import type { EvaluationSizes } from '../../shared/engine/evaluation.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import type { UpdateRecordPlan } from '../../shared/engine/update.ts';
+import type { CompiledKernel } from '../../shared/engine/wasm/exports.ts';
 import type { BackendSetup } from './backend.ts';
 import type { Faults } from './faults.ts';
 
 /** What a worker's thread gets to know when it starts; all views lie in the shared memory, so their offsets are the kernel's pointers. */
 export interface ThreadSetup extends BackendSetup {
   readonly worker: number;
-  readonly kernel: WebAssembly.Module;
+  readonly kernel: CompiledKernel;
   readonly mailbox: Int32Array;
   readonly signal: Int32Array;
   readonly barriers: Int32Array;

@@ -12,6 +12,7 @@ import { checkData, checkFolder, checkPort } from '#src/cli/doctor/surroundings.
 import { checkTfjs } from '#src/cli/doctor/tfjs.js';
 import { checkCapacity, checkWorkers } from '#src/cli/doctor/workers.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
+import { nativeTargets } from '#src/shared/engine/native/addon.js';
 import type { MemoryLimits } from '#src/shared/util/memory-limits.js';
 import { BYTES, FILES } from '../../support/made-set.ts';
 import { takenPort } from '../../support/taken-port.ts';
@@ -68,10 +69,12 @@ describe('doctor looks at', () => {
 
   // Another hash means other numerics: if that is intended, insert the value that the failed comparison shows.
   test("the kernel's bits", () => {
+    const [target] = nativeTargets();
+    const native = target === undefined ? '' : `, and native code (${target}) has the same`;
     assert.deepEqual(checkKernel(), {
       name: 'kernel',
       status: 'ok',
-      found: 'WebAssembly SIMD and threads work; a test gradient has the right bits',
+      found: `WebAssembly SIMD and threads work; a test gradient has the right bits${native}`,
     });
     assertHelps(checkKernel('0'.repeat(64)), 'problem', /Don't trust/);
   });

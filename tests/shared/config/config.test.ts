@@ -53,6 +53,7 @@ describe('resolveTrainConfig', () => {
       batch: 128,
       shardSize: 8,
       workers: Math.min(processorCount(), 16),
+      kernel: 'auto',
       seed: 1,
       optimizer: 'adam',
       learningRate: 0.003,
@@ -452,7 +453,7 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointEvery data evaluateEvery forceUnlock json keep keepBest listen logFile logFormat logLevel metricsHost metricsPort metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
+    'checkpointEvery data evaluateEvery forceUnlock json keep keepBest kernel listen logFile logFormat logLevel metricsHost metricsPort metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );
@@ -470,7 +471,7 @@ test('resolveReadConfig takes the backend, the data folder and --json, and check
     flags: { json: true },
     env: { LOCKSTEP_DATA: 'd', LOCKSTEP_BACKEND: 'tfjs', INIT_CWD: '/caller', npm_lifecycle_event: 'start' },
   });
-  assert.deepEqual(read, { backend: 'tfjs', data: '/caller/d', reading: {}, json: true });
+  assert.deepEqual(read, { backend: 'tfjs', kernel: 'auto', data: '/caller/d', reading: {}, json: true });
   assert.throws(() => resolveReadConfig({ flags: {}, env: { LOCKSTEP_SEED: '-1' } }), UsageError);
 });
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { inputKindOf } from '#src/shared/data/dataset.js';
+import { nativeTargets } from '#src/shared/engine/native/addon.js';
 import {
   digestOn,
   hasNumerics,
@@ -16,6 +17,7 @@ import { Bench } from '#src/shared/engine/numerics/trial.js';
 import { OPERATIONS } from '#src/shared/engine/operations.js';
 import { OPTIMIZER_NAMES } from '#src/shared/engine/optimizers/registry.js';
 import { AUGMENTED, selfTestModels, selfTestSamples } from '#src/shared/engine/self-test.js';
+import { compileKernel } from '#src/shared/engine/wasm/exports.js';
 import { modelOf } from '#src/shared/model/registry.js';
 
 /**
@@ -111,7 +113,7 @@ function changedBy(from: number, to: number): readonly NumericsName[] {
     for (let at = bytes.indexOf(before); at >= 0; at = bytes.indexOf(before, at + 1), places++) after.copy(bytes, at);
   }
   assert.ok(places > 0, `the kernel has no constant ${from}`);
-  const bench = new Bench(new WebAssembly.Module(bytes));
+  const bench = new Bench({ module: new WebAssembly.Module(bytes), target: 'wasm' });
   const own = numericsByName();
   return NUMERICS_NAMES.filter((name) => !digestOn(bench, name).startsWith(own[name] as string));
 }
@@ -120,6 +122,13 @@ describe('the digest of an operation', () => {
   it('is the same on every machine', () => {
     assert.deepEqual(numericsByName(), GOLDEN);
   });
+
+  for (const target of nativeTargets())
+    it(`is the same by native code (${target})`, () => {
+      const bench = new Bench(compileKernel(target));
+      const digests = NUMERICS_NAMES.map((name) => [name, digestOn(bench, name).slice(0, 16)]);
+      assert.deepEqual(Object.fromEntries(digests), GOLDEN);
+    });
 
   it('is there for every operation', () => {
     for (const name of Object.keys(OPERATIONS)) assert.ok(NUMERICS_NAMES.includes(name as NumericsName), name);

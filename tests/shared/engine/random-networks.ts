@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import type { NativeTarget } from '#src/shared/engine/kernel-name.js';
 import { randomBatch, randomParameters } from '../../support/random-batches.ts';
-import { engineGradient, type StartBackend } from '../../support/random-engine.ts';
+import { engineGradient, kernelStart, type StartBackend } from '../../support/random-engine.ts';
 import { type RandomCase, randomCase } from '../../support/random-specs.ts';
 import { at } from '../../support/reference/arrays.ts';
 import { found, tensorsOf } from '../../support/reference/network.ts';
@@ -27,6 +28,19 @@ export function assertRandomNetworksAgree(seed: number, count: number, start?: S
     assertLossAgrees(actual, expected);
     const evaluated = referenceForward(random.network, parameters, { ...drawn.batch, training: false });
     assertLossAgrees(actual.evaluated, evaluated);
+  };
+  fc.assert(fc.property(randomCase, property), { seed, numRuns: count });
+}
+
+/** Native code has WebAssembly's bits on as many random networks, whatever their parameters. */
+export function assertNativeAgrees(target: NativeTarget, seed: number, count: number): void {
+  const start = kernelStart(target);
+  const property = (random: RandomCase) => {
+    const parameters = randomParameters(random.network, random.seed);
+    const drawn = randomBatch(random, parameters);
+    fc.pre(drawn !== undefined);
+    const [expected, actual] = [undefined, start].map((each) => engineGradient(random, parameters, drawn, each));
+    assert.deepEqual(actual, expected);
   };
   fc.assert(fc.property(randomCase, property), { seed, numRuns: count });
 }

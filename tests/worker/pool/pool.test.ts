@@ -105,7 +105,7 @@ describe('work that fails', () => {
       test: samples,
       batch: 16,
       shardSize: 8,
-      kernel: new WebAssembly.Module(UNLINKABLE),
+      kernel: { module: new WebAssembly.Module(UNLINKABLE), target: 'wasm' },
       sampler: { samples: dataset.test.count, batch: 16, seed: 1, augment: 'none' },
       onLost: (_, { message }) => causes.push(message),
     });

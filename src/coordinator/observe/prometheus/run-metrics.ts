@@ -17,11 +17,15 @@ export interface RunInfo {
   readonly model: string;
   readonly dataset: string;
   readonly backend: string;
+  /** The code that computes on the coordinator. */
+  readonly kernel: string;
   readonly optimizer: string;
   readonly seed: number;
   /** Samples of one step. */
   readonly batch: number;
   readonly version: string;
+  /** Native code isn't used, since it computes other bits than WebAssembly on this machine. */
+  readonly kernelDiffers?: boolean;
 }
 
 /** The state in which a process begins or continues a run. */
@@ -50,7 +54,7 @@ export class RunMetrics implements StepObserver {
   #remote = NOTHING_REMOTE;
 
   /** @param now Unix time in milliseconds */
-  constructor(registry: Registry, { run, ...info }: RunInfo, now: () => number = Date.now) {
+  constructor(registry: Registry, { run, kernelDiffers = false, ...info }: RunInfo, now: () => number = Date.now) {
     this.#registry = registry;
     this.#batch = info.batch;
     this.#now = now;
@@ -70,6 +74,11 @@ export class RunMetrics implements StepObserver {
       labelNames: Object.keys(labels),
       registers: [registry],
     }).set(labels, 1);
+    new Gauge({
+      name: 'lockstep_kernel_differs',
+      help: 'Whether the native kernel computed other bits than WebAssembly here, so that it is not used.',
+      registers: [registry],
+    }).set(Number(kernelDiffers));
   }
 
   /** A process begins or continues the run. */

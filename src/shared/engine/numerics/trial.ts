@@ -2,7 +2,7 @@ import { geometry, LANES, POSITION, stackAt, type Value } from '../../model/laye
 import { type Border, NO_BORDER, type Shape, shapeSize } from '../../model/shape.ts';
 import { PhiloxStream, PURPOSE } from '../../util/philox.ts';
 import { type OperationName, RECORD_WORDS, recordOf, type StackWords } from '../operations.ts';
-import { instantiateKernel, type KernelExports } from '../wasm/exports.ts';
+import { type CompiledKernel, instantiateKernel, type KernelExports } from '../wasm/exports.ts';
 import { bytesOf, SharedMemory } from '../wasm/memory.ts';
 
 /** Bytes of the memory that one trial has. */
@@ -47,11 +47,10 @@ export class Bench {
   /** Bytes of the memory that the last trial took. */
   used = 0;
 
-  /** @param module the kernel */
-  constructor(module: WebAssembly.Module) {
+  constructor(kernel: CompiledKernel) {
     const allocate = (memory: { bytes(length: number): Uint8Array }): Uint8Array => memory.bytes(ARENA);
     const memory = new SharedMemory(bytesOf(allocate));
-    this.kernel = instantiateKernel(module, memory.memory);
+    this.kernel = instantiateKernel(kernel, memory.memory);
     this.arena = allocate(memory);
     const { buffer, byteOffset } = this.arena;
     this.floats = new Float32Array(buffer, byteOffset, ARENA / 4);

@@ -1,20 +1,27 @@
 import { readFileSync } from 'node:fs';
-import type { instantiate } from '#kernel';
+import type { KernelTarget } from '../kernel-name.ts';
+import { bindNative } from '../native/addon.ts';
+import type { KernelExports } from './kernel-exports.ts';
 
-/** The kernel's functions (src/kernel), as its compiler declares them; pointers are byte offsets into its memory. */
-export type KernelExports = Awaited<ReturnType<typeof instantiate>>;
+export type { KernelExports };
 
 function moduleBytes(file: string): Uint8Array {
   return readFileSync(new URL(`../../../kernel/${file}`, import.meta.url));
 }
 
 /** Compiled once a process; threads share it, and so its optimised code. */
-export function compileKernel(): WebAssembly.Module {
-  return new WebAssembly.Module(moduleBytes('kernel.wasm'));
+export interface CompiledKernel {
+  readonly module: WebAssembly.Module;
+  readonly target: KernelTarget;
 }
 
-export function instantiateKernel(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as KernelExports;
+export function compileKernel(target: KernelTarget = 'wasm'): CompiledKernel {
+  return { module: new WebAssembly.Module(moduleBytes('kernel.wasm')), target };
+}
+
+export function instantiateKernel({ module, target }: CompiledKernel, memory: WebAssembly.Memory): KernelExports {
+  const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as KernelExports;
+  return target === 'wasm' ? exports : { ...exports, ...bindNative(target, memory) };
 }
 
 /** What `Inspector` runs (src/kernel/inspect.ts). */

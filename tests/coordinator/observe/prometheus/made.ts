@@ -8,6 +8,7 @@ export const info = {
   optimizer: 'adam',
   seed: 1,
   batch: 128,
+  kernel: 'wasm',
   version: '0.1.0',
 };
 

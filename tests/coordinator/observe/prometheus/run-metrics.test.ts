@@ -20,6 +20,7 @@ describe('RunMetrics', () => {
     assert.deepEqual(names.map((name) => name.split('{')[0]).sort(), [
       'lockstep_audits_total',
       'lockstep_audits_total',
+      'lockstep_kernel_differs',
       'lockstep_network_bytes_total',
       'lockstep_network_bytes_total',
       'lockstep_node_joins_total',
