@@ -142,3 +142,13 @@ export class WorkerError extends LockstepError {
 export class NodeError extends LockstepError {
   readonly code = 'ERR_NODE';
 }
+
+/** A program, or a call of it, reaches where it must not. Internal: nothing that a person gives leads to it. */
+export class ExtentError extends Error {
+  readonly code = 'ERR_EXTENT';
+
+  constructor(message: string) {
+    super(message);
+    this.name = new.target.name;
+  }
+}

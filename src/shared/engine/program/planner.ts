@@ -43,6 +43,7 @@ export function planProgram(layout: ModelLayout, options: PlanOptions, memory: L
   return {
     parameters: layout.parameters,
     shardsAtOnce,
+    shardBlocks,
     lists: emitter.lists(),
     operations: [...emitter.used],
     block,
@@ -182,7 +183,10 @@ class LayerPlanner {
   }
 }
 
-/** What the blocks write: all tensors but those that the list `shards` writes. */
+/**
+ * What the blocks write: all tensors but those that the list `shards` writes. A range begins with a register, so that its last
+ * one ends where a padded vector does; what that adds in front of a tensor, the list `shards` writes over.
+ */
 function rangesOf({ tensors }: ModelLayout, { shardTensors }: Emitter): ParameterRange[] {
   const ranges: { first: number; count: number }[] = [];
   for (const tensor of tensors) {
@@ -191,7 +195,10 @@ function rangesOf({ tensors }: ModelLayout, { shardTensors }: Emitter): Paramete
     // The kernel adds whole registers: a range must not reach into the next one.
     if (last !== undefined && tensor.offset - (last.first + last.count) < REGISTER)
       last.count = tensor.offset + tensor.size - last.first;
-    else ranges.push({ first: tensor.offset, count: tensor.size });
+    else {
+      const first = tensor.offset - (tensor.offset % REGISTER);
+      ranges.push({ first, count: tensor.offset + tensor.size - first });
+    }
   }
   return ranges;
 }

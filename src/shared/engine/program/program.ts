@@ -21,6 +21,8 @@ export interface Program {
   readonly parameters: number;
   /** Shards that one call takes; a power of two. */
   readonly shardsAtOnce: number;
+  /** Blocks of a shard, at most. */
+  readonly shardBlocks: number;
   readonly lists: Readonly<Record<ListName, OperationList>>;
   /** All that the lists have. */
   readonly operations: readonly OperationName[];

@@ -1,9 +1,13 @@
 import { LANES } from '../../model/layers/emit.ts';
+import { ExtentError } from '../../util/errors.ts';
 import { Stopwatch } from '../../util/stopwatch.ts';
 import type { Backend, LossSum, SampleBatch } from '../backend.ts';
+import { checkProgram } from '../native/extents.ts';
+import { FIRST_BYTE, type SampleLimits } from '../native/record-extents.ts';
 import type { OperationList, Program } from '../program/program.ts';
 import { treeSum } from '../tree.ts';
 import type { KernelExports } from './exports.ts';
+import { padded } from './memory.ts';
 
 /**
  * The SIMD kernel as a backend: runs a program's lists over blocks of LANES samples. Weights, samples and gradients must lie in
@@ -14,6 +18,8 @@ export class KernelBackend implements Backend {
   readonly sampling = new Stopwatch();
   readonly #kernel: Pick<KernelExports, 'run' | 'add'>;
   readonly #program: Program;
+  readonly #memory: WebAssembly.Memory;
+  readonly #limits: SampleLimits;
   readonly #indices: Int32Array;
   readonly #shifts: Int8Array;
   readonly #labels: Int32Array;
@@ -26,6 +32,8 @@ export class KernelBackend implements Backend {
     const { block } = program;
     this.#kernel = kernel;
     this.#program = program;
+    this.#memory = memory;
+    this.#limits = checkProgram(program, { memory, parameters: program.parameters });
     this.#indices = new Int32Array(memory.buffer, block.indices, LANES);
     this.#shifts = new Int8Array(memory.buffer, block.shifts, 2 * LANES);
     this.#labels = new Int32Array(memory.buffer, block.labels, LANES);
@@ -35,7 +43,7 @@ export class KernelBackend implements Backend {
   }
 
   setWeights(weights: Float32Array): void {
-    this.#weights = weights.byteOffset;
+    this.#weights = this.#pointerTo(weights, 4 * this.#program.parameters);
     this.#run(this.#program.lists.step);
   }
 
@@ -47,6 +55,9 @@ export class KernelBackend implements Backend {
     const { lists } = this.#program;
     const shardSize = samples.indices.length / shards;
     const blocks = Math.ceil(shardSize / LANES);
+    this.#checkShards(shards, shardSize);
+    this.#checkSamples(samples);
+    this.#pointerTo(gradient, 4 * padded(this.#program.parameters));
     const losses = new Float64Array(shards);
     let correct = 0;
     let pending = 0;
@@ -67,6 +78,7 @@ export class KernelBackend implements Backend {
   }
 
   evaluate(samples: SampleBatch, predictions: Uint16Array): LossSum {
+    this.#checkSamples(samples);
     let lossSum = 0;
     let correct = 0;
     for (let first = 0; first < samples.indices.length; first += LANES) {
@@ -79,8 +91,40 @@ export class KernelBackend implements Backend {
     return { lossSum, correct };
   }
 
+  /** The pointer to `bytes` that belong to a view. */
+  #pointerTo({ byteOffset }: ArrayBufferView, bytes: number): number {
+    const size = this.#memory.buffer.byteLength;
+    if (byteOffset >= FIRST_BYTE && byteOffset + bytes <= size) return byteOffset;
+    throw new ExtentError(`${bytes} bytes from ${byteOffset} on aren't in the memory of ${size} bytes.`);
+  }
+
+  #checkShards(shards: number, shardSize: number): void {
+    const { shardsAtOnce, shardBlocks } = this.#program;
+    const isWhole = Number.isInteger(shards) && Number.isInteger(shardSize);
+    if (isWhole && shards >= 1 && shards <= shardsAtOnce && shardSize >= 1 && shardSize <= LANES * shardBlocks) return;
+    const most = `${shardsAtOnce} shards of ${LANES * shardBlocks} samples`;
+    throw new ExtentError(`The program takes at most ${most}, but got ${shards} of ${shardSize}.`);
+  }
+
+  #checkSamples({ inputs, targets, indices, shifts }: SampleBatch): void {
+    const { inputBytes, targetBytes, maxShift, classes } = this.#limits;
+    let count = Number.POSITIVE_INFINITY;
+    if (inputBytes > 0) count = Math.floor(inputs.byteLength / inputBytes);
+    if (targetBytes > 0) count = Math.min(count, Math.floor(targets.byteLength / targetBytes));
+    if (inputBytes > 0) this.#pointerTo(inputs, inputs.byteLength);
+    if (targetBytes > 0) this.#pointerTo(targets, targets.byteLength);
+    for (const index of indices) {
+      if (index < 0 || index >= count) throw new ExtentError(`There is no sample ${index} among ${count}.`);
+      if ((targets[index] as number) >= classes)
+        throw new ExtentError(`The sample ${index} has the class ${targets[index]} of ${classes}.`);
+    }
+    const far = shifts.find((shift) => Math.abs(shift) > maxShift);
+    if (far !== undefined) throw new ExtentError(`A shift of ${far} is more than ${maxShift}.`);
+  }
+
   #run({ at, count: operations }: OperationList, options: RunOptions = {}): void {
     const { samples, count = 0, kept = 0, gradient = 0, accumulate = false } = options;
+    if (this.#weights === 0) throw new Error('There are no weights yet.');
     const [inputs, targets] = [samples?.inputs.byteOffset ?? 0, samples?.targets.byteOffset ?? 0];
     this.#kernel.run(at, operations, this.#weights, gradient, inputs, targets, count, kept, accumulate);
   }
