@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findAt } from '../shared/data/open.ts';
 import { chooseKernel } from '../shared/engine/kernel-choice.ts';
-import type { KernelName } from '../shared/engine/kernel-name.ts';
+import type { KernelName, KernelTarget } from '../shared/engine/kernel-name.ts';
 import { numericsByName } from '../shared/engine/numerics/numerics.ts';
 import { selfTest } from '../shared/engine/self-test.ts';
 import { NodeError, UsageError } from '../shared/util/errors.ts';
@@ -73,7 +73,7 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
   numericsByName();
   if (options.data !== undefined) await findAt(options.data, { env, print, reading: {} });
   const data = new NodeData({ flag: options.data, env, threads, kernel: target, areMost, print });
-  const node = new Node(options, { threads, data, print });
+  const node = new Node(options, { threads, target, data, print });
   let printed: string | undefined;
   try {
     while (!stop.aborted) {
@@ -105,6 +105,8 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
 /** What a node has for all of its connections. */
 interface NodeOwn {
   readonly threads: number;
+  /** The code that computes. */
+  readonly target: KernelTarget;
   readonly data: NodeData;
   readonly print: (line: string) => void;
 }
@@ -129,7 +131,8 @@ class Node {
   /** One connection. @throws UsageError if address or certificates are wrong, and what this node fails at */
   async takePart(): Promise<Ending> {
     const { url, ca, token, name, stop, onEvent } = this.#options;
-    const { threads, data, print } = this.#own;
+    const { threads, target, data, print } = this.#own;
+    const code = target === 'wasm' ? '' : ` (${target})`;
     this.wasReady = false;
     this.#welcomedAt = undefined;
     try {
@@ -149,7 +152,7 @@ class Node {
         onReady: () => {
           this.wasReady = true;
           this.#pauseMs = FIRST_PAUSE_MS;
-          print(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}.`);
+          print(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}${code}.`);
         },
       });
     } catch (error) {
