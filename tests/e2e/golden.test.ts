@@ -104,7 +104,7 @@ describe('the bits of a run', () => {
 const NETWORKS: readonly (readonly [model: string | ModelSpec, weightsSha256: string])[] = [
   ['lenet5-relu', '0ea3bf2c1b3c621e66071c9df83910fc524eab1ff360b830c2da5b8980cf3369'],
   ['mlp', '9fb97d7a90fcf95676500e4c17c755de485ceaf9210566def6f7669f87354a01'],
-  ['resnet8', '1bf5ea3be4b80a68b69dc5f792efd5e3cdebf4a476368927bafe47eae54f1a35'],
+  ['resnet8', '048208c05159994223d29f4cf60c98fb9ea1c60a57dd7e5955ba1a25088d1796'],
   [
     specFrom(
       [

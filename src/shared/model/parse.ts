@@ -80,6 +80,10 @@ function makeSchema() {
       .enum(['weights', 'all'])
       .default('weights')
       .describe('what weight decay falls on: not on biases and norms, or on all'),
+    initialization: z
+      .enum(['he-uniform', 'pytorch-uniform'])
+      .optional()
+      .describe('initial weights: uniform up to sqrt(6 / fan-in), or up to sqrt(1 / fan-in); default: he-uniform'),
   });
 }
 
@@ -109,6 +113,7 @@ export function parseModel(json: unknown, data: DataShape | undefined, source: s
     layers,
     head = data?.targets === 'float32' ? 'mse' : 'softmax',
     decay,
+    initialization,
     input = data && { maps: data.maps, height: data.height, width: data.width },
   } = parsed.data;
   if (input === undefined)
@@ -123,7 +128,15 @@ export function parseModel(json: unknown, data: DataShape | undefined, source: s
       `${source}: the layer ${open.name} has no units. Only the last layer's may be left to the data set.`,
     );
   const headSpec = typeof head === 'string' ? { kind: head } : head;
-  return { name, input, layers: named, head: withDefaults(headSpec), decay };
+  return {
+    name,
+    input,
+    layers: named,
+    head: withDefaults(headSpec),
+    decay,
+    // Absent from specs that leave it out, as from those of earlier versions.
+    ...(initialization && { initialization }),
+  };
 }
 
 interface UnnamedLayer {

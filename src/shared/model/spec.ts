@@ -14,4 +14,12 @@ export interface ModelSpec {
   readonly head: HeadSpec;
   /** What weight decay falls on: weights alone, or biases and norms too. */
   readonly decay: 'weights' | 'all';
+  /** The bounds of initial weights; absent: `he-uniform`. */
+  readonly initialization?: Initialization;
 }
+
+/**
+ * Kernels and dense weights begin uniform in [-a, a): a = sqrt(6 / fan-in) (K. He et al., "Delving deep into rectifiers",
+ * ICCV 2015), or sqrt(1 / fan-in), which is the default of PyTorch's layers.
+ */
+export type Initialization = 'he-uniform' | 'pytorch-uniform';

@@ -50,7 +50,7 @@ describe('lockstep model', () => {
 
   it('prints the schema of specs', () => {
     const { properties } = JSON.parse(lockstep(['model', '--schema']).stdout);
-    assert.deepEqual(Object.keys(properties), ['name', 'input', 'layers', 'head', 'decay']);
+    assert.deepEqual(Object.keys(properties), ['name', 'input', 'layers', 'head', 'decay', 'initialization']);
   });
 
   for (const [what, args, message] of [

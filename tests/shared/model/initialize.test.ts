@@ -28,6 +28,19 @@ test('seed 1 begins LeNet-5 with the bits that it always did', { skip: endiannes
   assert.equal(createHash('sha256').update(bytes).digest('hex'), GOLDEN_SEED_1);
 });
 
+test('a model may ask for the bounds of PyTorch, sqrt(6) times narrower', () => {
+  const he = initialWeights(layout, 1, Math.sqrt);
+  const spec = { ...layout.spec, initialization: 'pytorch-uniform' } as const;
+  const narrow = initialWeights({ ...layout, spec }, 1, Math.sqrt);
+  for (const tensor of layout.tensors) {
+    const ratio = tensor.fanIn.length > 0 ? Math.sqrt(6) : 1;
+    for (const [i, weight] of valuesOf(narrow, tensor).entries()) {
+      const expected = (he[tensor.offset + i] as number) / ratio;
+      assert.ok(Math.abs(weight - expected) <= 1e-6 * Math.abs(expected), `${tensor.name}: ${weight}, ${expected}`);
+    }
+  }
+});
+
 test('biases are 0 and coefficients 0.25; both are all that is not random', () => {
   for (const head of ['softmax', 'rbf'] as const) {
     const model = layoutOf(lenet5(head));

@@ -13,6 +13,7 @@ function resnet(blocks: number): Preset {
     data: { maps: 3, height: 32, width: 32, classes: 10 },
     spec: () => ({
       name,
+      initialization: 'pytorch-uniform',
       layers: [
         ...convolution('stem', 'input', STAGES[0], 1),
         { name: 'stem.relu', kind: 'relu' },

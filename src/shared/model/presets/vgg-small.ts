@@ -7,6 +7,7 @@ export const vggSmall: Preset = {
   data: { maps: 3, height: 32, width: 32, classes: 10 },
   spec: () => ({
     name: 'vgg-small',
+    initialization: 'pytorch-uniform',
     layers: [
       ...stage(1, 32),
       ...stage(2, 64),
