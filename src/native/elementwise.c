@@ -152,13 +152,17 @@ INLINE void philox(u8v c[4], const char *key) {
 /* Four words of every sample at a time: one Philox block. */
 static void drawMask(int32_t words, int32_t purpose, int32_t threshold, char *mask, const char *positions,
                      const char *key) {
-  const u8v first = (u8v)load8(positions), second = (u8v)load8(positions + BLOCK);
+  int32_t low[LANES], high[LANES];
+  for (int s = 0; s < LANES; ++s) {
+    low[s] = loadInt(positions + 8 * s);
+    high[s] = loadInt(positions + 8 * s + 4);
+  }
   const u8v limit = (u8v)_mm256_set1_epi32(threshold);
   for (int32_t block = 0; block << 2 < words; ++block) {
     u8v c[4] = {
         (u8v)_mm256_set1_epi32(block),
-        __builtin_shufflevector(first, second, 0, 2, 4, 6, 8, 10, 12, 14),
-        __builtin_shufflevector(first, second, 1, 3, 5, 7, 9, 11, 13, 15),
+        (u8v)load8(low),
+        (u8v)load8(high),
         (u8v)_mm256_set1_epi32(purpose),
     };
     philox(c, key);

@@ -12,10 +12,7 @@
   } while (0)
 
 /* Four float32s in the lower lanes, zeros above. */
-INLINE f8 loadHalf(const void *p) {
-  const f4 x = load4(p);
-  return __builtin_shufflevector(x, (f4){0, 0, 0, 0}, 0, 1, 2, 3, 4, 5, 6, 7);
-}
+INLINE f8 loadHalf(const void *p) { return (f8)_mm256_zextps128_ps256((__m128)load4(p)); }
 INLINE void storeHalf(void *p, f8 x) { store4(p, lowHalf(x)); }
 
 static void add(char *target, const char *a, const char *b, int32_t count) {
@@ -32,7 +29,7 @@ static double meanAndSquares(char *target, const char *sum, int32_t count, float
   for (size_t i = 0; i < (size_t)count << 2; i += 16) {
     const f4 g = load4(sum + i) * factor;
     store4(target + i, g);
-    const d4 wide = __builtin_convertvector(g, d4);
+    const d4 wide = (d4)_mm256_cvtps_pd((__m128)g);
     squares += wide * wide;
   }
   return (squares[0] + squares[2]) + (squares[1] + squares[3]);

@@ -83,12 +83,15 @@ static void subsampledConv(const char *x, size_t plane, size_t row, const char *
 
 /* What sum8 gives for each of four, side by side. */
 INLINE f4 sumEach(f8 a, f8 b, f8 c, f8 d) {
-#define JOIN(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
-  const f8 ac = JOIN(a, c, 0, 1, 2, 3, 8, 9, 10, 11) + JOIN(a, c, 4, 5, 6, 7, 12, 13, 14, 15);
-  const f8 bd = JOIN(b, d, 0, 1, 2, 3, 8, 9, 10, 11) + JOIN(b, d, 4, 5, 6, 7, 12, 13, 14, 15);
-  const f8 pairs = JOIN(ac, bd, 0, 1, 8, 9, 4, 5, 12, 13) + JOIN(ac, bd, 2, 3, 10, 11, 6, 7, 14, 15);
-  return JOIN(pairs, pairs, 0, 2, 4, 6) + JOIN(pairs, pairs, 1, 3, 5, 7);
-#undef JOIN
+  const __m256 ac = _mm256_add_ps(_mm256_permute2f128_ps((__m256)a, (__m256)c, 0x20),
+                                  _mm256_permute2f128_ps((__m256)a, (__m256)c, 0x31));
+  const __m256 bd = _mm256_add_ps(_mm256_permute2f128_ps((__m256)b, (__m256)d, 0x20),
+                                  _mm256_permute2f128_ps((__m256)b, (__m256)d, 0x31));
+  // Pairs of lanes, not float64s.
+  const __m256 pairs = _mm256_add_ps((__m256)_mm256_unpacklo_pd((__m256d)ac, (__m256d)bd),
+                                     (__m256)_mm256_unpackhi_pd((__m256d)ac, (__m256d)bd));
+  const __m256 sums = _mm256_hadd_ps(pairs, pairs);
+  return (f4)_mm_movelh_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
 }
 
 /* The gradients of `rows` by `columns` taps, five or one. */

@@ -52,19 +52,18 @@ INLINE f8 biasAt(const char *bias, size_t k) { return bias ? splatAt(bias + 4 * 
 /* All ones in the lanes below `count`. */
 INLINE i8v laneMask(int32_t count) { return (i8v){0, 1, 2, 3, 4, 5, 6, 7} < count; }
 
-INLINE f4 lowHalf(f8 x) { return __builtin_shufflevector(x, x, 0, 1, 2, 3); }
-INLINE f4 highHalf(f8 x) { return __builtin_shufflevector(x, x, 4, 5, 6, 7); }
+INLINE f4 lowHalf(f8 x) { return (f4)_mm256_castps256_ps128((__m256)x); }
+INLINE f4 highHalf(f8 x) { return (f4)_mm256_extractf128_ps((__m256)x, 1); }
 /* The sum of four lanes: (0 + 2) + (1 + 3). */
 INLINE float sum4(f4 x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 /* Of eight: low + high half, then as four. */
 INLINE float sum8(f8 x) { return sum4(lowHalf(x) + highHalf(x)); }
 
 INLINE d8 toDouble(f8 x) {
-  return (d8){__builtin_convertvector(lowHalf(x), d4), __builtin_convertvector(highHalf(x), d4)};
+  return (d8){(d4)_mm256_cvtps_pd((__m128)lowHalf(x)), (d4)_mm256_cvtps_pd((__m128)highHalf(x))};
 }
 INLINE f8 toFloat(d8 x) {
-  return __builtin_shufflevector(__builtin_convertvector(x.low, f4), __builtin_convertvector(x.high, f4), 0, 1, 2, 3, 4,
-                                 5, 6, 7);
+  return (f8)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)x.high), _mm256_cvtpd_ps((__m256d)x.low));
 }
 
 /* Writes a gradient, or adds to it: one addition of the block's sum. */

@@ -16,8 +16,7 @@ INLINE Wide joined(f8 a, f8 b) {
 }
 INLINE Wide repeated(f8 x) { return (Wide)_mm512_broadcast_f32x8((__m256)x); }
 INLINE f8 half(Wide x, int i) {
-  return i == 0 ? __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7)
-                : __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+  return i == 0 ? (f8)_mm512_castps512_ps256((__m512)x) : (f8)_mm512_extractf32x8_ps((__m512)x, 1);
 }
 #else
 enum { HALVES = 1 };
