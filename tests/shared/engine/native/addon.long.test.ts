@@ -10,9 +10,20 @@ import { nativeTargets } from '#src/shared/engine/native/addon.js';
 import { assertNativeAgrees } from '../random-networks.ts';
 
 const dist = fileURLToPath(new URL('../../../../', import.meta.url));
-const addon = join(dist, 'native', 'lockstep.node');
+const ADDON = join('native', 'lockstep.node');
+const addon = join(dist, ADDON);
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-native-'));
 after(() => rmSync(folder, { recursive: true }));
+
+/** A copy of the build, whose addon was compiled with more flags. @returns its folder */
+function builtWith(name: string, ...flags: readonly string[]): string {
+  const copy = join(folder, name, 'dist');
+  cpSync(dist, copy, { recursive: true });
+  for (const each of ['node_modules', 'package.json', 'tests', 'configs'])
+    symlinkSync(join(dist, '..', each), join(folder, name, each));
+  run(process.execPath, [join(dist, '..', 'tools', 'native.js'), join(copy, ADDON), ...flags]);
+  return copy;
+}
 
 /** @returns what it printed */
 function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): string {
@@ -53,22 +64,32 @@ describe('native code', { skip: nativeTargets().length === 0 }, () => {
     it(`has the bits of WebAssembly on many random networks (${target})`, () => assertNativeAgrees(target, 3, 100));
 
   it('has no undefined behaviour and no bad access in its own variables, by its sanitizers', () => {
-    const sanitized = join(folder, 'dist');
-    cpSync(dist, sanitized, { recursive: true });
-    for (const name of ['node_modules', 'package.json', 'tests'])
-      symlinkSync(join(dist, '..', name), join(folder, name));
-    const flags = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-g', '-O1'];
-    const build = join(dist, '..', 'tools', 'native.js');
-    const file = join(sanitized, 'native', 'lockstep.node');
-    run(process.execPath, [build, file, ...flags]);
+    const sanitized = builtWith('sanitized', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-g', '-O1');
     const env = {
       LD_PRELOAD: run('cc', ['-print-file-name=libasan.so']).trim(),
       // Node itself frees nothing at its end, and V8 catches faults.
       ASAN_OPTIONS: 'detect_leaks=0:handle_segv=0:detect_stack_use_after_return=0',
     };
-    const targets = `process.stdout.write(require(${JSON.stringify(file)}).targets().join())`;
+    const targets = `process.stdout.write(require(${JSON.stringify(join(sanitized, ADDON))}).targets().join())`;
     assert.equal(run(process.execPath, ['-e', targets], env), nativeTargets().join());
     for (const test of ['numerics.test.js', 'random-networks.test.js'])
       run(process.execPath, ['--test', join(sanitized, 'tests', 'shared', 'engine', test)], env);
+  });
+
+  it("isn't used if it computes other bits, which a run and doctor tell", () => {
+    const fused = builtWith('fused', '-mfma', '-ffp-contract=fast');
+    const cli = join(fused, 'cli', 'main.js');
+    const flags = ['--data', 'synthetic', '--iterations', '3', '--workers', '1', '--metrics-port', 'off', '--json'];
+    const train = (dist: string, name: string) => {
+      const args = [join(dist, 'cli', 'main.js'), 'train', ...flags, '--out', join(folder, name)];
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      assert.equal(status, 0, stderr);
+      return { hash: JSON.parse(stdout).weightsSha256, stderr };
+    };
+    const [own, other] = [train(dist, 'own'), train(fused, 'other')];
+    assert.equal(other.hash, own.hash);
+    assert.match(other.stderr, new RegExp(`The kernel ${nativeTargets()[0]} computes other bits than WebAssembly`));
+    assert.doesNotMatch(own.stderr, /other bits/);
+    assert.match(run(process.execPath, [cli, 'doctor', '--data', 'synthetic']), /computes other bits/);
   });
 });
