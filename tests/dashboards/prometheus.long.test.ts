@@ -91,7 +91,17 @@ async function disturbedRun(server: Prometheus): Promise<Program> {
     '0.1',
   ];
   const listening = ['--listen', '127.0.0.1:0', '--token-file', own, '--metrics-port', '0'];
-  const run = start('train', '--shard-size', '4', ...often, ...listening, ...trainingFlags(RUN, server));
+  // Large batches: of small ones a node that takes longer to answer than others to compute gets none.
+  const run = start(
+    'train',
+    '--batch',
+    '1024',
+    '--shard-size',
+    '32',
+    ...often,
+    ...listening,
+    ...trainingFlags(RUN, server),
+  );
   setTarget((await run.said(/^Metrics: /)).split(' ').at(-1) as string);
   const url = (await run.said(/^Nodes can connect/)).split(' ').at(-1) as string;
   const node = (token: string): Program =>
