@@ -11,7 +11,7 @@ import math
 import sys
 
 import torch
-from networks import Network
+from networks import Network, set_weights
 from torch.nn import functional
 
 EVALUATE_EVERY = 500
@@ -38,17 +38,6 @@ def network_of(model):
     """The layers with the shape that each reads."""
     outputs = {"input": model["input"], **{layer["name"]: layer["output"] for layer in model["layers"]}}
     return Network([{**spec, "shape": outputs[spec["inputs"][0]]} for spec in model["spec"]["layers"]])
-
-
-def set_weights(network, weights):
-    """Names have slashes for dots in PyTorch's modules."""
-    left = dict(weights)
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            layer, kind = name.removeprefix("kinds.").split(".", 1)
-            parameter.copy_(left.pop(f"{layer.replace('/', '.')}.{kind.split('.')[-1]}"))
-    if left:
-        raise SystemExit(f"The network doesn't have {', '.join(left)}.")
 
 
 def rate(step, config):

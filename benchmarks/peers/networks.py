@@ -1,20 +1,17 @@
-"""Trains a network of Lockstep's in PyTorch, for benchmarks/networks.ts: float32, Adam, one thread, one batch a step.
+"""Trains a network of Lockstep's in PyTorch, for `npm run bench:peers`: float32, Adam, one batch a step.
 
-Standard input: a line of JSON (layers and batch), the samples' bytes, their classes as uint16; then a line for each
-measurement: a memory format and its steps. Standard output: for each, a line of JSON with seconds of clock and processor.
+protocol.py says what it is asked. With several processes, each takes its part of the batch and has the gradients of all.
 """
 
-import json
+import logging
 import math
-import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 # None of these needs its output in the backward pass, so that the activation behind it may overwrite it.
-MAY_BE_OVERWRITTEN = {"conv", "dense", "batch-norm", "group-norm", "add"}
+MAY_BE_OVERWRITTEN = {"conv", "dense", "subsample", "batch-norm", "group-norm", "add"}
 
 
 class Apply(nn.Module):
@@ -46,9 +43,48 @@ def padded(make, spec, size, stride, value):
     return nn.Sequential(nn.ConstantPad2d((left, right, top, bottom), value), make(0))
 
 
+class TableConv(nn.Module):
+    """A convolution with the kernels of a table's connections, by output map, and zeros for the others."""
+
+    def __init__(self, spec):
+        super().__init__()
+        self.shape = [spec["maps"], spec["shape"]["maps"], *spec["kernel"]]
+        pairs = sorted((to, source) for source, targets in enumerate(spec["table"]) for to in targets)
+        self.isFull = len(pairs) == self.shape[0] * self.shape[1]
+        places = torch.tensor([to * self.shape[1] + source for to, source in pairs])
+        self.register_buffer("places", places, persistent=False)
+        self.weight = nn.Parameter(torch.zeros(len(pairs), *spec["kernel"]))
+        self.bias = nn.Parameter(torch.zeros(spec["maps"])) if spec["bias"] else None
+        self.stride, self.border = spec["stride"], border(spec, spec["kernel"], spec["stride"])
+
+    def forward(self, x):
+        top, left, bottom, right = self.border
+        if any(self.border):
+            x = functional.pad(x, (left, right, top, bottom))
+        weight = self.weight
+        if not self.isFull:
+            count = self.shape[0] * self.shape[1]
+            weight = weight.new_zeros(count, *self.shape[2:]).index_copy(0, self.places, weight)
+        return functional.conv2d(x, weight.view(self.shape), self.bias, self.stride)
+
+
+class Subsample(nn.Module):
+    """The sum of each 2x2 window, times the map's coefficient, plus its bias: a convolution of each map."""
+
+    def __init__(self, spec):
+        super().__init__()
+        self.maps = spec["shape"]["maps"]
+        self.coefficient = nn.Parameter(torch.full((self.maps,), 0.25))
+        self.bias = nn.Parameter(torch.zeros(self.maps))
+
+    def forward(self, x):
+        means = functional.avg_pool2d(x, 2)
+        return torch.addcmul(self.bias.view(-1, 1, 1), means, (4 * self.coefficient).view(-1, 1, 1))
+
+
 def conv(spec):
     if "table" in spec:
-        raise SystemExit(f"{spec['name']}: PyTorch has no convolution with a table of connections.")
+        return TableConv(spec)
     maps, kernel, stride = spec["shape"]["maps"], spec["kernel"], spec["stride"]
     make = lambda padding: nn.Conv2d(  # noqa: E731
         maps, spec["maps"], kernel, stride, padding, groups=spec["groups"], bias=spec["bias"]
@@ -88,6 +124,7 @@ def zero_pad(spec):
 KINDS = {
     "conv": conv,
     "dense": dense,
+    "subsample": Subsample,
     "max-pool": lambda spec: pool(spec, nn.MaxPool2d, -torch.inf),
     "average-pool": lambda spec: pool(spec, lambda *window: nn.AvgPool2d(*window, count_include_pad=False), None),
     "global-average-pool": lambda _: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
@@ -130,22 +167,44 @@ class Network(nn.Module):
         return x
 
 
+def set_weights(network, weights):
+    """Names have slashes for dots in PyTorch's modules."""
+    left = dict(weights)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            layer, kind = name.removeprefix("kinds.").split(".", 1)
+            parameter.copy_(left.pop(f"{layer.replace('/', '.')}.{kind.split('.')[-1]}"))
+    if left:
+        raise SystemExit(f"The network doesn't have {', '.join(left)}.")
+
+
 class Training:
     """Batches of samples one after the other, from bytes to updated weights."""
 
-    def __init__(self, job, inputs, labels, memory_format):
-        self.inputs, self.labels, self.batch = inputs, labels, job["batch"]
-        self.memory_format = memory_format
-        self.network = Network(job["layers"]).to(memory_format=memory_format)
-        parameters = sum(each.numel() for each in self.network.parameters())
-        if parameters != job["parameters"]:
-            raise SystemExit(f"Expected a network of {job['parameters']} parameters, but PyTorch's has {parameters}.")
+    def __init__(self, job, setting):
+        options = setting.split(", ")
+        self.inputs, self.labels = torch.from_numpy(job["inputs"]), torch.from_numpy(job["labels"])
+        self.memory_format = torch.channels_last if "channels_last" in options else torch.contiguous_format
+        self.network = Network(job["layers"])
+        set_weights(self.network, {name: torch.from_numpy(weight) for name, weight in job["weights"].items()})
+        self.model = self.network = self.network.to(memory_format=self.memory_format)
+        if job["processes"] > 1:
+            self.model = nn.parallel.DistributedDataParallel(
+                self.network, gradient_as_bucket_view=True, static_graph=True
+            )
+        self.loss = torch.compile(self.loss_of) if "compiled" in options else self.loss_of
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=job["learningRate"], fused=True)
+        self.dropouts = [(each, each.p) for each in self.network.modules() if isinstance(each, nn.Dropout)]
 
-    def step(self):
-        chosen = torch.randint(len(self.labels), (self.batch,))
-        x = self.inputs[chosen].to(torch.float32, memory_format=self.memory_format).div_(255)
-        loss = functional.cross_entropy(self.network(x).flatten(1), self.labels[chosen])
+    def loss_of(self, inputs, labels):
+        x = inputs.to(torch.float32, memory_format=self.memory_format).div_(255)
+        return functional.cross_entropy(self.model(x).flatten(1), labels)
+
+    def step(self, chosen, has_dropout):
+        for layer, rate in self.dropouts:
+            layer.p = rate if has_dropout else 0.0
+        chosen = torch.from_numpy(chosen)
+        loss = self.loss(self.inputs[chosen], self.labels[chosen])
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -153,26 +212,22 @@ class Training:
 
 
 def main():
-    torch.set_num_threads(1)
+    # Here, since accuracy.py imports this file too, and the pipe takes standard output.
+    from protocol import read_job, serve
+
+    job = read_job()
+    torch.set_num_threads(job["threads"])
     torch.manual_seed(1)
-    # The samples are soon learned, and tiny gradients would cost more.
+    # Or the compiler warns that it ignores the profiler.
+    torch._logging.set_logs(all=logging.ERROR)
+    # As TensorFlow does: tiny gradients would cost more.
     torch.set_flush_denormal(True)
-    job = json.loads(sys.stdin.buffer.readline())
-    maps, height, width, count = (job[key] for key in ("maps", "height", "width", "count"))
-    read = lambda size, kind: torch.frombuffer(bytearray(sys.stdin.buffer.read(size)), dtype=kind)  # noqa: E731
-    inputs = read(count * maps * height * width, torch.uint8).reshape(count, maps, height, width)
-    labels = read(2 * count, torch.int16).long()
-    trainings = {
-        "channels_first": Training(job, inputs, labels, torch.contiguous_format),
-        "channels_last": Training(job, inputs, labels, torch.channels_last),
-    }
-    for line in sys.stdin.buffer:
-        name, steps = line.decode().split()
-        seconds, processor = time.perf_counter(), time.process_time()
-        for _ in range(int(steps)):
-            trainings[name].step()
-        seconds, processor = time.perf_counter() - seconds, time.process_time() - processor
-        print(json.dumps({"seconds": seconds, "processor": processor}), flush=True)
+    if job["processes"] > 1:
+        group = {"rank": job["rank"], "world_size": job["processes"], "init_method": f"file://{job['meetingPoint']}"}
+        torch.distributed.init_process_group("gloo", **group)
+    serve(job, Training, {"PyTorch": torch.__version__})
+    if job["processes"] > 1:
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

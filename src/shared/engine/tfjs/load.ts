@@ -13,11 +13,9 @@ const SETUP = 'npm run setup:tfjs';
  * Read by the native library as it loads. One thread an operation: a core belongs to a worker, and sums that are split over
  * threads would depend on how many there are. oneDNN makes LeNet-5 twice as fast.
  */
-const ENVIRONMENT = {
-  TF_NUM_INTRAOP_THREADS: '1',
-  TF_NUM_INTEROP_THREADS: '1',
-  TF_ENABLE_ONEDNN_OPTS: '1',
-} as const;
+function environment(threads: number): Readonly<Record<string, string>> {
+  return { TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: '1', TF_ENABLE_ONEDNN_OPTS: '1' };
+}
 
 /** From where the set-up puts the package; and then, as from here, where a program has it that Lockstep is part of. */
 const require = createRequire(new URL('../../../../tools/tfjs/', import.meta.url));
@@ -40,21 +38,22 @@ export function tfjsProblem(): string | undefined {
  * doesn't see.
  * @throws BackendError if the backend isn't set up
  */
-export function prepareTfjs(): void {
+export function prepareTfjs(threads = 1): void {
   const problem = tfjsProblem();
   if (problem !== undefined) throw new BackendError(`The backend tfjs can't be used: ${problem}`);
-  Object.assign(process.env, ENVIRONMENT);
+  Object.assign(process.env, environment(threads));
   // Otherwise it prints in each thread which instructions it was built for.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '1';
 }
 
 /**
  * Loads the library into this thread.
+ * @param threads of an operation; a benchmark alone takes more than one
  * @throws BackendError if it isn't set up
  */
-export function loadTfjs(): Tfjs {
-  if (isMainThread) prepareTfjs();
-  for (const [name, value] of Object.entries(ENVIRONMENT)) {
+export function loadTfjs(threads = 1): Tfjs {
+  if (isMainThread) prepareTfjs(threads);
+  for (const [name, value] of Object.entries(environment(threads))) {
     if (process.env[name] !== value) throw new BackendError(`${name} must be ${value} before the library loads.`);
   }
   restoreUtil();
