@@ -6,7 +6,6 @@ import { bytesHeld } from '../shared/data/limits.ts';
 import { DEFAULT_SET } from '../shared/data/registry.ts';
 import { maxHeldBack } from '../shared/data/validation.ts';
 import { chooseKernel } from '../shared/engine/kernel-choice.ts';
-import type { KernelTarget } from '../shared/engine/kernel-name.ts';
 import { optimizerOf } from '../shared/engine/optimizers/registry.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/engine/wasm/exports.ts';
 import { bytesOf, type SharedMemory } from '../shared/engine/wasm/memory.ts';
@@ -29,8 +28,6 @@ import { answersOf, type TestAnswers } from './train/test-answers.ts';
 interface Core {
   readonly layout: ModelLayout;
   readonly kernel: KernelExports;
-  /** Which code computes here. */
-  readonly target: KernelTarget;
   /** Weights and moments, initially zero. */
   readonly state: StateStore;
   readonly optimizer: Optimizer;
@@ -92,8 +89,7 @@ export function startClusterEngine(
 
 function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }: EngineOptions) {
   const layout = modelOf({ ...config, classWeights: classWeightsOf(config, dataset) }, dataset);
-  const { target } = chooseKernel(config.kernel);
-  const compiled = compileKernel(target);
+  const compiled = compileKernel(chooseKernel(config.kernel).target);
   const kernel = instantiateKernel(compiled, memory.memory);
   const train = placeInMemory(memory, dataset.train);
   const test = placeInMemory(memory, dataset.test);
@@ -121,7 +117,7 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }
     });
   const optimizer = new Optimizer(kernel, config);
   return {
-    core: { layout, kernel, target, state, optimizer, answers: answersOf(layout, dataset) },
+    core: { layout, kernel, state, optimizer, answers: answersOf(layout, dataset) },
     train,
     sampler,
     startPool,

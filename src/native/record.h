@@ -5,15 +5,6 @@
 
 enum { RECORD = 64 };
 
-/* What a call of `run` gives to all operations of its list. Pointers in records count from `base`; 0 is none. */
-typedef struct {
-  char *base;
-  char *weights, *gradient;
-  char *samples, *targets;
-  int32_t count, kept;
-  bool accumulate;
-} Call;
-
 /* A value or delta, f32 [map][y][x][LANES]; bytes from a row, and a map, to the next one (src/kernel/map-stack.ts). */
 typedef struct {
   char *pointer;
@@ -38,7 +29,7 @@ INLINE MapStack stackIn(char *base, const char *record, int k) {
   return (MapStack){pointerIn(base, wordAt(record, k)), wordAt(record, k + 1), wordAt(record, k + 2)};
 }
 
-/* In `run`, `r` is the record and `c` the call. */
+/* In `run`, `r` is the record and `c` what `run` was given; pointers in records count from its base, and 0 is none. */
 #define P(k) pointerIn(c->base, wordAt(r, k))
 #define I(k) intAt(r, k)
 #define U(k) ((size_t)wordAt(r, k))

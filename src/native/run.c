@@ -1,4 +1,5 @@
 /* The interpreter of a program's lists: one call runs a block's operations (src/kernel/run.ts). */
+#include "kernel.h"
 #include "operations.h"
 #include "record.h"
 
@@ -11,7 +12,7 @@
   }
 
 /* Whether it knew the operation. */
-static bool runOne(const char *r, const Call *c) {
+static bool runOne(const char *r, const Run *c) {
   switch (intAt(r, 0)) {
     CASE(CLEAR, memset(P(1), 0, U(2)));
     CASE(DECODE_BOX_SUMS, decode(c->samples, P(1), P(2), c->count, I(3), I(4), I(5), I(6), I(7), P(8), P(9)));
@@ -74,11 +75,9 @@ static bool runOne(const char *r, const Call *c) {
   }
 }
 
-static bool run(const Run *own) {
-  const Call call = {own->base, own->weights, own->gradient, own->samples, own->targets, own->count, own->kept,
-                     own->accumulate};
-  const char *const end = own->list + (size_t)own->operations * RECORD;
-  for (const char *r = own->list; r < end; r += RECORD)
-    if (!runOne(r, &call)) return false;
+static bool run(const Run *c) {
+  const char *const end = c->list + (size_t)c->operations * RECORD;
+  for (const char *r = c->list; r < end; r += RECORD)
+    if (!runOne(r, c)) return false;
   return true;
 }

@@ -34,7 +34,6 @@ INLINE void store4(void *p, f4 x) { *(f4_unaligned *)p = x; }
 INLINE float loadFloat(const void *p) { float x; memcpy(&x, p, 4); return x; }
 INLINE void storeFloat(void *p, float x) { memcpy(p, &x, 4); }
 INLINE int32_t loadInt(const void *p) { int32_t x; memcpy(&x, p, 4); return x; }
-INLINE void storeInt(void *p, int32_t x) { memcpy(p, &x, 4); }
 
 /* A constant vector, not x + (f8){}: that turns -0 into 0. */
 INLINE f8 splat(float x) { return (f8){x, x, x, x, x, x, x, x}; }
