@@ -1,5 +1,6 @@
 /* LeNet-5's input, box sums and folded subsampling (src/kernel/input.ts, subsample.ts). */
 #include "math.h"
+#include "samples.h"
 #include "transpose.h"
 
 static void place(const char *image, int32_t width, int32_t height, char *plane, int32_t stride, int32_t top,
@@ -32,11 +33,13 @@ static void decode(const char *images, const char *indices, const char *shifts, 
   const size_t planeBytes = (size_t)(side + 1) * stride;
   const size_t sampleBytes = (size_t)2 * side * stride;
   char *const sums = scratch + planeBytes * LANES;
+  const size_t each = (size_t)width * height;
   memset(scratch, 0, planeBytes * LANES);
+  prefetchSamples(images, indices, count, each);
   for (int32_t s = 0; s < LANES; ++s) {
     char *const plane = scratch + planeBytes * s;
     if (s < count) {
-      const char *image = images + (size_t)loadInt(indices + 4 * s) * ((size_t)width * height);
+      const char *image = images + (size_t)loadInt(indices + 4 * s) * each;
       const int8_t *shift = (const int8_t *)shifts + 2 * s;
       place(image, width, height, plane, stride, padding + shift[0], padding + shift[1]);
     }

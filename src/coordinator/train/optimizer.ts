@@ -56,8 +56,10 @@ export class Optimizer {
 
   /** @throws NotFiniteError if one of the weights after update t isn't finite: they must not be used then */
   requireFinite(t: number, weights: Float32Array): void {
-    const wrong = weights.findIndex((weight) => !Number.isFinite(weight));
-    if (wrong < 0) return;
+    // A loop: `findIndex` takes ten times as long.
+    let wrong = 0;
+    while (wrong < weights.length && Number.isFinite(weights[wrong])) wrong++;
+    if (wrong === weights.length) return;
     throw new NotFiniteError(
       `Step ${t + 1}: expected finite weights after its update, but weight ${wrong} is ${weights[wrong]}. ` +
         `The step was not applied. Try a lower --learning-rate, or --clip-norm.`,

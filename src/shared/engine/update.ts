@@ -197,16 +197,15 @@ export class BlockUpdater {
   #inRegisters(begin: number, end: number, first: number, update: (block: UpdateBlock) => void): void {
     const [from, to] = [padded(begin), end - (end % REGISTER)];
     const gradient = (this.#scratch[0] as Float32Array).byteOffset;
-    if (from < to) update({ ...this.#pointers(4 * from), gradient: gradient + 4 * (from - first), count: to - from });
+    if (from < to) update(this.#block(4 * from, gradient + 4 * (from - first), to - from));
     if (begin < from) this.#updateEdge(begin, Math.min(end, from), first, update);
     if (to < end && to >= begin) this.#updateEdge(to, end, first, update);
   }
 
   #updateEdge(begin: number, end: number, first: number, update: (block: UpdateBlock) => void): void {
     const register = begin - (begin % REGISTER);
-    const own = this.#pointers(4 * register);
     const gradient = (this.#scratch[0] as Float32Array).byteOffset + 4 * (register - first);
-    const sources: Readonly<Record<keyof Omit<UpdateBlock, 'count'>, number>> = { ...own, gradient };
+    const { count, ...sources } = this.#block(4 * register, gradient, REGISTER);
     const places = Object.entries(sources).map(([name, at], i) => {
       return { name, at, copy: this.#edge.byteOffset + 4 * (UPDATE_BLOCK + REGISTER * i) };
     });
@@ -214,7 +213,7 @@ export class BlockUpdater {
     const used = places.filter(({ name }) => hasSecondMoments || !name.startsWith('v'));
     for (const { at, copy } of used) this.#floats(copy, REGISTER).set(this.#floats(at, REGISTER));
     const copies = Object.fromEntries(places.map(({ name, copy }) => [name, copy]));
-    update({ ...(copies as unknown as typeof sources), count: REGISTER });
+    update({ ...(copies as unknown as typeof sources), count });
     for (const { name, at, copy } of used) {
       if (!name.endsWith('Next')) continue;
       const part = this.#floats(copy, REGISTER).subarray(begin - register, end - register);
@@ -243,11 +242,12 @@ export class BlockUpdater {
     });
   }
 
-  /** The pointers to the vectors' parts that begin `offset` bytes into each. */
-  #pointers(offset: number): Omit<UpdateBlock, 'gradient' | 'count'> {
+  /** The vectors' parts that begin `offset` bytes into each. */
+  #block(offset: number, gradient: number, count: number): UpdateBlock {
     const { words } = this.#plan;
     const pointer = (index: number): number => address(words[POINTERS + index]) + offset;
-    return { w: pointer(0), wNext: pointer(1), m: pointer(2), mNext: pointer(3), v: pointer(4), vNext: pointer(5) };
+    const [w, wNext, m] = [pointer(0), pointer(1), pointer(2)];
+    return { w, wNext, m, mNext: pointer(3), v: pointer(4), vNext: pointer(5), gradient, count };
   }
 }
 
