@@ -123,6 +123,11 @@ static void denseGradientTile(Kept d, Kept x, int32_t shards, int32_t blocks, ch
   Wide pending[LEVELS][GRADIENT_OUTPUTS][PARTS];
   Wide a[GRADIENT_OUTPUTS][PARTS];
   int top = 0;
+  /* The lines that the sums go to come from memory meanwhile. */
+  for (int32_t o = 0; o < outputs; ++o) {
+    __builtin_prefetch(gradient + o * row, 1);
+    __builtin_prefetch(gradient + o * row + PANEL_ROW - 4, 1);
+  }
 #define EACH_SUM                                    \
   _Pragma("GCC unroll 8")                           \
   for (int o = 0; o < GRADIENT_OUTPUTS; ++o)        \
