@@ -58,13 +58,11 @@ function shapeOf<Key extends string, Schema>(keys: readonly Key[], schema: Schem
 /** The line of a step, with its line feed; the keys in the order of the documentation, whatever the order in the record. */
 export function stepLine(record: StepRecord): string {
   const { at, total, phases } = record.timings;
-  const entries = [
-    ['step', record.step],
-    ...FIELDS_ALWAYS.map((key) => [key, record[key]]),
-    ['timings', { at, total, phases }],
-    ...FIELDS_TAKEN.map((key) => [key, record[key]]),
-  ];
-  return `${JSON.stringify(Object.fromEntries(entries))}\n`;
+  const line: Record<string, unknown> = { step: record.step };
+  for (const key of FIELDS_ALWAYS) line[key] = record[key];
+  line.timings = { at, total, phases };
+  for (const key of FIELDS_TAKEN) line[key] = record[key];
+  return `${JSON.stringify(line)}\n`;
 }
 
 /** The record of a line, with or without its line feed; undefined: no step's line. */

@@ -164,10 +164,15 @@ export class TrainingProgress {
 
 function timingsOf({ seconds, phases }: PipelineStep, at: number): StepTimings {
   const { sample = 0, dispatch = 0, compute = 0, reduce = 0, update = 0, wait = 0 } = phases ?? {};
-  const rounded = Object.entries({ sample, dispatch, compute, reduce, update, wait }).map(
-    ([phase, time]) => [phase, toMicroseconds(time)] as const,
-  );
-  return { at, total: toMicroseconds(seconds), phases: Object.fromEntries(rounded) };
+  const rounded = {
+    sample: toMicroseconds(sample),
+    dispatch: toMicroseconds(dispatch),
+    compute: toMicroseconds(compute),
+    reduce: toMicroseconds(reduce),
+    update: toMicroseconds(update),
+    wait: toMicroseconds(wait),
+  };
+  return { at, total: toMicroseconds(seconds), phases: rounded };
 }
 
 function toMicroseconds(seconds: number): number {
