@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "kernel.h"
+#include "pages.h"
 
 /* A kernel and the memory that its functions work on. */
 typedef struct {
@@ -122,10 +123,6 @@ static napi_value fail(napi_env env, const char *text) {
   return NULL;
 }
 
-#ifdef __linux__
-#include <sys/mman.h>
-static void useHugePages(void*base,size_t bytes){ int r=madvise(base,bytes,MADV_HUGEPAGE); (void)r;}
-#endif
 /* A typed array: Node 20 gives no pointer of a SharedArrayBuffer itself. */
 static napi_value bind(napi_env env, napi_callback_info info) {
   napi_value values[2];
@@ -139,7 +136,7 @@ static napi_value bind(napi_env env, napi_callback_info info) {
   size_t bytes;
   if (napi_get_typedarray_info(env, values[1], NULL, &bytes, &base, NULL, NULL) != napi_ok)
     return fail(env, "bind takes a typed array over the memory.");
-  useHugePages(base, bytes);
+  preferLargePages(base, bytes);
 
   napi_value functions;
   napi_create_object(env, &functions);
