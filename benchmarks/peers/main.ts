@@ -1,5 +1,6 @@
 // npm run bench:peers                                      whole training steps beside PyTorch, TensorFlow and tfjs-node
 // npm run bench:peers -- --rounds 5 --models lenet5,mine.json --only pytorch,lockstep --threads 1,4
+// npm run bench:peers -- --kernels avx2                    Lockstep by these kernels (wasm,auto)
 // npm run bench:peers -- --json FILE --svg FILE --markdown results as data, as a picture, as the tables of docs/benchmarks.md
 //
 // A model is a preset or a file that --model takes. A step is forward and backward pass and Adam's update at batch 128 in float32.
@@ -16,6 +17,7 @@ import { specFor } from '#src/library/model.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
 import type { Split } from '#src/shared/data/dataset.js';
 import { chooseKernel } from '#src/shared/engine/kernel-choice.js';
+import type { KernelName, KernelTarget } from '#src/shared/engine/kernel-name.js';
 import { tfjsProblem } from '#src/shared/engine/tfjs/load.js';
 import { initialWeights } from '#src/shared/model/initialize.js';
 import { layoutOf, type ModelLayout } from '#src/shared/model/layout.js';
@@ -43,6 +45,7 @@ const { values } = parseArgs({
     models: { type: 'string', default: 'lenet5,lenet5-relu,mlp,resnet8' },
     only: { type: 'string', default: PEERS.join(',') },
     threads: { type: 'string', default: [...new Set([1, 2, Math.min(MAX_THREADS, availableParallelism())])].join(',') },
+    kernels: { type: 'string', default: 'wasm,auto' },
     json: { type: 'string' },
     svg: { type: 'string' },
     markdown: { type: 'boolean', default: false },
@@ -51,6 +54,8 @@ const { values } = parseArgs({
 
 interface Plan {
   readonly peers: readonly Peer[];
+  /** Lockstep's. */
+  readonly kernels: readonly KernelTarget[];
   readonly threads: readonly number[];
   /** With PyTorch and TensorFlow, if they take part. */
   readonly python: string;
@@ -61,6 +66,7 @@ async function planOf(): Promise<Plan> {
   const unknown = peers.find((peer) => !PEERS.includes(peer));
   if (unknown !== undefined) throw new UsageError(`--only ${unknown}: expected some of ${PEERS.join(', ')}.`);
   const threads = numbersOf('threads', values.threads);
+  const kernels = [...new Set(values.kernels.split(',').map((name) => chooseKernel(name as KernelName).target))];
   if (peers.includes('tfjs') && tfjsProblem() !== undefined) {
     if (!(await succeeds(process.execPath, [SETUP_TFJS], true)))
       throw new BackendError('tfjs-node has no set-up here.');
@@ -68,7 +74,7 @@ async function planOf(): Promise<Plan> {
   const modules = [['pytorch', 'torch'] as const, ['tensorflow', 'tensorflow'] as const]
     .filter(([peer]) => peers.includes(peer))
     .map(([, name]) => name);
-  return { peers, threads, python: modules.length === 0 ? '' : await pythonWith(modules, process.env) };
+  return { peers, kernels, threads, python: modules.length === 0 ? '' : await pythonWith(modules, process.env) };
 }
 
 function numbersOf(name: string, text: string): number[] {
@@ -96,9 +102,7 @@ function samplesFor(layout: ModelLayout): Split {
 }
 
 /** Those of a number of threads. */
-function trainersOf(job: Job, { peers, python }: Plan, threads: number): Trainer[] {
-  const { target } = chooseKernel('auto');
-  const kernels = [...new Set(['wasm', target] as const)];
+function trainersOf(job: Job, { peers, kernels, python }: Plan, threads: number): Trainer[] {
   const makers: Record<Peer, () => Trainer[]> = {
     lockstep: () => kernels.map((kernel) => new LockstepTrainer(job, threads, kernel)),
     pytorch: () => [
