@@ -5,7 +5,7 @@ import type { ModelResult, Report, Row } from './report.ts';
 /** Pixels; so narrow that a telephone shows its letters at nearly their full size. */
 const WIDTH = 440;
 const MARGIN = 12;
-/** Where bars begin, and the longest of them. */
+/** Where bars begin, and the longest range behind one: a value fits behind it. */
 const BARS = 144;
 const LONGEST = 222;
 const PITCH = 19;
@@ -67,7 +67,7 @@ function describe({ model, rows }: ModelResult): string {
 }
 
 function panelOf({ model, rows }: ModelResult, top: number): { readonly text: string; readonly height: number } {
-  const most = Math.max(...rows.map(({ samplesPerSecond }) => samplesPerSecond));
+  const most = Math.max(...rows.map((row) => rateAt(row, row.milliseconds.min)));
   const parts = [text(MARGIN, top + 16, 'title', model)];
   let y = top + TITLE;
   for (const threads of [...new Set(rows.map((row) => row.threads))].sort((a, b) => a - b)) {
@@ -84,12 +84,15 @@ function panelOf({ model, rows }: ModelResult, top: number): { readonly text: st
   return { text: parts.join('\n'), height: y + GAP - top };
 }
 
-function barOf({ peer, name, samplesPerSecond, milliseconds }: Row, y: number, most: number): string {
+/** Samples a second if a step takes so many milliseconds. */
+function rateAt({ samplesPerSecond, milliseconds }: Row, each: number): number {
+  return (samplesPerSecond * milliseconds.median) / each;
+}
+
+function barOf(row: Row, y: number, most: number): string {
+  const { peer, name, samplesPerSecond, milliseconds } = row;
   const length = (rate: number): number => Number(((LONGEST * rate) / most).toFixed(1));
-  // A step's time and the rate are inverse.
-  const [low, high] = [milliseconds.max, milliseconds.min].map((each) =>
-    length((samplesPerSecond * milliseconds.median) / each),
-  ) as [number, number];
+  const [low, high] = [length(rateAt(row, milliseconds.max)), length(rateAt(row, milliseconds.min))];
   const [width, middle, isOwn] = [length(samplesPerSecond), y + THICKNESS / 2, peer === 'lockstep'];
   const end = BARS + Math.max(width, high) + 6;
   return [
