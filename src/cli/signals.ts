@@ -56,6 +56,7 @@ export class StopSignals {
   readonly #stop = new AbortController();
   readonly #failure = new AbortController();
   #exitCode = 0;
+  #limit: NodeJS.Timeout | undefined;
   #asked = false;
   #repeats: NodeJS.Timeout | undefined;
   #nextEnds = false;
@@ -66,7 +67,7 @@ export class StopSignals {
     for (const name of USER_SIGNALS) process.on(name, this.#ask).off(name, sayNoCheckpoint);
   }
 
-  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP, and by `endAfter`. */
   get stop(): AbortSignal {
     return this.#stop.signal;
   }
@@ -76,7 +77,7 @@ export class StopSignals {
     return this.#failure.signal;
   }
 
-  /** The exit code for the signal that came; 0 if none did. */
+  /** The exit code for what ended the work: a signal, or `endAfter`; 0 if nothing did. */
   get exitCode(): number {
     return this.#exitCode;
   }
@@ -107,6 +108,12 @@ export class StopSignals {
     process.on('SIGHUP', isIgnored ? this.#ignoreHangup : this.#end).off('SIGHUP', ignore);
   }
 
+  /** Asks to stop so many seconds after the process was started, as the first signal does. */
+  endAfter(seconds: number, exitCode: number): void {
+    const left = 1000 * seconds - performance.now();
+    this.#limit = setTimeout(() => this.#askToStop('The time of --max-time is over', exitCode), left).unref();
+  }
+
   /** From now on an exception that nothing caught aborts `failure` instead of ending the process, so that the command can save its work. */
   handleExceptions(): void {
     process.on('uncaughtException', this.#fail);
@@ -122,6 +129,7 @@ export class StopSignals {
     process.off('uncaughtException', this.#fail);
     process.off('unhandledRejection', this.#fail);
     clearTimeout(this.#repeats);
+    clearTimeout(this.#limit);
   }
 
   readonly #end = (name: StopSignal): void => {
@@ -130,13 +138,19 @@ export class StopSignals {
       if (this.#nextEnds) process.exit(EXIT_CODES[name]);
       this.#countRepeats();
     }
-    if (this.#stop.signal.aborted) return;
-    this.#exitCode = EXIT_CODES[name];
-    this.#print(
-      `${name}: ${this.#options.what}. A second signal, at least ${REPEAT_MS / 1000} seconds later, ends it at once.`,
+    this.#askToStop(
+      name,
+      EXIT_CODES[name],
+      ` A second signal, at least ${REPEAT_MS / 1000} seconds later, ends it at once.`,
     );
-    this.#stop.abort();
   };
+
+  #askToStop(why: string, exitCode: number, more = ''): void {
+    if (this.#stop.signal.aborted) return;
+    this.#exitCode = exitCode;
+    this.#print(`${why}: ${this.#options.what}.${more}`);
+    this.#stop.abort();
+  }
 
   #countRepeats(): void {
     this.#repeats ??= setTimeout(() => {

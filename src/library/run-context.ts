@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { startHttp } from '../coordinator/observe/web/http.ts';
 import type { WebServer } from '../coordinator/observe/web/web-server.ts';
+import { slurmOf } from '../coordinator/run/lock-owner.ts';
 import { manifestJson, readManifest } from '../coordinator/run/manifest.ts';
 import type { Resumed } from '../coordinator/run/resume.ts';
 import { RunDirectory, type RunDirectoryOptions, runName } from '../coordinator/run/run-directory.ts';
@@ -85,7 +86,8 @@ async function withDirectory<T>(
   observer: Required<RunObserver>,
   use: (directory: RunDirectory) => Promise<T>,
 ): Promise<T> {
-  const options = { print: printer(observer), forceUnlock: config.forceUnlock };
+  const proof = { slurm: slurmOf(env), id: config.lockId };
+  const options = { print: printer(observer), force: config.forceUnlock, ...proof };
   const directory = await (resumed === undefined
     ? RunDirectory.create(config.out, { name, runs: callerPath('runs', env), ...options })
     : openUnchanged(resumed, options));

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
 import { madeFile } from '../support/made-images.ts';
-import { manifestOf, type Program, startLockstep } from '../support/program.ts';
+import { lockstep, manifestOf, type Program, startLockstep } from '../support/program.ts';
 import { startReceiver } from '../support/receiver.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-signals-'));
@@ -86,4 +86,29 @@ it('SIGHUP is ignored with --on-hangup ignore', async () => {
   program.signal('SIGTERM');
   assert.equal((await program.ended).status, 143);
   assertSaved(out);
+});
+
+it('--max-time ends a run with a checkpoint, and its command continues it', async () => {
+  const out = join(folder, 'limited');
+  const program = startLockstep([...TRAIN, '--max-time', '3s', '--max-time-exit-code', '99', '--out', out]);
+  const { status, stderr } = await program.ended;
+  assert.equal(status, 99, stderr);
+  assert.match(stderr, /^The time of --max-time is over: finishing this step, then saving\.$/m);
+  assert.match(stderr, /--max-time 3s/);
+  assertSaved(out);
+});
+
+it('a directory that a living run holds is refused with an exit code of its own', async () => {
+  const out = join(folder, 'held');
+  const program = await started(out);
+  for (const flags of [
+    ['--out', out],
+    ['--resume', out],
+  ]) {
+    const { status, stderr } = lockstep([...TRAIN, ...flags]);
+    assert.equal(status, 75, stderr);
+    assert.match(stderr, new RegExp(`rocess ${program.pid}`));
+  }
+  program.signal('SIGTERM');
+  assert.equal((await program.ended).status, 143);
 });

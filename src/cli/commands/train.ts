@@ -3,6 +3,7 @@
 // lockstep train --resume latest
 import { resolveJob } from '../../library/inputs.ts';
 import { train as trainRun } from '../../library/train.ts';
+import { secondsOf } from '../../shared/config/duration.ts';
 import { StopSignals } from '../signals.ts';
 import { openConsole } from '../terminal/console.ts';
 import { TrainConsole } from '../train-console.ts';
@@ -11,12 +12,13 @@ import { TrainConsole } from '../train-console.ts';
 export async function train(flags: Record<string, unknown>): Promise<number> {
   const signals = new StopSignals({ what: 'finishing this step, then saving', takesCheckpoints: true });
   const job = await resolveJob({ flags, env: process.env });
-  const { onHangup } = job.config;
+  const { onHangup, maxTime, maxTimeExitCode } = job.config;
   if (onHangup === 'ignore') signals.ignoreHangup();
   const terminal = openConsole(job.config, process.env);
   const onOpen = (): void => {
     signals.handle((line, level) => terminal.print(line, { level }), onHangup);
     signals.handleExceptions();
+    if (maxTime !== undefined) signals.endAfter(secondsOf(maxTime), maxTimeExitCode);
   };
   try {
     const { state } = await trainRun(job, {

@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { stepOfCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
-import { LockstepError, RunDirectoryError } from '../../shared/util/errors.ts';
+import { LockstepError, RunDirectoryError, RunLockError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { makePlainFolder } from '../../shared/util/plain-file.ts';
 import { type FileOperations, fileOperations, replacedBy, replaceFile } from '../../shared/util/replace-file.ts';
@@ -17,7 +18,7 @@ import {
   TENSORBOARD,
 } from './files.ts';
 import { type Manifest, manifestJson } from './manifest.ts';
-import { RunLock } from './run-lock.ts';
+import { type LockOptions, lockState, RunLock } from './run-lock.ts';
 import { writeFailure } from './step-file.ts';
 import { StepLog, type StepLogOptions } from './step-log.ts';
 
@@ -26,11 +27,8 @@ export function runName(start: Date, seed: number): string {
   return `${start.toISOString().slice(0, 19).replaceAll(':', '-')}Z-seed-${seed}`;
 }
 
-export interface RunDirectoryOptions {
-  /** Also take over the lock of another host's process, or one that can't be read. */
-  readonly forceUnlock: boolean;
-  readonly print: Print;
-}
+/** How a directory's lock is taken. */
+export type RunDirectoryOptions = LockOptions;
 
 /** Files that remain if a run is killed before run.json was written. They hold no results. */
 const LEFTOVER = /^(run\.lock.*|run\.json(\..*)?\.tmp|steps\.jsonl|checkpoints)$/;
@@ -118,6 +116,8 @@ export class RunDirectory {
       await makePlainFolder(this.checkpoints);
       await removeTemporaryFiles(this.path);
       await clear(this.checkpoints, step);
+      // A holder that comes back writes to the file that it has opened.
+      if (this.#lock.hasLateHolder) await renewFile(path);
       const { log, last: record, at } = await StepLog.resume(path, step, this.#logOptions);
       this.#steps = log;
       return { record, at };
@@ -174,10 +174,16 @@ export class RunDirectory {
   }
 }
 
+/** Puts a copy in a file's place, if there is one. */
+async function renewFile(path: string): Promise<void> {
+  const isThere = await lstat(path).catch(() => undefined);
+  if (isThere?.isFile()) await replaceFile(path, createReadStream(path));
+}
+
 /** Removes what a killed process left half-written of the run's own files. Another program may be replacing others, such as a report. */
 async function removeTemporaryFiles(run: string): Promise<void> {
   for (const name of await readdir(run)) {
-    if ([MANIFEST, SEND_CURSOR].includes(replacedBy(name) ?? '')) await rm(join(run, name), { force: true });
+    if ([MANIFEST, SEND_CURSOR, STEPS].includes(replacedBy(name) ?? '')) await rm(join(run, name), { force: true });
   }
 }
 
@@ -191,12 +197,8 @@ async function clear(checkpoints: string, step: number): Promise<void> {
 }
 
 /** Calls `use` while holding the folder's lock, which is kept if that succeeds and released if it fails. */
-async function locked<T>(
-  path: string,
-  { forceUnlock, print }: RunDirectoryOptions,
-  use: (lock: RunLock) => Promise<T>,
-): Promise<T> {
-  const lock = await RunLock.acquire(path, { force: forceUnlock, print });
+async function locked<T>(path: string, options: RunDirectoryOptions, use: (lock: RunLock) => Promise<T>): Promise<T> {
+  const lock = await RunLock.acquire(path, options);
   try {
     return await use(lock);
   } catch (error) {
@@ -221,8 +223,19 @@ async function newFolder(runs: string, name: string): Promise<string> {
 async function emptyFolder(path: string): Promise<string> {
   await mkdir(path, { recursive: true });
   // Checked before the lock file is made, so that a folder that is refused isn't changed.
+  await refuseHeld(path);
   await refuseUsed(path);
   return path;
+}
+
+/** @throws RunLockError if a process of this machine writes a run there */
+async function refuseHeld(path: string): Promise<void> {
+  const { state, owner } = await lockState(path);
+  if (state !== 'held') return;
+  throw new RunLockError(
+    `Process ${owner?.pid} writes a run in ${path}. Name another folder by --out, or wait until it has ended: --resume ${path} continues it.`,
+    { held: true },
+  );
 }
 
 /** @throws RunDirectoryError if a folder holds more than the leftovers of a run that never began */

@@ -2,72 +2,87 @@ import { createHash, randomUUID } from 'node:crypto';
 import { link, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { RunLockError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
-import { readPlainFile } from '../../shared/util/plain-file.ts';
+import { openPlainFile, readPlainFile } from '../../shared/util/plain-file.ts';
 import { LOCK } from './files.ts';
-import { processStart } from './process-start.ts';
+import {
+  GONE,
+  LEASE_SECONDS,
+  type LockProof,
+  nameOf,
+  newOwner,
+  type Owner,
+  type OwnerState,
+  ownerOf,
+  ownerState,
+  RENEW_SECONDS,
+} from './lock-owner.ts';
 
 const ATTEMPTS = 10;
 const MAX_BYTES = 1 << 16;
 
-// Positive, because kill(2) takes a pid of 0 or below for a whole process group.
-const Owner = z.object({ host: z.string(), pid: z.int32().positive(), start: z.string().optional(), token: z.uuid() });
-type Owner = z.infer<typeof Owner>;
-
-type FoundState = 'held' | 'stale' | 'foreign' | 'unreadable';
-
 /**
- * The state of a run directory's lock. `held`: its process is alive; `stale`: its process has ended; `foreign`: its process is on
- * another host, so this host can't know whether it is alive.
+ * The state of a run directory's lock. `held`: its process is alive; `stale`: its process has ended, or has stopped renewing it;
+ * `foreign`: its process is on another host, so this host can't know whether it is alive.
  */
 export interface LockState {
-  readonly state: 'free' | FoundState;
+  readonly state: 'free' | 'held' | 'stale' | 'foreign' | 'unreadable';
   /** Undefined if the lock is free or unreadable. */
   readonly owner?: { readonly host: string; readonly pid: number };
 }
 
 interface Found {
-  readonly state: FoundState;
+  readonly state: OwnerState;
   readonly owner: Owner | undefined;
   readonly text: string;
   readonly since: Date;
 }
 
-/** The contents of the locks that this process holds. Another lock with this process's pid is from an earlier process. */
+export interface LockOptions extends LockProof {
+  /** Also take over the lock of another host's process, or one that can't be read. */
+  readonly force: boolean;
+  readonly print: Print;
+}
+
+/** The contents of the locks that this process holds. */
 const ours = new Set<string>();
 
 /** A run directory's lock: coordinators write to the directory only while they hold it. */
 export class RunLock {
   readonly #path: string;
   readonly #own: string;
+  readonly #renewals: NodeJS.Timeout;
+  /** Whether the holder before may be alive all the same, and come back. */
+  readonly hasLateHolder: boolean;
   #lost: RunLockError | undefined;
   /** Checks and the release run one after the other: a check during the release would restore the file. */
   #queue: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, own: string) {
+  private constructor(path: string, own: string, replaced: Found | undefined) {
     this.#path = path;
     this.#own = own;
+    this.hasLateHolder = replaced !== undefined && replaced.state !== 'stale';
+    this.#renewals = setInterval(() => void this.#enqueue(() => this.#renew()).catch(() => {}), 1000 * RENEW_SECONDS);
+    this.#renewals.unref();
   }
 
   /**
-   * Takes the lock of a run's folder, which must exist. A lock whose process has ended is taken over, and a line is printed;
-   * with `force`, so is one of another host and one that can't be read.
+   * Takes the lock of a run's folder, which must exist, and renews it until it is released. A lock whose process is gone is taken over,
+   * and a line is printed; with `force`, so is one of another host and one that can't be read.
    * @throws RunLockError if another coordinator holds it or may hold it, or the file can't be written
    */
-  static async acquire(folder: string, { force, print }: { force: boolean; print: Print }): Promise<RunLock> {
+  static async acquire(folder: string, options: LockOptions): Promise<RunLock> {
     const path = join(folder, LOCK);
-    const start = await processStart(process.pid);
-    const own = `${JSON.stringify({ host: hostname(), pid: process.pid, start, token: randomUUID() })}\n`;
+    const own = `${JSON.stringify(await newOwner(options, randomUUID()))}\n`;
     ours.add(own);
     try {
-      const replaced = await take(path, own, force);
+      const replaced = await take(path, own, options);
       if (replaced) {
         const line = `Took over ${path} from ${nameOf(replaced.owner)} (${replaced.state}).`;
-        print(line, replaced.state === 'stale' ? 'info' : 'warn');
+        options.print(line, GONE.has(replaced.state) ? 'info' : 'warn');
       }
-      return new RunLock(path, own);
+      return new RunLock(path, own, replaced);
     } catch (error) {
       ours.delete(own);
       if (error instanceof RunLockError) throw error;
@@ -110,7 +125,20 @@ export class RunLock {
     throw this.#lost;
   }
 
+  /** A write, not a time that is set: the file system's own clock counts. Once another file is in its place, that isn't touched. */
+  async #renew(): Promise<void> {
+    if (this.#lost) return;
+    const file = await openPlainFile(this.#path, 'update');
+    try {
+      const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(MAX_BYTES), position: 0 });
+      if (buffer.toString('utf8', 0, bytesRead) === this.#own) await file.write(this.#own, 0);
+    } finally {
+      await file.close();
+    }
+  }
+
   async #release(): Promise<void> {
+    clearInterval(this.#renewals);
     this.#lost ??= new RunLockError(`${this.#path} was released. Acquire it again.`, { lost: true });
     ours.delete(this.#own);
     if ((await textOf(this.#path)) === this.#own) await rm(this.#path, { force: true });
@@ -120,10 +148,12 @@ export class RunLock {
 /** The state of a folder's lock; `free` if there is no such folder. Never throws. */
 export async function lockState(folder: string): Promise<LockState> {
   try {
-    const found = await read(join(folder, LOCK));
+    const found = await read(join(folder, LOCK), {}, async () => Date.now());
     if (found === undefined) return { state: 'free' };
-    const { state, owner } = found;
-    return owner ? { state, owner: { host: owner.host, pid: owner.pid } } : { state };
+    const { owner } = found;
+    if (owner === undefined) return { state: 'unreadable' };
+    const state = GONE.has(found.state) ? 'stale' : found.state;
+    return { state: state as LockState['state'], owner: { host: owner.host, pid: owner.pid } };
   } catch {
     return { state: 'unreadable' };
   }
@@ -152,15 +182,17 @@ export async function create(path: string, text: string, hardLink = link): Promi
 }
 
 /** Writes `own` to the path. Returns the lock that it replaced, if there was one. */
-async function take(path: string, own: string, force: boolean): Promise<Found | undefined> {
+async function take(path: string, own: string, options: LockOptions): Promise<Found | undefined> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (await create(path, own)) return undefined;
-    const found = await read(path);
+    const found = await read(path, options, () => timeAt(path));
     if (found === undefined) continue;
-    if (found.state === 'held' || (found.state !== 'stale' && !force)) throw refusal(path, found);
-    if (await replace(path, found, { own, force })) return found;
+    if (found.state === 'held' || (!GONE.has(found.state) && !options.force)) throw refusal(path, found);
+    if (await replace(path, found, own, options)) return found;
   }
-  throw new RunLockError(`${path} keeps changing: other coordinators start and end in this folder. Try again.`);
+  throw new RunLockError(`${path} keeps changing: other coordinators start and end in this folder. Try again.`, {
+    held: true,
+  });
 }
 
 /**
@@ -168,9 +200,9 @@ async function take(path: string, own: string, force: boolean): Promise<Found | 
  * path always holds a lock meanwhile, so that no other process can create one. A guard is itself a lock, and is taken over if its
  * process has ended.
  */
-async function replace(path: string, found: Found, { own, force }: { own: string; force: boolean }): Promise<boolean> {
+async function replace(path: string, found: Found, own: string, options: LockOptions): Promise<boolean> {
   const guard = `${path}.${createHash('sha256').update(found.text).digest('hex').slice(0, 16)}`;
-  await take(guard, own, force);
+  await take(guard, own, options);
   try {
     // Another process may have replaced it and dropped the guard since we read it.
     if ((await textOf(path)) !== found.text) return false;
@@ -201,46 +233,34 @@ async function textOf(path: string): Promise<string | undefined> {
   }
 }
 
-async function read(path: string): Promise<Found | undefined> {
+/** @param now the time in milliseconds, by the clock that dates the lock's file */
+async function read(path: string, proof: LockProof, now: () => Promise<number>): Promise<Found | undefined> {
   const text = await textOf(path);
   const since = await stat(path).catch(() => undefined);
   if (text === undefined || since === undefined) return undefined;
   const owner = ownerOf(text);
-  return { state: await stateOf(text, owner), owner, text, since: since.mtime };
+  const age = async (): Promise<number> => (await now()) - since.mtimeMs;
+  return { state: await ownerState(owner, { proof, isOurs: ours.has(text), age }), owner, text, since: since.mtime };
 }
 
-function ownerOf(text: string): Owner | undefined {
-  try {
-    return Owner.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}
-
-async function stateOf(text: string, owner: Owner | undefined): Promise<FoundState> {
-  if (owner === undefined) return 'unreadable';
-  if (owner.host !== hostname()) return 'foreign';
-  if (owner.pid === process.pid) return ours.has(text) ? 'held' : 'stale';
-  try {
-    process.kill(owner.pid, 0);
-  } catch (error) {
-    // EPERM means that the process is alive and another user's.
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'stale';
-  }
-  const start = await processStart(owner.pid);
-  return start === undefined || owner.start === undefined || start === owner.start ? 'held' : 'stale';
-}
-
-function nameOf(owner: Owner | undefined): string {
-  return owner ? `process ${owner.pid} on host ${owner.host}` : 'an unknown process';
+/** The time of the file system's own clock, which another host's may differ from. */
+async function timeAt(path: string): Promise<number> {
+  let time = 0;
+  await withTemporary(path, '', async (temporary) => {
+    time = (await stat(temporary)).mtimeMs;
+  });
+  return time;
 }
 
 function refusal(path: string, { state, owner, since }: Found): RunLockError {
   const holder = `${path} is held by ${nameOf(owner)} since ${since.toISOString()}`;
   const force = 'If you are sure that no other coordinator writes this run, pass --force-unlock.';
-  if (state === 'held') return new RunLockError(`${holder}. That process is alive: wait for it, or end it first.`);
+  if (state === 'held')
+    return new RunLockError(`${holder}. That process is alive: wait for it, or end it first.`, { held: true });
   if (state === 'foreign') {
-    return new RunLockError(`${holder}; host ${hostname()} can't check whether that process is alive. ${force}`);
+    const unknown = `host ${hostname()} can't check whether that process is alive`;
+    const lease = owner?.lease === undefined ? '' : ` A process that is gone loses it after ${LEASE_SECONDS} seconds.`;
+    return new RunLockError(`${holder}; ${unknown}.${lease} ${force}`, { held: true });
   }
   return new RunLockError(`${path} holds no readable lock: expected a line of JSON with host, pid and token. ${force}`);
 }

@@ -147,9 +147,10 @@ export class StepLog {
     if (this.#given === end && !(durable && end > 0)) return;
     const bytes = Buffer.from(this.#lines.slice(this.#given));
     const reach = this.#size + bytes.length;
-    await this.#mayWrite();
     const file = await this.#openFile(this.#path, 'update');
     try {
+      // Asked once the file is open: whoever takes the directory over puts another file in its place, which isn't written to.
+      await this.#mayWrite();
       await cutPast(file, this.#size);
       await file.write(bytes, this.#size);
       if (durable) {

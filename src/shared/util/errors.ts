@@ -4,8 +4,11 @@
  */
 export abstract class LockstepError extends Error {
   abstract readonly code: string;
-  /** 1: the work failed. 2: the command, its input or its environment was wrong. */
-  readonly exitCode: 1 | 2 = 1;
+  /**
+   * 1: the work failed. 2: the command, its input or its environment was wrong. 75: another process is at it, so the same command may
+   * work later (EX_TEMPFAIL of sysexits.h).
+   */
+  readonly exitCode: 1 | 2 | 75 = 1;
 
   readonly #lines: readonly string[];
 
@@ -67,13 +70,14 @@ export class RunDirectoryError extends LockstepError {
 /** Another coordinator holds the run directory, or may hold it; `lost` where this one held it before. */
 export class RunLockError extends LockstepError {
   readonly code = 'ERR_RUN_LOCK';
-  override readonly exitCode: 1 | 2;
+  override readonly exitCode: 1 | 2 | 75;
   readonly lost: boolean;
 
-  constructor(message: string, options: ErrorOptions & { lost?: boolean } = {}) {
+  /** @param options `held`: by a process that lives, or may live */
+  constructor(message: string, options: ErrorOptions & { lost?: boolean; held?: boolean } = {}) {
     super(message, options);
     this.lost = options.lost ?? false;
-    this.exitCode = this.lost ? 1 : 2;
+    this.exitCode = this.lost ? 1 : options.held ? 75 : 2;
   }
 }
 

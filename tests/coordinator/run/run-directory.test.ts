@@ -13,7 +13,7 @@ import { stepRecord } from '../../support/step-record.ts';
 const root = await mkdtemp(join(tmpdir(), 'lockstep-runs-'));
 after(() => rm(root, { recursive: true }));
 
-const options = { name: 'first', runs: join(root, 'runs'), print: assert.fail, forceUnlock: false };
+const options = { name: 'first', runs: join(root, 'runs'), print: assert.fail, force: false };
 
 /** A manifest of a run with this seed. */
 function manifest(seed: number): Promise<Manifest> {

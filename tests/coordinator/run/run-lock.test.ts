@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { LEASE_SECONDS, type LockProof, RENEW_SECONDS, slurmOf } from '#src/coordinator/run/lock-owner.js';
 import { create, lockState, RunLock } from '#src/coordinator/run/run-lock.js';
 import { RunLockError } from '#src/shared/util/errors.js';
 
@@ -21,8 +22,13 @@ const lockOf = (folder: string) => join(folder, 'run.lock');
 const textOf = (folder: string) => readFile(lockOf(folder), 'utf8');
 const ownerOf = async (folder: string) => JSON.parse(await textOf(folder));
 
-function acquire(folder: string, { force = false, printed = [] as string[] } = {}): Promise<RunLock> {
-  return RunLock.acquire(folder, { force, print: (line) => printed.push(line) });
+interface Taking extends LockProof {
+  readonly force?: boolean;
+  readonly printed?: string[];
+}
+
+function acquire(folder: string, { force = false, printed = [], ...proof }: Taking = {}): Promise<RunLock> {
+  return RunLock.acquire(folder, { force, print: (line) => printed.push(line), ...proof });
 }
 
 /** A folder with the lock of another owner, by default of a living process of this host. */
@@ -36,7 +42,8 @@ async function folderWith(owner: object | string): Promise<string> {
 async function assertRefused(promise: Promise<unknown>, ...parts: readonly string[]): Promise<void> {
   await assert.rejects(promise, (error) => {
     assert.ok(error instanceof RunLockError, String(error));
-    assert.deepEqual([error.code, error.exitCode, error.lost], ['ERR_RUN_LOCK', 2, false]);
+    const exitCode = /holds no readable lock|can't be written/.test(error.message) ? 2 : 75;
+    assert.deepEqual([error.code, error.exitCode, error.lost], ['ERR_RUN_LOCK', exitCode, false]);
     for (const part of parts) assert.ok(error.message.includes(part), `${error.message} | lacks: ${part}`);
     return true;
   });
@@ -202,6 +209,74 @@ describe('acquire', () => {
     const lock = await acquire(folder, { force: true, printed });
     assert.match(printed.join(), /process 42 on host elsewhere/);
     await lock.check();
+  });
+
+  const slurm = (job: string, restart: number) => ({ slurm: { job, restart } });
+  for (const [what, before, now, taken] of [
+    ['a job that Slurm has requeued', slurm('7', 0), slurm('7', 1), 'requeued'],
+    ['the same start of a job', slurm('7', 1), slurm('7', 1), undefined],
+    ['an earlier start of a job', slurm('7', 2), slurm('7', 1), undefined],
+    ['another job', slurm('8', 0), slurm('7', 1), undefined],
+    ['no job', {}, slurm('7', 1), undefined],
+    ['a holder of the same id', { id: 'train' }, { id: 'train' }, 'replaced'],
+    ['a holder of another id', { id: 'train' }, { id: 'other' }, undefined],
+    ['a holder without an id', {}, { id: 'train' }, undefined],
+  ] as const) {
+    test(`${what} on another host is ${taken ?? 'refused'}`, async () => {
+      const folder = await folderWith({ host: 'elsewhere', pid: 42, lease: LEASE_SECONDS, ...before });
+      if (taken === undefined)
+        return assertRefused(acquire(folder, now), 'process 42 on host elsewhere', '120 seconds');
+      const printed: string[] = [];
+      const lock = await acquire(folder, { ...now, printed });
+      assert.match(printed.join(), new RegExp(`process 42 on host elsewhere \\(${taken}\\)`));
+      assert.equal(lock.hasLateHolder, true);
+      await lock.check();
+    });
+  }
+
+  test('no proof counts against a process of this host that is alive', async () => {
+    const proof = { id: 'train', ...slurm('7', 1) };
+    await assertRefused(acquire(await folderWith({ id: 'train', ...slurm('7', 0) }), proof), `process ${process.ppid}`);
+  });
+
+  test('a lock of another host that was not renewed for its lease is taken over', async () => {
+    const folder = await folderWith({ host: 'elsewhere', pid: 42, lease: LEASE_SECONDS });
+    const ago = (seconds: number) => new Date(Date.now() - 1000 * seconds);
+    await utimes(lockOf(folder), ago(LEASE_SECONDS - 30), ago(LEASE_SECONDS - 30));
+    await assertRefused(acquire(folder), 'process 42 on host elsewhere');
+    assert.deepEqual((await lockState(folder)).state, 'foreign');
+    await utimes(lockOf(folder), ago(LEASE_SECONDS + 1), ago(LEASE_SECONDS + 1));
+    assert.deepEqual((await lockState(folder)).state, 'stale');
+    const lock = await acquire(folder);
+    assert.equal(lock.hasLateHolder, true);
+    assert.deepEqual(await readdir(folder), ['run.lock']);
+  });
+
+  test('is renewed until it is lost or released', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    const folder = await newFolder();
+    const lock = await acquire(folder);
+    const old = new Date(Date.now() - 3_600_000);
+    const isRenewedAfter = async (seconds: number): Promise<boolean> => {
+      await utimes(lockOf(folder), old, old);
+      t.mock.timers.tick(1000 * seconds);
+      // Renewals and checks run one after the other.
+      await lock.check().catch(() => {});
+      return (await stat(lockOf(folder))).mtimeMs > old.getTime();
+    };
+    assert.equal(await isRenewedAfter(RENEW_SECONDS - 1), false);
+    assert.equal(await isRenewedAfter(1), true);
+    const before = await textOf(folder);
+    await rename(lockOf(await folderWith({ host: 'elsewhere', pid: 42 })), lockOf(folder));
+    assert.equal(await isRenewedAfter(RENEW_SECONDS), false);
+    assert.notEqual(await textOf(folder), before);
+  });
+
+  test("Slurm's variables name a job and how often it was requeued", () => {
+    assert.deepEqual(slurmOf({ SLURM_JOB_ID: '12' }), { job: '12', restart: 0 });
+    assert.deepEqual(slurmOf({ SLURM_JOB_ID: '12', SLURM_RESTART_COUNT: '3' }), { job: '12', restart: 3 });
+    assert.equal(slurmOf({ SLURM_RESTART_COUNT: '3' }), undefined);
+    assert.equal(slurmOf({ SLURM_JOB_ID: '12', SLURM_RESTART_COUNT: 'many' }), undefined);
   });
 
   // kill(2) would take the last one's pid for a process group.

@@ -39,6 +39,7 @@ const CHOICES: Readonly<Record<string, string>> = {
   workers: 'auto',
   metricsPort: 'off',
   onHangup: 'stop',
+  maxTime: '3h',
   testSplit: '0.2',
   resize: 'cover',
   augment: 'flip',
@@ -76,6 +77,7 @@ describe('resolveTrainConfig', () => {
       validation: 0,
       patience: 0,
       keepBest: false,
+      maxTimeExitCode: 0,
       forceUnlock: false,
       plaintext: false,
       metricsPort: 9464,
@@ -453,7 +455,7 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointEvery data evaluateEvery forceUnlock json keep keepBest kernel listen logFile logFormat logLevel metricsHost metricsPort metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
+    'checkpointEvery data evaluateEvery forceUnlock json keep keepBest kernel listen lockId logFile logFormat logLevel maxTime maxTimeExitCode metricsHost metricsPort metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );
