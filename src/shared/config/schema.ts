@@ -11,7 +11,7 @@ import {
 } from '../engine/optimizers/registry.ts';
 import { AUGMENT_OPTION } from './augment-option.ts';
 import { DATA_OPTIONS } from './data-options.ts';
-import { DURATION_TEXT, Duration } from './duration.ts';
+import { ENGINE_OPTIONS } from './engine-options.ts';
 import { float32 } from './float32.ts';
 import { LOSS_OPTIONS } from './loss-options.ts';
 import { MODEL_OPTIONS } from './model-options.ts';
@@ -24,9 +24,6 @@ const MAX_BATCH = 65_536;
 export const MAX_WORKERS = 1024;
 // Far beyond any use; it keeps values representable in float32, where the kernel uses them.
 const MAX_RATE = 1e6;
-
-/** As long as names in Kubernetes may be. */
-const MAX_LOCK_ID = 253;
 
 export const WorkerCount = z.int().min(0).max(1024);
 
@@ -154,24 +151,7 @@ export const trainSchema = z.strictObject({
     group: 'output',
     help: 'take over a run that a process of another machine holds; make sure that the process has ended',
   }),
-  maxTime: Duration.optional().register(optionNotes, {
-    group: 'execution',
-    help: 'time after which the run ends with a checkpoint, from the start of the process',
-    value: 'time',
-    expected: DURATION_TEXT,
-    fallback: 'until it is done',
-  }),
-  maxTimeExitCode: z.int().min(0).max(125).default(0).register(optionNotes, {
-    group: 'execution',
-    help: 'exit code of a run that --max-time ended, for a script that starts it again',
-    value: 'code',
-  }),
-  lockId: z.string().min(1).max(MAX_LOCK_ID).optional().register(optionNotes, {
-    group: 'output',
-    help: 'name that one process has at a time, such as that of a Kubernetes Job: the next one takes the run over at once',
-    value: 'name',
-    fallback: 'no name',
-  }),
+  ...ENGINE_OPTIONS,
   onHangup: z.enum(['stop', 'ignore']).optional().register(optionNotes, {
     group: 'execution',
     help: 'what SIGHUP does: stop saves and ends as SIGTERM does, ignore continues',
