@@ -42,6 +42,8 @@ export interface NodeOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Whether to wait for the next run when one is over. */
   readonly keep: boolean;
+  /** Seconds without a coordinator after which this node ends (default: never). */
+  readonly giveUpAfter?: number | undefined;
   /** Aborted: the node leaves. */
   readonly stop: AbortSignal;
   readonly onEvent: (event: NodeEvent) => void;
@@ -54,12 +56,13 @@ export type NodeEvent =
 
 /**
  * Computes for a coordinator until its run is over, and connects again whenever the connection is lost.
- * @returns `finished` if the run is over, `stopped` if the node was asked to leave
+ * @returns `finished` if the run is over, and no other was found within `giveUpAfter` if it waits for one, `stopped` if the node was asked to leave
  * @throws UsageError without a token for a coordinator beyond loopback, or if address or certificates are wrong; NodeError if the
- * connection ended for a reason that a retry can't change, and that no stranger can have given; another LockstepError if this node fails
+ * connection ended for a reason that a retry can't change, and that no stranger can have given, or if no coordinator was found for
+ * `giveUpAfter`; another LockstepError if this node fails
  */
 export async function runNode(options: NodeOptions): Promise<'finished' | 'stopped'> {
-  const { url, token, env, keep, stop, onEvent } = options;
+  const { url, token, env, keep, stop, onEvent, giveUpAfter = Number.POSITIVE_INFINITY } = options;
   if (token === undefined && !isLoopback(new URL(url).hostname)) {
     throw new UsageError(`--connect ${url}: anybody on the network could answer without a token. ${TOKEN_HINT}`);
   }
@@ -75,10 +78,14 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
   const data = new NodeData({ flag: options.data, env, threads, kernel: target, areMost, print });
   const node = new Node(options, { threads, target, data, print });
   let printed: string | undefined;
+  let hasFinished = false;
+  let foundAt = performance.now();
   try {
     while (!stop.aborted) {
       const ending = await node.takePart();
       if (stop.aborted) break;
+      if (node.wasReady) foundAt = performance.now();
+      hasFinished ||= ending.finished;
       if (ending.finished && !keep) {
         print('The run is over.');
         return 'finished';
@@ -94,6 +101,12 @@ export async function runNode(options: NodeOptions): Promise<'finished' | 'stopp
         : `No connection to ${url} (${reason}); trying again.${hint}`;
       if (line !== printed || node.wasReady) print(line, ending.finished ? 'info' : 'warn');
       printed = line;
+      if (performance.now() - foundAt > 1000 * giveUpAfter) {
+        const found = `No coordinator was found at ${url} for ${giveUpAfter} seconds`;
+        if (!hasFinished) throw new NodeError(`${found}: ${reason}.${hint}`);
+        print(`${found}; its last run is over.`);
+        return 'finished';
+      }
       await node.pause(ending);
     }
     return 'stopped';

@@ -169,6 +169,14 @@ describe('what may change by itself is tried again', () => {
     await assertRetries(node, /^No connection to ws:\S+ \(.*(ENOTFOUND|EAI_AGAIN) nowhere\.invalid.*\); trying again/);
   });
 
+  it('nobody for as long as --give-up-after says', HANG, async (t) => {
+    const server = createServer();
+    const port = await portOf(t, server);
+    server.close();
+    const node = worker(t, `ws://127.0.0.1:${port}`, '--give-up-after', '2s');
+    await assertEnds(node, 1, /^No coordinator was found at ws:\S+ for 2 seconds: .*ECONNREFUSED/);
+  });
+
   it('an HTTP server that is no coordinator', HANG, async (t) => {
     const port = await portOf(
       t,

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { runNode } from '../../library/node.ts';
 import { type NodeConfig, resolveNodeConfig } from '../../shared/config/config.ts';
+import { DURATION_TEXT, Duration, secondsOf } from '../../shared/config/duration.ts';
 import { passedOverText } from '../../shared/config/sources.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { readToken, warnOfReaders } from '../../shared/util/token.ts';
@@ -14,14 +15,14 @@ import type { Terminal } from '../terminal/terminal.ts';
 
 /** `lockstep worker`: computes for a coordinator until its run ends. @returns the exit code */
 export async function worker(flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { connect, threads, tlsCa, data, keep, ...rest } = flags;
+  const { connect, threads, tlsCa, data, keep, giveUpAfter, ...rest } = flags;
   const config = resolveNodeConfig({ flags: rest, env: process.env });
   const terminal = openConsole(config, process.env);
   terminal.setContext({ node: hostname() });
   const passedOver = passedOverText(process.env);
   if (passedOver !== undefined) terminal.print(passedOver, { level: 'debug' });
   try {
-    return await compute({ connect, threads, tlsCa, data, keep }, config, terminal);
+    return await compute({ connect, threads, tlsCa, data, keep, giveUpAfter }, config, terminal);
   } catch (error) {
     return terminal.printFailure(error);
   }
@@ -34,6 +35,7 @@ async function compute(
 ): Promise<number> {
   const url = urlOf(String(flags.connect));
   const threads = threadsOf(flags.threads);
+  const giveUpAfter = giveUpOf(textOf(flags.giveUpAfter));
   await warnOfReaders([tokenFile], (line) => terminal.print(line, { level: 'warn' }));
   const token = await readToken({ file: tokenFile, env: process.env });
   const ca = await authorityOf(textOf(flags.tlsCa), url);
@@ -50,6 +52,7 @@ async function compute(
       data: textOf(flags.data),
       env: process.env,
       keep: flags.keep === true,
+      giveUpAfter,
       stop: signals.stop,
       onEvent: (event) => {
         if (event.kind === 'run') terminal.setContext({ run: event.name });
@@ -82,6 +85,11 @@ function threadsOf(given: unknown): number | 'auto' {
   const threads = Number(given);
   if (/^\d+$/.test(String(given)) && threads >= 1 && threads <= 1024) return threads;
   throw new UsageError(`--threads: expected auto or a whole number from 1 to 1024, but got "${given}".`);
+}
+
+function giveUpOf(text: string | undefined): number | undefined {
+  if (text === undefined || Duration.safeParse(text).success) return text === undefined ? undefined : secondsOf(text);
+  throw new UsageError(`--give-up-after: expected ${DURATION_TEXT}, but got "${text}".`);
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;

@@ -118,7 +118,14 @@ function addWorker(program: Command, done: Done): void {
         "PEM certificate of the authority that signed the coordinator's (default: the system's authorities)",
       ),
     )
-    .addOption(option(cluster, '--keep', 'wait for the next run when one has ended'));
+    .addOption(option(cluster, '--keep', 'wait for the next run when one has ended'))
+    .addOption(
+      option(
+        cluster,
+        '--give-up-after <time>',
+        'end if no coordinator was found for so long, such as 10m (default: it goes on trying)',
+      ),
+    );
   addGroupedOptions(worker, ['kernel', 'onHangup', 'logLevel', 'logFormat', 'logFile']);
   worker
     .addHelpText(
