@@ -119,13 +119,7 @@ function addWorker(program: Command, done: Done): void {
       ),
     )
     .addOption(option(cluster, '--keep', 'wait for the next run when one has ended'))
-    .addOption(
-      option(
-        cluster,
-        '--give-up-after <time>',
-        'end if no coordinator was found for so long, such as 10m (default: it goes on trying)',
-      ),
-    );
+    .addOption(option(cluster, '--give-up-after <time>', 'end if no coordinator is found for so long, such as 10m'));
   addGroupedOptions(worker, ['kernel', 'onHangup', 'logLevel', 'logFormat', 'logFile']);
   worker
     .addHelpText(
