@@ -56,7 +56,8 @@ export async function withRun<T>(
   const { metrics, feed } = served;
   const lockLost = new AbortController();
   const stop = AbortSignal.any([...ends, lockLost.signal]);
-  const http = inputs.address && (await startHttp({ ...inputs.address, metrics, feed }));
+  let isReady = false;
+  const http = inputs.address && (await startHttp({ ...inputs.address, metrics, feed, isReady: () => isReady }));
   try {
     const watchers = together([metrics, feed ?? {}, observer]);
     const computing = await startComputing({ config, inputs, served, observer: watchers, stop });
@@ -70,6 +71,7 @@ export async function withRun<T>(
         served.registry.setDefaultLabels({ run: begun.manifest.name });
         feed?.rename(begun.manifest.name);
         const opened = { job, computing, directory, start: begun, http, observer, print, stop, lockLost };
+        isReady = true;
         return await use({ ...inputs, ...served, ...opened });
       });
     } finally {

@@ -44,7 +44,7 @@ const damaged = (text: string): fc.Arbitrary<Buffer> => changes.map((changed) =>
 /** To the port for nodes. */
 export const requests = fc.oneof(damaged(UPGRADE), requestTo(fc.webPath(), []));
 
-const known = fc.constantFrom('/', '/metrics', '/feed', '/healthz', '/index.html', '/style.css');
+const known = fc.constantFrom('/', '/metrics', '/feed', '/healthz', '/readyz', '/index.html', '/style.css');
 const strange = fc.constantFrom('//', '/..', '/%2e%2e/', '/..%2f..%2fetc%2fpasswd', '/%00', '/%', '*', '/__proto__');
 
 /** To the port of the live page and the metrics. */

@@ -3,6 +3,7 @@ import { addPage, type Feed } from './routes.ts';
 import { guard, startWebServer, type WebServer } from './web-server.ts';
 
 const LOOPBACK = '127.0.0.1';
+const TEXT = 'text/plain; charset=utf-8';
 
 export interface HttpOptions {
   /** Default: 127.0.0.1. */
@@ -16,6 +17,8 @@ export interface HttpOptions {
   readonly feed?: Feed | undefined;
   /** The token that the page and /metrics require; undefined: none. */
   readonly token?: Token | undefined;
+  /** Whether /readyz says so (default: always). */
+  readonly isReady?: () => boolean;
 }
 
 export interface MetricsSource {
@@ -24,10 +27,11 @@ export interface MetricsSource {
 }
 
 /**
- * Serves the live page, GET /metrics and GET /healthz. No request changes the run.
+ * Serves the live page, GET /metrics, and for engines GET /healthz and /readyz. No request changes the run.
  * @throws ListenError if the address can't be used
  */
-export function startHttp({ host = LOOPBACK, port, explicit, metrics, feed, token }: HttpOptions): Promise<WebServer> {
+export function startHttp(options: HttpOptions): Promise<WebServer> {
+  const { host = LOOPBACK, port, explicit, metrics, feed, token, isReady = () => true } = options;
   const advice =
     'Give another one by --metrics-port, another address by --metrics-host, or --metrics-port off for none.';
   return startWebServer({ host, port, explicit, advice }, (app) => {
@@ -38,6 +42,9 @@ export function startHttp({ host = LOOPBACK, port, explicit, metrics, feed, toke
       );
     }
     if (feed !== undefined) addPage(app, feed, guarded);
-    app.get('/healthz', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
+    app.get('/healthz', async (_request, reply) => reply.type(TEXT).send('ok\n'));
+    app.get('/readyz', async (_request, reply) =>
+      isReady() ? reply.type(TEXT).send('ready\n') : reply.code(503).type(TEXT).send('starting\n'),
+    );
   });
 }

@@ -24,6 +24,19 @@ describe('startHttp', () => {
     assert.equal(server.moved, false);
   });
 
+  test('says by /readyz whether it is ready', async (t) => {
+    let isReady = false;
+    const server = await startHttp({ port: 0, explicit: true, metrics, isReady: () => isReady });
+    t.after(() => server.close());
+    const answer = async (): Promise<[number, string]> => {
+      const response = await fetch(`${server.url}/readyz`);
+      return [response.status, await response.text()];
+    };
+    assert.deepEqual(await answer(), [503, 'starting\n']);
+    isReady = true;
+    assert.deepEqual(await answer(), [200, 'ready\n']);
+  });
+
   test('takes a free port where the default is taken, and says that it moved', async (t) => {
     const port = await takenPort(t);
     const server = await startHttp({ port, explicit: false, metrics });
