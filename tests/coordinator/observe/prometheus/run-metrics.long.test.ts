@@ -143,6 +143,10 @@ describe('the metrics of a run with nodes', () => {
     assert.deepEqual(new Map([...scraped.families].sort()), new Map([...expected].sort()));
   });
 
+  it('stand beside the answers that engines ask for', async () => {
+    for (const path of ['/healthz', '/readyz']) assert.equal((await fetch(new URL(path, url))).status, 200, path);
+  });
+
   it('have every reason for a rejection before there is any, so that the first is an increase', () => {
     for (const reason of Object.keys(closeCodes)) {
       assert.equal(scraped.value('lockstep_rejected_connections_total', `reason=${reason}`), 0, reason);
