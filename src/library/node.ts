@@ -52,6 +52,8 @@ export interface NodeOptions {
 export type NodeEvent =
   /** The coordinator trains this run. */
   | { readonly kind: 'run'; readonly name: string }
+  /** It has work to give from now on, or has none any more. */
+  | { readonly kind: 'joined'; readonly isJoined: boolean }
   | { readonly kind: 'notice'; readonly message: string; readonly level: Severity };
 
 /**
@@ -164,6 +166,7 @@ class Node {
         },
         onReady: () => {
           this.wasReady = true;
+          onEvent({ kind: 'joined', isJoined: true });
           this.#pauseMs = FIRST_PAUSE_MS;
           print(`Computing for ${url} with ${threads} thread${threads === 1 ? '' : 's'}${code}.`);
         },
@@ -174,6 +177,8 @@ class Node {
         throw new UsageError(`--connect ${url}: ${printable(error.message)}.`, { cause: error });
       }
       return { code: NO_CLOSE_FRAME, reason: error.message, finished: false, isFinal: false, isOwn: false };
+    } finally {
+      if (this.wasReady) onEvent({ kind: 'joined', isJoined: false });
     }
   }
 

@@ -3,6 +3,8 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { startHttp } from '../../coordinator/observe/web/http.ts';
+import type { WebServer } from '../../coordinator/observe/web/web-server.ts';
 import { runNode } from '../../library/node.ts';
 import { type NodeConfig, resolveNodeConfig } from '../../shared/config/config.ts';
 import { DURATION_TEXT, Duration, secondsOf } from '../../shared/config/duration.ts';
@@ -13,16 +15,19 @@ import { StopSignals } from '../signals.ts';
 import { openConsole } from '../terminal/console.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 
+const MAX_PORT = 65_535;
+
 /** `lockstep worker`: computes for a coordinator until its run ends. @returns the exit code */
 export async function worker(flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { connect, threads, tlsCa, data, keep, giveUpAfter, ...rest } = flags;
+  const { connect, threads, tlsCa, data, keep, giveUpAfter, healthPort, healthHost, ...rest } = flags;
+  const own = { connect, threads, tlsCa, data, keep, giveUpAfter, healthPort, healthHost };
   const config = resolveNodeConfig({ flags: rest, env: process.env });
   const terminal = openConsole(config, process.env);
   terminal.setContext({ node: hostname() });
   const passedOver = passedOverText(process.env);
   if (passedOver !== undefined) terminal.print(passedOver, { level: 'debug' });
   try {
-    return await compute({ connect, threads, tlsCa, data, keep, giveUpAfter }, config, terminal);
+    return await compute(own, config, terminal);
   } catch (error) {
     return terminal.printFailure(error);
   }
@@ -41,6 +46,9 @@ async function compute(
   const ca = await authorityOf(textOf(flags.tlsCa), url);
   const signals = new StopSignals({ what: 'leaving' });
   signals.handle((line, level) => terminal.print(line, { level }), onHangup);
+  let isJoined = false;
+  const health = await startHealth(flags, () => isJoined);
+  if (health !== undefined) terminal.print(`Health: ${health.url}/healthz and ${health.url}/readyz`);
   try {
     const end = await runNode({
       url,
@@ -56,13 +64,32 @@ async function compute(
       stop: signals.stop,
       onEvent: (event) => {
         if (event.kind === 'run') terminal.setContext({ run: event.name });
+        else if (event.kind === 'joined') isJoined = event.isJoined;
         else terminal.print(event.message, { level: event.level });
       },
     });
     return end === 'finished' ? 0 : signals.exitCode;
   } finally {
     signals.release();
+    await health?.close();
   }
+}
+
+/** What an engine asks whether the process lives, and whether it takes part in a run. */
+async function startHealth(
+  { healthPort, healthHost }: Readonly<Record<string, unknown>>,
+  isReady: () => boolean,
+): Promise<WebServer | undefined> {
+  if (healthPort === undefined) {
+    if (healthHost === undefined) return undefined;
+    throw new UsageError('--health-host: expected --health-port beside it.');
+  }
+  const port = Number(healthPort);
+  if (!/^\d+$/.test(String(healthPort)) || port > MAX_PORT)
+    throw new UsageError(`--health-port: expected a whole number from 0 to ${MAX_PORT}, but got "${healthPort}".`);
+  const advice = 'Give another one by --health-port, or another address by --health-host.';
+  const host = textOf(healthHost);
+  return startHttp({ ...(host && { host }), port, explicit: true, advice, isReady });
 }
 
 function urlOf(text: string): string {

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import type { OptionGroup } from '../../shared/config/option-notes.ts';
 import { READING_KEYS } from '../../shared/data/source.ts';
 import {
   addGroupedOptions,
@@ -79,47 +80,23 @@ function addVerify(program: Command, done: Done): void {
 }
 
 function addWorker(program: Command, done: Done): void {
-  const cluster = headingOf('cluster');
   const worker = program.command('worker').description("compute for another machine's run until it ends");
-  const option = (group: string, flags: string, help: string): Option => new Option(flags, help).helpGroup(group);
   worker
     .addOption(
       option(
-        headingOf('data'),
+        'data',
         '--data <path>',
         "folder or file with the data set (default: $MNIST_DIR, the user's cache, the coordinator)",
       ),
     )
     .addOption(
       option(
-        headingOf('execution'),
+        'execution',
         '--threads <count>',
         'worker threads; auto: one for each CPU, within quotas and memory, but no more than shards (default: auto)',
       ),
-    )
-    .addOption(
-      option(
-        cluster,
-        '--connect <url>',
-        'coordinator: ws://HOST:PORT or wss://HOST:PORT, as its --listen prints it',
-      ).makeOptionMandatory(),
-    )
-    .addOption(
-      option(
-        cluster,
-        '--token-file <file>',
-        "file with the run's token (default: $LOCKSTEP_TOKEN_FILE, or the token in $LOCKSTEP_TOKEN)",
-      ),
-    )
-    .addOption(
-      option(
-        cluster,
-        '--tls-ca <file>',
-        "PEM certificate of the authority that signed the coordinator's (default: the system's authorities)",
-      ),
-    )
-    .addOption(option(cluster, '--keep', 'wait for the next run when one has ended'))
-    .addOption(option(cluster, '--give-up-after <time>', 'end if no coordinator is found for so long, such as 10m'));
+    );
+  addClusterOptions(worker);
   addGroupedOptions(worker, ['kernel', 'onHangup', 'logLevel', 'logFormat', 'logFile']);
   worker
     .addHelpText(
@@ -142,4 +119,37 @@ function addToken(program: Command, done: Done): void {
     .action(async (flags: { readonly out?: string }) => {
       done(await (await import('../commands/token.ts')).token(flags));
     });
+}
+
+function addClusterOptions(worker: Command): void {
+  worker
+    .addOption(
+      option(
+        'cluster',
+        '--connect <url>',
+        'coordinator: ws://HOST:PORT or wss://HOST:PORT, as its --listen prints it',
+      ).makeOptionMandatory(),
+    )
+    .addOption(
+      option(
+        'cluster',
+        '--token-file <file>',
+        "file with the run's token (default: $LOCKSTEP_TOKEN_FILE, or the token in $LOCKSTEP_TOKEN)",
+      ),
+    )
+    .addOption(
+      option(
+        'cluster',
+        '--tls-ca <file>',
+        "PEM certificate of the authority that signed the coordinator's (default: the system's authorities)",
+      ),
+    )
+    .addOption(option('cluster', '--keep', 'wait for the next run when one has ended'))
+    .addOption(option('cluster', '--give-up-after <time>', 'end if no coordinator is found for so long, such as 10m'))
+    .addOption(option('cluster', '--health-port <port>', 'port of /healthz and /readyz for engines; 0: any free port'))
+    .addOption(option('cluster', '--health-host <host>', 'address on which they are answered (default: 127.0.0.1)'));
+}
+
+function option(group: OptionGroup, flags: string, help: string): Option {
+  return new Option(flags, help).helpGroup(headingOf(group));
 }

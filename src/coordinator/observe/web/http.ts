@@ -4,6 +4,7 @@ import { guard, startWebServer, type WebServer } from './web-server.ts';
 
 const LOOPBACK = '127.0.0.1';
 const TEXT = 'text/plain; charset=utf-8';
+const ADVICE = 'Give another one by --metrics-port, another address by --metrics-host, or --metrics-port off for none.';
 
 export interface HttpOptions {
   /** Default: 127.0.0.1. */
@@ -11,6 +12,8 @@ export interface HttpOptions {
   readonly port: number;
   /** Whether the user gave the port: if it is taken, that is an error, and no other port is tried. */
   readonly explicit: boolean;
+  /** What to do if the port can't be used, as a sentence (default: by the options of `train`). */
+  readonly advice?: string;
   /** Undefined: no metrics are served. */
   readonly metrics?: MetricsSource;
   /** The data of the page at /; undefined: there is no page. */
@@ -31,9 +34,7 @@ export interface MetricsSource {
  * @throws ListenError if the address can't be used
  */
 export function startHttp(options: HttpOptions): Promise<WebServer> {
-  const { host = LOOPBACK, port, explicit, metrics, feed, token, isReady = () => true } = options;
-  const advice =
-    'Give another one by --metrics-port, another address by --metrics-host, or --metrics-port off for none.';
+  const { host = LOOPBACK, port, explicit, metrics, feed, token, isReady = () => true, advice = ADVICE } = options;
   return startWebServer({ host, port, explicit, advice }, (app) => {
     const guarded = { onRequest: guard(token) };
     if (metrics !== undefined) {
