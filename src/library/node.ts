@@ -52,7 +52,7 @@ export interface NodeOptions {
 export type NodeEvent =
   /** The coordinator trains this run. */
   | { readonly kind: 'run'; readonly name: string }
-  /** It has work to give from now on, or has none any more. */
+  /** This node takes part in the run from now on, or no longer. */
   | { readonly kind: 'joined'; readonly isJoined: boolean }
   | { readonly kind: 'notice'; readonly message: string; readonly level: Severity };
 
