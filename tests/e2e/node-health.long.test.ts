@@ -3,21 +3,17 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, it } from 'node:test';
+import { after, it, type TestContext } from 'node:test';
 import { madeFile } from '../support/made-images.ts';
 import { lockstep, type Program, startLockstep } from '../support/program.ts';
 import { takenPort } from '../support/taken-port.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-health-'));
-const started: Program[] = [];
-after(() => {
-  for (const { signal } of started) signal('SIGKILL');
-  rmSync(folder, { recursive: true });
-});
+after(() => rmSync(folder, { recursive: true }));
 
-function start(...args: readonly string[]): Program {
+function start(t: TestContext, ...args: readonly string[]): Program {
   const program = startLockstep(args);
-  started.push(program);
+  t.after(() => program.signal('SIGKILL'));
   return program;
 }
 
@@ -31,12 +27,12 @@ async function until(url: string, status: number, text: string): Promise<void> {
   assert.fail(`${url} never answered ${status}`);
 }
 
-it('a node lives from its start, and is ready while it is joined', async () => {
+it('a node lives from its start, and is ready while it is joined', async (t) => {
   const data = ['--data', madeFile(folder, 512, 64)];
   const train = ['train', ...data, '--iterations', '1000000', '--workers', '1', '--metrics-port', 'off'];
-  const coordinator = start(...train, '--listen', '127.0.0.1:0', '--out', join(folder, 'run'));
+  const coordinator = start(t, ...train, '--listen', '127.0.0.1:0', '--out', join(folder, 'run'));
   const url = (await coordinator.said(/^Nodes can connect/)).split(' ').at(-1) as string;
-  const node = start('worker', '--connect', url, '--threads', '1', '--keep', '--health-port', '0', ...data);
+  const node = start(t, 'worker', '--connect', url, '--threads', '1', '--keep', '--health-port', '0', ...data);
   const health = (await node.said(/^Health: /)).split(' ').at(-1)?.replace('/readyz', '') as string;
   assert.match(health, /^http:\/\/127\.0\.0\.1:\d+$/);
   await until(`${health}/healthz`, 200, 'ok\n');
@@ -51,7 +47,10 @@ it('a node lives from its start, and is ready while it is joined', async () => {
 it('a port that is taken, or none, is refused', async (t) => {
   const worker = ['worker', '--connect', 'ws://127.0.0.1:1'];
   for (const [flags, line] of [
-    [['--health-port', String(await takenPort(t))], /^Port \d+ on 127\.0\.0\.1 is taken by another program\. .*--health-port/m],
+    [
+      ['--health-port', String(await takenPort(t))],
+      /^Port \d+ on 127\.0\.0\.1 is taken by another program\. .*--health-port/m,
+    ],
     [['--health-port', 'many'], /^--health-port: expected a whole number from 0 to 65535, but got "many"\.$/m],
     [['--health-host', '0.0.0.0'], /^--health-host: expected --health-port beside it\.$/m],
   ] as const) {
