@@ -47,6 +47,7 @@ for (const [name, flags, before, now] of [
     const { status, stderr } = await late.ended;
     assert.equal(status, 1, stderr);
     assert.match(stderr, /no longer holds/);
+    assert.doesNotMatch(stderr, /continues without/);
     const finished = await next.ended;
     assert.equal(finished.status, 0, finished.stderr);
 

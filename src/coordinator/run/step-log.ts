@@ -173,7 +173,8 @@ export class StepLog {
 
   #settle(failure: Error | undefined): void {
     if (this.#ended) return;
-    if (failure instanceof LogCutError || failure instanceof RunLockError) this.#end(failure.message);
+    if (failure instanceof RunLockError) this.#end(failure.message, 'the run ends');
+    else if (failure instanceof LogCutError) this.#end(failure.message);
     else if (failure === undefined) {
       if (this.#trouble !== undefined) this.#notify('is written again, with every line');
       this.#trouble = undefined;
@@ -190,7 +191,7 @@ export class StepLog {
     this.#onNotice(`${basename(this.#path)} ${what}`);
   }
 
-  #end(reason: string): void {
+  #end(reason: string, then = 'the run continues without it'): void {
     // If all lines were written, each of those that aren't synced may be lost.
     const missing = this.#lines.slice(this.#given) || this.#lines;
     const first = parseStepLine(missing.slice(0, missing.indexOf('\n')))?.step;
@@ -199,6 +200,6 @@ export class StepLog {
     this.#given = 0;
     clearTimeout(this.#timer);
     const where = first === undefined ? 'ends here' : `ends before step ${first}`;
-    this.#notify(`${where}: ${reason}; the run continues without it`);
+    this.#notify(`${where}: ${reason}; ${then}`);
   }
 }

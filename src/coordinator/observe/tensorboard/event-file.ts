@@ -102,7 +102,8 @@ export class EventFile {
 
   #settle(failure: Error | undefined): void {
     if (this.#ended) return;
-    if (failure instanceof LogCutError || failure instanceof RunLockError) this.#end(failure.message);
+    if (failure instanceof RunLockError) this.#end(failure.message, 'the run ends');
+    else if (failure instanceof LogCutError) this.#end(failure.message);
     else if (failure === undefined) {
       if (this.#hasFailed) this.#notify('are written again, with every step');
       this.#hasFailed = false;
@@ -118,10 +119,10 @@ export class EventFile {
     this.#options.onNotice(`TensorBoard's event files ${what}`);
   }
 
-  #end(reason: string): void {
+  #end(reason: string, then = 'the run continues without them'): void {
     this.#ended = true;
     this.#pending = [];
     clearTimeout(this.#timer);
-    this.#notify(`end here: ${reason}; the run continues without them`);
+    this.#notify(`end here: ${reason}; ${then}`);
   }
 }
