@@ -153,7 +153,9 @@ async function refuseUnremovable(path: string): Promise<void> {
     state === 'held'
       ? 'End that process first'
       : `This host can't check whether a process is using it; if you are sure that none is, remove ${join(shown, LOCK)}`;
-  throw new RunLockError(`${shown} is held by ${holder}. ${advice}. Nothing was removed.`);
+  throw new RunLockError(`${shown} is held by ${holder}. ${advice}. Nothing was removed.`, {
+    held: owner !== undefined,
+  });
 }
 
 /** @throws RunDirectoryError if not all of it can be deleted */
