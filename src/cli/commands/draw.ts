@@ -14,11 +14,11 @@ import type { DrawingModel } from '../../inspect/draw/drawing.ts';
 import { refuseNotFinite } from '../../inspect/export/network.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
+import { MAX_PORT, parsePort } from '../port.ts';
 import { print } from '../print.ts';
 import { serveUntilStopped } from '../serving.ts';
 
 const DEFAULT_PORT = 9466;
-const MAX_PORT = 65_535;
 
 /**
  * `lockstep draw`: serves a page on which a user draws or drops pictures and sees the activations of every layer, until it is stopped.
@@ -41,8 +41,8 @@ export async function draw(flags: Readonly<Record<string, string | undefined>>):
 
 function portOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port <= MAX_PORT) return port;
+  const port = parsePort(text);
+  if (port !== undefined) return port;
   throw new UsageError(`--port: expected 0 (any) to ${MAX_PORT}, but got ${text}.`);
 }
 

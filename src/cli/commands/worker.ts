@@ -11,11 +11,10 @@ import { DURATION_TEXT, Duration, secondsOf } from '../../shared/config/duration
 import { passedOverText } from '../../shared/config/sources.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { readToken, warnOfReaders } from '../../shared/util/token.ts';
+import { MAX_PORT, parsePort } from '../port.ts';
 import { StopSignals } from '../signals.ts';
 import { openConsole } from '../terminal/console.ts';
 import type { Terminal } from '../terminal/terminal.ts';
-
-const MAX_PORT = 65_535;
 
 /** `lockstep worker`: computes for a coordinator until its run ends. @returns the exit code */
 export async function worker(flags: Readonly<Record<string, unknown>>): Promise<number> {
@@ -44,11 +43,11 @@ async function compute(
   await warnOfReaders([tokenFile], (line) => terminal.print(line, { level: 'warn' }));
   const token = await readToken({ file: tokenFile, env: process.env });
   const ca = await authorityOf(textOf(flags.tlsCa), url);
-  const signals = new StopSignals({ what: 'leaving' });
-  signals.handle((line, level) => terminal.print(line, { level }), onHangup);
   let isJoined = false;
   const health = await startHealth(flags, () => isJoined);
   if (health !== undefined) terminal.print(`Health: ${health.url}/healthz and ${health.url}/readyz`);
+  const signals = new StopSignals({ what: 'leaving' });
+  signals.handle((line, level) => terminal.print(line, { level }), onHangup);
   try {
     const end = await runNode({
       url,
@@ -84,8 +83,8 @@ async function startHealth(
     if (healthHost === undefined) return undefined;
     throw new UsageError('--health-host: expected --health-port beside it.');
   }
-  const port = Number(healthPort);
-  if (!/^\d+$/.test(String(healthPort)) || port > MAX_PORT)
+  const port = parsePort(String(healthPort));
+  if (port === undefined)
     throw new UsageError(`--health-port: expected a whole number from 0 to ${MAX_PORT}, but got "${healthPort}".`);
   const advice = 'Give another one by --health-port, or another address by --health-host.';
   const host = textOf(healthHost);
@@ -115,7 +114,8 @@ function threadsOf(given: unknown): number | 'auto' {
 }
 
 function giveUpOf(text: string | undefined): number | undefined {
-  if (text === undefined || Duration.safeParse(text).success) return text === undefined ? undefined : secondsOf(text);
+  if (text === undefined) return undefined;
+  if (Duration.safeParse(text).success) return secondsOf(text);
   throw new UsageError(`--give-up-after: expected ${DURATION_TEXT}, but got "${text}".`);
 }
 

@@ -28,14 +28,18 @@ const Owner = z.object({
 });
 export type Owner = z.infer<typeof Owner>;
 
+/** Of a lock whose holder is gone, so that it can be taken over. */
+type GoneState = 'stale' | 'requeued' | 'replaced' | 'expired';
+
 /**
  * `held`: the process is alive; `stale`: it has ended; `requeued`: by Slurm, as this process; `replaced`: by the process with the same
  * id; `expired`: not renewed; `foreign`: on another host, which can't know; `unreadable`.
  */
-export type OwnerState = 'held' | 'stale' | 'requeued' | 'replaced' | 'expired' | 'foreign' | 'unreadable';
+export type OwnerState = GoneState | 'held' | 'foreign' | 'unreadable';
 
-/** The states in which a lock can be taken over: its holder is gone. */
-export const GONE: ReadonlySet<OwnerState> = new Set(['stale', 'requeued', 'replaced', 'expired']);
+export function isGone(state: OwnerState): state is GoneState {
+  return state !== 'held' && state !== 'foreign' && state !== 'unreadable';
+}
 
 export async function newOwner({ slurm, id }: LockProof, token: string): Promise<Owner> {
   const start = await processStart(process.pid);

@@ -7,7 +7,7 @@ import type { Print } from '../../shared/util/notice.ts';
 import { openPlainFile, readPlainFile } from '../../shared/util/plain-file.ts';
 import { LOCK } from './files.ts';
 import {
-  GONE,
+  isGone,
   LEASE_SECONDS,
   type LockProof,
   nameOf,
@@ -80,7 +80,7 @@ export class RunLock {
       const replaced = await take(path, own, options);
       if (replaced) {
         const line = `Took over ${path} from ${nameOf(replaced.owner)} (${replaced.state}).`;
-        options.print(line, GONE.has(replaced.state) ? 'info' : 'warn');
+        options.print(line, isGone(replaced.state) ? 'info' : 'warn');
       }
       return new RunLock(path, own, replaced);
     } catch (error) {
@@ -151,9 +151,8 @@ export async function lockState(folder: string): Promise<LockState> {
     const found = await read(join(folder, LOCK), {}, async () => Date.now());
     if (found === undefined) return { state: 'free' };
     const { owner } = found;
-    if (owner === undefined) return { state: 'unreadable' };
-    const state = GONE.has(found.state) ? 'stale' : found.state;
-    return { state: state as LockState['state'], owner: { host: owner.host, pid: owner.pid } };
+    const state = isGone(found.state) ? 'stale' : found.state;
+    return owner ? { state, owner: { host: owner.host, pid: owner.pid } } : { state };
   } catch {
     return { state: 'unreadable' };
   }
@@ -187,7 +186,7 @@ async function take(path: string, own: string, options: LockOptions): Promise<Fo
     if (await create(path, own)) return undefined;
     const found = await read(path, options, () => timeAt(path));
     if (found === undefined) continue;
-    if (found.state === 'held' || (!GONE.has(found.state) && !options.force)) throw refusal(path, found);
+    if (found.state === 'held' || (!isGone(found.state) && !options.force)) throw refusal(path, found);
     if (await replace(path, found, own, options)) return found;
   }
   throw new RunLockError(`${path} keeps changing: other coordinators start and end in this folder. Try again.`, {
