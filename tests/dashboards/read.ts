@@ -13,6 +13,11 @@ export function textOf(file: string): string {
   return readFileSync(pathOf(file), 'utf8');
 }
 
+/** The rules as objects of the Prometheus Operator. */
+export function kubernetesRules(): string {
+  return readFileSync(new URL('../deploy/kubernetes/overlays/monitoring/rules.yaml', FOLDER), 'utf8');
+}
+
 export interface GridPosition {
   readonly x: number;
   readonly y: number;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parse } from 'yaml';
-import { textOf } from './read.ts';
+import { parse, parseAllDocuments } from 'yaml';
+import { prometheusRules } from '../../dashboards/src/rules.ts';
+import { kubernetesRules, textOf } from './read.ts';
 
 interface Rule {
   readonly record?: string;
@@ -35,4 +36,19 @@ test('each alert says how bad it is, what it is and what to do, and has a case w
       cases.includes(`alertname="${alert}",alertstate="firing",severity`) || cases.includes(`alertname: ${alert}\n`);
     assert.ok(fires, alert);
   }
+});
+
+test('the Prometheus Operator is given the same groups, by a file that is what the generator makes', () => {
+  const text = kubernetesRules();
+  assert.ok(text === prometheusRules(), 'deploy/kubernetes/overlays/monitoring/rules.yaml: npm run dashboards');
+  const objects = parseAllDocuments(text).map((document) => document.toJS());
+  assert.deepEqual(
+    objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`),
+    ['PrometheusRule lockstep-rules', 'PrometheusRule lockstep-alerts'],
+  );
+  const files = ['rules', 'alerts'].map((name) => parse(textOf(`prometheus/${name}.yaml`)));
+  assert.deepEqual(
+    objects.map(({ spec }) => spec),
+    files,
+  );
 });

@@ -15,15 +15,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { eventually } from '../support/eventually.ts';
 import { freePorts } from '../support/free-ports.ts';
 
 const PROGRAMS = ['munged', 'slurmctld', 'slurmd', 'sbatch', 'unshare'];
 /** Daemons are in folders that only root has in its PATH. */
 const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
-/** What doesn't happen within this time never does. */
-const EVENT_MS = 90_000;
-const POLL_MS = 50;
 const CONTROLLER = 'controller';
 
 /** For tests of a real Slurm: false, or why they are skipped. */
@@ -34,17 +31,6 @@ function reasonToSkip(): string | false {
   if (found.status !== 0) return "Slurm, Debian's packages slurm-wlm and munge, is not installed";
   if (spawnSync('unshare', ['--uts', '--mount', 'true']).status !== 0) return 'needs root, to give nodes host names';
   return false;
-}
-
-/** Polls until `look` finds something. @param what the end of the error's message @throws Error where it takes longer than EVENT_MS */
-export async function eventually<T>(what: () => string, look: () => T | false | undefined): Promise<T> {
-  const end = performance.now() + EVENT_MS;
-  for (;;) {
-    const found = look();
-    if (found !== undefined && found !== false) return found;
-    if (performance.now() > end) throw new Error(`Expected within ${EVENT_MS / 1000} s that ${what()}`);
-    await pause(POLL_MS);
-  }
 }
 
 export class SlurmCluster {

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '../support/eventually.ts';
 import { madeFile } from '../support/made-images.ts';
 import { manifestOf, type Program, startLockstep, stepsOf } from '../support/program.ts';
-import { eventually, kill, SlurmCluster, skip } from './cluster.ts';
+import { kill, SlurmCluster, skip } from './cluster.ts';
 import { SCRIPTS } from './scripts.ts';
 
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));

@@ -20,8 +20,9 @@ export async function token({ out }: { readonly out?: string }): Promise<number>
     printLines([text]);
     return 0;
   }
+  // Without a line feed, which no HTTP header may have: Prometheus sends a file or a Kubernetes Secret as it is.
   const file = outputFile(callerPath(out, process.env), { option: '--out' });
-  await replaceFile(file, Buffer.from(`${text}\n`), { mode: OWNER_ONLY }).catch((error: Error) => {
+  await replaceFile(file, Buffer.from(text), { mode: OWNER_ONLY }).catch((error: Error) => {
     throw new UsageError(`--out ${shownPath(file)}: it can't be written: ${error.message}.`, { cause: error });
   });
   print(`Wrote ${shownPath(file)}, which only you can read. Copy it to each machine.`);
