@@ -14,7 +14,7 @@ const BAD_USAGE = 2;
 
 /**
  * Runs one command line.
- * @returns the exit code: 0 done, 1 failed, 2 bad usage, 129, 130 or 143 stopped by a signal after a checkpoint
+ * @returns the exit code: 0 done, 1 failed, 2 bad usage, 3 diverged, 75 may work later, 129, 130 or 143 stopped by a signal after a checkpoint
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   let exitCode = 0;

@@ -8,7 +8,6 @@ import { isLoadFailure, reportFailure } from './terminal/failure.ts';
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 /** What schedulers of clusters send before a job's time is over. */
 const USER_SIGNALS = ['SIGUSR1', 'SIGUSR2'] as const;
-const FAILED = 1;
 /** How long a run may take to save itself after an unexpected failure, in milliseconds. */
 const SAVE_MS = 60_000;
 /**
@@ -179,7 +178,6 @@ export class StopSignals {
 
   #giveUp(error: unknown): never {
     const write = (line: string): void => this.#print(line, 'error');
-    reportFailure(error, { debug: process.env.LOCKSTEP_DEBUG === '1', write });
-    process.exit(FAILED);
+    process.exit(reportFailure(error, { debug: process.env.LOCKSTEP_DEBUG === '1', write }));
   }
 }

@@ -107,7 +107,9 @@ async function openUnchanged({ path, manifest }: Resumed, options: RunDirectoryO
   try {
     const now = await readManifest(path);
     if (JSON.stringify(manifestJson(now)) === JSON.stringify(manifestJson(manifest))) return directory;
-    throw new RunDirectoryError(`The run ${path} was changed by another process meanwhile. Try again.`);
+    throw new RunDirectoryError(`The run ${path} was changed by another process meanwhile. Try again.`, {
+      isTemporary: true,
+    });
   } catch (error) {
     await directory.close();
     throw error;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { reportFailure } from '#src/cli/terminal/failure.js';
 import { OPTION_GROUPS } from '#src/shared/config/option-notes.js';
 import { flagOf, notesOf, OPTION_KEYS, variableOf } from '#src/shared/config/schema.js';
-import { DatasetError, UsageError } from '#src/shared/util/errors.js';
+import { DatasetError, RunDirectoryError, UsageError } from '#src/shared/util/errors.js';
 
 const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 // The environment without the variables that npm and the caller's shell set for the tests themselves.
@@ -143,6 +143,19 @@ describe('reportFailure', () => {
   test('prints only the message of a LockstepError', () => {
     const error = new DatasetError('train-images: truncated. Fetch it again.', { file: 'train-images' });
     assert.deepEqual(report(error, false), { exitCode: 2, lines: ['train-images: truncated. Fetch it again.'] });
+  });
+
+  test('tells what may pass from what stays, and prints the same', () => {
+    for (const [code, exitCode] of [
+      ['ENOSPC', 75],
+      ['EACCES', 2],
+    ] as const) {
+      const cause = Object.assign(new Error(code), { code });
+      const lines = ['run.json could not be written.'];
+      assert.deepEqual(report(new RunDirectoryError(lines, { cause }), false), { exitCode, lines });
+    }
+    const raw = Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+    assert.equal(report(raw, false).exitCode, 75);
   });
 
   test('prints one clear line for anything else, and the stack only on request', () => {

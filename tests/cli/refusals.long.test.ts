@@ -106,7 +106,8 @@ function assertRefused(name: string, { wrong, words, right }: Refused): void {
   const { status, stderr } = lockstep([...common, ...wrong]);
   assert.match(stderr, words);
   assert.doesNotMatch(stderr, /error:[0-9A-F]{8}|routines/);
-  assert.equal(status, 2, stderr);
+  // An address that this machine lacks may come: its network may not be up yet.
+  assert.equal(status, /EADDR|is taken/.test(stderr) ? 75 : 2, stderr);
   assert.ok(!existsSync(out), 'the run directory was made');
   const corrected = lockstep([...common, ...right]);
   assert.equal(corrected.status, 0, corrected.stderr);

@@ -62,6 +62,40 @@ function mount(...args: readonly string[]): void {
 
 const skip = process.platform === 'linux' && process.getuid?.() === 0 ? false : 'needs root on Linux';
 
+describe('a run that the disk keeps from beginning or continuing may work later: exit code 75', { skip }, () => {
+  for (const [what, code, spoil] of [
+    [
+      'full',
+      'ENOSPC',
+      (disk: string) => assert.throws(() => writeFileSync(join(disk, 'filler'), Buffer.alloc(9 << 20))),
+    ],
+    ['read-only', 'EROFS', (disk: string) => mount('-o', 'remount,ro', disk)],
+  ] as const) {
+    it(`on a ${what} disk, whose run continues once that is over`, async () => {
+      const disk = mounted(`begun-${what}`, 8);
+      const [old, run] = [join(disk, 'old'), join(disk, 'new')];
+      const train = (flags: readonly string[]) =>
+        startLockstep(['train', '--batch', '16', '--metrics-port', 'off', ...flags, ...DATA]).ended;
+      const { stderr } = await train(['--iterations', '2', '--schedule', 'constant', '--out', old]);
+      assert.match(stderr, /^Done/m);
+      spoil(disk);
+      for (const flags of [
+        ['--iterations', '2', '--out', run],
+        ['--iterations', '2', '--out', join(run, 'below'), '--resume', 'auto'],
+        ['--iterations', '4', '--resume', old],
+      ]) {
+        const refused = await train(flags);
+        assert.match(refused.stderr, new RegExp(`${code}[^\n]*Check|${code}[^\n]*Name a folder`));
+        assert.equal(refused.status, 75, refused.stderr);
+      }
+      if (code === 'EROFS') mount('-o', 'remount,rw', disk);
+      else rmSync(join(disk, 'filler'));
+      const resumed = await train(['--iterations', '4', '--resume', old]);
+      assert.equal(resumed.status, 0, resumed.stderr);
+    });
+  }
+});
+
 describe('training continues, reports the failure, and saves again', () => {
   it('if the disk was full', { skip }, async () => {
     const disk = mounted('full', 8);

@@ -233,7 +233,7 @@ describe('authentication', () => {
     const listen = `127.0.0.1:${await takenPort(t)}`;
     const program = start([...FLAGS, '--listen', listen, '--out', join(folder, 'taken')]);
     const { status, stderr } = await program.ended;
-    assert.equal(status, 2);
+    assert.equal(status, 75);
     assert.match(stderr, /^--listen: 127\.0\.0\.1:\d+ can't be bound: .*EADDRINUSE/m);
   });
 

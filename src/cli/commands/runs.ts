@@ -154,7 +154,7 @@ async function refuseUnremovable(path: string): Promise<void> {
       ? 'End that process first'
       : `This host can't check whether a process is using it; if you are sure that none is, remove ${join(shown, LOCK)}`;
   throw new RunLockError(`${shown} is held by ${holder}. ${advice}. Nothing was removed.`, {
-    held: owner !== undefined,
+    isTemporary: owner !== undefined,
   });
 }
 

@@ -1,4 +1,5 @@
-import { LockstepError } from '../../shared/util/errors.ts';
+import { LockstepError, TEMPORARY } from '../../shared/util/errors.ts';
+import { mayPass } from '../../shared/util/may-pass.ts';
 
 const FAILED = 1;
 
@@ -29,5 +30,6 @@ export function reportFailure(error: unknown, { debug, write }: FailureOptions):
     if (!debug) write('Set LOCKSTEP_DEBUG=1 to see where it happened.');
   }
   if (debug && stack !== undefined) for (const line of stack.split('\n')) write(line);
-  return error instanceof LockstepError ? error.exitCode : FAILED;
+  if (error instanceof LockstepError) return error.exitCode;
+  return mayPass(error) ? TEMPORARY : FAILED;
 }

@@ -61,10 +61,11 @@ export async function runsIn(runs: string): Promise<string[]> {
 export async function findRun(path: string | undefined, runs: string, advice = 'Name its run.'): Promise<string> {
   const run = path ?? (await runsIn(runs))[0];
   if (run === undefined) throw new UsageError(`There is no run below ${runs}. Train one, or name its directory.`);
-  const found = await stat(run).catch(() => undefined);
-  if (found === undefined) {
+  const found = await stat(run).catch((error: Error) => error);
+  if (found instanceof Error) {
     throw new UsageError(
       `There is no run directory ${run}. \`${commandLine('runs', process.env)}\` lists the existing ones.`,
+      { cause: found },
     );
   }
   if (found.isDirectory()) return run;

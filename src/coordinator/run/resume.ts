@@ -86,8 +86,12 @@ async function namedRun(sources: Sources): Promise<string | undefined> {
     throw new UsageError(`${resume.from}: auto resumes the run in --out, or begins it. Name its directory by --out.`);
   }
   const path = callerPath(String(out.value), sources.env);
-  const begun = await stat(manifestFile(path)).catch(() => undefined);
-  return begun === undefined ? undefined : path;
+  const isThere = await stat(manifestFile(path)).then(
+    () => true,
+    // A file that can't be reached is no reason to begin the run anew: reading it says why.
+    ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',
+  );
+  return isThere ? path : undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { stepOfCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { LockstepError, RunDirectoryError, RunLockError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
@@ -207,8 +207,18 @@ async function locked<T>(path: string, options: RunDirectoryOptions, use: (lock:
   }
 }
 
+/** Makes a folder and those above it, unless it is there. @throws the file system's error */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    // Node says so of any failure that it doesn't know, such as EROFS, since the folder isn't there then. One by one they fail by themselves.
+    await makeFolder(dirname(path));
+    await mkdir(path);
+  });
+}
+
 async function newFolder(runs: string, name: string): Promise<string> {
-  await mkdir(runs, { recursive: true });
+  await makeFolder(runs);
   for (let attempt = 1; ; attempt++) {
     const path = join(runs, attempt === 1 ? name : `${name}-${attempt}`);
     try {
@@ -221,7 +231,7 @@ async function newFolder(runs: string, name: string): Promise<string> {
 }
 
 async function emptyFolder(path: string): Promise<string> {
-  await mkdir(path, { recursive: true });
+  await makeFolder(path);
   // Checked before the lock file is made, so that a folder that is refused isn't changed.
   await refuseHeld(path);
   await refuseUsed(path);
@@ -234,7 +244,7 @@ async function refuseHeld(path: string): Promise<void> {
   if (state !== 'held') return;
   throw new RunLockError(
     `Process ${owner?.pid} writes a run in ${path}. Name another folder by --out, or wait until it has ended: --resume ${path} continues it.`,
-    { held: true },
+    { isTemporary: true },
   );
 }
 

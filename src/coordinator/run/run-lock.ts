@@ -190,7 +190,7 @@ async function take(path: string, own: string, options: LockOptions): Promise<Fo
     if (await replace(path, found, own, options)) return found;
   }
   throw new RunLockError(`${path} keeps changing: other coordinators start and end in this folder. Try again.`, {
-    held: true,
+    isTemporary: true,
   });
 }
 
@@ -255,11 +255,11 @@ function refusal(path: string, { state, owner, since }: Found): RunLockError {
   const holder = `${path} is held by ${nameOf(owner)} since ${since.toISOString()}`;
   const force = 'If you are sure that no other coordinator writes this run, pass --force-unlock.';
   if (state === 'held')
-    return new RunLockError(`${holder}. That process is alive: wait for it, or end it first.`, { held: true });
+    return new RunLockError(`${holder}. That process is alive: wait for it, or end it first.`, { isTemporary: true });
   if (state === 'foreign') {
     const unknown = `host ${hostname()} can't check whether that process is alive`;
     const lease = owner?.lease === undefined ? '' : ` A process that is gone loses it after ${LEASE_SECONDS} seconds.`;
-    return new RunLockError(`${holder}; ${unknown}.${lease} ${force}`, { held: true });
+    return new RunLockError(`${holder}; ${unknown}.${lease} ${force}`, { isTemporary: true });
   }
   return new RunLockError(`${path} holds no readable lock: expected a line of JSON with host, pid and token. ${force}`);
 }

@@ -1,13 +1,24 @@
+import { statusMayPass } from '../util/may-pass.ts';
 import { byProxy, proxiedFetch } from '../util/proxy.ts';
 
 /** What a mirror did instead of delivering; the message follows its name, as in "it answered 404". */
 export class MirrorError extends Error {
   /** The same in a few words without an address. */
   readonly reason: string;
+  /** The mirror may deliver later, whatever the cause is. */
+  readonly isTemporary: boolean;
 
-  constructor(message: string, { reason = message, ...options }: ErrorOptions & { readonly reason?: string } = {}) {
+  constructor(
+    message: string,
+    {
+      reason = message,
+      isTemporary = false,
+      ...options
+    }: ErrorOptions & { readonly reason?: string; readonly isTemporary?: boolean } = {},
+  ) {
     super(message, options);
     this.reason = reason;
+    this.isTemporary = isTemporary;
   }
 }
 
@@ -53,13 +64,15 @@ export async function download(url: string, options: DownloadOptions): Promise<B
     if (!response.ok) {
       // Not awaited: a server may never end the page that comes with its error.
       response.body?.cancel().catch(() => {});
-      throw new MirrorError(`answered ${response.status} ${response.statusText}`.trimEnd());
+      const { status, statusText } = response;
+      throw new MirrorError(`answered ${status} ${statusText}`.trimEnd(), { isTemporary: statusMayPass(status) });
     }
     return await bodyOf(response, deadline, options);
   } catch (error) {
-    const { problem, reason } = problemOf(error, deadline);
+    const cause = deadline.signal.aborted ? deadline.signal.reason : error;
+    const { problem, reason } = problemOf(cause);
     const proxy = proxyText(url, options.env);
-    throw new MirrorError(problem + proxy, { cause: error, reason: reason + proxy });
+    throw new MirrorError(problem + proxy, { cause, reason: reason + proxy });
   } finally {
     deadline.cancel();
   }
@@ -101,7 +114,9 @@ class Deadline {
 
   set(milliseconds: number, problem: string): void {
     this.cancel();
-    this.#timer = this.#startTimer(milliseconds, () => this.#controller.abort(new MirrorError(problem)));
+    this.#timer = this.#startTimer(milliseconds, () =>
+      this.#controller.abort(new MirrorError(problem, { isTemporary: true })),
+    );
   }
 
   cancel(): void {
@@ -114,9 +129,8 @@ function startTimer(milliseconds: number, expired: () => void): { readonly cance
   return { cancel: () => clearTimeout(timer) };
 }
 
-function problemOf(error: unknown, { signal }: Deadline): { readonly problem: string; readonly reason: string } {
-  const known = signal.aborted ? signal.reason : error;
-  if (known instanceof MirrorError) return { problem: known.message, reason: known.reason };
+function problemOf(error: unknown): { readonly problem: string; readonly reason: string } {
+  if (error instanceof MirrorError) return { problem: error.message, reason: error.reason };
   const { message, code = '' } = causeOf(error);
   return { problem: `failed: ${message}`, reason: REASONS[code] ?? message };
 }

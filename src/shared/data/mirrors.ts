@@ -23,14 +23,15 @@ export class NoMirrorError extends DatasetError {
   /** What was the matter, in a few words, each once. */
   readonly reasons: readonly string[];
 
-  constructor(file: string, failures: readonly string[], reasons: readonly string[]) {
+  /** @param causes those of the mirrors, in the order of `failures` */
+  constructor(file: string, failures: readonly string[], causes: readonly MirrorError[]) {
     super(
       `No mirror delivered ${file}. Tried ${failures.join('; ')}. ` +
         'Connect to a network, name the proxy by $HTTPS_PROXY, or other mirrors by $LOCKSTEP_DATA_MIRRORS.',
-      { file },
+      { file, cause: new AggregateError(causes) },
     );
     this.failures = failures;
-    this.reasons = [...new Set(reasons)];
+    this.reasons = [...new Set(causes.map(({ reason }) => reason))];
   }
 }
 
@@ -132,19 +133,19 @@ export class Mirrors {
     fetchFrom: (mirror: string) => Promise<T>,
   ): Promise<T & Pick<Sent, 'mirror' | 'failures'>> {
     const failures: string[] = [];
-    const reasons: string[] = [];
+    const causes: MirrorError[] = [];
     for (const mirror of this.#addresses) {
       try {
         return { ...(await fetchFrom(mirror)), mirror, failures };
       } catch (error) {
         if (!(error instanceof MirrorError)) throw error;
         failures.push(`${mirror}, which ${error.message}`);
-        reasons.push(error.reason);
+        causes.push(error);
         // The next file starts with a mirror that has worked.
         this.#addresses = [...this.#addresses.filter((address) => address !== mirror), mirror];
       }
     }
-    throw new NoMirrorError(name, failures, reasons);
+    throw new NoMirrorError(name, failures, causes);
   }
 
   async #fetchFrom(mirror: string, file: DataFile, bytes: Uint8Array): Promise<Pick<Fetched, 'body' | 'packed'>> {

@@ -240,12 +240,14 @@ function fallbackWarning(error: NoMirrorError, cache: string): string[] {
   ];
 }
 
-function noFallback({ file, failures }: NoMirrorError, cache: string, recorded: string | undefined): DatasetError {
+function noFallback(cause: NoMirrorError, cache: string, recorded: string | undefined): DatasetError {
+  const { file, failures } = cause;
   const isFolder = recorded !== undefined && namedSet(recorded) === undefined;
   const hint = isFolder ? ` The run's own command named --data ${typedPath(recorded)}.` : '';
   return new DatasetError(
     "MNIST was not found and could not be fetched, and weights that weren't trained on synthetic digits aren't tested on them: " +
       `--data is not given, $MNIST_DIR is not set, and ${shownPath(cache)} lacks ${file}. Mirrors tried: ${failures.join('; ')}. ` +
       `Put its four files into a folder and name that by --data or $MNIST_DIR.${hint} To use synthetic digits anyway: --data synthetic`,
+    { cause },
   );
 }

@@ -73,7 +73,7 @@ async function makeOnce(
   collectGarbage();
   const kept = await findKept(made, env);
   if (kept !== undefined) return kept;
-  throw new DatasetError(`${keptFile(made, env)} was removed while it was needed. Try again.`);
+  throw new DatasetError(`${keptFile(made, env)} was removed while it was needed. Try again.`, { isTemporary: true });
 }
 
 /** @returns the digest of what was made and is in the cache now; the contents themselves if they can't be kept there */

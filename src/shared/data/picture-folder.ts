@@ -86,8 +86,8 @@ export function named(what: string, names: readonly string[]): string {
   return `${what}${names.length === 1 ? '' : 'es'} ${few}${rest}`;
 }
 
-export function bad(folder: string, problem: string): DatasetError {
-  return new DatasetError(`${folder} ${problem} (docs/data.md).`, { file: folder });
+export function bad(folder: string, problem: string, cause?: unknown): DatasetError {
+  return new DatasetError(`${folder} ${problem} (docs/data.md).`, { file: folder, cause });
 }
 
 class Listing {
@@ -161,7 +161,7 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
   try {
     return (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
-    throw bad(folder, `can't be read (${(error as Error).message}). Correct its rights`);
+    throw bad(folder, `can't be read (${(error as Error).message}). Correct its rights`, error);
   }
 }
 

@@ -1,22 +1,40 @@
+import { mayPass } from './may-pass.ts';
+
+/** The exit code of a failure that may pass (EX_TEMPFAIL of sysexits.h). */
+export const TEMPORARY = 75;
+
+export interface LockstepErrorOptions extends ErrorOptions {
+  /** The same command may work later, though nobody does anything. Default: as `mayPass` finds of the cause. */
+  readonly isTemporary?: boolean;
+}
+
 /**
  * Every failure that a person can fix is a LockstepError: its message says what was expected, what came and what to do;
  * `code` is stable. The command line prints the message alone and exits with `exitCode`.
  */
 export abstract class LockstepError extends Error {
   abstract readonly code: string;
-  /**
-   * 1: the work failed. 2: the command, its input or its environment was wrong. 75: another process is at it, so the same command may
-   * work later (EX_TEMPFAIL of sysexits.h).
-   */
-  readonly exitCode: 1 | 2 | 75 = 1;
+  /** The same command may work later, though nobody does anything: the network, a disk or another process was in the way. */
+  readonly isTemporary: boolean;
+  /** The exit code unless the failure is temporary. */
+  protected readonly lastingExitCode: 1 | 2 | 3 = 1;
 
   readonly #lines: readonly string[];
 
-  constructor(message: string | readonly string[], options?: ErrorOptions) {
+  constructor(message: string | readonly string[], { isTemporary, ...options }: LockstepErrorOptions = {}) {
     const lines = typeof message === 'string' ? [message] : message;
     super(lines.join('\n'), options);
     this.#lines = lines;
+    this.isTemporary = isTemporary ?? mayPass(options.cause);
     this.name = new.target.name;
+  }
+
+  /**
+   * 75: it may pass, so that an engine should try again. Else 1: the work failed; 2: the command, its input or its environment is wrong,
+   * and 3: the run diverges, both of which end in the same way each time.
+   */
+  get exitCode(): 1 | 2 | 3 | typeof TEMPORARY {
+    return this.isTemporary ? TEMPORARY : this.lastingExitCode;
   }
 
   /** The message's lines. A line may quote a line feed from elsewhere, such as a file's name, which isn't its end. */
@@ -28,16 +46,16 @@ export abstract class LockstepError extends Error {
 /** A flag, variable or config file holds something that can't be used. */
 export class UsageError extends LockstepError {
   readonly code = 'ERR_USAGE';
-  override readonly exitCode = 2;
+  protected override readonly lastingExitCode = 2;
 }
 
 /** The data set is missing, truncated or altered. */
 export class DatasetError extends LockstepError {
   readonly code = 'ERR_DATASET';
-  override readonly exitCode = 2;
+  protected override readonly lastingExitCode = 2;
   readonly file: string | undefined;
 
-  constructor(message: string, options: ErrorOptions & { file?: string } = {}) {
+  constructor(message: string, options: LockstepErrorOptions & { file?: string } = {}) {
     super(message, options);
     this.file = options.file;
   }
@@ -46,7 +64,7 @@ export class DatasetError extends LockstepError {
 /** A checkpoint is missing, damaged or of another model. */
 export class CheckpointError extends LockstepError {
   readonly code = 'ERR_CHECKPOINT';
-  override readonly exitCode = 2;
+  protected override readonly lastingExitCode = 2;
   readonly file: string | undefined;
   /** The system can't read it, which says nothing of its contents. */
   readonly isUnreadable: boolean;
@@ -64,20 +82,20 @@ export class ForeignCheckpointError extends CheckpointError {}
 /** A run directory can't be created or written. */
 export class RunDirectoryError extends LockstepError {
   readonly code = 'ERR_RUN_DIRECTORY';
-  override readonly exitCode = 2;
+  protected override readonly lastingExitCode = 2;
 }
 
 /** Another coordinator holds the run directory, or may hold it; `lost` where this one held it before. */
 export class RunLockError extends LockstepError {
   readonly code = 'ERR_RUN_LOCK';
-  override readonly exitCode: 1 | 2 | 75;
+  protected override readonly lastingExitCode: 1 | 2;
   readonly lost: boolean;
 
-  /** @param options `held`: by a process that lives, or may live */
-  constructor(message: string, options: ErrorOptions & { lost?: boolean; held?: boolean } = {}) {
+  /** @param options `isTemporary`: it is held by a process that lives, or may live */
+  constructor(message: string, options: LockstepErrorOptions & { lost?: boolean } = {}) {
     super(message, options);
     this.lost = options.lost ?? false;
-    this.exitCode = this.lost ? 1 : options.held ? 75 : 2;
+    this.lastingExitCode = this.lost ? 1 : 2;
   }
 }
 
@@ -89,35 +107,37 @@ export class WriteError extends LockstepError {
 /** A server can't listen on the address that it was given. */
 export class ListenError extends LockstepError {
   readonly code = 'ERR_LISTEN';
-  override readonly exitCode = 2;
+  protected override readonly lastingExitCode = 2;
 }
 
 /** A model's spec contradicts itself or asks for what the backend doesn't have. */
 export class ModelError extends LockstepError {
   readonly code = 'ERR_MODEL';
-  override readonly exitCode = 2;
+  protected override readonly lastingExitCode = 2;
 }
 
 /** A backend can't be used on this machine as it is. */
 export class BackendError extends LockstepError {
   readonly code = 'ERR_BACKEND';
-  override readonly exitCode = 2;
+  protected override readonly lastingExitCode = 2;
 }
 
 /** An optional package that the work needs isn't installed, or doesn't load here. */
 export class PackageError extends LockstepError {
   readonly code = 'ERR_PACKAGE';
-  override readonly exitCode = 2;
+  protected override readonly lastingExitCode = 2;
 }
 
-/** The system doesn't give the memory that the work takes. */
+/** The limits of the process leave less memory than the work takes, or the system doesn't give it. */
 export class MemoryError extends LockstepError {
   readonly code = 'ERR_MEMORY';
+  protected override readonly lastingExitCode = 2;
 }
 
 /** A step's loss, gradient norm or weights, or the last step's loss on the test set, isn't finite. */
 export class NotFiniteError extends LockstepError {
   readonly code = 'ERR_NOT_FINITE';
+  protected override readonly lastingExitCode = 3;
   readonly step: number;
 
   constructor(message: string, options: ErrorOptions & { step: number }) {

@@ -17,7 +17,7 @@ after(() => rm(root, { recursive: true }));
 const layout = layoutOf(lenet5('softmax'));
 const never = new AbortController().signal;
 const CHAIN = 'c'.repeat(64);
-const FULL = new Error('ENOSPC: no space left on device');
+const FULL = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
 
 /** A writer on a real folder, whose writes a test can hold or fail. */
 class Bench {
@@ -212,7 +212,7 @@ test('after a stop, writing is retried once, and fails with the reason', async (
   bench.writer.onStep({ step: 10 });
   await assert.rejects(bench.writer.finish(AbortSignal.abort()), (error) => {
     assert.ok(error instanceof WriteError);
-    assert.equal(error.exitCode, 1);
+    assert.equal(error.exitCode, 75);
     assert.match(error.message, /step-00000010\.safetensors could not be written: ENOSPC/);
     return true;
   });

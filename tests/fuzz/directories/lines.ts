@@ -81,7 +81,7 @@ export function problemsOf({ code, hung, stdout, stderr, mebibytes }: Outcome, {
   const problems: [Finding['kind'], string][] = [];
   const mistake = MISTAKE.exec(stderr) ?? MISTAKE.exec(stdout);
   if (hung) problems.push(['hang', stderr]);
-  else if (code === undefined || ![0, 1, 2].includes(code)) problems.push(['crash', `${code} ${stderr}`]);
+  else if (code === undefined || ![0, 1, 2, 3, 75].includes(code)) problems.push(['crash', `${code} ${stderr}`]);
   if (mistake !== null) problems.push(['message', stderr]);
   if (CONTROL.test(stderr) || CONTROL.test(stdout)) problems.push(['escape', JSON.stringify(stderr + stdout)]);
   if (/Nodes can connect/.test(stderr)) problems.push(['connected', stderr]);

@@ -130,6 +130,34 @@ test('where no mirror delivers, the error says what each did', async (t) => {
   });
 });
 
+describe('where no mirror delivers, the exit code says whether one may later: that', () => {
+  const passing = ['fails', 'fails with a page without end', 'breaks off', 'hangs up'];
+
+  async function assertExitCode(addresses: readonly string[], exitCode: number, timer = handTimer()): Promise<void> {
+    await assert.rejects(fetchImages(addresses, timer).fetched, (error) => {
+      assert.ok(error instanceof NoMirrorError);
+      assert.equal(error.exitCode, exitCode, error.message);
+      return true;
+    });
+  }
+
+  for (const [what, answer] of BAD) {
+    const exitCode = passing.includes(what) ? 75 : 2;
+    test(`${what}: ${exitCode}`, async (t) => assertExitCode([(await serve(t, answer)).url], exitCode));
+  }
+
+  test('refuses, or is beside one that has no such file: 75', async (t) => {
+    await assertExitCode([await refusing()], 75);
+    const lost = await serve(t, send(Buffer.alloc(0), 404));
+    await assertExitCode([lost.url, await refusing()], 75);
+  });
+
+  test('does not answer: 75', async (t) => {
+    const timer = handTimer();
+    await assertExitCode([(await serve(t, () => timer.fire())).url], 75, timer);
+  });
+});
+
 test('a redirect is followed', async (t) => {
   const good = await serve(t, deliver);
   const moved = await serve(t, ({ url = '' }, response) => {

@@ -287,6 +287,7 @@ describe('the synthetic set', () => {
     await assert.rejects(openDataset({ ...options, trainedOn: 'another' }), (error: Error) => {
       assert.ok(error instanceof DatasetError);
       assert.match(error.message, /^MNIST was not found .* To use synthetic digits anyway: --data synthetic$/);
+      assert.equal(error.exitCode, 75);
       return true;
     });
   });

@@ -159,7 +159,7 @@ function orFail<T>(bytes: number, take: () => T): T {
     return take();
   } catch (error) {
     const text = `The system doesn't give ${mebibytes(bytes)} MiB of memory.`;
-    throw new MemoryError([text, MEMORY_ADVICE], { cause: error });
+    throw new MemoryError([text, MEMORY_ADVICE], { cause: error, isTemporary: true });
   }
 }
 

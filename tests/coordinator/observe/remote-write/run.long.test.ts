@@ -75,7 +75,7 @@ describe('a run', () => {
       ...[...FLAGS, ...QUIET, ...rate, '--out', run],
       ...['--remote-write', receiver.url],
     ]).ended;
-    assert.equal(status, 1);
+    assert.equal(status, 3);
     assert.match(stderr, /expected a finite loss/);
     assert.deepEqual(
       receiver.received.flatMap(({ steps }) => steps),

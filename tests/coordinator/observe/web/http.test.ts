@@ -50,7 +50,7 @@ describe('startHttp', () => {
     const port = await takenPort(t);
     await assert.rejects(startHttp({ port, explicit: true, metrics }), (error) => {
       assert.ok(error instanceof ListenError);
-      assert.equal(error.exitCode, 2);
+      assert.equal(error.exitCode, 75);
       assert.match(error.message, new RegExp(`Port ${port} .* is taken`));
       return true;
     });
