@@ -151,7 +151,7 @@ async function replaced(training: Training, disturb: (name: string) => Promise<v
   const attempts = await training.until('the next attempt begins', () => {
     const now = training.attempts;
     if (now.length > before) return now;
-    reached = training.step;
+    reached = Math.max(reached, training.step);
     return false;
   });
   const { from } = attempts.at(-1) as Attempt;

@@ -128,6 +128,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
       clusterDomain: 'cluster.local',
       containerRuntimeEndpoint: `unix://${this.#socket}`,
       resolvConf: this.#at('resolv.conf'),
+      podLogsDir: this.#at('logs'),
       // This machine may have version 1 of cgroups, and shares them with others.
       failCgroupV1: false,
       cgroupDriver: 'cgroupfs',
