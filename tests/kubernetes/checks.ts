@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
+import { skip as skipRender } from './render.ts';
 
 /** The folder that tools/kubernetes/checks.sh has filled. */
 const GIVEN = process.env.KUBERNETES_CHECKS ?? '';
@@ -15,7 +16,7 @@ export const skip = process.env.CI === 'true' ? false : reasonToSkip();
 function reasonToSkip(): string | false {
   if (GIVEN === '') return 'KUBERNETES_CHECKS names no folder that tools/kubernetes/checks.sh has filled';
   const answers = (program: string, ...args: readonly string[]): boolean => spawnSync(program, args).status === 0;
-  if (!answers('kubectl', 'kustomize', '--help')) return 'kubectl is not installed';
+  if (skipRender !== false) return skipRender;
   return answers('promtool', '--version') ? false : "promtool, of Debian's package prometheus, is not installed";
 }
 

@@ -48,7 +48,8 @@ describe('what kustomize makes of deploy/kubernetes', { skip }, () => {
   }
 
   for (const components of [...COMPONENTS.map((name) => [name]), ...TOGETHER]) {
-    it(`overlays/first with ${components.join(', ')}`, () => checkRun(render('overlays/first', components), shared));
+    it(`overlays/first with ${components.join(', ')}`, () =>
+      checkRun(render('overlays/first', { components }), shared));
   }
 
   it('two runs, neither of which chooses pods of the other', () => {

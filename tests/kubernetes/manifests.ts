@@ -1,4 +1,5 @@
 // Manifests as objects, and what their containers are told.
+import assert from 'node:assert/strict';
 import { parseAllDocuments } from 'yaml';
 
 /** The version of YAML that Kubernetes reads: 0440 is octal. */
@@ -20,6 +21,13 @@ export function manifestsOf(text: string): Manifest[] {
     if (error !== undefined) throw error;
     return document.toJS();
   });
+}
+
+/** The object of that kind and name. @throws AssertionError if there is none */
+export function find<T extends Manifest>(objects: readonly Manifest[], kind: string, name: string): T {
+  const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
+  assert.ok(found, `there is a ${kind} ${name}`);
+  return found as T;
 }
 
 /** The template of pods, for a Job or Deployment. */

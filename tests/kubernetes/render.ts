@@ -15,6 +15,12 @@ export const KUBERNETES = join(ROOT, 'deploy/kubernetes');
 export const OVERLAYS = readdirSync(join(KUBERNETES, 'overlays')).sort();
 export const COMPONENTS = readdirSync(join(KUBERNETES, 'components')).sort();
 
+/** For tests that render: false, or why they are skipped. */
+export const skip =
+  process.env.CI === 'true' || spawnSync('kubectl', ['kustomize', '--help']).status === 0
+    ? false
+    : 'kubectl is not installed';
+
 export class Manifests {
   readonly #folder: string;
 
@@ -63,15 +69,19 @@ export class Manifests {
   }
 }
 
-/**
- * @param overlay a folder of deploy/kubernetes, such as overlays/first
- * @param components folders of components/ that the overlay, which has none, is given
- * @returns YAML documents
- */
-export function render(overlay: string, components: readonly string[] = []): string {
+export interface RenderOptions {
+  /** Folders of components/ that the overlay, which has none, is given. */
+  readonly components?: readonly string[];
+  /** Files of the overlay that are replaced or added, by name. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** @param overlay a folder of deploy/kubernetes, such as overlays/first @returns YAML documents */
+export function render(overlay: string, { components = [], files = {} }: RenderOptions = {}): string {
   const checkout = mkdtempSync(join(tmpdir(), 'lockstep-manifests-'));
   try {
     const manifests = new Manifests(checkout);
+    for (const [name, text] of Object.entries(files)) writeFileSync(manifests.path(`${overlay}/${name}`), text);
     if (components.length > 0) manifests.addComponents(overlay, components);
     return manifests.render(overlay);
   } finally {

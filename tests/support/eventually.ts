@@ -4,15 +4,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 const EVENT_MS = 90_000;
 const POLL_MS = 50;
 
+type Found<T> = T | false | undefined;
+
 /** Polls until `look` finds something. @param what the end of the error's message @throws Error where it takes longer than `limitMs` */
 export async function eventually<T>(
   what: () => string,
-  look: () => T | false | undefined,
+  look: () => Found<T> | Promise<Found<T>>,
   { limitMs = EVENT_MS, pollMs = POLL_MS } = {},
 ): Promise<T> {
   const end = performance.now() + limitMs;
   for (;;) {
-    const found = look();
+    const found = await look();
     if (found !== undefined && found !== false) return found;
     if (performance.now() > end) throw new Error(`Expected within ${limitMs / 1000} s that ${what()}`);
     await pause(pollMs);

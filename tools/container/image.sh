@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds docker/Dockerfile without a container engine and trains in it: tools/container/image.sh [TARGET]    (default: runtime)
 # Root on x86-64 Linux, with Debian's buildah and debootstrap. MNIST_DIR names the folder of the MNIST files (default: synthetic digits).
+# IMAGE_ARCHIVE names the file to which the image is saved, if it passes, as a docker archive: it is what tests/kubernetes runs.
 # All that it makes lies in one temporary folder, some GB for a while; in memory where 10 GB of it are free, which takes a third of the time.
 set -euo pipefail
 
@@ -71,4 +72,9 @@ done
 
 say 'as compose.yaml runs it: read-only, process 1, no capability, no new privileges'
 tools/container/hardened.sh "$(buildah mount "$container")" "${entrypoint[@]}"
+if [ -n "${IMAGE_ARCHIVE:-}" ]; then
+  say "save it to $IMAGE_ARCHIVE"
+  rm -f "$IMAGE_ARCHIVE"
+  buildah push --quiet lockstep "docker-archive:$IMAGE_ARCHIVE:lockstep:$(node -p "require('./package.json').version")"
+fi
 say 'done'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds what a real Kubernetes cluster of this machine needs, from Go modules alone: tools/kubernetes/build.sh FOLDER
-# FOLDER/kubernetes (control plane, kubelet, kubectl), FOLDER/coredns and FOLDER/pause.tar (the image of the process that holds a
-# pod's namespaces). The first time takes about 20 minutes of a processor's time and 6 GB of Go's caches; what is there stays.
+# FOLDER/kubernetes (control plane, kubelet, kubectl) and FOLDER/coredns. The first time takes about 13 minutes of processor time,
+# and 6 GB for Go's caches; what is there stays.
 set -euo pipefail
 
 KUBERNETES=1.37.2
@@ -40,16 +40,4 @@ if [ ! -x "$folder/coredns" ]; then
   cp -r "$source/coredns" "$work/coredns"
   printf 'module coredns\n\nrequire github.com/coredns/coredns v%s\n' "$COREDNS" >"$work/coredns/go.mod"
   build coredns
-fi
-
-if [ ! -e "$folder/pause.tar" ]; then
-  mkdir -p "$work/pause/root"
-  cc -Os -static -s -DVERSION="v$KUBERNETES" -o "$work/pause/root/pause" \
-    "$(module "k8s.io/kubernetes@v$KUBERNETES" Dir)/build/pause/linux/pause.c"
-  tar -C "$work/pause/root" -cf "$work/pause/layer.tar" pause
-  layer=$(sha256sum "$work/pause/layer.tar" | cut -d ' ' -f 1)
-  printf '{"architecture":"amd64","os":"linux","config":{"Entrypoint":["/pause"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-    "$layer" >"$work/pause/config.json"
-  printf '[{"Config":"config.json","RepoTags":["localhost/pause:1"],"Layers":["layer.tar"]}]' >"$work/pause/manifest.json"
-  tar -C "$work/pause" -cf "$folder/pause.tar" manifest.json config.json layer.tar
 fi

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually } from '../support/eventually.ts';
-import { manifestOf } from '../support/program.ts';
+import { eventually } from '../../support/eventually.ts';
+import { manifestOf } from '../../support/program.ts';
 import type { KubernetesCluster } from './cluster.ts';
 
 /** Steps that show that a run advances. */

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually } from '../support/eventually.ts';
+import { eventually } from '../../support/eventually.ts';
+import { prepareRuntime } from '../runtime.ts';
 import type { Programs } from './cluster.ts';
 import type { Daemons } from './daemons.ts';
 
@@ -18,6 +19,8 @@ export interface NodeOptions {
   readonly index: number;
   /** New. */
   readonly folder: string;
+  /** For the addresses of pods that are taken, in all nodes. */
+  readonly addresses: string;
   /** Address of the bridge, at which the cluster's DNS answers. */
   readonly gateway: string;
 }
@@ -31,17 +34,17 @@ export class ClusterNode {
 
   async start(daemons: Daemons, { kubernetes, images, kubeconfig }: Programs & { readonly kubeconfig: string }) {
     const { name } = this.#options;
-    for (const folder of ['cni', 'kubelet', 'addresses']) mkdirSync(this.#at(folder), { recursive: true });
-    writeFileSync(this.#at('cni', '10-bridge.conflist'), JSON.stringify(this.#network()));
-    writeFileSync(this.#at('containerd.toml'), this.#containerd());
+    const { folder, addresses } = this.#options;
+    mkdirSync(join(folder, 'kubelet'), { recursive: true });
+    const { config, pause } = prepareRuntime({ folder, bridge: 'cni0', subnet: '10.244.0.0/24', addresses });
     writeFileSync(this.#at('kubelet.yaml'), JSON.stringify(this.#kubelet()));
     writeFileSync(this.#at('resolv.conf'), '');
-    daemons.start(`containerd-${name}`, ['containerd', '--config', this.#at('containerd.toml')]);
+    daemons.start(`containerd-${name}`, ['containerd', '--config', config]);
     await eventually(
       () => `containerd of ${name} answers`,
       () => this.#ctr(daemons, ['version']) === 0,
     );
-    for (const image of images) {
+    for (const image of [pause, ...images]) {
       assert.equal(this.#ctr(daemons, ['--namespace', 'k8s.io', 'images', 'import', image]), 0, `${image} is imported`);
     }
     daemons.start(`kubelet-${name}`, [
@@ -83,35 +86,6 @@ export class ClusterNode {
   #ctr(daemons: Daemons, args: readonly string[]): number | null {
     const [command, ...rest] = daemons.prefix(['ctr', '--address', this.#socket, ...args]);
     return spawnSync(command as string, rest).status;
-  }
-
-  #network() {
-    // Addresses are given out in one folder for all nodes, since they share the bridge.
-    const ipam = { type: 'host-local', ranges: [[{ subnet: '10.244.0.0/24' }]], dataDir: this.#at('..', 'addresses') };
-    return {
-      cniVersion: '1.0.0',
-      name: 'pods',
-      plugins: [
-        { type: 'bridge', bridge: 'cni0', isGateway: true, ipam: { ...ipam, routes: [{ dst: '0.0.0.0/0' }] } },
-        { type: 'loopback' },
-      ],
-    };
-  }
-
-  #containerd(): string {
-    return `version = 2
-root = "${this.#at('containerd')}"
-state = "${this.#at('containerd-state')}"
-disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
-[grpc]
-  address = "${this.#socket}"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "localhost/pause:1"
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
-    conf_dir = "${this.#at('cni')}"
-`;
   }
 
   #kubelet() {

@@ -1,7 +1,9 @@
-// npm run kubernetes -- --image FILE          a real cluster of two nodes, runs on it and what happens to them; FILE: a docker archive
-// npm run kubernetes -- --image FILE --stay   and leaves it up until Ctrl-C
+// npm run kubernetes                    a real cluster of two nodes, runs on it and what happens to them
+// npm run kubernetes -- --stay          and leaves it up until Ctrl-C
+// npm run kubernetes -- --image FILE    the project's image as a docker archive, instead of building it
 //
-// Linux on x86-64, root, Go, and Debian's containerd, runc, etcd-server and containernetworking-plugins. MNIST_DIR names the digits.
+// Linux on x86-64, root, Go 1.26, and Debian's containerd, runc, etcd-server and containernetworking-plugins, and what
+// tools/container/image.sh needs. MNIST_DIR names the folder of the digits.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,16 +12,17 @@ import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { Manifests } from '../render.ts';
 import { KubernetesCluster, removeFolder } from './cluster.ts';
 import { EVENTS } from './events.ts';
-import { Manifests } from './render.ts';
 import { apply, assertSame, type Place, readFiles, refusedRun, secondRun } from './runs.ts';
 
 const NODES = ['node-1', 'node-2'];
 /** Room for a run and its data, soon filled up. */
 const VOLUME_SIZE = '256m';
 const OPTIONS = { ITERATIONS: 6000, BATCH: 1024, CHECKPOINT_EVERY: 200, EVALUATE_EVERY: 1000 };
-const BUILD = fileURLToPath(new URL('../../../tools/kubernetes/build.sh', import.meta.url));
+const BUILD = fileURLToPath(new URL('../../../../tools/kubernetes/build.sh', import.meta.url));
+const IMAGE = fileURLToPath(new URL('../../../../tools/container/image.sh', import.meta.url));
 
 const { values } = parseArgs({ options: { image: { type: 'string' }, stay: { type: 'boolean', default: false } } });
 const began = performance.now();
@@ -30,8 +33,8 @@ function say(line: string): void {
   console.log(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}`);
 }
 
-function execute(command: string, args: readonly string[]): void {
-  assert.equal(spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status, 0, command);
+function execute(command: string, args: readonly string[], env = process.env): void {
+  assert.equal(spawnSync(command, args, { env, stdio: ['ignore', 'inherit', 'inherit'] }).status, 0, command);
 }
 
 /** What `kubectl apply` gets besides the manifests: a volume that both nodes have. */
@@ -63,9 +66,10 @@ async function carryOut(cluster: KubernetesCluster): Promise<void> {
   await refusedRun(place);
   const training = apply(place, 'first', OPTIONS);
   await training.workers(2);
+  const scene = { cluster, training, volume, overlay: place.manifests.path('overlays/first') };
   for (const { name, carryOut: carryOutEvent } of EVENTS) {
     training.mark();
-    const seen = await carryOutEvent({ cluster, training, volume });
+    const seen = await carryOutEvent(scene);
     say(`| ${name} | ${seen} | ${training.longestPause().toFixed(1)} s |`);
   }
   say(`the run ends: ${await training.ended('coordinator')}`);
@@ -73,17 +77,18 @@ async function carryOut(cluster: KubernetesCluster): Promise<void> {
   say(`the bits of one process: ${assertSame(place, training, OPTIONS)}`);
 }
 
-assert.ok(values.image !== undefined, '--image: expected a docker archive');
 const { MNIST_DIR, XDG_CACHE_HOME = join(homedir(), '.cache') } = process.env;
 assert.ok(MNIST_DIR !== undefined, 'MNIST_DIR: expected the folder of the digits');
 const programs = join(XDG_CACHE_HOME, 'lockstep', 'kubernetes');
 execute(BUILD, [programs]);
 for (const name of [volume, join(folder, 'cluster')]) mkdirSync(name);
 execute('mount', ['-t', 'tmpfs', '-o', `size=${VOLUME_SIZE}`, 'tmpfs', volume]);
+const image = values.image === undefined ? join(folder, 'lockstep.tar') : resolve(values.image);
+if (values.image === undefined) execute(IMAGE, [], { ...process.env, IMAGE_ARCHIVE: image });
 const cluster = new KubernetesCluster(join(folder, 'cluster'), {
   kubernetes: join(programs, 'kubernetes'),
   coredns: join(programs, 'coredns'),
-  images: [join(programs, 'pause.tar'), resolve(values.image)],
+  images: [image],
 });
 try {
   cpSync(MNIST_DIR, join(volume, 'cache', 'mnist'), { recursive: true });

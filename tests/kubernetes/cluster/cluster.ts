@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually } from '../support/eventually.ts';
+import { eventually } from '../../support/eventually.ts';
 import { Daemons } from './daemons.ts';
 import { ClusterNode, NAMESPACES } from './node.ts';
 
@@ -42,7 +42,8 @@ export class KubernetesCluster {
     await this.#startControlPlane();
     this.#startDns();
     for (const [index, name] of nodes.entries()) {
-      const node = new ClusterNode({ name, index, folder: join(this.#folder, name), gateway: GATEWAY });
+      const folder = join(this.#folder, name);
+      const node = new ClusterNode({ name, index, folder, addresses: this.#at('addresses'), gateway: GATEWAY });
       this.#nodes.set(name, node);
       await node.start(this.#daemons, { ...this.#programs, kubeconfig: this.#at('kubeconfig') });
     }

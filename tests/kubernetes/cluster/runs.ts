@@ -1,11 +1,11 @@
 // Runs on a cluster from their manifests to their end, and what is seen of them.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lockstep, manifestOf, stepsOf } from '../support/program.ts';
+import { lockstep, manifestOf, stepsOf } from '../../support/program.ts';
+import type { Manifests } from '../render.ts';
+import { makeCertificate } from '../tls.ts';
 import type { KubernetesCluster } from './cluster.ts';
-import type { Manifests } from './render.ts';
 import { Training } from './training.ts';
 
 export type Options = Readonly<Record<string, string | number>>;
@@ -71,30 +71,6 @@ export async function secondRun(place: Place, spot: string): Promise<void> {
     `| a run with TLS ends | ${await training.ended('coordinator')}, its workers' job ${await training.ended('worker')} | |`,
   );
   say(`the bits of one process: ${assertSame(place, training, options)}`);
-}
-
-/** @returns files of a certificate for a name, its key, and the authority that signed it, named as cert-manager names them */
-function makeCertificate(folder: string, name: string): string[] {
-  const at = (file: string): string => join(folder, file);
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  for (const args of [
-    ['req', '-x509', ...key, '-subj', '/CN=authority', '-keyout', at('ca.key'), '-out', at('ca.crt')],
-    [
-      'req',
-      '-x509',
-      ...key,
-      '-subj',
-      `/CN=${name}`,
-      '-addext',
-      `subjectAltName=DNS:${name}`,
-      '-addext',
-      'basicConstraints=critical,CA:FALSE',
-    ].concat(['-CA', at('ca.crt'), '-CAkey', at('ca.key'), '-keyout', at('tls.key'), '-out', at('tls.crt')]),
-  ]) {
-    const { status, stderr } = spawnSync('openssl', args, { encoding: 'utf8' });
-    assert.equal(status, 0, stderr);
-  }
-  return ['tls.crt', 'tls.key', 'ca.crt'].map(at);
 }
 
 /** Options that are refused: exit code 2, at which the job fails for good. */

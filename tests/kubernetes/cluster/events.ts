@@ -11,6 +11,8 @@ export interface Scene {
   readonly training: Training;
   /** The folder that is the pods' volume, of a limited size. */
   readonly volume: string;
+  /** What the run was made of, for kubectl's --kustomize. */
+  readonly overlay: string;
 }
 
 export interface Event {
@@ -63,14 +65,15 @@ async function rollOut({ training }: Scene): Promise<string> {
   return 'new ones join before old ones leave';
 }
 
-async function deleteCoordinator({ training }: Scene): Promise<string> {
-  return replaced(training, async (name) => {
+async function deleteCoordinator(scene: Scene): Promise<string> {
+  const { training } = scene;
+  return replaced(scene, async (name) => {
     training.kubectl('delete', 'pod', name);
   });
 }
 
 async function killCoordinator(scene: Scene): Promise<string> {
-  return replaced(scene.training, async () => killProcess(scene));
+  return replaced(scene, async () => killProcess(scene));
 }
 
 async function fillVolume({ training, volume }: Scene): Promise<string> {
@@ -88,7 +91,7 @@ async function fillVolume({ training, volume }: Scene): Promise<string> {
 async function killWithFullVolume(scene: Scene): Promise<string> {
   const { training, volume } = scene;
   const filler = join(volume, 'filler');
-  return replaced(training, async (name) => {
+  return replaced(scene, async (name) => {
     fill(filler);
     killProcess(scene);
     await training.until('a new pod fails', () => {
@@ -104,19 +107,21 @@ async function killWithFullVolume(scene: Scene): Promise<string> {
   });
 }
 
-async function suspend({ training }: Scene): Promise<string> {
+async function suspend(scene: Scene): Promise<string> {
+  const { training } = scene;
   const job = `lockstep-coordinator-${training.name}`;
-  return replaced(training, async () => {
+  return replaced(scene, async () => {
     training.kubectl('patch', 'job', job, '--patch', '{"spec": {"suspend": true}}');
     await training.until('no coordinator is left', () => training.pods('coordinator').length === 0);
     training.kubectl('patch', 'job', job, '--patch', '{"spec": {"suspend": false}}');
   });
 }
 
-async function drain({ training }: Scene): Promise<string> {
-  const { spec } = await training.coordinator();
-  const node = spec.nodeName as string;
-  const seen = await replaced(training, async () => {
+async function drain(scene: Scene): Promise<string> {
+  const { training } = scene;
+  let node = '';
+  const seen = await replaced(scene, async () => {
+    node = (await training.coordinator()).spec.nodeName as string;
     training.kubectl('drain', node, '--delete-emptydir-data', '--ignore-daemonsets');
   });
   assert.notEqual((await training.coordinator()).spec.nodeName, node);
@@ -124,12 +129,12 @@ async function drain({ training }: Scene): Promise<string> {
   return `${seen}, on another node`;
 }
 
-async function loseNode({ cluster, training }: Scene): Promise<string> {
-  const { spec } = await training.coordinator();
-  const node = spec.nodeName as string;
-  const from = Date.now();
+async function loseNode(scene: Scene): Promise<string> {
+  const { cluster, training } = scene;
   let noticed = 0;
-  const seen = await replaced(training, async (name) => {
+  const seen = await replaced(scene, async (name) => {
+    const node = (await training.coordinator()).spec.nodeName as string;
+    const from = Date.now();
     cluster.cut(node);
     await training.until('its pods are to be deleted', () => {
       return training.pods('coordinator').some(({ metadata }) => metadata.name === name && metadata.deletionTimestamp);
@@ -141,7 +146,9 @@ async function loseNode({ cluster, training }: Scene): Promise<string> {
 }
 
 /** @param disturb ends the coordinator's pod of the name that it gets @returns from which step the next one continued */
-async function replaced(training: Training, disturb: (name: string) => Promise<void>): Promise<string> {
+async function replaced(scene: Scene, disturb: (name: string) => Promise<void>): Promise<string> {
+  const { training } = scene;
+  await renewJob(scene);
   const { metadata } = await training.coordinator();
   await training.advances();
   const before = training.attempts.length;
@@ -157,6 +164,14 @@ async function replaced(training: Training, disturb: (name: string) => Promise<v
   const { from } = attempts.at(-1) as Attempt;
   await training.advances();
   return `a new pod continues at step ${from} of ${Math.max(from, reached)}`;
+}
+
+/** A Job waits longer after each end of a pod; a new one begins anew. */
+async function renewJob({ training, overlay }: Scene): Promise<void> {
+  const before = training.attempts.length;
+  training.kubectl('delete', 'job', `lockstep-coordinator-${training.name}`, '--cascade=foreground');
+  training.kubectl('apply', '--kustomize', overlay);
+  await training.until('the new job continues the run', () => training.attempts.length > before);
 }
 
 function killProcess({ training, volume }: Scene): void {
