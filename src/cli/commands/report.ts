@@ -35,8 +35,21 @@ const REPORT = 'report.html';
  * @throws UsageError if a run or a step doesn't exist, or the file can't be written
  */
 export async function report(named: readonly string[], flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const { json, ...others } = flags;
+  const result = await writeReport(named, others);
+  if (json === true) printJson(result);
+  else printLines([shownPath(result.report)]);
+  return 0;
+}
+
+/**
+ * Writes the report of runs, and prints what is wrong with them.
+ * @param flags those of the command
+ * @throws UsageError if a run or a step doesn't exist, or the file can't be written
+ */
+export async function writeReport(named: readonly string[], flags: Readonly<Record<string, unknown>>) {
   const { steps: wanted, image, out, ...others } = flags as Flags & Record<string, unknown>;
-  const { data, reading, json } = resolveReadConfig({ flags: others, env: process.env });
+  const { data, reading } = resolveReadConfig({ flags: others, env: process.env });
   const steps = stepsOf(wanted);
   const paths = await findReported(named, process.env);
   const place = out === undefined ? join(paths[0] as string, REPORT) : callerPath(out, process.env);
@@ -65,9 +78,7 @@ export async function report(named: readonly string[], flags: Readonly<Record<st
     image: imageIndex(image, dataset),
   });
   await write(file, page);
-  if (json) printJson(resultOf(file, page, dataset.name, columns));
-  else printLines([shownPath(file)]);
-  return 0;
+  return resultOf(file, page, dataset.name, columns);
 }
 
 /** The data set of the first run that wasn't trained on one that stands in for the default set, if there is one. */

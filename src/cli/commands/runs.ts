@@ -13,6 +13,7 @@ import { commandLine } from '../../shared/util/command-line.ts';
 import { RunDirectoryError, RunLockError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
+import { alignedTable } from '../aligned-table.ts';
 import { print, printJson, printLines } from '../print.ts';
 import { testFigure } from '../progress/texts.ts';
 
@@ -70,12 +71,7 @@ export function tableOf(listed: readonly ListedRun[], now: Date): string[] {
     bytesText(bytes),
     ...(hasOther ? [datasetText(dataset)] : []),
   ]);
-  const lines = [header, ...rows];
-  const cell = (text: string, column: number): string => {
-    const width = Math.max(...lines.map((line) => line[column]?.length ?? 0));
-    return FIGURES.has(header[column] ?? '') ? text.padStart(width) : text.padEnd(width);
-  };
-  return lines.map((line) => line.map(cell).join('  ').trimEnd());
+  return alignedTable([header, ...rows], FIGURES);
 }
 
 function testText(evaluation: Evaluation): string {

@@ -30,15 +30,24 @@ export function headingOf(group: OptionGroup): string {
   return `${group.slice(0, 1).toUpperCase()}${group.slice(1)}:`;
 }
 
-export function addTrainOptions(command: Command): void {
-  command.option('--preset <name>', `options from a file of configs/: ${presetNames().join(', ')}`);
-  command.option('--config <file>', 'JSON file of options by name, such as {"shardSize": 16}');
+/** @param several each option may be given several times; its values are a list then */
+export function addTrainOptions(command: Command, { several = false } = {}): void {
+  const own = [
+    new Option('--preset <name>', `options from a file of configs/: ${presetNames().join(', ')}`),
+    new Option('--config <file>', 'JSON file of options by name, such as {"shardSize": 16}'),
+  ];
+  for (const option of own) command.addOption(option);
   addGroupedOptions(command, OPTION_KEYS);
+  if (several) for (const option of command.options) if (option.required) option.argParser(collected);
   command.addHelpText(
     'after',
     '\nEach flag is also a LOCKSTEP_* variable, such as LOCKSTEP_SHARD_SIZE.\n' +
       'Flags take precedence over variables, then the config file, then the preset.',
   );
+}
+
+function collected(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
 }
 
 /** Help text with examples of a command, given as `lockstep train --seed 3`. */

@@ -14,6 +14,7 @@ import {
 /** The commands that train, and that check what was trained. Each is loaded when it runs. */
 export function addTrainingCommands(program: Command, done: Done): void {
   addTrain(program, done);
+  addSweep(program, done);
   addEvaluate(program, done);
   addVerify(program, done);
   addWorker(program, done);
@@ -40,6 +41,25 @@ function addTrain(program: Command, done: Done): void {
     )
     .action(async (flags: Flags) => {
       done(await (await import('../commands/train.ts')).train(flags));
+    });
+}
+
+function addSweep(program: Command, done: Done): void {
+  const sweep = program
+    .command('sweep')
+    .description('train all combinations of the values that options are given, and compare them');
+  addTrainOptions(sweep, { several: true });
+  sweep
+    .option('--jobs <count>', 'runs at the same time (default: 1)')
+    .addHelpText(
+      'after',
+      examples([
+        'lockstep sweep --seed 1..5 --learning-rate 0.001,0.003 --out runs/rates',
+        'lockstep sweep --seed 1..5 --augment none --augment shift,flip --iterations 1000 --jobs 2 --out runs/augment',
+      ]),
+    )
+    .action(async (flags: Flags) => {
+      done(await (await import('../commands/sweep.ts')).sweep(flags));
     });
 }
 

@@ -2,6 +2,8 @@ import { mayPass } from './may-pass.ts';
 
 /** The exit code of a failure that may pass (EX_TEMPFAIL of sysexits.h). */
 export const TEMPORARY = 75;
+/** That of a run that diverges. */
+export const DIVERGED = 3;
 
 export interface LockstepErrorOptions extends ErrorOptions {
   /** The same command may work later, though nobody does anything. Default: as `mayPass` finds of the cause. */
@@ -137,7 +139,7 @@ export class MemoryError extends LockstepError {
 /** A step's loss, gradient norm or weights, or the last step's loss on the test set, isn't finite. */
 export class NotFiniteError extends LockstepError {
   readonly code = 'ERR_NOT_FINITE';
-  protected override readonly lastingExitCode = 3;
+  protected override readonly lastingExitCode = DIVERGED;
   readonly step: number;
 
   constructor(message: string, options: ErrorOptions & { step: number }) {

@@ -1,0 +1,117 @@
+// lockstep sweep --seed 1..5 --learning-rate 0.001,0.003 --out runs/rates
+// lockstep sweep --seed 1..5 --iterations 1000 --jobs 2 --out runs/seeds
+import { join } from 'node:path';
+import { listRuns } from '../../coordinator/run/list.ts';
+import { evaluationIn } from '../../shared/live/step-scalars.ts';
+import { DIVERGED, UsageError } from '../../shared/util/errors.ts';
+import { callerPath } from '../../shared/util/paths.ts';
+import { processorCount } from '../../shared/util/processors.ts';
+import { shownPath } from '../../shared/util/shown-path.ts';
+import { print, printJson, printLines } from '../print.ts';
+import { StopSignals } from '../signals.ts';
+import { gridOf, type SweptRun, valuesOf } from '../sweep/grid.ts';
+import { trainAll } from '../sweep/processes.ts';
+import { type Group, groupsOf, type SweptResult, tableOf } from '../sweep/table.ts';
+
+const FAILED = 1;
+const REPORT = 'report.html';
+/** Runs in the report: the best ones of as many groups. */
+const MAX_REPORTED = 6;
+
+interface Flags {
+  readonly out?: readonly string[];
+  readonly jobs?: string;
+  readonly json?: boolean;
+}
+
+/**
+ * `lockstep sweep`: trains all combinations of the values that options are given, and compares them.
+ * @param flags values by option, those of the options of `train` as they were given
+ * @returns the exit code: 0 if all runs are done, 1 if one failed, as a signal has it if one stopped the sweep
+ * @throws UsageError for an option or combination that `train` would refuse, before any run is begun
+ */
+export async function sweep(flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const { out, jobs: jobsText, json = false, ...others } = flags as Flags & Record<string, unknown>;
+  const place = out?.at(-1);
+  if (place === undefined) throw new UsageError('--out: expected the folder for the runs of the sweep.');
+  const folder = callerPath(place, process.env);
+  const jobs = jobsOf(jobsText);
+  const given = Object.entries(others).map(([key, value]) => {
+    return [key, Array.isArray(value) ? valuesOf(key, value) : [value as true]] as const;
+  });
+  const own = jobs > 1 && others.workers === undefined ? { workers: [String(share(jobs))] } : {};
+  const runs = gridOf({ ...Object.fromEntries(given), ...own }, folder, process.env);
+  const numberOf = (run: SweptRun): string => `${runs.indexOf(run) + 1}/${runs.length}`;
+  const signals = new StopSignals({ what: 'ending the runs, each with a checkpoint' });
+  signals.handle(print);
+  try {
+    print(`${runs.length} runs below ${shownPath(folder)}, ${jobs === 1 ? 'one after another' : `${jobs} at a time`}.`);
+    const codes = await trainAll(runs, {
+      jobs,
+      script: process.argv[1] as string,
+      env: process.env,
+      stop: signals.stop,
+      onStart: (run) => print(`${numberOf(run)} ${run.name} begins; its lines are in ${shownPath(`${run.path}.log`)}.`),
+      onEnd: (run, code) => print(`${numberOf(run)} ${run.name} ${endText(code)}.`),
+    });
+    const results = await resultsOf(runs, folder);
+    const groups = groupsOf(results);
+    const isOver = !signals.stop.aborted;
+    const report = isOver && groups.length > 0 ? await writeReport(groups, folder) : undefined;
+    if (json) printJson({ folder, runs: runs.map((run) => runJson(run, results, codes.get(run))), groups, report });
+    else printLines(tableOf(groups, results));
+    if (!isOver) return signals.exitCode;
+    return [...codes.values()].some((code) => code !== 0) ? FAILED : 0;
+  } finally {
+    signals.release();
+  }
+}
+
+function jobsOf(text: string | undefined): number {
+  if (text === undefined) return 1;
+  const jobs = Number(text);
+  if (/^\d+$/.test(text) && jobs >= 1 && jobs <= 1024) return jobs;
+  throw new UsageError(`--jobs: expected a whole number from 1 to 1024, but got "${text}".`);
+}
+
+/** Worker threads of each of several runs at the same time. */
+function share(jobs: number): number {
+  return Math.max(1, Math.floor(processorCount() / jobs));
+}
+
+function endText(code: number): string {
+  if (code === 0) return 'is done';
+  if (code === DIVERGED) return 'diverged: its loss is not finite';
+  return code > 128 ? 'was stopped' : `failed (exit code ${code})`;
+}
+
+/** Of the runs that are done. */
+async function resultsOf(runs: readonly SweptRun[], folder: string): Promise<SweptResult[]> {
+  const listed = new Map((await listRuns(folder)).map((each) => [each.name, each]));
+  return runs.flatMap((run) => {
+    const found = listed.get(run.name);
+    return found?.state === 'finished' ? [{ run, evaluation: found }] : [];
+  });
+}
+
+function runJson({ name, path, values }: SweptRun, results: readonly SweptResult[], exitCode: number | undefined) {
+  const result = results.find(({ run }) => run.name === name);
+  return { name, path, values, exitCode, ...evaluationIn(result?.evaluation) };
+}
+
+/** @returns the report's file; undefined if it can't be made, which is printed */
+async function writeReport(groups: readonly Group[], folder: string): Promise<string | undefined> {
+  const { writeReport: write } = await import('./report.ts');
+  const file = join(folder, REPORT);
+  try {
+    await write(
+      groups.slice(0, MAX_REPORTED).map(({ best }) => best.path),
+      { out: file },
+    );
+    print(`Report: ${shownPath(file)}`);
+    return file;
+  } catch (error) {
+    print(`There is no report: ${(error as Error).message}`);
+    return undefined;
+  }
+}
