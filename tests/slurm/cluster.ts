@@ -33,6 +33,12 @@ function reasonToSkip(): string | false {
   return false;
 }
 
+export interface Partition {
+  readonly nodes: readonly string[];
+  /** Its jobs preempt those of partitions with the same nodes and a lower priority. */
+  readonly priority?: number;
+}
+
 export class SlurmCluster {
   readonly #folder: string;
   readonly #env: NodeJS.ProcessEnv;
@@ -44,13 +50,14 @@ export class SlurmCluster {
     this.#env = { PATH, HOME: folder, SLURM_CONF: join(folder, 'slurm.conf') };
   }
 
-  /** @param partitions their nodes, by name; the first one is the default */
-  async start(partitions: Readonly<Record<string, readonly string[]>>): Promise<void> {
-    const nodes = Object.values(partitions).flat();
+  /** @param partitions by name; the first one is the default */
+  async start(partitions: Readonly<Record<string, Partition>>): Promise<void> {
+    const nodes = [...new Set(Object.values(partitions).flatMap((partition) => partition.nodes))];
     const [port, ...ports] = (await freePorts(nodes.length + 1)) as [number, ...number[]];
     const names = nodes.map((node, i) => `NodeName=${node} NodeAddr=127.0.0.1 Port=${ports[i]} CPUs=2 RealMemory=2000`);
-    const groups = Object.entries(partitions).map(([name, members], i) => {
-      return `PartitionName=${name} Nodes=${members.join(',')} Default=${i === 0 ? 'YES' : 'NO'} State=UP`;
+    const groups = Object.entries(partitions).map(([name, { nodes: members, priority = 1 }], i) => {
+      const isDefault = i === 0 ? 'YES' : 'NO';
+      return `PartitionName=${name} Nodes=${members.join(',')} PriorityTier=${priority} Default=${isDefault} State=UP`;
     });
     writeFileSync(join(this.#folder, 'slurm.conf'), [this.#settings(port), ...names, ...groups, ''].join('\n'));
     copyFileSync('/etc/hosts', join(this.#folder, 'hosts'));

@@ -1,6 +1,6 @@
 // Jobs of a real Slurm, of which nodes and processes are lost: a requeued job continues its run, to the bits of a quiet one.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -121,7 +121,12 @@ describe('a run as a Slurm job', { skip, concurrency: true }, () => {
     quiet = startLockstep(['train', ...train, '--workers', '1', '--out', join(folder, 'quiet')]);
     mkdirSync(join(folder, 'slurm'));
     cluster = new SlurmCluster(join(folder, 'slurm'));
-    await cluster.start({ main: ['n1', 'n2', 'n3', 'n4', 'n5'], short: ['s1', 's2', 's3'] });
+    await cluster.start({
+      main: { nodes: ['n1', 'n2', 'n3', 'n4', 'n5'] },
+      short: { nodes: ['s1', 's2', 's3'] },
+      low: { nodes: ['p1', 'p2'] },
+      urgent: { nodes: ['p1', 'p2'], priority: 2 },
+    });
   });
 
   after(async () => {
@@ -188,6 +193,28 @@ describe('a run as a Slurm job', { skip, concurrency: true }, () => {
     await assertCompletes(cluster, elastic, output);
     const [a, b] = job.attempts as [Attempt, Attempt];
     assert.ok(b.from > 0 && a.steps === b.from && a.host !== b.host, JSON.stringify(job.attempts));
+    await assertSame(job);
+  });
+
+  it('makes room for an urgent job, and continues after it', HANG, async () => {
+    const run = join(folder, 'preempted');
+    const job = new RunJob(cluster, { run, args, flags: ['--partition=low', '--nodes=2'] });
+    await job.said(/Node p\d joined/);
+    await job.advances();
+    const over = join(folder, 'over');
+    const wrap = `--wrap=until [ -e ${over} ]; do sleep 0.2; done`;
+    const options = ['--parsable', '--partition=urgent', '--nodes=2', '--exclusive', `--output=${over}.out`];
+    const urgent = cluster.run(['sbatch', ...options, wrap]);
+    await eventually(
+      () => `the urgent job runs, but the run printed:\n${textOf(`${run}.out`)}`,
+      () => fieldOf(cluster, urgent, 'JobState') === 'RUNNING',
+    );
+    assert.equal(job.field('JobState'), 'PENDING');
+    assert.equal(manifestOf(run).state, 'stopped');
+    writeFileSync(over, '');
+    await assertCompletes(cluster, job.id, `${run}.out`);
+    const [a, b] = job.attempts as [Attempt, Attempt];
+    assert.ok(b.from > 0 && a.steps === b.from, JSON.stringify(job.attempts));
     await assertSame(job);
   });
 });
