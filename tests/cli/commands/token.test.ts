@@ -13,7 +13,7 @@ describe('lockstep token --out', () => {
     const { status, stdout, stderr } = lockstep(['token', '--out', 'token'], { cwd: folder });
     assert.equal(status, 0, stderr);
     const text = readFileSync(join(folder, 'token'), 'utf8');
-    assert.match(text, /^[\w-]{43}\n$/);
+    assert.match(text, /^[\w-]{43}$/);
     assert.equal(statSync(join(folder, 'token')).mode & 0o777, 0o600);
     assert.equal(stdout, '');
     assert.equal(stderr.includes(text.trim()), false);
