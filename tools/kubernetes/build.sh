@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds what a real Kubernetes cluster of this machine needs, from Go modules alone: tools/kubernetes/build.sh FOLDER
 # FOLDER/kubernetes (control plane, kubelet, kubectl) and FOLDER/coredns. The first time takes about 13 minutes of processor time,
-# and 6 GB for Go's caches; what is there stays.
+# and 5.5 GB for Go's caches; what is there stays.
 set -euo pipefail
 
 KUBERNETES=1.37.2
