@@ -10,6 +10,12 @@ import { Training } from './training.ts';
 
 export type Options = Readonly<Record<string, string | number>>;
 
+/** A patch: the run waits as long as no worker is there. */
+const COORDINATES_ONLY = `  - target: { labelSelector: app.kubernetes.io/component=coordinator }
+    patch: |-
+      - { op: replace, path: /spec/template/spec/containers/0/resources/requests/cpu, value: "0" }
+`;
+
 export interface Place {
   readonly cluster: KubernetesCluster;
   readonly manifests: Manifests;
@@ -52,24 +58,24 @@ export async function secondRun(place: Place, spot: string): Promise<void> {
   const { cluster, manifests, say } = place;
   const options = { ITERATIONS: 2000, BATCH: 512, SEED: 2 };
   manifests.replace('overlays/second/kustomization.yaml', /value: 4 /g, 'value: 2 ');
+  manifests.replace('overlays/second/kustomization.yaml', 'patches:\n', `patches:\n${COORDINATES_ONLY}`);
   cluster.kubectl(['label', 'node', spot, 'karpenter.sh/capacity-type=spot']);
   const files = makeCertificate(place.folder, 'lockstep-second').map((file) => `--from-file=${file}`);
   cluster.kubectl(['--namespace', 'training', 'create', 'secret', 'generic', 'lockstep-tls', ...files]);
   const training = apply(place, 'second', options);
-  await training.until(
-    'the workers wait',
-    () => training.pods('worker').filter(({ status }) => status.phase === 'Running').length === 2,
-  );
+  const workers = await training.until('the workers wait', () => {
+    const running = training.pods('worker').filter(({ status }) => status.phase === 'Running');
+    return running.length === 2 && running;
+  });
+  assert.ok(workers.every(({ spec }) => spec.nodeName === spot));
   assert.deepEqual(training.pods('coordinator'), [], 'it waits until Kueue starts it');
   const job = 'lockstep-coordinator-second';
   training.kubectl('patch', 'job', job, '--patch', '{"spec": {"suspend": false}}');
-  const workers = await training.workers(2);
-  assert.ok(workers.every(({ spec }) => spec.nodeName === spot));
-  assert.notEqual((await training.coordinator()).spec.nodeName, spot);
-  assert.match(training.kubectl('logs', `job/${job}`), /wss:/);
-  say(
-    `| a run with TLS ends | ${await training.ended('coordinator')}, its workers' job ${await training.ended('worker')} | |`,
-  );
+  const ends = [await training.ended('coordinator'), await training.ended('worker')];
+  const ofJob = ['--selector', `batch.kubernetes.io/job-name=${job}`];
+  assert.notEqual(training.kubectl('get', 'pods', ...ofJob, '-o', 'jsonpath={.items[*].spec.nodeName}'), spot);
+  assert.match(training.kubectl('logs', `job/${job}`), /wss:[\s\S]* joined/);
+  say(`| a run with TLS ends | ${ends[0]}, its workers' job ${ends[1]} | |`);
   say(`the bits of one process: ${assertSame(place, training, options)}`);
 }
 
