@@ -15,7 +15,6 @@ import { type Manifest, readManifest } from '../../coordinator/run/manifest.ts';
 import { dataAgain, resolveReadConfig } from '../../shared/config/config.ts';
 import { commandLine, withOptions } from '../../shared/util/command-line.ts';
 import { UsageError } from '../../shared/util/errors.ts';
-import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath, typedPath } from '../../shared/util/shown-path.ts';
 import { printJson, printLines } from '../print.ts';
 
@@ -47,8 +46,8 @@ export async function diff(named: Both<string>, flags: Readonly<Record<string, u
   return first === undefined ? 0 : DIFFERENT;
 }
 
-function runAt(path: string): Promise<string> {
-  return findRun(callerPath(path, process.env), '');
+function runAt(named: string): Promise<string> {
+  return findRun(named, process.env);
 }
 
 interface Report extends Comparison {

@@ -18,14 +18,13 @@ import { print } from '../print.ts';
  * @returns the exit code
  * @throws UsageError if no format is named or the file can't be written, RunDirectoryError if the run can't be read
  */
-export async function metrics(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
+export async function metrics(named: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { openmetrics, out, ...others } = flags;
   resolveReadConfig({ flags: others, env: process.env });
   if (openmetrics !== true) {
     throw new UsageError('metrics: expected a format. Add --openmetrics, the only one.');
   }
-  const named = path === undefined ? undefined : callerPath(path, process.env);
-  const run = await findRun(named, callerPath('runs', process.env));
+  const run = await findRun(named, process.env);
   const file =
     out === undefined
       ? undefined

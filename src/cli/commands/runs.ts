@@ -4,9 +4,10 @@
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CHECKPOINTS, LOCK, MANIFEST, manifestFile, STEPS } from '../../coordinator/run/files.ts';
+import { runsIn } from '../../coordinator/run/find.ts';
 import { type ListedRun, listRuns, sizeOf } from '../../coordinator/run/list.ts';
 import { lockState, RunLock } from '../../coordinator/run/run-lock.ts';
-import { resolveReadConfig } from '../../shared/config/config.ts';
+import { LATEST, resolveReadConfig } from '../../shared/config/config.ts';
 import { datasetText, standIn } from '../../shared/data/registry.ts';
 import type { Evaluation } from '../../shared/live/step-scalars.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
@@ -99,7 +100,9 @@ type Removed = Pick<ListedRun, 'name' | 'path' | 'bytes'>;
 
 /** Deletes runs: none of them if one isn't a run below the folder, or may be in use. */
 async function removeRuns(names: readonly string[], folder: string): Promise<Removed[]> {
-  const paths = [...new Set(names.map((name) => runBelow(folder, name)))];
+  const newest = names.includes(LATEST) ? (await runsIn(folder))[0] : undefined;
+  const named = names.map((name) => (name === LATEST && newest) || name);
+  const paths = [...new Set(named.map((name) => runBelow(folder, name)))];
   for (const path of paths) await refuseUnremovable(path);
   const found: Removed[] = [];
   for (const path of paths) found.push({ name: basename(path), path, bytes: await sizeOf(path) });

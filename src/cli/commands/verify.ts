@@ -6,7 +6,6 @@ import { verify as verifyRun } from '../../library/verify.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
 import { readSources } from '../../shared/config/sources.ts';
 import { UsageError } from '../../shared/util/errors.ts';
-import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { printJson, printLines } from '../print.ts';
 import { Terminal } from '../terminal/terminal.ts';
@@ -20,14 +19,14 @@ const UNCHECKED = 'not checked: times, speeds, hosts, versions, paths';
  * @returns the exit code: 1 if anything differs
  * @throws UsageError if this build or this data set isn't the run's
  */
-export async function verify(path: string | undefined, options: Readonly<Record<string, unknown>>): Promise<number> {
+export async function verify(named: string | undefined, options: Readonly<Record<string, unknown>>): Promise<number> {
   const { all, spans: wanted, ...flags } = options;
   const { env } = process;
   const sources = { flags, env };
   const { data, kernel, reading, json } = resolveReadConfig(sources);
   const { workers: given } = readSources(sources, ['workers']);
   const spans = all === true ? Number.POSITIVE_INFINITY : spanCount(wanted);
-  const run = await findRun(path === undefined ? undefined : callerPath(path, env), callerPath('runs', env));
+  const run = await findRun(named, env);
   const terminal = new Terminal({ stream: process.stderr, env, now: () => performance.now() });
   const { workers, ...verification } = await verifyRun({
     run,

@@ -4,7 +4,7 @@ import { READING_KEYS } from '../../shared/data/source.ts';
 import type { ExportFlags } from '../commands/export.ts';
 import type { ImportFlags } from '../commands/import.ts';
 import type { ModelFlags } from '../commands/model.ts';
-import { addOptions, type Done, examples, type Flags } from './options.ts';
+import { addOptions, type Done, examples, type Flags, RUN_TEXT } from './options.ts';
 
 /** The commands that show what a network has learned, or exchange it with other programs. */
 export function addInspectionCommands(program: Command, done: Done): void {
@@ -110,14 +110,14 @@ function addDraw(program: Command, done: Done): void {
 
 /** Options for the weights of a run or of one checkpoint. */
 function addModelOptions(command: Command): void {
-  const run = new Option('--run <folder>', 'run whose last checkpoint predicts (default: the newest under runs/)');
+  const run = new Option('--run <run>', `what predicts by its last checkpoint: ${RUN_TEXT} (default: latest)`);
   command.addOption(run.conflicts('checkpoint')).option('--checkpoint <file>', 'a .safetensors file, instead of a run');
 }
 
 function addExport(program: Command, done: Done): void {
   const command = program.command('export').description("write a checkpoint's network for other programs");
   command
-    .argument('[checkpoint]', 'a .safetensors file or a run (default: the last one of the newest run under runs/)')
+    .argument('[checkpoint]', `a .safetensors file, or ${RUN_TEXT} (default: latest)`)
     .addOption(new Option('--format <format>', formatsText()).choices(FORMAT_NAMES).makeOptionMandatory())
     .requiredOption('--out <path>', `the new file; with ${folderFormatsText()}, a new or empty folder`);
   addOptions(command, ['json']);
@@ -158,7 +158,7 @@ function addReport(program: Command, done: Done): void {
   report
     .argument(
       '[runs...]',
-      'run directories; the last snapshots of several are compared (default: the newest under runs/)',
+      `what is shown, each ${RUN_TEXT}; the last snapshots of several are compared (default: latest)`,
     )
     .option(
       '--steps <list>',

@@ -5,6 +5,9 @@ import { presetNames } from '../../shared/config/presets.ts';
 import { flagOf, notesOf, OPTION_KEYS, type OptionKey } from '../../shared/config/schema.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 
+/** What stands for a run in every command. */
+export const RUN_TEXT = 'a run: its directory, its name below runs/, or latest';
+
 /** Reports the exit code of a command that has ended. */
 export type Done = (exitCode: number) => void;
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addOptions, type Done, examples, type Flags } from './options.ts';
+import { addOptions, type Done, examples, type Flags, RUN_TEXT } from './options.ts';
 
 /** The commands that list, compare, show and export runs. */
 export function addRunCommands(program: Command, done: Done): void {
@@ -12,7 +12,10 @@ export function addRunCommands(program: Command, done: Done): void {
 function addRuns(program: Command, done: Done): void {
   const runs = program.command('runs').description('list the runs of a folder, or delete some');
   runs.argument('[folder]', 'folder of run directories (default: runs/)');
-  runs.option('--remove <names...>', 'delete these runs; every word that follows is a name, so put the folder first');
+  runs.option(
+    '--remove <names...>',
+    'delete these runs, by name or latest; every word that follows is one, so put the folder first',
+  );
   addOptions(runs, ['json']);
   runs
     .addHelpText(
@@ -26,7 +29,7 @@ function addRuns(program: Command, done: Done): void {
 
 function addDashboard(program: Command, done: Done): void {
   const dashboard = program.command('dashboard').description('serve the live page of runs, from their files');
-  dashboard.argument('[runs...]', 'run directories, drawn over each other (default: the newest under runs/)');
+  dashboard.argument('[runs...]', `what is drawn in the same charts, each ${RUN_TEXT} (default: latest)`);
   addOptions(dashboard, ['metricsPort', 'metricsHost', 'metricsTokenFile', 'plaintext']);
   dashboard
     .addHelpText(
@@ -44,7 +47,7 @@ function addDashboard(program: Command, done: Done): void {
 
 function addDiff(program: Command, done: Done): void {
   const diff = program.command('diff').description('print the first step at which two runs differ, and why');
-  diff.argument('<run>', 'a run directory').argument('<other>', 'another one');
+  diff.argument('<run>', RUN_TEXT).argument('<other>', 'another one');
   addOptions(diff, ['json']);
   diff
     .addHelpText(
@@ -59,7 +62,7 @@ function addDiff(program: Command, done: Done): void {
 function addMetrics(program: Command, done: Done): void {
   const metrics = program.command('metrics').description('print every step of a run as time series for Prometheus');
   metrics
-    .argument('[run]', 'run directory (default: the newest under runs/)')
+    .argument('[run]', `${RUN_TEXT} (default: latest)`)
     .option('--openmetrics', 'as OpenMetrics text, for promtool tsdb create-blocks-from openmetrics')
     .option('--out <file>', 'file to write (default: stdout)')
     .addHelpText(

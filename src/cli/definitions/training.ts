@@ -9,6 +9,7 @@ import {
   examples,
   type Flags,
   headingOf,
+  RUN_TEXT,
 } from './options.ts';
 
 /** The commands that train, and that check what was trained. Each is loaded when it runs. */
@@ -67,7 +68,7 @@ function addEvaluate(program: Command, done: Done): void {
   const evaluate = program
     .command('evaluate')
     .description('print accuracy, loss, confusion matrix, precision and recall of a checkpoint');
-  evaluate.argument('[checkpoint]', 'a .safetensors file (default: the last one of the newest run under runs/)');
+  evaluate.argument('[checkpoint]', `a .safetensors file, or ${RUN_TEXT} (default: latest)`);
   addOptions(evaluate, ['backend', 'data', ...READING_KEYS, 'json']);
   evaluate
     .addHelpText(
@@ -81,7 +82,7 @@ function addEvaluate(program: Command, done: Done): void {
 
 function addVerify(program: Command, done: Done): void {
   const verify = program.command('verify').description('check that a run is what its config makes, by recomputing it');
-  verify.argument('[run]', 'run directory (default: the newest under runs/)');
+  verify.argument('[run]', `${RUN_TEXT} (default: latest)`);
   addOptions(verify, ['workers', 'kernel', 'data', ...READING_KEYS, 'json']);
   const spans = new Option(
     '--spans <count>',

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
+import { LATEST } from '../../shared/config/config.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
@@ -8,6 +9,24 @@ import { checkpointsFolder, manifestFile } from './files.ts';
 
 /** The number of colours for curves. */
 const MAX_RUNS = 6;
+
+/** The folder of runs that aren't written elsewhere. */
+export function runsFolder(env: NodeJS.ProcessEnv): string {
+  return callerPath('runs', env);
+}
+
+/**
+ * The path of a run as people name one: `latest`, a directory, or a name below runs/ if there is no such path. A file is taken as it is.
+ * @returns undefined for the newest run
+ */
+export async function namedPath(named: string | undefined, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  if (named === undefined || named === LATEST) return undefined;
+  const path = callerPath(named, env);
+  const here = callerPath('.', env);
+  if (dirname(path) !== here || (await isThere(path))) return path;
+  const below = join(runsFolder(env), basename(path));
+  return (await isThere(below)) ? below : path;
+}
 
 /**
  * The checkpoints that a path stands for, in order of preference: `path` alone if it is a file; if it is a run directory, that run's
@@ -54,12 +73,17 @@ export async function runsIn(runs: string): Promise<string[]> {
 }
 
 /**
- * The run directory at `path`, or the newest below `runs` if that is undefined.
- * @param advice the end of the error message if `path` is a file
+ * The run directory that somebody names as `namedPath` takes it; the newest if nothing is named.
+ * @param advice the end of the error message if it is a file
  * @throws UsageError if there is none
  */
-export async function findRun(path: string | undefined, runs: string, advice = 'Name its run.'): Promise<string> {
-  const run = path ?? (await runsIn(runs))[0];
+export async function findRun(
+  named: string | undefined,
+  env: NodeJS.ProcessEnv,
+  advice = 'Name its run.',
+): Promise<string> {
+  const runs = runsFolder(env);
+  const run = (await namedPath(named, env)) ?? (await runsIn(runs))[0];
   if (run === undefined) throw new UsageError(`There is no run below ${runs}. Train one, or name its directory.`);
   const found = await stat(run).catch((error: Error) => error);
   if (found instanceof Error) {
@@ -82,15 +106,22 @@ export async function findRuns(named: readonly string[], env: NodeJS.ProcessEnv)
       `Expected at most ${MAX_RUNS} runs, one for each colour, but got ${named.length}. Name fewer.`,
     );
   }
-  const runs = callerPath('runs', env);
-  if (named.length === 0) return [await findRun(undefined, runs)];
+  if (named.length === 0) return [await findRun(undefined, env)];
   const paths: string[] = [];
-  for (const path of named) paths.push(await findRun(callerPath(path, env), runs));
+  for (const each of named) paths.push(await findRun(each, env));
   return [...new Set(paths)];
 }
 
 async function checkpointsOf(run: string): Promise<string[]> {
   return (await checkpointsIn(checkpointsFolder(run))).map(({ file }) => file);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    // A path that can't be reached is there too: reading it says why not.
+    ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',
+  );
 }
 
 async function timeOf(file: string): Promise<number | undefined> {

@@ -76,11 +76,9 @@ export function notTakenText({ path, manifest, notTaken }: Resumed): string | un
 /** The run directory that --resume names; undefined without that flag, and for `auto` if --out holds no run yet. */
 async function namedRun(sources: Sources): Promise<string | undefined> {
   const { resume, out } = readSources(sources, ['resume', 'out']);
-  const runs = callerPath('runs', sources.env);
   if (resume === undefined) return undefined;
-  if (resume.value === 'latest') return findRun(undefined, runs);
   if (resume.value !== AUTO) {
-    return findRun(callerPath(String(resume.value), sources.env), runs, "To use a checkpoint's weights: --init.");
+    return findRun(String(resume.value), sources.env, "To use a checkpoint's weights: --init.");
   }
   if (out === undefined) {
     throw new UsageError(`${resume.from}: auto resumes the run in --out, or begins it. Name its directory by --out.`);

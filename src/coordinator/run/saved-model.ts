@@ -2,6 +2,7 @@ import { basename, dirname } from 'node:path';
 import { z } from 'zod';
 import { type Checkpoint, type Digests, trainingStateOf, UNKNOWN } from '../../shared/checkpoint/checkpoint.ts';
 import { readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { LATEST } from '../../shared/config/config.ts';
 import { trainSchema } from '../../shared/config/schema.ts';
 import { MNIST_SHAPE } from '../../shared/data/mnist-files.ts';
 import type { Preparation } from '../../shared/data/preparation.ts';
@@ -11,10 +12,9 @@ import { type ModelOptions, modelOf } from '../../shared/model/registry.ts';
 import { sameShape } from '../../shared/model/shape.ts';
 import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
-import { callerPath } from '../../shared/util/paths.ts';
 import { damaged } from '../../shared/util/safetensors.ts';
 import { CHECKPOINTS } from './files.ts';
-import { findCheckpoints, findRun } from './find.ts';
+import { findCheckpoints, findRun, namedPath, runsFolder } from './find.ts';
 import { firstIntact, passedOver } from './first-intact.ts';
 import { type CheckpointedRun, checkpointedRun, loggedCheckpoint } from './own-checkpoint.ts';
 
@@ -48,12 +48,12 @@ export interface FindOptions {
 
 /**
  * The model of a checkpoint file, or of the last intact checkpoint of a run.
- * @param named a checkpoint or a run directory; undefined: the newest run
+ * @param named a checkpoint, or a run as `namedPath` takes it; undefined: the newest run
  * @throws CheckpointError if there is none, or it can't be used
  */
 export async function findModel(named: string | undefined, { env, print }: FindOptions): Promise<SavedModel> {
-  const path = named === undefined ? undefined : callerPath(named, env);
-  const files = await findCheckpoints(path, callerPath('runs', env));
+  const path = await namedPath(named, env);
+  const files = await findCheckpoints(path, runsFolder(env));
   // A checkpoint that is named may be anybody's; those that a run stands for must be its own.
   const run = files[0] === path ? undefined : await checkpointedRun(dirname(dirname(files[0])));
   const open = (file: string): Promise<SavedModel> => openModel(file, run);
@@ -71,8 +71,8 @@ export interface ModelFlags {
  * @throws UsageError if --run isn't a run directory, CheckpointError as `findModel` does
  */
 export async function flaggedModel({ run, checkpoint }: ModelFlags, options: FindOptions): Promise<SavedModel> {
-  if (checkpoint !== undefined || run === undefined) return findModel(checkpoint, options);
-  const path = await findRun(callerPath(run, options.env), '', "To use a checkpoint's weights: --checkpoint.");
+  if (checkpoint !== undefined || run === undefined || run === LATEST) return findModel(checkpoint, options);
+  const path = await findRun(run, options.env, "To use a checkpoint's weights: --checkpoint.");
   return findModel(path, options);
 }
 

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { checkpointsFolder } from '../../coordinator/run/files.ts';
-import { findRuns, runsIn } from '../../coordinator/run/find.ts';
+import { findRuns, runsFolder, runsIn } from '../../coordinator/run/find.ts';
 import { firstIntact } from '../../coordinator/run/first-intact.ts';
 import { type CheckpointedRun, checkpointedRun } from '../../coordinator/run/own-checkpoint.ts';
 import { openModel } from '../../coordinator/run/saved-model.ts';
@@ -8,7 +8,6 @@ import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
-import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import type { Snapshot } from './data.ts';
 
@@ -45,7 +44,7 @@ export function stepsOf(text: string | undefined): readonly number[] | undefined
  */
 export async function findReported(named: readonly string[], env: NodeJS.ProcessEnv): Promise<string[]> {
   if (named.length > 0) return findRuns(named, env);
-  const folder = callerPath('runs', env);
+  const folder = runsFolder(env);
   for (const run of await runsIn(folder)) {
     if ((await checkpointsIn(checkpointsFolder(run))).length > 0) return [run];
   }

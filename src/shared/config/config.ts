@@ -15,6 +15,8 @@ type Options = z.output<typeof trainSchema>;
 
 /** The value of --resume for the run in --out if there is one, otherwise a new run there. */
 export const AUTO = 'auto';
+/** The value of --init, --resume and other options and arguments for the newest run. */
+export const LATEST = 'latest';
 
 /** A run's options, all decided. Paths are absolute. */
 export type TrainConfig = Readonly<
@@ -186,7 +188,7 @@ function decide(options: Options, env: Sources['env'], capacity: Capacity): Trai
     weightDecay: options.weightDecay ?? optimizerOf(options.optimizer).defaultWeightDecay,
     ...(out === undefined ? {} : { out: callerPath(out, env) }),
     ...(data === undefined ? {} : { data: dataPath(data, env) }),
-    ...(init === undefined ? {} : { init: callerPath(init, env) }),
+    ...(init === undefined || init === LATEST ? {} : { init: callerPath(init, env) }),
     ...(typeof model === 'string' && !isPreset(model) ? { model: callerPath(model, env) } : {}),
     ...filePaths({ tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile }, env),
   };

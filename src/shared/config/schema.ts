@@ -136,15 +136,15 @@ export const trainSchema = z.strictObject({
   }),
   init: z.string().min(1).optional().register(optionNotes, {
     group: 'model',
-    help: 'initial weights: a checkpoint, or a run for its last one, or a file of ONNX, Keras, TensorFlow.js or safetensors',
+    help: 'initial weights: a checkpoint, or a run (also its name, or latest) for its last one, or a file of ONNX, Keras, TensorFlow.js or safetensors',
     value: 'path',
     fallback: 'random, by the seed',
     bits: true,
   }),
   resume: z.string().min(1).optional().register(optionNotes, {
     group: 'output',
-    help: 'run directory to continue; latest: the newest run under runs/; auto: the run in --out, or a new one there',
-    value: 'dir',
+    help: 'run to continue: its directory, its name below runs/, or latest; auto: the run in --out, or a new one there',
+    value: 'run',
     fallback: 'a new run',
   }),
   forceUnlock: z.boolean().default(false).register(optionNotes, {
