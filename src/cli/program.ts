@@ -23,7 +23,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   });
   try {
     refuseSwallowedFlags(args[0], process.env);
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(withoutHelp(program, args), { from: 'user' });
     return exitCode;
   } catch (error) {
     return exitCodeOf(error, args);
@@ -45,6 +45,13 @@ function lockstep(done: Done): Command {
   addRunCommands(program, done);
   addMachineCommands(program, done);
   return program;
+}
+
+/** The name alone if help on a command is asked for that there isn't: commander answers that with the help of all commands. */
+function withoutHelp({ commands }: Command, args: readonly string[]): readonly string[] {
+  const name = args[0] === 'help' ? args[1] : args[0];
+  if (name === undefined || name.startsWith('-') || name === 'help') return args;
+  return commands.some((command) => command.name() === name) ? args : [name];
 }
 
 function exitCodeOf(error: unknown, args: readonly string[]): number {

@@ -12,7 +12,7 @@ import { printable } from '../shared/util/printable.ts';
 import { processorCount } from '../shared/util/processors.ts';
 import type { Token } from '../shared/util/token.ts';
 import { TOKEN_VARIABLE } from '../shared/util/token.ts';
-import { closeCodes, closeNamed, NO_CLOSE_FRAME, retriesAfter } from '../shared/wire/close-codes.ts';
+import { closeCodes, closeText, NO_CLOSE_FRAME, retriesAfter } from '../shared/wire/close-codes.ts';
 import { ConnectError } from '../shared/wire/connect-error.ts';
 import { connectWebSocket } from '../shared/wire/ws-transport.ts';
 import { NodeData } from '../worker/node/data.ts';
@@ -195,9 +195,7 @@ class Node {
 
 /** What a peer may have said, in one line. */
 function reasonOf({ code, reason }: Ending): string {
-  const text = printable(reason.replace(/\.$/, ''));
-  if (text === '') return code === NO_CLOSE_FRAME ? 'it broke' : String(code);
-  return closeNamed(code) === undefined ? text : `${text} (${code})`;
+  return printable(closeText(code, reason));
 }
 
 function hintOf({ code }: Ending): string {

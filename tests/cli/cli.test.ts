@@ -106,6 +106,8 @@ describe('bad usage exits with 2 and gives the reason on stderr only', () => {
   const cases: readonly (readonly [string, readonly string[], RegExp, NodeJS.ProcessEnv?])[] = [
     ['no command', [], /Usage: lockstep/],
     ['an unknown command', ['trian'], /unknown command 'trian'.*train/s],
+    ['help on an unknown command', ['help', 'trian'], /unknown command 'trian'.*train/s],
+    ['--help of an unknown command', ['bogus', '--help'], /unknown command 'bogus'/],
     ['an unknown flag', ['train', '--worker', '2'], /unknown option '--worker'.*--workers/s],
     ['a flag without its value', ['train', '--workers'], /--workers <count>' argument missing/],
     ['a stray positional', ['train', '5'], /too many arguments for 'train'/],

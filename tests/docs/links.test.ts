@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -42,6 +42,17 @@ function problemOf(page: string, link: string): string | undefined {
   if (anchor !== undefined && !anchorsOf(target).includes(anchor)) return `${page}: ${link} leads to no heading`;
   return undefined;
 }
+
+test("README's first steps use only files that the package has", () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const pictures = [...readme.matchAll(/-- predict (\S+)/g)].map(([, picture = '']) => picture);
+  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] };
+  assert.ok(pictures.length > 0);
+  for (const picture of pictures) {
+    assert.ok(existsSync(join(root, picture)), picture);
+    assert.ok(files.includes(dirname(picture)), picture);
+  }
+});
 
 describe('the pages', () => {
   it('have links that lead somewhere', () => {

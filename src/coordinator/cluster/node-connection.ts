@@ -1,7 +1,7 @@
 import { printable } from '../../shared/util/printable.ts';
 import { shortDigest } from '../../shared/util/shown-path.ts';
 import { Transfer } from '../../shared/util/transfer.ts';
-import type { CloseCode } from '../../shared/wire/close-codes.ts';
+import { type CloseCode, closeText } from '../../shared/wire/close-codes.ts';
 import { decodeFromNode, encode } from '../../shared/wire/frames.ts';
 import { Link, type Meter } from '../../shared/wire/link.ts';
 import {
@@ -69,7 +69,7 @@ export class NodeConnection {
       decode: (frame) => decodeFromNode(frame, options.run.welcome),
       onMessage: (message) => this.#receive(message),
       farewell: (reason) => ({ type: 'end', reason }),
-      onClose: (code, reason, rule) => this.#closed(`${code} ${reason}`.trim(), rule),
+      onClose: (code, reason, rule) => this.#closed(closeText(code, reason), rule),
       onFault,
       meter,
     });

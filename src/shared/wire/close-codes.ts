@@ -39,6 +39,26 @@ const MESSAGE_TOO_BIG = 1009;
 /** A process that failed in handling the connection. */
 export const INTERNAL_ERROR = 1011;
 
+/** What codes that aren't Lockstep's say (RFC 6455, 7.4.1), for a close frame without a reason. */
+const STANDARD: Readonly<Record<number, string>> = {
+  [NORMAL]: 'it left',
+  1001: 'it ended or was closed',
+  1005: 'it gave no reason',
+  [NO_CLOSE_FRAME]: 'its connection broke',
+  [MESSAGE_TOO_BIG]: 'it took no message of that size',
+  [INTERNAL_ERROR]: 'it failed',
+  1012: 'it restarts',
+  1013: 'it is overloaded',
+};
+
+/** Why a connection was closed, in words; a code of Lockstep's is named too. */
+export function closeText(code: number, reason: string): string {
+  const name = closeNamed(code);
+  const text = reason.replace(/\.$/, '') || (name === undefined ? STANDARD[code] : closeCodes[name].reason);
+  if (text === undefined) return `its connection was closed with code ${code}, without a reason`;
+  return name === undefined ? text : `${text} (${code})`;
+}
+
 /** The name of a close code; undefined if it isn't Lockstep's. */
 export function closeNamed(code: number): CloseCode | undefined {
   return CLOSE_CODES.find((name) => closeCodes[name].code === code);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { closeCodes, retriesAfter } from '#src/shared/wire/close-codes.js';
+import { closeCodes, closeText, retriesAfter } from '#src/shared/wire/close-codes.js';
 
 test('the numbers of the close codes are pinned', () => {
   assert.deepEqual(Object.fromEntries(Object.entries(closeCodes).map(([name, { code }]) => [name, code])), {
@@ -25,6 +25,14 @@ test('the numbers of the close codes are pinned', () => {
 
 test('each reason fits into a close frame', () => {
   for (const { reason } of Object.values(closeCodes)) assert.ok(Buffer.byteLength(reason) <= 123, reason);
+});
+
+test('why a connection was closed is said in words, whatever the code', () => {
+  const texts = [...Array(17).keys()].map((more) => closeText(1000 + more, ''));
+  for (const text of [...texts, closeText(4407, ''), closeText(3000, '')]) assert.match(text, /^[a-z]+ [a-z ]+/);
+  assert.equal(closeText(1006, ''), 'its connection broke');
+  assert.equal(closeText(4407, 'the peer missed a deadline: pong'), 'the peer missed a deadline: pong (4407)');
+  assert.equal(closeText(1001, 'restarting.'), 'restarting');
 });
 
 test('a node tries again only if that can help', () => {
