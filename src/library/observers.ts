@@ -37,7 +37,7 @@ export async function openObservers(context: RunContext): Promise<Observers> {
   const events = await eventLogOf(start, directory, (message) => onEvent({ kind: 'notice', level: 'warn', message }));
   const checkpoints = new CheckpointWriter({
     ...checkpointInputs(context, events),
-    observer: { onCheckpoint: (record) => all.onCheckpoint(record), onEvent },
+    observer: { onCheckpoint: (record) => all.onCheckpoint(record) },
     onLockLost: () => context.lockLost.abort(),
   });
   let steps = from.step;
@@ -85,6 +85,7 @@ function checkpointInputs(
   return {
     folder: directory.checkpoints,
     files: directory.files,
+    failures: directory.failures,
     layout: modelOf(config),
     config,
     digests,

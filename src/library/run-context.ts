@@ -62,7 +62,8 @@ export async function withRun<T>(
     const watchers = together([metrics, feed ?? {}, observer]);
     const computing = await startComputing({ config, inputs, served, observer: watchers, stop });
     try {
-      return await withDirectory(job, name, observer, async (directory) => {
+      const printAll = printer(watchers);
+      return await withDirectory(job, { name, observer, print: printAll }, async (directory) => {
         const { dataset, initial } = inputs;
         const print = printer(observer);
         const starting = { directory, resolved: job, dataset, started, print, metricsUrl: http?.url };
@@ -84,12 +85,11 @@ export async function withRun<T>(
 
 async function withDirectory<T>(
   { config, resumed, env }: TrainingJob,
-  name: string,
-  observer: Required<RunObserver>,
+  { name, observer, print }: { readonly name: string; readonly observer: Required<RunObserver>; readonly print: Print },
   use: (directory: RunDirectory) => Promise<T>,
 ): Promise<T> {
   const proof = { slurm: slurmOf(env), id: config.lockId };
-  const options = { print: printer(observer), force: config.forceUnlock, ...proof };
+  const options = { print, force: config.forceUnlock, ...proof };
   const directory = await (resumed === undefined
     ? RunDirectory.create(config.out, { name, runs: callerPath('runs', env), ...options })
     : openUnchanged(resumed, options));

@@ -14,12 +14,13 @@ after(() => rmSync(folder, { recursive: true }));
 
 const FLAGS = ['--iterations', '4000000', '--batch', '16', '--checkpoint-every', '40', '--keep', '1'];
 
-function start(run: string): Program {
-  return startLockstep(['train', ...FLAGS, '--evaluate-every', '0', '--metrics-port', 'off', '--out', run, ...DATA]);
+function start(run: string, ...more: readonly string[]): Program {
+  const flags = [...FLAGS, '--evaluate-every', '0', '--metrics-port', 'off', '--out', run, ...more];
+  return startLockstep(['train', ...flags, ...DATA]);
 }
 
-const FAILED = /^CHECKPOINT \d+ FAILED: .* It is retried/;
-const AGAIN = /^Checkpoints are written again/;
+const FAILED = /^WAITING FOR THE DISK: .* tried again\.$/;
+const AGAIN = /^The disk is written again: .*checkpoints, that of step \d+ included/;
 
 async function checkpointsOf(run: string): Promise<number[]> {
   const names = readdirSync(join(run, 'checkpoints')).filter((name) => name.endsWith('.safetensors'));
@@ -97,19 +98,23 @@ describe('a run that the disk keeps from beginning or continuing may work later:
 });
 
 describe('training continues, reports the failure, and saves again', () => {
-  it('if the disk was full', { skip }, async () => {
-    const disk = mounted('full', 8);
+  it('if the disk was full, which is said once for all files of the run', { skip }, async () => {
+    const disk = mounted('full', 30);
     const run = join(disk, 'run');
-    const program = start(run);
+    const program = start(run, '--tensorboard');
     await program.said(/^Run directory/);
     await firstCheckpoint(run);
     const filler = join(disk, 'filler');
-    assert.throws(() => writeFileSync(filler, Buffer.alloc(9 << 20)), /ENOSPC/);
+    assert.throws(() => writeFileSync(filler, Buffer.alloc(31 << 20)), /ENOSPC/);
     await program.said(FAILED);
     assert.ok((await checkpointsOf(run)).length > 0, 'the checkpoint before was lost');
     rmSync(filler);
     await program.said(AGAIN);
     await assertWhole(program, run);
+    const { stderr } = await program.ended;
+    for (const once of [/^WAITING FOR THE DISK/gm, /^The disk is written again/gm, /could not be written/g]) {
+      assert.equal(stderr.match(once)?.length, 1, stderr);
+    }
   });
 
   it('if the directory was read-only', { skip }, async () => {

@@ -9,6 +9,7 @@ import type { FileOperations } from '../../shared/util/replace-file.ts';
 import type { StepObserver, StepRecord } from '../train/observer.ts';
 import { isSnapshot } from '../train/schedule.ts';
 import type { CheckpointState } from '../train/training.ts';
+import type { WriteFailures } from './write-failures.ts';
 
 /** Pause before the first retry; each further one doubles it, up to the maximum. */
 const RETRY_MS = 1000;
@@ -32,7 +33,9 @@ export interface CheckpointContext {
   readonly files: FileOperations;
   /** Writes the lines of the log that were appended so far to the disk. */
   readonly syncLog: () => Promise<void>;
-  readonly observer: Required<Pick<StepObserver, 'onCheckpoint' | 'onEvent'>>;
+  /** Reports what can't be written, together with the run's other files. */
+  readonly failures: WriteFailures;
+  readonly observer: Required<Pick<StepObserver, 'onCheckpoint'>>;
   /** Called once, if another process owns the run directory: nothing is written after that. */
   readonly onLockLost: (error: RunLockError) => void;
 }
@@ -89,7 +92,7 @@ export class CheckpointWriter implements StepObserver {
     for (let tries = 0; this.#waiting.length > 0 && !this.#lost && tries < LAST_TRIES; tries++) {
       if (tries > 0 && stop.aborted) break;
       if (tries > 0) await pause(this.#delay, stop);
-      this.#work();
+      this.#retryNow();
       await this.#working;
     }
     clearTimeout(this.#retry);
@@ -110,8 +113,15 @@ export class CheckpointWriter implements StepObserver {
     return Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** (this.#failures - 1));
   }
 
+  #retryNow(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#work();
+  }
+
+  /** Writes what waits, unless it is being written, or a failure is so recent that the next attempt has to wait. */
   #work(): void {
-    if (this.#lost || this.#working !== undefined || this.#next === undefined) return;
+    if (this.#lost || this.#working !== undefined || this.#retry !== undefined || this.#next === undefined) return;
     this.#working = this.#writeWaiting().finally(() => {
       this.#working = undefined;
       // Another checkpoint may wait by now; after a failure the timer starts the next attempt.
@@ -120,13 +130,11 @@ export class CheckpointWriter implements StepObserver {
   }
 
   async #writeWaiting(): Promise<void> {
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
     for (let next = this.#next; next !== undefined; next = this.#next) {
       try {
         await this.#write(next);
       } catch (error) {
-        this.#failed(error as Error, next.step);
+        this.#failed(error as Error);
         // The folder may have been removed. It isn't made if the run directory is gone too, because its disk may come back.
         await mkdir(this.#context.folder).catch(() => {});
         return;
@@ -154,7 +162,7 @@ export class CheckpointWriter implements StepObserver {
     await this.#prune(this.#bestAt(state));
   }
 
-  #failed(error: Error, step: number): void {
+  #failed(error: Error): void {
     // The error about the checkpoint file may wrap the lock's.
     const lost = [error, error.cause].find((each) => each instanceof RunLockError);
     if (lost?.lost) {
@@ -165,21 +173,14 @@ export class CheckpointWriter implements StepObserver {
     }
     this.#failure = error;
     this.#failures++;
-    this.#retry = setTimeout(() => this.#work(), this.#delay).unref();
-    // A disk may stay full for days, so only failures 1, 2, 4, 8 and so on are printed.
-    if (Number.isInteger(Math.log2(this.#failures))) {
-      this.#print(`CHECKPOINT ${step} FAILED: ${error.message} It is retried.`);
-    }
+    this.#retry = setTimeout(() => this.#retryNow(), this.#delay).unref();
+    this.#context.failures.failed('checkpoints', error);
   }
 
   #succeeded(step: number): void {
-    if (this.#failures > 0) this.#print(`Checkpoints are written again: the one of step ${step} is on the disk.`);
     this.#failures = 0;
     this.#failure = undefined;
-  }
-
-  #print(message: string): void {
-    this.#context.observer.onEvent({ kind: 'notice', level: 'warn', message });
+    this.#context.failures.succeeded('checkpoints', `that of step ${step} included`);
   }
 
   /** Removes the oldest checkpoints, except for snapshots, the best one and the last `keep`. */

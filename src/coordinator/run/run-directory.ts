@@ -21,6 +21,7 @@ import { type Manifest, manifestJson } from './manifest.ts';
 import { type LockOptions, lockState, RunLock } from './run-lock.ts';
 import { writeFailure } from './step-file.ts';
 import { StepLog, type StepLogOptions } from './step-log.ts';
+import { WriteFailures } from './write-failures.ts';
 
 /** The name of a new run: its start (UTC), so that names sort by time, and its seed, such as 2026-05-04T10-20-30Z-seed-1. */
 export function runName(start: Date, seed: number): string {
@@ -43,6 +44,8 @@ export class RunDirectory {
   readonly tensorboard: string;
   /** Operations that check before each change that this process still holds the lock. @throws RunLockError if it doesn't */
   readonly files: FileOperations;
+  /** Reports what of the run can't be written. */
+  readonly failures: WriteFailures;
   readonly #print: Print;
   readonly #lock: RunLock;
   #steps: StepLog | undefined;
@@ -53,6 +56,7 @@ export class RunDirectory {
     this.tensorboard = join(path, TENSORBOARD);
     this.#lock = lock;
     this.#print = print;
+    this.failures = new WriteFailures(print);
     this.files = {
       ...fileOperations,
       write: async (path, contents, mode) => {
@@ -127,7 +131,8 @@ export class RunDirectory {
   }
 
   get #logOptions(): StepLogOptions {
-    return { onNotice: (line) => this.#print(line, 'warn'), mayWrite: () => this.checkLock() };
+    const { failures } = this;
+    return { onNotice: (line) => this.#print(line, 'warn'), failures, mayWrite: () => this.checkLock() };
   }
 
   /** The run's name: the last part of its path. */

@@ -1,12 +1,16 @@
 import { basename } from 'node:path';
 import { RunLockError } from '../../shared/util/errors.ts';
 import type { StepRecord } from '../train/observer.ts';
+import { STEPS } from './files.ts';
 import { cutAfter, cutPast, LogCutError, openLogFile, withLogFile, writeFailure } from './step-file.ts';
 import { parseStepLine, stepLine } from './step-lines.ts';
+import { WriteFailures } from './write-failures.ts';
 
 export interface StepLogOptions {
   /** Called with a sentence for the user. */
   readonly onNotice: (message: string) => void;
+  /** Reports what can't be written, together with the run's other files (default: by onNotice). */
+  readonly failures?: WriteFailures | undefined;
   readonly openFile?: typeof openLogFile;
   /** Called before each write. @throws RunLockError if another process owns the run directory: the log ends then */
   readonly mayWrite?: () => Promise<void>;
@@ -29,6 +33,7 @@ const MAX_PENDING_CHARACTERS = 1 << 26;
 export class StepLog {
   readonly #path: string;
   readonly #onNotice: (message: string) => void;
+  readonly #failures: WriteFailures;
   readonly #openFile: typeof openLogFile;
   readonly #mayWrite: () => Promise<void>;
   /** The lines that aren't synced yet. */
@@ -50,6 +55,7 @@ export class StepLog {
 
   private constructor(path: string, size: number, options: StepLogOptions) {
     const { onNotice, openFile = openLogFile, mayWrite = async () => {} } = options;
+    this.#failures = options.failures ?? new WriteFailures(onNotice);
     this.#path = path;
     this.#mayWrite = mayWrite;
     this.#onNotice = onNotice;
@@ -176,12 +182,10 @@ export class StepLog {
     if (failure instanceof RunLockError) this.#end(failure.message, 'the run ends');
     else if (failure instanceof LogCutError) this.#end(failure.message);
     else if (failure === undefined) {
-      if (this.#trouble !== undefined) this.#notify('is written again, with every line');
+      if (this.#trouble !== undefined) this.#failures.succeeded(STEPS, 'with every line');
       this.#trouble = undefined;
     } else if (this.#closing === undefined) {
-      if (this.#trouble === undefined) {
-        this.#notify(`can't be written: ${failure.message}; training continues, and writing is retried`);
-      }
+      this.#failures.failed(STEPS, writeFailure(this.#path, failure));
       this.#trouble = failure;
       this.#flushAfter(RETRY_MS);
     }
@@ -196,6 +200,7 @@ export class StepLog {
     const missing = this.#lines.slice(this.#given) || this.#lines;
     const first = parseStepLine(missing.slice(0, missing.indexOf('\n')))?.step;
     this.#ended = true;
+    this.#failures.ended(STEPS);
     this.#lines = '';
     this.#given = 0;
     clearTimeout(this.#timer);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { type CheckpointContext, CheckpointWriter } from '#src/coordinator/run/checkpoint-writer.js';
+import { WriteFailures } from '#src/coordinator/run/write-failures.js';
 import { checkpointName, readCheckpoint } from '#src/shared/checkpoint/checkpoint-file.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
 import { layoutOf } from '#src/shared/model/layout.js';
@@ -51,12 +52,12 @@ class Bench {
           await fileOperations.write(path, bytes);
         },
       },
+      failures: new WriteFailures((message) => this.notices.push(message)),
       syncLog: async () => {
         this.calls.push('sync log');
       },
       observer: {
         onCheckpoint: ({ step }) => this.written.push(step),
-        onEvent: (event) => event.kind === 'notice' && this.notices.push(event.message),
       },
       onLockLost: (error) => this.lost.push(error),
     };
@@ -172,12 +173,18 @@ test('a failing disk is reported and retried, its recovery is reported, and exis
   bench.take(20);
   bench.writer.onStep({ step: 20 });
   await settled(() => bench.notices.length === 1);
-  assert.match(bench.notices[0] ?? '', /^CHECKPOINT 20 FAILED: .*no space left.*It is retried/);
+  assert.match(bench.notices[0] ?? '', /^WAITING FOR THE DISK: .*step-00000020.*no space left.*tried again\.$/);
   assert.deepEqual(await bench.files(), [checkpointName(10)]);
+  const tried = bench.calls.length;
+  for (let step = 21; step < 40; step++) {
+    bench.writer.onStep({ step });
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(bench.calls.length, tried, 'it was tried again before its time');
   bench.failure = undefined;
   t.mock.timers.tick(1000);
   await settled(() => bench.notices.length === 2);
-  assert.match(bench.notices[1] ?? '', /written again: the one of step 20/);
+  assert.match(bench.notices[1] ?? '', /^The disk is written again: checkpoints, that of step 20 included\.$/);
   assert.deepEqual(await bench.files(), [10, 20].map(checkpointName));
 });
 

@@ -349,13 +349,13 @@ for (const operation of ['open', 'write', 'sync', 'close'] as const) {
     assert.equal(notices.length, 1);
     assert.match(
       notices[0] ?? '',
-      /^steps\.jsonl can't be written: ENOSPC.*training continues, and writing is retried$/,
+      /^WAITING FOR THE DISK: .*steps\.jsonl could not be written: ENOSPC.*Training continues.*tried again\.$/,
     );
     disk.failing.clear();
     appendSteps(log, 8, 8);
     await log.sync();
     assert.equal(disk.content, lines(1, 8));
-    assert.deepEqual(notices.slice(1), ['steps.jsonl is written again, with every line']);
+    assert.deepEqual(notices.slice(1), ['The disk is written again: steps.jsonl, with every line.']);
     appendSteps(log, 9, 9);
     await log.close();
     assert.equal(disk.content, lines(1, 9));

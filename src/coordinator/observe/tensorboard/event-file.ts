@@ -1,17 +1,21 @@
 import { dirname } from 'node:path';
 import { RunLockError } from '../../../shared/util/errors.ts';
 import { makePlainFolder } from '../../../shared/util/plain-file.ts';
-import { cutPast, LogCutError, openLogFile } from '../../run/step-file.ts';
+import { cutPast, LogCutError, openLogFile, writeFailure } from '../../run/step-file.ts';
+import { WriteFailures } from '../../run/write-failures.ts';
 import { frame } from './records.ts';
 
 export interface EventFileOptions {
   /** Called with a sentence for the person who watches the run. */
   readonly onNotice: (message: string) => void;
+  /** Reports what can't be written, together with the run's other files (default: by onNotice). */
+  readonly failures?: WriteFailures | undefined;
   readonly openFile?: typeof openLogFile;
   /** Called before each write. @throws RunLockError if another process owns the run directory, which ends the file */
   readonly mayWrite?: () => Promise<void>;
 }
 
+const NAME = "TensorBoard's event files";
 const FLUSH_MS = 1000;
 const FLUSH_BYTES = 1 << 18;
 /** The wait between two attempts to write. */
@@ -27,6 +31,7 @@ const MAX_PENDING_BYTES = 1 << 24;
 export class EventFile {
   readonly #path: string;
   readonly #options: EventFileOptions;
+  readonly #failures: WriteFailures;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   /** Bytes that were written. */
@@ -41,6 +46,7 @@ export class EventFile {
   constructor(path: string, options: EventFileOptions) {
     this.#path = path;
     this.#options = options;
+    this.#failures = options.failures ?? new WriteFailures(options.onNotice);
   }
 
   /** Adds a record, which is written within about a second. Never waits. */
@@ -105,22 +111,22 @@ export class EventFile {
     if (failure instanceof RunLockError) this.#end(failure.message, 'the run ends');
     else if (failure instanceof LogCutError) this.#end(failure.message);
     else if (failure === undefined) {
-      if (this.#hasFailed) this.#notify('are written again, with every step');
+      if (this.#hasFailed) this.#failures.succeeded(NAME, 'with every step');
       this.#hasFailed = false;
     } else {
-      if (!this.#hasFailed)
-        this.#notify(`can't be written: ${failure.message}; training continues, and it is tried again`);
+      this.#failures.failed(NAME, writeFailure(this.#path, failure));
       this.#hasFailed = true;
       if (this.#closing === undefined) this.#flushAfter(RETRY_MS);
     }
   }
 
   #notify(what: string): void {
-    this.#options.onNotice(`TensorBoard's event files ${what}`);
+    this.#options.onNotice(`${NAME} ${what}`);
   }
 
   #end(reason: string, then = 'the run continues without them'): void {
     this.#ended = true;
+    this.#failures.ended(NAME);
     this.#pending = [];
     clearTimeout(this.#timer);
     this.#notify(`end here: ${reason}; ${then}`);

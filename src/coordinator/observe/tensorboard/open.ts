@@ -12,5 +12,6 @@ export async function eventLogOf(
   if (!manifest.config.tensorboard) return undefined;
   const mayWrite = (): Promise<void> => directory.checkLock();
   const options = { folder: directory.tensorboard, from: from.step, layout: modelOf(manifest.config) };
-  return EventLog.open({ ...options, onNotice, mayWrite, now: () => Date.now() });
+  const { failures } = directory;
+  return EventLog.open({ ...options, onNotice, failures, mayWrite, now: () => Date.now() });
 }
