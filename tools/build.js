@@ -68,14 +68,19 @@ function node(script, args) {
   execFileSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 2, 'inherit'] });
 }
 
-/** Runs `make` if the files' digest, and `key`, differ from what the last success left. */
-function whenChanged(name, files, make, key = '') {
+/** A part whose files' digest, and `key`, differ from what the last success left; undefined if they don't. */
+function changed({ name, title, files, make, key = '' }) {
   const stamp = join(dist, `.${name}.digest`);
   const now = `${digest(files)}${key}`;
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return;
-  rmSync(stamp, { force: true });
-  make();
-  writeFileSync(stamp, now);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === now) return undefined;
+  return {
+    title,
+    make: () => {
+      rmSync(stamp, { force: true });
+      make();
+      writeFileSync(stamp, now);
+    },
+  };
 }
 
 function buildKernel() {
@@ -118,18 +123,38 @@ function copyFiles() {
   }
 }
 
-export function build() {
-  mkdirSync(dist, { recursive: true });
+function parts() {
   const common = ['package.json', 'package-lock.json', 'tools/build.js'];
   const code = ['src', 'tests', 'benchmarks', 'dashboards/src'].flatMap(filesBelow);
-  whenChanged('kernel', [...common, ...filesBelow('src/kernel'), ...filesBelow('benchmarks/kernel')], buildKernel);
-  if (hasNativeTargets) {
-    const compiler = nativeCompiler();
-    const sources = [...common, 'tools/native.js', ...filesBelow('src/native')];
-    whenChanged('native', sources, () => buildNativeKernel(compiler), ` ${compiler}`);
+  const kernel = [...common, ...filesBelow('src/kernel'), ...filesBelow('benchmarks/kernel')];
+  const copies = [...common, ...Object.values(COPIES).flat()];
+  const typescript = [...common, ...code, 'tsconfig.base.json'];
+  return [
+    { name: 'kernel', title: 'the kernel in WebAssembly', files: kernel, make: buildKernel },
+    ...nativeParts(common),
+    { name: 'typescript', title: 'the programs, which takes longest', files: typescript, make: buildTypeScript },
+    { name: 'copies', title: 'the pages', files: copies, make: copyFiles },
+  ];
+}
+
+function nativeParts(common) {
+  if (!hasNativeTargets) return [];
+  const compiler = nativeCompiler();
+  const files = [...common, 'tools/native.js', ...filesBelow('src/native')];
+  const title = 'the kernel in native code';
+  return [{ name: 'native', title, files, make: () => buildNativeKernel(compiler), key: ` ${compiler}` }];
+}
+
+/** Builds what has changed, with a line on standard error for each part. */
+export function build() {
+  mkdirSync(dist, { recursive: true });
+  const stale = parts()
+    .map(changed)
+    .filter((part) => part !== undefined);
+  for (const [index, { title, make }] of stale.entries()) {
+    process.stderr.write(`Building… ${index + 1} of ${stale.length}: ${title}\n`);
+    make();
   }
-  whenChanged('typescript', [...common, ...code, 'tsconfig.base.json'], buildTypeScript);
-  whenChanged('copies', [...common, ...Object.values(COPIES).flat()], copyFiles);
 }
 
 /** Builds, or ends this process if a compiler has printed what is wrong. */

@@ -2,11 +2,12 @@
 // On one machine: lockstep train
 // From a checkout: npm start -- --iterations 1000, or npm run lockstep -- COMMAND FLAGS
 import { leaveClosedTerminal } from './hangup.ts';
-import { setUsualSignals } from './signals.ts';
+import { setUsualSignals, stopWithNpm } from './signals.ts';
 import { isLoadFailure } from './terminal/failure.ts';
 
 // Before the rest is loaded: a signal may come in that time.
 setUsualSignals();
+stopWithNpm();
 process.on('exit', leaveClosedTerminal);
 
 // A reader such as `head` may close the pipe before the run ends, or a redirected output's disk may be full: the run continues.

@@ -1,6 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers';
 import type { Print } from '../shared/util/notice.ts';
 import { startedByNohup } from './hangup.ts';
+import { watchNpm } from './npm-parent.ts';
 import { print } from './print.ts';
 import { isLoadFailure, reportFailure } from './terminal/failure.ts';
 
@@ -16,6 +17,11 @@ const SAVE_MS = 60_000;
  */
 const REPEAT_MS = 2000;
 
+/** What the end of npm, which started this process, asks to stop; without it, this process ends as at SIGTERM. */
+let onNpmEnd = endAsAtTerm;
+/** A SIGHUP that was ignored may have ended npm too, which is no reason to stop then. */
+let isHungUp = false;
+
 type StopSignal = keyof typeof EXIT_CODES;
 type UserSignal = (typeof USER_SIGNALS)[number];
 
@@ -28,6 +34,17 @@ export function setUsualSignals(): void {
   if (startedByNohup(process.env)) process.on('SIGHUP', ignore);
 }
 
+/** Stops this process once npm, if that started it, has ended: it leaves its child running. */
+export function stopWithNpm(): void {
+  watchNpm(process.env, () => {
+    if (!isHungUp) onNpmEnd();
+  });
+}
+
+function endAsAtTerm(): void {
+  process.kill(process.pid, 'SIGTERM');
+}
+
 function sayNoCheckpoint(name: UserSignal): void {
   print(noCheckpoint(name));
 }
@@ -36,7 +53,9 @@ function noCheckpoint(name: UserSignal): string {
   return `${name}: there is no checkpoint to take here; the work continues.`;
 }
 
-function ignore(): void {}
+function ignore(): void {
+  isHungUp = true;
+}
 
 export interface StopSignalsOptions {
   /** The work that precedes the end, as a text for the user. */
@@ -100,6 +119,7 @@ export class StopSignals {
    */
   handle(print: Print, onHangup?: 'stop' | 'ignore'): void {
     this.#print = print;
+    onNpmEnd = this.#endWithNpm;
     process.on('SIGINT', this.#end);
     process.on('SIGTERM', this.#end);
     const isIgnored = onHangup === undefined ? startedByNohup(process.env) : onHangup === 'ignore';
@@ -122,6 +142,7 @@ export class StopSignals {
   /** Restores the usual meaning of the signals. */
   release(): void {
     setUsualSignals();
+    onNpmEnd = endAsAtTerm;
     for (const name of USER_SIGNALS) process.off(name, this.#ask);
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, this.#end);
     process.off('SIGHUP', this.#ignoreHangup);
@@ -160,7 +181,12 @@ export class StopSignals {
     }, REPEAT_MS).unref();
   }
 
-  readonly #ignoreHangup = (): void => this.#print('SIGHUP: ignored; with --on-hangup stop it would end the work.');
+  readonly #endWithNpm = (): void => this.#askToStop('npm, which started this, has ended', EXIT_CODES.SIGTERM);
+
+  readonly #ignoreHangup = (): void => {
+    isHungUp = true;
+    this.#print('SIGHUP: ignored; with --on-hangup stop it would end the work.');
+  };
 
   readonly #ask = (name: UserSignal): void => {
     this.#asked = this.#options.takesCheckpoints === true;
