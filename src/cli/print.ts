@@ -10,9 +10,23 @@ export function printLines(lines: readonly string[]): void {
   process.stdout.write(lines.map((line) => `${printable(line)}\n`).join(''));
 }
 
+/** Where a command's result for a program goes; undefined: to standard output. */
+let jsonTarget: ((text: string) => void) | undefined;
+
+/** Sends the result for a program somewhere else. @param target undefined: to standard output again */
+export function sendJsonTo(target: ((text: string) => void) | undefined): void {
+  jsonTarget = target;
+}
+
+/** Writes a piece of a command's result for a program. */
+export function writeJson(text: string): void {
+  if (jsonTarget === undefined) process.stdout.write(text);
+  else jsonTarget(text);
+}
+
 /** Prints a command's result for a program. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${jsonOf(value)}\n`);
+  writeJson(`${jsonOf(value)}\n`);
 }
 
 /** JSON in which the control characters that it may hold as they are, and terminals obey, are escaped. */

@@ -6,6 +6,7 @@ import { addMachineCommands } from './definitions/machine.ts';
 import { type Done, examples } from './definitions/options.ts';
 import { addRunCommands } from './definitions/runs.ts';
 import { addTrainingCommands } from './definitions/training.ts';
+import { takeJsonFile } from './json-file.ts';
 import { refuseSwallowedFlags } from './npm-flags.ts';
 import { print } from './print.ts';
 import { reportFailure } from './terminal/failure.ts';
@@ -23,7 +24,12 @@ export async function runCli(args: readonly string[]): Promise<number> {
   });
   try {
     refuseSwallowedFlags(args[0], process.env);
-    await program.parseAsync(withoutHelp(program, args), { from: 'user' });
+    const json = takeJsonFile(args, process.env);
+    try {
+      await program.parseAsync(withoutHelp(program, json.args), { from: 'user' });
+    } finally {
+      await json.close();
+    }
     return exitCode;
   } catch (error) {
     return exitCodeOf(error, args);

@@ -1,7 +1,7 @@
 import type { OutputTrace } from '../../inspect/activations/inspector.ts';
 import type { Shape } from '../../shared/model/shape.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
-import { jsonOf, printLines } from '../print.ts';
+import { jsonOf, printLines, writeJson } from '../print.ts';
 import { sampleText, styleOf } from './sample-text.ts';
 
 /** What an image or a table's row was taken for, or why it wasn't. */
@@ -52,12 +52,12 @@ export class JsonOutput implements Output {
     const place = this.#list === 'rows' ? 'row' : 'index';
     const name = { file, ...(index === undefined ? {} : { [place]: index }) };
     const found = 'problem' in predicted ? { error: predicted.problem } : this.#found(predicted);
-    process.stdout.write(`${this.#before}${jsonOf({ ...name, ...found })}`);
+    writeJson(`${this.#before}${jsonOf({ ...name, ...found })}`);
     this.#before = ',';
   }
 
   end(): void {
-    process.stdout.write(']}\n');
+    writeJson(']}\n');
   }
 
   #found(trace: OutputTrace & { readonly numbers?: readonly number[] }) {

@@ -245,7 +245,7 @@ export const trainSchema = z.strictObject({
   }),
   json: z.boolean().default(false).register(optionNotes, {
     group: 'output',
-    help: 'print the result as one JSON object on stdout',
+    help: 'print the result as one JSON object on stdout; --json=FILE writes it to a file instead',
   }),
 });
 
