@@ -1,6 +1,6 @@
 import type { Cluster } from '../coordinator/cluster/cluster.ts';
 import type { Hub } from '../coordinator/cluster/hub.ts';
-import { joinCommand } from '../coordinator/cluster/join-command.ts';
+import { joinCommand, nodesNeed } from '../coordinator/cluster/join-command.ts';
 import { listenForNodes, openHub } from '../coordinator/cluster/listening.ts';
 import type { NodeInfo } from '../coordinator/cluster/node-info.ts';
 import { type Engine, startClusterEngine, startEngine } from '../coordinator/engine.ts';
@@ -25,6 +25,8 @@ export interface Computing {
   readonly executor: Executor;
   /** Accepts remote nodes from now on, if the run listens for them. @param run the run's name */
   acceptNodes(run: string): void;
+  /** Resolves once somebody is there to compute, or the run is stopped: no step has to wait for the first node. */
+  ready(): Promise<void>;
   /** Bytes exchanged with remote nodes; undefined if the run doesn't listen. */
   readonly networkBytes: Hub['counts']['bytes'] | undefined;
   /** Does nothing the second time. @param end unless `finished`, nodes wait for the run to be resumed */
@@ -92,6 +94,7 @@ export async function startComputing(options: ComputingOptions): Promise<Computi
       if (server !== undefined && cluster !== undefined)
         hub = acceptNodes(run, { ...options, server, cluster, layout });
     },
+    ready: async () => cluster?.ready(),
     get networkBytes() {
       return hub?.counts.bytes;
     },
@@ -133,6 +136,8 @@ function acceptNodes(run: string, { config, inputs, served, observer, server, cl
   });
   metrics.watchRemote(hub.counts, cluster.auditCounts);
   print(`Nodes can connect: ${joinCommand(hub.url, listening?.tls, config, process.env)}`);
+  const needs = nodesNeed(hub.url, listening, config);
+  if (needs !== undefined) print(needs);
   if (config.batch < MIN_BATCH_FOR_NODES) {
     print(
       `A batch of ${config.batch} is too small for other machines: sending weights and gradients takes longer than the work ` +

@@ -98,6 +98,7 @@ async function runSteps(
     state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
     observers.begin(state);
     keepYoungSmall();
+    await computing.ready();
     const { all: observer, checkpoint } = observers;
     const loop = {
       config,

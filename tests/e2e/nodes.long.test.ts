@@ -1,7 +1,7 @@
 // Real coordinators and nodes: processes that meet over a real WebSocket and die of real signals.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -73,12 +73,16 @@ describe('a run with remote nodes has the bits of one worker', () => {
     const run = coordinator('remote', '--workers', '0');
     const url = await urlOf(run);
     await run.said(/waiting for a node/);
+    const startedAt = Date.now();
     const first = node(url);
     await run.said(/^Node .* joined/);
     first.signal('SIGKILL');
     await run.said(/^Node .* is gone \(its connection broke\); its work goes to others\./);
     node(url);
     await assertSame(run, 'remote');
+    const [step] = readFileSync(join(folder, 'remote', 'steps.jsonl'), 'utf8').split('\n');
+    const { at, total } = JSON.parse(step ?? '').timings;
+    assert.ok(at - 1000 * total >= startedAt, 'the first step has waited for the first node');
   });
 
   it('and if it is stopped while it waits for nodes: it saves, and can be resumed', async () => {

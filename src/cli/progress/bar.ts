@@ -34,7 +34,7 @@ export class ProgressBar implements StepObserver {
 
   onStep(record: StepRecord): void {
     this.#last = record;
-    this.#left.countStep();
+    this.#left.countStep(record.timings.total);
     this.#recent.add(record.timings.total);
     if (this.#recent.seconds >= SPEED_SECONDS) {
       this.#speed = this.#recent.speed;

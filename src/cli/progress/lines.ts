@@ -21,7 +21,7 @@ export class ProgressLines implements StepObserver {
   }
 
   onStep(record: StepRecord): void {
-    this.#left.countStep();
+    this.#left.countStep(record.timings.total);
     this.#recent.add(record.timings.total);
     const now = this.#options.now();
     const isLast = record.step === this.#options.steps;

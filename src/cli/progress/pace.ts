@@ -22,21 +22,23 @@ export class Pace {
 /** Estimates the time to the end from that of the steps so far, evaluations and checkpoints included. */
 export class TimeLeft {
   readonly #now: () => number;
-  readonly #started: number;
+  /** When the first step began: before that, a run may wait for nodes. */
+  #started: number | undefined;
   #stepsSeen = 0;
 
-  /** Counts from here on: create it just before the first step. */
+  /** @param now milliseconds on a clock that never goes back */
   constructor(now: () => number) {
     this.#now = now;
-    this.#started = now();
   }
 
-  countStep(): void {
+  /** @param seconds the step's duration */
+  countStep(seconds: number): void {
+    this.#started ??= this.#now() - 1000 * seconds;
     this.#stepsSeen += 1;
   }
 
   /** Seconds for so many more steps; at least one has been counted. */
   of(steps: number): number {
-    return ((this.#now() - this.#started) / 1000 / this.#stepsSeen) * steps;
+    return ((this.#now() - (this.#started ?? 0)) / 1000 / this.#stepsSeen) * steps;
   }
 }

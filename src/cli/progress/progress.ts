@@ -4,8 +4,7 @@ import { ProgressLines } from './lines.ts';
 import type { ProgressOptions } from './progress-options.ts';
 
 /**
- * A bar if the terminal can redraw one, otherwise plain lines. Create it just before the first step, and clear the terminal
- * after the last one.
+ * A bar if the terminal can redraw one, otherwise plain lines. Clear the terminal after the last step.
  */
 export function progressOf(options: ProgressOptions): StepObserver {
   return options.terminal.live ? new ProgressBar(options) : new ProgressLines(options);

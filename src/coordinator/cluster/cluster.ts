@@ -119,6 +119,13 @@ export class Cluster implements Executor {
     this.#changed.signal();
   }
 
+  /** Resolves once somebody is there to compute, or the run is stopped. */
+  async ready(): Promise<void> {
+    while (this.#states.size === 0 && this.#fatal === undefined && !this.#options.stop?.aborted) {
+      await this.#change(this.#changed.read);
+    }
+  }
+
   begin(work: StepWork): StepUnderWay {
     return { finish: () => this.#step(work) };
   }

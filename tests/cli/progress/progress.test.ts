@@ -79,8 +79,15 @@ describe('lines', () => {
   test('time a resumed run by its own steps', (t) => {
     const { screen, time, step } = watched(t, { isTTY: false, steps: 10_000 });
     time.now = 5995;
-    step(9001);
+    step(9001, { timings: { total: 6 } });
     assert.match(screen.lines[0] ?? '', /^step {2}9001\/10000 .* 1 h 39 min left$/);
+  });
+
+  test('give the time left without that for which the first step was awaited', (t) => {
+    const { screen, time, step } = watched(t, { isTTY: false, steps: 1000 });
+    time.now = 3_600_000;
+    step(1);
+    assert.match(screen.lines[0] ?? '', /^step {4}1\/1000 .* 5 s left$/);
   });
 
   test('carry notices', (t) => {
