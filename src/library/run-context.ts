@@ -15,6 +15,9 @@ import type { TrainingInputs, TrainingJob } from './inputs.ts';
 import { printer, type RunObserver } from './observer.ts';
 import { type Served, servedOf } from './served.ts';
 
+/** The port on which coordinators listen for nodes by convention. */
+const NODES_PORT = 9465;
+
 /** What ends a run early. */
 export interface RunEnds {
   /** Aborted: the run ends after the steps under way, with a checkpoint. */
@@ -57,7 +60,8 @@ export async function withRun<T>(
   const lockLost = new AbortController();
   const stop = AbortSignal.any([...ends, lockLost.signal]);
   let isReady = false;
-  const http = inputs.address && (await startHttp({ ...inputs.address, metrics, feed, isReady: () => isReady }));
+  const avoid = [NODES_PORT, inputs.listening?.port ?? NODES_PORT];
+  const http = inputs.address && (await startHttp({ ...inputs.address, avoid, metrics, feed, isReady: () => isReady }));
   try {
     const watchers = together([metrics, feed ?? {}, observer]);
     const computing = await startComputing({ config, inputs, served, observer: watchers, stop });

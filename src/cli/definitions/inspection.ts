@@ -101,7 +101,7 @@ function addDraw(program: Command, done: Done): void {
   const draw = program.command('draw').description('serve a page to draw on, with every layer of the network');
   addModelOptions(draw);
   draw
-    .option('--port <number>', 'port on loopback; 0: any (default: 9466, or any if that is in use)')
+    .option('--port <number>', 'port on loopback; 0: any (default: 9466, or the next free one)')
     .addHelpText('after', examples(['lockstep draw', 'lockstep draw --run runs/first --port 8080']))
     .action(async (flags: Record<string, string | undefined>) => {
       done(await (await import('../commands/draw.ts')).draw(flags));

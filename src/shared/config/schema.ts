@@ -198,7 +198,7 @@ export const trainSchema = z.strictObject({
     .default(9464)
     .register(optionNotes, {
       group: 'monitoring',
-      help: 'port of the live page and /metrics; 0: any free port; off: no server. If the default is in use, a free port is taken',
+      help: 'port of the live page and /metrics; 0: any free port; off: no server. If the default is in use, the next free port is taken',
       value: 'port',
     }),
   metricsHost: z.string().min(1).default('127.0.0.1').register(optionNotes, {

@@ -12,6 +12,8 @@ export interface HttpOptions {
   readonly port: number;
   /** Whether the user gave the port: if it is taken, that is an error, and no other port is tried. */
   readonly explicit: boolean;
+  /** Ports that aren't taken in the place of one that is in use. */
+  readonly avoid?: readonly number[] | undefined;
   /** What to do if the port can't be used, as a sentence (default: by the options of `train`). */
   readonly advice?: string;
   /** Undefined: no metrics are served. */
@@ -34,8 +36,18 @@ export interface MetricsSource {
  * @throws ListenError if the address can't be used
  */
 export function startHttp(options: HttpOptions): Promise<WebServer> {
-  const { host = LOOPBACK, port, explicit, metrics, feed, token, isReady = () => true, advice = ADVICE } = options;
-  return startWebServer({ host, port, explicit, advice }, (app) => {
+  const {
+    host = LOOPBACK,
+    port,
+    explicit,
+    avoid,
+    metrics,
+    feed,
+    token,
+    isReady = () => true,
+    advice = ADVICE,
+  } = options;
+  return startWebServer({ host, port, explicit, avoid, advice }, (app) => {
     const guarded = { onRequest: guard(token) };
     if (metrics !== undefined) {
       app.get('/metrics', guarded, async (_request, reply) =>

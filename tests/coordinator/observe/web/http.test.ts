@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { describe, type TestContext, test } from 'node:test';
 import { EventStreamClients } from '#src/coordinator/observe/web/event-stream-clients.js';
 import { startHttp } from '#src/coordinator/observe/web/http.js';
@@ -9,6 +10,21 @@ import { resolvePageConfig } from '#src/shared/config/config.js';
 import { ListenError } from '#src/shared/util/errors.js';
 import { newToken, Token } from '#src/shared/util/token.js';
 import { takenPort } from '../../../support/taken-port.ts';
+
+/** Two taken ports, one after the other. */
+async function neighbours(t: TestContext): Promise<[number, number]> {
+  for (;;) {
+    const port = await takenPort(t);
+    const next = createServer().listen(port + 1, '127.0.0.1');
+    const isFree = await once(next, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    t.after(() => next.close());
+    return [port, port + 1];
+  }
+}
 
 describe('startHttp', () => {
   const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'lockstep_steps_total 1\n' };
@@ -35,6 +51,15 @@ describe('startHttp', () => {
     assert.deepEqual(await answer(), [503, 'starting\n']);
     isReady = true;
     assert.deepEqual(await answer(), [200, 'ready\n']);
+  });
+
+  test('takes the next free port where the default is taken, but none to avoid', async (t) => {
+    const [port, taken] = await neighbours(t);
+    const avoid = [port + 2];
+    const server = await startHttp({ port, explicit: false, avoid, metrics });
+    t.after(() => server.close());
+    const found = Number(new URL(server.url).port);
+    assert.ok(found > taken && found < port + 100 && !avoid.includes(found), `${found} after ${port}`);
   });
 
   test('takes a free port where the default is taken, and says that it moved', async (t) => {
@@ -91,6 +116,9 @@ describe('startHttp', () => {
       [`attacker.example:${port}`, 421],
       ['127.0.0.1.attacker.example', 421],
       [`localhost:${port}`, 200],
+      [hostname(), 200],
+      [`${hostname().toUpperCase()}:${port}`, 200],
+      [`${hostname()}.attacker.example`, 421],
       ['[::1]:9464', 200],
     ] as const) {
       // fetch doesn't let the header be chosen.
