@@ -31,7 +31,7 @@ function encodingTimes(): { median: number; slow: number } {
   for (let step = 1; step <= BATCH_STEPS; step++) batch.add(record(step));
   const times = Array.from({ length: ENCODINGS }, () => {
     const start = performance.now();
-    encodeBatch(batch, labels.run);
+    encodeBatch(batch, { run: labels.run });
     return performance.now() - start;
   }).sort((a, b) => a - b);
   return { median: times[ENCODINGS / 2] ?? Number.NaN, slow: times[Math.floor(0.95 * ENCODINGS)] ?? Number.NaN };

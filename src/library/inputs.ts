@@ -2,6 +2,7 @@ import { type Listening, listeningOf } from '../coordinator/cluster/listening.ts
 import type { Destination } from '../coordinator/observe/remote-write/delivery.ts';
 import { remoteWriteOf } from '../coordinator/observe/remote-write/start.ts';
 import { type MetricsAddress, metricsAddressOf } from '../coordinator/observe/web/metrics-address.ts';
+import { newRunId } from '../coordinator/run/manifest.ts';
 import { refuseRunFiles } from '../coordinator/run/output.ts';
 import {
   notTakenText,
@@ -32,6 +33,8 @@ import { printer, type RunObserver } from './observer.ts';
 
 /** A training to carry out: a resolved configuration and, if it continues a run, that run. */
 export interface TrainingJob extends ResolvedTrainConfig {
+  /** Tells runs of one name apart: the resumed run's own, or a new one. */
+  readonly id: string;
   readonly started: Date;
   /** The same moment in milliseconds of `performance.now()`, which durations are counted from: the clock may be set. */
   readonly startedAt: number;
@@ -49,7 +52,8 @@ export async function resolveJob(sources: Sources): Promise<TrainingJob> {
   const [started, startedAt] = [new Date(), performance.now()];
   const resumed = await resumedRun(sources, CAPACITY);
   const { config, explicit, unused } = resumed ?? resolveTrainConfig(sources, CAPACITY);
-  return { started, startedAt, config, explicit, unused: unused ?? [], resumed, env: sources.env };
+  const id = resumed?.manifest.id ?? newRunId();
+  return { id, started, startedAt, config, explicit, unused: unused ?? [], resumed, env: sources.env };
 }
 
 /** Everything that a job reads before the run directory is made or opened. */

@@ -23,7 +23,7 @@ export interface Served {
 
 /** The registry of a run's metrics and, if the live page is on, its data. */
 export function servedOf(
-  { config, started, resumed }: TrainingJob,
+  { id, config, started, resumed }: TrainingJob,
   { dataset, address, kernel }: TrainingInputs,
   name: string,
 ): Served {
@@ -33,6 +33,7 @@ export function servedOf(
   processIn(registry);
   const metrics = new RunMetrics(registry, {
     run: name,
+    id,
     model: layout.spec.name,
     dataset: dataset.name,
     backend,

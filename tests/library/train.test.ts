@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -52,6 +52,26 @@ describe('a run by the library', () => {
     const again = await jobOf('twice', { out: undefined, data: undefined, resume: join(folder, 'twice') });
     const { state, result } = await train(again.job, { observers: [again.observer] });
     assert.deepEqual([state, result.steps, again.calls], ['finished', 4, ['result', 'close']]);
+  });
+
+  it('has an id of its own that outlives a resume, and decides no bit', async () => {
+    const manifestOf = (name: string) => JSON.parse(readFileSync(join(folder, name, 'run.json'), 'utf8'));
+    const schedule = { schedule: 'constant' };
+    const one = await train((await jobOf('named', schedule)).job);
+    const other = await train((await jobOf('named-alike', schedule)).job);
+    assert.equal(one.result.chain, other.result.chain);
+    const { id } = manifestOf('named');
+    assert.match(id, /^[0-9a-f]{16}$/);
+    assert.notEqual(manifestOf('named-alike').id, id);
+    const resume = (name: string) => ({ out: undefined, resume: join(folder, name), iterations: 6 });
+    await train((await jobOf('named', resume('named'))).job);
+    assert.equal(manifestOf('named').id, id);
+    // As an earlier version left it.
+    const { id: _, ...before } = manifestOf('named-alike');
+    writeFileSync(join(folder, 'named-alike', 'run.json'), JSON.stringify(before));
+    const again = await train((await jobOf('named-alike', resume('named-alike'))).job);
+    assert.equal(again.result.chain, manifestOf('named').chain);
+    assert.match(manifestOf('named-alike').id, /^[0-9a-f]{16}$/);
   });
 
   it('that is refused closes its observers', async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { arch, cpus, hostname, platform } from 'node:os';
 import { z } from 'zod';
 import type { Digests } from '../../shared/checkpoint/checkpoint.ts';
@@ -38,6 +39,11 @@ const AttemptSchema = z.object({
 
 const ManifestSchema = z.object({
   name: z.string(),
+  /** Tells runs of one name apart; earlier versions wrote none. */
+  id: z
+    .string()
+    .regex(/^[0-9a-z-]{1,64}$/)
+    .optional(),
   state: z.enum(STATES),
   started: Time,
   ended: Time.optional(),
@@ -67,6 +73,7 @@ export type Manifest = Omit<z.output<typeof ManifestSchema>, 'config' | 'explici
 
 export interface ManifestOptions extends ResolvedTrainConfig {
   readonly name: string;
+  readonly id?: string | undefined;
   readonly digests: Digests;
   /** The data set's name. */
   readonly dataset: string;
@@ -78,13 +85,19 @@ export interface ManifestOptions extends ResolvedTrainConfig {
   readonly previous?: Manifest | undefined;
 }
 
+/** A random id for a new run. It decides nothing that is computed. */
+export function newRunId(): string {
+  return randomBytes(8).toString('hex');
+}
+
 /** The manifest of a run at the beginning of an attempt. */
 export async function manifestOf(options: ManifestOptions): Promise<Manifest> {
-  const { name, config, explicit, digests, dataset, started, from, metricsUrl, previous } = options;
+  const { name, id, config, explicit, digests, dataset, started, from, metricsUrl, previous } = options;
   const attempt = { started: started.toISOString(), from, iterations: config.iterations, workers: config.workers };
   const checkout = await commit();
   return {
     name,
+    ...(id !== undefined && { id }),
     state: 'running',
     started: previous?.started ?? attempt.started,
     config,
@@ -140,8 +153,8 @@ export function manifestJson({ config, explicit, ...rest }: Manifest): ManifestJ
   // These options belong to the command that started the attempt, not to the run.
   const { resume: _, forceUnlock: __, ...own } = config;
   const given = [...explicit].filter((key) => Object.hasOwn(own, key)).sort();
-  const { name, state, started, ended, ...others } = rest;
-  return { name, state, started, ended, config: own, explicit: given, ...others };
+  const { name, id, state, started, ended, ...others } = rest;
+  return { name, id, state, started, ended, config: own, explicit: given, ...others };
 }
 
 /** @throws RunDirectoryError if a run directory has no run.json, or one that this version can't read */

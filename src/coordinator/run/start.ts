@@ -37,7 +37,7 @@ export interface RunStart {
 
 export interface StartOptions {
   readonly directory: RunDirectory;
-  readonly resolved: ResolvedTrainConfig;
+  readonly resolved: ResolvedTrainConfig & { readonly id: string };
   readonly dataset: Dataset;
   readonly started: Date;
   readonly metricsUrl: string | undefined;
@@ -118,6 +118,6 @@ function refuseOtherModel(file: string, own: ModelLayout, wanted: ModelLayout): 
 }
 
 function manifestOptions({ resolved, dataset, started, metricsUrl }: StartOptions) {
-  const { config, explicit } = resolved;
-  return { config, explicit, dataset: dataset.name, started, metricsUrl };
+  const { id, config, explicit } = resolved;
+  return { id, config, explicit, dataset: dataset.name, started, metricsUrl };
 }

@@ -12,7 +12,7 @@ type Path = readonly string[];
 
 /** What run.json says of times, places and settings that decide nothing that is computed (docs/runs.md). */
 const UNCHECKED = [
-  /^name$/,
+  /^(name|id)$/,
   /^explicit\./,
   /^(versions|git|host|addresses)\./,
   /^config\.(plaintext|out|data|metricsPort|metricsHost|logLevel|logFormat|tensorboard|json|keep|forceUnlock|maxTime|maxTimeExitCode|lockId)$/,

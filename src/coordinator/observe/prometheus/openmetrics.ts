@@ -32,11 +32,11 @@ interface LogExtent {
  */
 export async function* openMetricsOf(
   run: string,
-  { name, attempts }: Manifest,
+  { name, id, attempts }: Manifest,
 ): AsyncGenerator<string, void, undefined> {
   const log = stepsFile(run);
   const { last, series } = await extentOf(log);
-  for (const each of series) yield* familyOf(each, { log, last, name, attempts });
+  for (const each of series) yield* familyOf(each, { log, last, name, id, attempts });
   yield '# EOF\n';
 }
 
@@ -56,22 +56,24 @@ interface Source {
   readonly last: number;
   /** The run's name. */
   readonly name: string;
+  /** Its id, which runs of earlier versions lack. */
+  readonly id: string | undefined;
   readonly attempts: readonly Attempt[];
 }
 
 async function* familyOf(
   series: StepSeries,
-  { log, last, name, attempts }: Source,
+  { log, last, name, id, attempts }: Source,
 ): AsyncGenerator<string, void, undefined> {
   // Ratios are numbers without a unit.
   const unit = series.unit === 'seconds' ? `# UNIT ${series.name} ${series.unit}\n` : '';
   let text = `# TYPE ${series.name} gauge\n${unit}# HELP ${series.name} ${series.help}\n`;
-  const run = escaped(name);
+  const run = `run="${escaped(name)}"${id === undefined ? '' : `,id="${escaped(id)}"`}`;
   for await (const record of readSteps(log)) {
     if (record.step > last) break;
     const value = sampleOf(series, record);
     if (value === undefined) continue;
-    const labels = `{run="${run}",attempt="${attemptOf(record.step, attempts)}"}`;
+    const labels = `{${run},attempt="${attemptOf(record.step, attempts)}"}`;
     text += `${series.name}${labels} ${value} ${seconds(record.timings.at ?? 0)}\n`;
     if (text.length < CHUNK_CHARACTERS) continue;
     yield text;

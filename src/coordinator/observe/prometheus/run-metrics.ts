@@ -14,6 +14,8 @@ import { durationHistograms, lastValueGauges, stepCounters } from './training-fa
 export interface RunInfo {
   /** The run's name: a label of every series. */
   readonly run: string;
+  /** Tells runs of one name apart. */
+  readonly id: string;
   readonly model: string;
   readonly dataset: string;
   readonly backend: string;

@@ -15,6 +15,8 @@ const STOPPED_MS = 3000;
 export interface RemoteWriterOptions extends DeliveryOptions {
   /** The run's name. */
   readonly run: string;
+  /** Its id, which tells runs of one name apart; undefined: the samples have none. */
+  readonly id?: string | undefined;
   /** The number of this process among those of the run, from 1 on. */
   readonly attempt: number;
   /** Records how far the samples have been sent. */
@@ -138,12 +140,12 @@ export class RemoteWriter implements StepObserver, SampleCounts {
   }
 
   async #sendBatch(batch: Batch): Promise<void> {
-    const { run, cursor } = this.#options;
+    const { cursor } = this.#options;
     const { attempt, mayBeDelivered } = batch.origin;
     const asked = batch.last;
     const answered = this.#answered.attempt === attempt ? this.#answered.step : 0;
     await cursor?.write({ attempt, answered, asked });
-    const isTaken = await this.#delivery.deliver(() => encodeBatch(batch, run), mayBeDelivered);
+    const isTaken = await this.#delivery.deliver(() => encodeBatch(batch, this.#options), mayBeDelivered);
     if (isTaken) this.#sent += batch.samples;
     else this.#dropped += batch.samples;
     if (isTaken === undefined) return;

@@ -37,7 +37,7 @@ export async function remoteWriteOf(
 /** Starts to send a run's steps; undefined: there is no receiver. */
 export async function startRemoteWrite(
   destination: Destination | undefined,
-  { name, attempts }: Manifest,
+  { name, id, attempts }: Manifest,
   { run, registry, print }: { readonly run: string; readonly registry: Registry; readonly print: Print },
 ): Promise<RemoteWriter | undefined> {
   if (destination === undefined) return undefined;
@@ -49,7 +49,7 @@ export async function startRemoteWrite(
   const place = placeOf(destination.url);
   print(`Every step goes to ${place} by remote write.`);
   const cursor = new SendCursor(join(run, SEND_CURSOR), place);
-  const own = { run: name, attempt: attempts.length, cursor };
+  const own = { run: name, id, attempt: attempts.length, cursor };
   const writer = new RemoteWriter({ ...destination, ...own, userAgent: `lockstep/${version()}`, onNotice: print });
   registerRemoteWriteFamilies(registry, writer);
   const since = await cursor.read();

@@ -20,11 +20,15 @@ export const HEADERS = {
   'X-Prometheus-Remote-Write-Version': '0.1.0',
 } as const;
 
-/** The body of a request with all samples of a batch, labelled with the run's name and their attempt. */
-export function encodeBatch(batch: Batch, run: string): Uint8Array {
+/** The body of a request with all samples of a batch, labelled with the run's name and id and their attempt. */
+export function encodeBatch(
+  batch: Batch,
+  { run, id }: { readonly run: string; readonly id?: string | undefined },
+): Uint8Array {
   // Sorted by name, as the specification demands; samples are sorted by time.
   const labels = [
     { name: 'attempt', value: String(batch.origin.attempt) },
+    ...(id === undefined ? [] : [{ name: 'id', value: id }]),
     { name: 'run', value: run },
   ];
   const timeseries = STEP_SERIES.map(({ name }, series) => ({

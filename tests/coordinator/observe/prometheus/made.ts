@@ -2,6 +2,7 @@ import type { NodeCounts } from '#src/coordinator/observe/prometheus/node-famili
 
 export const info = {
   run: 'first',
+  id: '0a1b2c3d4e5f6071',
   model: 'lenet5',
   dataset: 'mnist',
   backend: 'kernel',

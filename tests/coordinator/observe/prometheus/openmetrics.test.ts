@@ -73,6 +73,13 @@ describe('lockstep metrics --openmetrics', () => {
     assert.match(stdout, /^# UNIT lockstep_last_step_duration_seconds seconds$/m);
   });
 
+  it('tells runs of one name apart by their ids', () => {
+    const run = makeRun([line(1)]);
+    writeFileSync(join(run, 'run.json'), JSON.stringify(manifestJson({ ...manifest, id: '0a1b2c3d4e5f6071' })));
+    const { stdout } = lockstep(['metrics', run, '--openmetrics']);
+    assert.match(stdout, /^lockstep_train_loss\{run=".*name",id="0a1b2c3d4e5f6071",attempt="1"\} /m);
+  });
+
   it('leaves out series without a sample, and all of an empty run but the end', () => {
     assert.doesNotMatch(lockstep(['metrics', makeRun([line(1)]), '--openmetrics']).stdout, /test/);
     assert.equal(lockstep(['metrics', makeRun([]), '--openmetrics']).stdout, '# EOF\n');

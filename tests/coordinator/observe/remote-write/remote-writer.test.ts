@@ -57,7 +57,7 @@ describe('a request', () => {
     const batch = new Batch({ attempt: 1, mayBeDelivered: false });
     batch.add(record(1));
     batch.add(record(2, { testAccuracy: 0.75, testLoss: Number.POSITIVE_INFINITY }));
-    const bytes = encodeBatch(batch, 'r');
+    const bytes = encodeBatch(batch, { run: 'r' });
     const field = (id: number, ...parts: (string | readonly number[])[]): number[] => {
       const body = parts.flatMap((part) => [...(typeof part === 'string' ? Buffer.from(part) : part)]);
       return [(id << 3) | 2, body.length, ...body];
@@ -73,6 +73,8 @@ describe('a request', () => {
       [START + 6, 0.5],
     ]);
     assert.deepEqual(found.get('lockstep_test_accuracy_ratio{attempt="1",run="r"}'), [[START + 6, 0.75]]);
+    const other = decoded(encodeBatch(batch, { run: 'r', id: 'b7' })).series;
+    assert.ok(other.has('lockstep_train_loss{attempt="1",id="b7",run="r"}'), 'runs of one name share a series');
     // As steps.jsonl has it.
     assert.deepEqual(found.get('lockstep_test_loss{attempt="1",run="r"}'), [[START + 6, Number.NaN]]);
   });
