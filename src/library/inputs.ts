@@ -1,9 +1,10 @@
 import { type Listening, listeningOf } from '../coordinator/cluster/listening.ts';
+import { TARGETS } from '../coordinator/observe/prometheus/targets.ts';
 import type { Destination } from '../coordinator/observe/remote-write/delivery.ts';
 import { remoteWriteOf } from '../coordinator/observe/remote-write/start.ts';
 import { type MetricsAddress, metricsAddressOf } from '../coordinator/observe/web/metrics-address.ts';
 import { newRunId } from '../coordinator/run/manifest.ts';
-import { refuseRunFiles } from '../coordinator/run/output.ts';
+import { outputFile, refuseRunFiles } from '../coordinator/run/output.ts';
 import {
   notTakenText,
   type Resumed,
@@ -99,6 +100,8 @@ export async function readInputs(
   const listening = await listeningOf(config, env);
   const remoteWrite = await remoteWriteOf(config, env);
   const address = await metricsAddressOf(job, env);
+  const { metricsTargets } = config;
+  if (metricsTargets !== undefined) outputFile(metricsTargets, { option: '--metrics-targets', kind: TARGETS });
   if (config.backend === 'tfjs') prepareTfjs();
   const found = await findDataset({
     flag: config.data,

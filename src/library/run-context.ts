@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { addTarget, type Target } from '../coordinator/observe/prometheus/targets.ts';
 import { startHttp } from '../coordinator/observe/web/http.ts';
 import type { WebServer } from '../coordinator/observe/web/web-server.ts';
 import { slurmOf } from '../coordinator/run/lock-owner.ts';
@@ -62,7 +63,10 @@ export async function withRun<T>(
   let isReady = false;
   const avoid = [NODES_PORT, inputs.listening?.port ?? NODES_PORT];
   const http = inputs.address && (await startHttp({ ...inputs.address, avoid, metrics, feed, isReady: () => isReady }));
+  const { metricsTargets } = config;
+  let target: Target | undefined;
   try {
+    if (http !== undefined && metricsTargets !== undefined) target = await addTarget(metricsTargets, http.url);
     const watchers = together([metrics, feed ?? {}, observer]);
     const computing = await startComputing({ config, inputs, served, observer: watchers, stop });
     try {
@@ -83,6 +87,8 @@ export async function withRun<T>(
       await computing.close({ finished: false });
     }
   } finally {
+    // What can't be removed is replaced by the next run; the error that ended this one is the one to report.
+    await target?.remove().catch(({ message }: Error) => printer(observer)(message, 'warn'));
     await http?.close();
   }
 }

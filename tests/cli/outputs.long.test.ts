@@ -56,6 +56,7 @@ const WRITERS: Readonly<Record<string, (place: string) => string[]>> = {
   'predict --layers': (place) => ['predict', picture, '--run', run, '--layers', place],
   'runs --json': (place) => ['runs', folder, `--json=${place}`],
   'train --out': (place) => [...TRAIN, '--out', place],
+  'train --metrics-targets': (place) => [...TRAIN, '--metrics-targets', place],
   'train --log-file': (place) => [...TRAIN, '--out', join(folder, 'other'), '--log-file', place],
   'worker --log-file': (place) => ['worker', '--connect', 'ws://127.0.0.1:1', '--tls-ca', '/none', '--log-file', place],
 };
@@ -134,7 +135,11 @@ for (const [option, writer] of Object.entries(WRITERS)) {
       // A run directory is refused only once its data set was read, whatever the file is.
       for (const name of ['full', ...(option === 'train --out' ? files.slice(0, 1) : files)]) {
         const said = await refusal(writer(join(place, name)));
-        assert.match(said, /--(out|layers|log-file|pack|svg|json)\b|The run directory/, `${name}: ${said}`);
+        assert.match(
+          said,
+          /--(out|layers|log-file|pack|svg|json|metrics-targets)\b|The run directory/,
+          `${name}: ${said}`,
+        );
         assert.deepEqual([contentsOf(place), contentsOf(run)], intact, name);
       }
     });

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { link, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RunLockError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { openPlainFile, readPlainFile } from '../../shared/util/plain-file.ts';
@@ -21,6 +22,9 @@ import {
 
 const ATTEMPTS = 10;
 const MAX_BYTES = 1 << 16;
+/** How often a lock that is held for moments is asked for, and the pause between. */
+const TURNS = 400;
+const TURN_MS = 25;
 
 /**
  * The state of a run directory's lock. `held`: its process is alive; `stale`: its process has ended, or has stopped renewing it;
@@ -142,6 +146,37 @@ export class RunLock {
     this.#lost ??= new RunLockError(`${this.#path} was released. Acquire it again.`, { lost: true });
     ours.delete(this.#own);
     if ((await textOf(this.#path)) === this.#own) await rm(this.#path, { force: true });
+  }
+}
+
+/**
+ * Calls `use` while this process holds the lock at a path, which others wait for. It takes over that of a process that has ended.
+ * @throws RunLockError if others hold it for too long, or the file can't be written
+ */
+export async function whileLocked<T>(path: string, use: () => Promise<T>): Promise<T> {
+  const own = `${JSON.stringify(await newOwner({}, randomUUID()))}\n`;
+  ours.add(own);
+  try {
+    await takeInTurn(path, own);
+    try {
+      return await use();
+    } finally {
+      await rm(path, { force: true });
+    }
+  } finally {
+    ours.delete(own);
+  }
+}
+
+async function takeInTurn(path: string, own: string): Promise<void> {
+  for (let turn = 1; ; turn++) {
+    try {
+      await take(path, own, { force: false, print: () => {} });
+      return;
+    } catch (error) {
+      if (!(error instanceof RunLockError) || turn === TURNS) throw error;
+      await sleep(TURN_MS);
+    }
   }
 }
 

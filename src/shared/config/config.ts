@@ -179,8 +179,8 @@ function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boole
 
 /** Fills in what depends on other options or on the machine. */
 function decide(options: Options, env: Sources['env'], capacity: Capacity): TrainConfig {
-  const { out, data, init, model, tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile } =
-    options;
+  const { out, data, init, model, tokenFile, tlsCert, tlsKey, metricsTokenFile, metricsTargets } = options;
+  const { remoteWriteTokenFile, logFile } = options;
   const config = {
     ...options,
     workers: options.workers === 'auto' ? usefulWorkers(options) : options.workers,
@@ -190,7 +190,7 @@ function decide(options: Options, env: Sources['env'], capacity: Capacity): Trai
     ...(data === undefined ? {} : { data: dataPath(data, env) }),
     ...(init === undefined || init === LATEST ? {} : { init: callerPath(init, env) }),
     ...(typeof model === 'string' && !isPreset(model) ? { model: callerPath(model, env) } : {}),
-    ...filePaths({ tokenFile, tlsCert, tlsKey, metricsTokenFile, remoteWriteTokenFile, logFile }, env),
+    ...filePaths({ tokenFile, tlsCert, tlsKey, metricsTokenFile, metricsTargets, remoteWriteTokenFile, logFile }, env),
   };
   return options.workers === 'auto' ? { ...config, workers: capacity.afforded(config, config.workers) } : config;
 }
@@ -214,7 +214,14 @@ export function checkHeld(config: TrainConfig, from: string, capacity: Capacity)
 /** A folder's path, absolute; the name of a set as it is. */
 const dataPath = (data: string, env: Sources['env']) => (namedSet(data) === undefined ? callerPath(data, env) : data);
 
-type FileKey = 'tokenFile' | 'tlsCert' | 'tlsKey' | 'metricsTokenFile' | 'remoteWriteTokenFile' | 'logFile';
+type FileKey =
+  | 'tokenFile'
+  | 'tlsCert'
+  | 'tlsKey'
+  | 'metricsTokenFile'
+  | 'metricsTargets'
+  | 'remoteWriteTokenFile'
+  | 'logFile';
 
 function filePaths(files: Partial<Pick<Options, FileKey>>, env: Sources['env']): Pick<Options, FileKey> {
   const given = Object.entries(files).filter((entry): entry is [FileKey, string] => entry[1] !== undefined);

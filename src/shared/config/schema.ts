@@ -212,6 +212,12 @@ export const trainSchema = z.strictObject({
     value: 'file',
     fallback: '$LOCKSTEP_METRICS_TOKEN',
   }),
+  metricsTargets: z.string().min(1).optional().register(optionNotes, {
+    group: 'monitoring',
+    help: "JSON file for Prometheus' file discovery that lists this run while it serves metrics; several runs may share it",
+    value: 'file',
+    fallback: 'no file',
+  }),
   remoteWrite: z.string().min(1).optional().register(optionNotes, {
     group: 'monitoring',
     help: 'send every step to a Prometheus remote write receiver, such as http://127.0.0.1:9090/api/v1/write',

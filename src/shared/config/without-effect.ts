@@ -31,6 +31,7 @@ const NEEDS: Readonly<Partial<Record<OptionKey, Need>>> = {
   },
   metricsHost: SERVES,
   metricsTokenFile: SERVES,
+  metricsTargets: SERVES,
   maxTimeExitCode: { text: '--max-time', isMet: ({ maxTime }) => maxTime !== undefined },
   remoteWriteTokenFile: { text: '--remote-write', isMet: ({ remoteWrite }) => remoteWrite !== undefined },
 };

@@ -455,7 +455,7 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointEvery data evaluateEvery forceUnlock json keep keepBest kernel listen lockId logFile logFormat logLevel maxTime maxTimeExitCode metricsHost metricsPort metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
+    'checkpointEvery data evaluateEvery forceUnlock json keep keepBest kernel listen lockId logFile logFormat logLevel maxTime maxTimeExitCode metricsHost metricsPort metricsTargets metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );
