@@ -4,6 +4,7 @@ import { resumeCommand } from '../coordinator/run/resume.ts';
 import { isOver, type Summary, samplesText } from '../coordinator/run/summary.ts';
 import type { RunStarted } from '../library/observer.ts';
 import { checkpointName } from '../shared/checkpoint/checkpoint-file.ts';
+import { isByScore } from '../shared/checkpoint/validation-state.ts';
 import { dataAgain, type TrainConfig } from '../shared/config/config.ts';
 import { datasetText, standIn } from '../shared/data/registry.ts';
 import { evaluationIn } from '../shared/live/step-scalars.ts';
@@ -81,5 +82,10 @@ function bestLine({ run, best }: Summary, { keepBest }: TrainConfig): Line[] {
   if (best === undefined) return [];
   const file = shownPath(join(checkpointsFolder(run), checkpointName(best.step)));
   const kept = keepBest ? `: ${file}` : '';
-  return [[`Lowest validation loss: ${best.validationLoss.toFixed(4)} after step ${best.step}${kept}`]];
+  const figure = isByScore(keepBest) ? validationFigure(best) : undefined;
+  const what =
+    figure === undefined
+      ? `Lowest validation loss: ${best.validationLoss.toFixed(4)}`
+      : `Highest validation ${figure.name}: ${figure.value}`;
+  return [[`${what} after step ${best.step}${kept}`]];
 }

@@ -39,7 +39,11 @@ export async function conclude(
   const state = result.complete && isOver({ ...result, steps }, config.iterations) ? 'finished' : 'stopped';
   observer.onResult(summary, config);
   await feed?.end(state);
-  await writeLastManifest(directory, ended(start.manifest, { state, steps, chain: chain.value, result: summary }));
+  try {
+    await writeLastManifest(directory, ended(start.manifest, { state, steps, chain: chain.value, result: summary }));
+  } finally {
+    await observers.checkpointCommand?.finish(stop);
+  }
   return { state, result: summary };
 }
 

@@ -29,7 +29,7 @@ import { modelOf } from '../shared/model/registry.ts';
 import { warnOfReaders } from '../shared/util/token.ts';
 import { requireRoom } from '../worker/pool/capacity.ts';
 import { CAPACITY, capacityFor, fitWorkers, memoryFor } from './capacity.ts';
-import { initialWeightsOf, readingOf, refuseOtherModel, withModel } from './model.ts';
+import { initialWeightsOf, readingOf, refuseOtherMetric, refuseOtherModel, withModel } from './model.ts';
 import { printer, type RunObserver } from './observer.ts';
 
 /** A training to carry out: a resolved configuration and, if it continues a run, that run. */
@@ -114,7 +114,7 @@ export async function readInputs(
   config = { ...config, augment: augmentOf(config, found.shape) };
   if (resumed === undefined) config = await withModel(config, found.shape, print);
   else await refuseOtherModel(resumed, found.shape, print);
-  modelOf(config, found.shape);
+  refuseOtherMetric(config, modelOf(config, found.shape));
   const initial = resumed === undefined ? await initialWeightsOf(config, { env, print }) : undefined;
   config = fitWorkers({ ...job, config }, capacityFor(found.shape));
   const memory = memoryFor(config, found.shape);

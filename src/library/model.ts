@@ -4,10 +4,12 @@ import { initialState } from '../coordinator/run/start.ts';
 import { readModelFile } from '../inspect/import/read-model.ts';
 import { weightsFor } from '../inspect/import/weights.ts';
 import type { TrainingState } from '../shared/checkpoint/checkpoint.ts';
+import { isByScore } from '../shared/checkpoint/validation-state.ts';
 import { isSameOption } from '../shared/config/compare-options.ts';
 import type { ResolvedTrainConfig, TrainConfig } from '../shared/config/config.ts';
 import { flagOf } from '../shared/config/schema.ts';
 import type { ReadingKey, ReadingOptions } from '../shared/data/source.ts';
+import { headOf } from '../shared/model/kinds.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import { type DataShape, parseModel } from '../shared/model/parse.ts';
 import {
@@ -105,6 +107,15 @@ export async function initialWeightsOf(config: TrainConfig, options: FindOptions
 /** A file that isn't a checkpoint, by its name: those are called step-….safetensors. */
 function isForeign(path: string): boolean {
   return /\.(onnx|json|keras)$/.test(path) || (path.endsWith('.safetensors') && !/step-\d+\.safetensors$/.test(path));
+}
+
+/** @throws UsageError if --keep-best goes by a figure that a model of this kind doesn't have */
+export function refuseOtherMetric({ keepBest }: TrainConfig, { spec }: ModelLayout): void {
+  const own = headOf(spec.head).hasAccuracy ? 'validation-accuracy' : 'validation-r2';
+  if (!isByScore(keepBest) || keepBest === own) return;
+  throw new UsageError(
+    `${flagOf('keepBest')}: the model ${spec.name} doesn't have ${keepBest}. Use ${own} or validation-loss.`,
+  );
 }
 
 function listText(names: readonly string[]): string {

@@ -3,12 +3,14 @@ import { startRemoteWrite } from '../coordinator/observe/remote-write/start.ts';
 import type { EventLog } from '../coordinator/observe/tensorboard/event-log.ts';
 import { eventLogOf } from '../coordinator/observe/tensorboard/open.ts';
 import { recall } from '../coordinator/observe/web/recall.ts';
+import { CheckpointCommand } from '../coordinator/run/checkpoint-command.ts';
 import { type CheckpointContext, CheckpointWriter } from '../coordinator/run/checkpoint-writer.ts';
 import { type RunEvent, type StepObserver, together } from '../coordinator/train/observer.ts';
 import type { StateStore } from '../coordinator/train/state.ts';
 import type { CheckpointState } from '../coordinator/train/training.ts';
 import { knownSamples } from '../shared/checkpoint/checkpoint.ts';
 import { modelOf } from '../shared/model/registry.ts';
+import { callerPath } from '../shared/util/paths.ts';
 import type { RunContext } from './run-context.ts';
 
 /** All observers of a run. */
@@ -16,6 +18,8 @@ export interface Observers {
   /** One observer that forwards every call to each of them. */
   readonly all: Required<Omit<StepObserver, 'close'>>;
   readonly checkpoints: CheckpointWriter;
+  /** What --checkpoint-command runs; undefined if it isn't given. */
+  readonly checkpointCommand: CheckpointCommand | undefined;
   /** Undefined if the run has no remote write receiver. */
   readonly remoteWriter: RemoteWriter | undefined;
   /** Takes a checkpoint of a state, which it copies before it returns. */
@@ -53,10 +57,13 @@ export async function openObservers(context: RunContext): Promise<Observers> {
       if (store !== undefined) events?.weights(step, store.current.values);
     },
   };
-  const all = together([log, checkpoints, metrics, feed ?? {}, remoteWriter ?? {}, events ?? {}, histograms, observer]);
+  const checkpointCommand = checkpointCommandOf(context);
+  const others = [feed, remoteWriter, events, checkpointCommand].filter((each) => each !== undefined);
+  const all = together([log, checkpoints, metrics, ...others, histograms, observer]);
   return {
     all,
     checkpoints,
+    checkpointCommand,
     remoteWriter,
     checkpoint: (taken) => {
       events?.weights(taken.step, taken.weights);
@@ -73,6 +80,14 @@ export async function openObservers(context: RunContext): Promise<Observers> {
       await events?.close();
     },
   };
+}
+
+function checkpointCommandOf({ job, registry, print }: RunContext): CheckpointCommand | undefined {
+  const { checkpointCommand: command } = job.config;
+  if (command === undefined) return undefined;
+  const made = new CheckpointCommand({ command, cwd: callerPath('.', job.env), env: job.env, print });
+  made.register(registry);
+  return made;
 }
 
 /** The parts of the run that its checkpoint writer needs. */

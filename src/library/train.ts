@@ -2,9 +2,10 @@
 //   const job = await resolveJob({ flags: { iterations: 500, out: 'runs/first' }, env: process.env });
 //   const { state, result } = await train(job, { observers: [{ onStep: ({ step, loss }) => … }] });
 import { isOver, type Summary } from '../coordinator/run/summary.ts';
+import { CheckpointTimer } from '../coordinator/train/checkpoint-timer.ts';
 import { HashChain } from '../coordinator/train/hash-chain.ts';
 import { train as trainSteps } from '../coordinator/train/train.ts';
-import type { TrainingResult } from '../coordinator/train/training.ts';
+import type { CheckpointState, TrainingResult } from '../coordinator/train/training.ts';
 import { initialWeights } from '../shared/model/initialize.ts';
 import { NotFiniteError } from '../shared/util/errors.ts';
 import { keepYoungSmall } from '../shared/util/young-garbage.ts';
@@ -71,6 +72,7 @@ async function carryOut(context: RunContext, control: TrainControl): Promise<Tra
     trained = await runSteps({ context, observers, chain }, control);
   } catch (error) {
     await recordFailure({ context, chain, ...(observers && { observers }) }, error);
+    await observers?.checkpointCommand?.finish(AbortSignal.abort());
     throw error;
   }
   const stop = control.stop ?? new AbortController().signal;
@@ -99,7 +101,8 @@ async function runSteps(
     observers.begin(state);
     keepYoungSmall();
     await computing.ready();
-    const { all: observer, checkpoint } = observers;
+    const { all: observer } = observers;
+    const timer = new CheckpointTimer(config.checkpointMinutes);
     const loop = {
       config,
       from,
@@ -109,10 +112,14 @@ async function runSteps(
       chain,
       answers,
       observer,
-      checkpoint,
-      checkpointAsked,
+      checkpoint: (taken: CheckpointState) => {
+        timer.restart();
+        observers.checkpoint(taken);
+      },
+      checkpointAsked: () => checkpointAsked() || timer.isDue,
     };
     const result = await trainSteps({ ...loop, stop });
+    observers.checkpointCommand?.hold();
     await observers.checkpoints.finish(stop);
     failure?.throwIfAborted();
     requireFiniteTest(result, config.iterations);

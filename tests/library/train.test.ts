@@ -7,6 +7,7 @@ import type { RunEvent } from '#src/coordinator/train/observer.js';
 import { resolveJob } from '#src/library/inputs.js';
 import type { RunObserver } from '#src/library/observer.js';
 import { train } from '#src/library/train.js';
+import { verify } from '#src/library/verify.js';
 import { UsageError } from '#src/shared/util/errors.js';
 import { madeFile } from '../support/made-images.ts';
 import { lockstep } from '../support/program.ts';
@@ -87,6 +88,21 @@ describe('a run by the library', () => {
     assert.ok(!existsSync(join(folder, 'bound')));
     const { state } = await train((await jobOf('bound', { listen: '127.0.0.1:0' })).job);
     assert.equal(state, 'finished');
+  });
+
+  it('takes a checkpoint by time, with the same bits, and is verified', async () => {
+    const [plain, timed] = [await jobOf('untimed'), await jobOf('timed', { checkpointMinutes: 1e-9 })];
+    const sums = [];
+    for (const { job, observer } of [plain, timed]) {
+      sums.push((await train(job, { observers: [observer] })).result.weightsSha256);
+    }
+    assert.equal(sums[0], sums[1]);
+    const taken = [plain, timed].map(({ calls }) => calls.filter((call) => call === 'checkpoint').length);
+    assert.deepEqual(taken, [1, 4]);
+    const { env } = timed.job;
+    const options = { spans: 9, workers: 1, data: DATA, env, print: () => {}, show: () => {} };
+    const { same, recomputed } = await verify({ run: join(folder, 'timed'), ...options });
+    assert.deepEqual([same, recomputed.of], [true, 4]);
   });
 
   it('warns of options without effect', async () => {

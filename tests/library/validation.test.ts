@@ -70,6 +70,23 @@ describe('a run with validation samples', () => {
     assert.deepEqual([same, stated, damaged], [true, [], []]);
   });
 
+  it('keeps the checkpoint of the highest accuracy if it is to go by that, and is verified', async () => {
+    const options = { keepBest: 'validation-accuracy', patience: 0, iterations: 30 };
+    const { result } = await run('accuracy', options);
+    const lines = linesOf('accuracy') as { step: number; validationAccuracy?: number; validationLoss?: number }[];
+    const evaluated = lines.filter(({ validationAccuracy }) => validationAccuracy !== undefined);
+    const highest = Math.max(...evaluated.map(({ validationAccuracy = 0 }) => validationAccuracy));
+    const { step = 0 } = evaluated.find(({ validationAccuracy }) => validationAccuracy === highest) ?? {};
+    assert.deepEqual([result.best?.step, result.best?.validationAccuracy], [step, highest]);
+    assert.ok(checkpointsOf('accuracy').includes(`step-${String(step).padStart(8, '0')}.safetensors`));
+    const { same, stated } = await verified('accuracy');
+    assert.deepEqual([same, stated], [true, []]);
+  });
+
+  it('is refused if it is to go by a figure that its model lacks', async () => {
+    await assert.rejects(run('r2', { keepBest: 'validation-r2' }), /^UsageError: --keep-best: .*validation-accuracy/);
+  });
+
   it('passes on its result once it is finished, early or not', async () => {
     const { result } = await whole;
     const again = await run('whole', { out: undefined, data: undefined, resume: join(folder, 'whole') });

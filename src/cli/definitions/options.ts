@@ -64,8 +64,9 @@ function asStarted(line: string): string {
 }
 
 function optionOf(key: OptionKey): Option {
-  const { help } = notesOf(key);
+  const { help, mayStandAlone } = notesOf(key);
   const value = valueName(key);
+  if (mayStandAlone) return new Option(`${flagOf(key)} [${value}]`, `${help} (default: ${defaultText(key)})`);
   return value === undefined
     ? new Option(flagOf(key), help)
     : new Option(`${flagOf(key)} <${value}>`, `${help} (default: ${defaultText(key)})`);

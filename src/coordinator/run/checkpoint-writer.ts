@@ -2,6 +2,7 @@ import { addAbortListener } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { type CheckpointInfo, encodeCheckpoint, type KnownSamples } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn, writeCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { bestBy } from '../../shared/checkpoint/validation-state.ts';
 import { bitsOf, type TrainConfig } from '../../shared/config/config.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { RunLockError, WriteError } from '../../shared/util/errors.ts';
@@ -106,7 +107,8 @@ export class CheckpointWriter implements StepObserver {
 
   /** The step whose checkpoint is kept as the best one when the run is in a state; undefined if none is. */
   #bestAt({ validation }: CheckpointState): number | undefined {
-    return this.#context.config.keepBest ? validation?.best?.step : undefined;
+    const { keepBest } = this.#context.config;
+    return keepBest === false ? undefined : bestBy(keepBest, validation)?.step;
   }
 
   get #delay(): number {

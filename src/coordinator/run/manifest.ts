@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { arch, cpus, hostname, platform } from 'node:os';
 import { z } from 'zod';
 import type { Digests } from '../../shared/checkpoint/checkpoint.ts';
-import type { ResolvedTrainConfig, TrainConfig } from '../../shared/config/config.ts';
+import { NEVER_WRITTEN, type ResolvedTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
 import { OPTION_KEYS, type OptionKey, trainSchema, WorkerCount } from '../../shared/config/schema.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { firstNotIn, parseJson } from '../../shared/util/json.ts';
@@ -145,14 +145,14 @@ export function attemptOf(step: number, attempts: readonly Pick<Attempt, 'from'>
 
 /** A manifest as run.json holds it. */
 export type ManifestJson = Omit<Manifest, 'config' | 'explicit'> & {
-  readonly config: Omit<TrainConfig, 'resume' | 'forceUnlock'>;
+  readonly config: Omit<TrainConfig, 'resume' | 'forceUnlock' | 'notify' | 'checkpointCommand'>;
   readonly explicit: readonly string[];
 };
 
 export function manifestJson({ config, explicit, ...rest }: Manifest): ManifestJson {
   // These options belong to the command that started the attempt, not to the run.
-  const { resume: _, forceUnlock: __, ...own } = config;
-  const given = [...explicit].filter((key) => Object.hasOwn(own, key)).sort();
+  const { resume: _, forceUnlock: __, notify: ___, checkpointCommand: ____, ...own } = config;
+  const given = [...explicit].filter((key) => Object.hasOwn(own, key) || NEVER_WRITTEN.has(key)).sort();
   const { name, id, state, started, ended, ...others } = rest;
   return { name, id, state, started, ended, config: own, explicit: given, ...others };
 }

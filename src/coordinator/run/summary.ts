@@ -28,7 +28,7 @@ export const SummarySchema = z.object({
   validationAccuracy: z.number().optional(),
   validationR2: figure,
   validationLoss: figure,
-  /** The evaluation with the lowest validation loss. */
+  /** The best evaluation by what --keep-best goes by, by default the lowest validation loss. */
   best: BestEvaluation.optional(),
   /** The run ended before its last iteration, by --patience. */
   stoppedEarly: z.literal(true).optional(),

@@ -1,6 +1,7 @@
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import {
   afterEvaluation,
+  bestBy,
   NOT_VALIDATED,
   stopsEarly,
   type ValidationState,
@@ -80,9 +81,9 @@ export class TrainingProgress {
     this.#validation = afterEvaluation(this.#validation, this.#last);
   }
 
-  /** Whether no evaluation had a lower validation loss than that of the last step. */
+  /** Whether no evaluation was better than that of the last step, by what --keep-best goes by. */
   get isBest(): boolean {
-    return this.#validation.best?.step === this.#steps;
+    return this.#best?.step === this.#steps;
   }
 
   /** Whether the run is over before its last iteration, since too many evaluations had no lower validation loss. */
@@ -128,12 +129,16 @@ export class TrainingProgress {
       trainLoss: this.#record?.loss,
       testedAt: this.#evaluated?.step,
       ...evaluationIn(this.#evaluated),
-      best: this.#validation.best,
+      best: this.#best,
       stoppedEarly: this.stopsEarly,
       weightsSha256: weightsSha256(state.current.values),
       chain: chain.value,
       trained: { steps: this.#steps - from.step, seconds: this.#seconds },
     };
+  }
+
+  get #best(): ValidationState['best'] {
+    return bestBy(this.#training.config.keepBest, this.#validation);
   }
 
   get #last(): StepRecord {

@@ -65,7 +65,7 @@ export interface TrainingResult extends Evaluation {
   readonly trainLoss: number | undefined;
   /** The step of the last evaluation. */
   readonly testedAt: number | undefined;
-  /** The evaluation with the lowest validation loss; undefined if there is none. */
+  /** The best evaluation by what --keep-best goes by, by default the lowest validation loss; undefined if there is none. */
   readonly best: ValidationState['best'];
   /** Whether the run is over before its last iteration, by --patience. */
   readonly stoppedEarly: boolean;

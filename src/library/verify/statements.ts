@@ -3,7 +3,7 @@ import type { Attempt, Manifest } from '../../coordinator/run/manifest.ts';
 import type { SavedState } from '../../coordinator/run/own-checkpoint.ts';
 import { isOver, type Summary } from '../../coordinator/run/summary.ts';
 import type { StepRecord } from '../../coordinator/train/observer.ts';
-import { stopsEarly, type ValidationState } from '../../shared/checkpoint/validation-state.ts';
+import { bestBy, stopsEarly, type ValidationState } from '../../shared/checkpoint/validation-state.ts';
 import { EVALUATION_FIELDS } from '../../shared/live/step-scalars.ts';
 import { canonicalJson } from '../../shared/util/canonical-json.ts';
 
@@ -63,7 +63,7 @@ function earlyStop(validation: ValidationState, { config }: Manifest, result: Su
   const isEarly = stopsEarly(validation, result.steps, config);
   const text = (value: ValidationState['best']): string | undefined => value && canonicalJson(value);
   return [
-    ...unlike('result.best', text(result.best), STEPS, text(validation.best)),
+    ...unlike('result.best', text(result.best), STEPS, text(bestBy(config.keepBest, validation))),
     ...unlike('result.stoppedEarly', result.stoppedEarly, STEPS, isEarly || undefined),
   ];
 }

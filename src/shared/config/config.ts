@@ -77,6 +77,7 @@ const TAKEN_FROM_RUN: ReadonlySet<OptionKey> = new Set([
   ...BITS,
   'evaluateEvery',
   'checkpointEvery',
+  'checkpointMinutes',
   'keep',
   'keepBest',
   'workers',
@@ -98,8 +99,12 @@ export function typedOptions(config: TrainConfig, keys: readonly OptionKey[]): R
   return Object.fromEntries(shown.map((key) => [flagOf(key), config[key] === true || String(config[key])]));
 }
 
-/** Whether an option's value may hold a secret: the URL for remote write, by its user or query. */
+/** Options whose values may hold a secret anywhere: they are in no file of the run, and are never printed. */
+export const NEVER_WRITTEN: ReadonlySet<OptionKey> = new Set(['notify', 'checkpointCommand']);
+
+/** Whether an option's value may hold a secret: the URL for remote write does by its user or query. */
 export function isSecret(key: OptionKey, { remoteWrite }: TrainConfig): boolean {
+  if (NEVER_WRITTEN.has(key)) return true;
   if (key !== 'remoteWrite' || remoteWrite === undefined) return false;
   if (!URL.canParse(remoteWrite)) return true;
   const { username, password, search } = new URL(remoteWrite);
@@ -166,7 +171,9 @@ export function resumeTrainConfig(
       [...explicit].filter((key) => taken.has(key) || key === 'out').concat(Object.keys(given) as OptionKey[]),
     ),
     notTaken: [...explicit].filter(
-      (key) => !taken.has(key) && !OWN_TO_A_COMMAND.has(key) && !(key in given) && own[key] !== config[key],
+      (key) =>
+        !(taken.has(key) || OWN_TO_A_COMMAND.has(key) || key in given) &&
+        (own[key] !== config[key] || NEVER_WRITTEN.has(key)),
     ),
     refused,
     unused: withoutEffect(config, given, sources.flags),

@@ -11,6 +11,8 @@ export interface OptionNotes {
   readonly help: string;
   /** The value's unit, for help; absent for a switch, and for a choice whose values are short. */
   readonly value?: string;
+  /** The flag may stand alone, as a switch. */
+  readonly mayStandAlone?: true;
   /** The values that it takes, if its schema doesn't say it well. */
   readonly expected?: string;
   /** The default in words, if it depends on other options or on the machine. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { KEEP_BEST_METRICS } from '../checkpoint/validation-state.ts';
 import { optionNotes } from './option-notes.ts';
 
 /** The options of samples that are held back, and of what follows from them. */
@@ -20,8 +21,14 @@ export const VALIDATION_OPTIONS = {
       value: 'evaluations',
       bits: true,
     }),
-  keepBest: z.boolean().default(false).register(optionNotes, {
-    group: 'output',
-    help: 'keep a checkpoint of the evaluation with the lowest validation loss, as long as it is the best',
-  }),
+  keepBest: z
+    .union([z.boolean(), z.enum(KEEP_BEST_METRICS)])
+    .default(false)
+    .register(optionNotes, {
+      group: 'output',
+      help: 'keep a checkpoint of the best evaluation, by the lowest validation-loss or the highest validation-accuracy or validation-r2; without a metric: by the loss',
+      value: 'metric',
+      mayStandAlone: true,
+      fallback: "it isn't kept",
+    }),
 };

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { HashChain } from '#src/coordinator/train/hash-chain.js';
 import { train } from '#src/coordinator/train/train.js';
 import type { CheckpointState, StartingPoint } from '#src/coordinator/train/training.js';
-import { afterEvaluation, NOT_VALIDATED } from '#src/shared/checkpoint/validation-state.js';
+import { afterEvaluation, bestBy, NOT_VALIDATED } from '#src/shared/checkpoint/validation-state.js';
 import type { Dataset } from '#src/shared/data/dataset.js';
 import { placesWithout, withValidation } from '#src/shared/data/validation.js';
 import { Sampler } from '#src/shared/engine/sampler.js';
@@ -197,11 +197,32 @@ describe('the best evaluation', () => {
     );
   });
 
+  it('is the first with the highest accuracy, or R², if the run goes by that', () => {
+    const scores = [
+      [2, 5, 0.5],
+      [4, 3, 0.7],
+      [6, 4, 0.8],
+      [8, 2, 0.8],
+    ] as const;
+    for (const key of ['validationAccuracy', 'validationR2'] as const) {
+      const state = scores.reduce(
+        (before, [step, validationLoss, score]) => afterEvaluation(before, { step, validationLoss, [key]: score }),
+        NOT_VALIDATED,
+      );
+      const steps = [true, 'validation-loss', 'validation-accuracy', 'validation-r2'] as const;
+      assert.deepEqual(
+        steps.map((keepBest) => bestBy(keepBest, state)?.step),
+        [8, 8, 6, 6],
+      );
+    }
+  });
+
   it('is none as long as no loss is finite', () => {
     const lost = { step: 4, validationLoss: Number.NaN };
     assert.deepEqual(afterEvaluation(NOT_VALIDATED, lost), { since: 1 });
     const state = afterEvaluation({ since: 1 }, { step: 6, testLoss: 1, validationAccuracy: 0.5, validationLoss: 2 });
-    assert.deepEqual(state, { best: { step: 6, validationAccuracy: 0.5, validationLoss: 2 }, since: 0 });
+    const evaluation = { step: 6, validationAccuracy: 0.5, validationLoss: 2 };
+    assert.deepEqual(state, { best: evaluation, highest: evaluation, since: 0 });
     assert.equal(afterEvaluation(state, { step: 8, testLoss: 1 }), state);
   });
 });

@@ -15,7 +15,7 @@ const UNCHECKED = [
   /^(name|id)$/,
   /^explicit\./,
   /^(versions|git|host|addresses)\./,
-  /^config\.(plaintext|out|data|metricsPort|metricsHost|logLevel|logFormat|tensorboard|json|keep|forceUnlock|maxTime|maxTimeExitCode|lockId)$/,
+  /^config\.(plaintext|out|data|metricsPort|metricsHost|logLevel|logFormat|tensorboard|json|keep|forceUnlock|maxTime|maxTimeExitCode|lockId|checkpointMinutes)$/,
   /^attempts\.\d\.(host|pid)$/,
   // Only this says it of an attempt that isn't the last.
   /^attempts\.(0\.ended|0\.workers|1\.started)$/,

@@ -78,6 +78,7 @@ describe('resolveTrainConfig', () => {
       patience: 0,
       keepBest: false,
       maxTimeExitCode: 0,
+      checkpointMinutes: 0,
       forceUnlock: false,
       plaintext: false,
       metricsPort: 9464,
@@ -432,6 +433,7 @@ describe('what resolveTrainConfig refuses', () => {
 test('what goes by a validation loss is refused where there is none', () => {
   for (const [flags, flag] of [
     [{ keepBest: true }, '--keep-best'],
+    [{ keepBest: 'validation-accuracy' }, '--keep-best'],
     [{ patience: 3 }, '--patience'],
   ] as const) {
     assert.match(
@@ -455,7 +457,7 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointEvery data evaluateEvery forceUnlock json keep keepBest kernel listen lockId logFile logFormat logLevel maxTime maxTimeExitCode metricsHost metricsPort metricsTargets metricsTokenFile onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
+    'checkpointCommand checkpointEvery checkpointMinutes data evaluateEvery forceUnlock json keep keepBest kernel listen lockId logFile logFormat logLevel maxTime maxTimeExitCode metricsHost metricsPort metricsTargets metricsTokenFile notify onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );

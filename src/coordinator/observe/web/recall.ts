@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { shownOption } from '../../../shared/config/compare-options.ts';
-import type { TrainConfig } from '../../../shared/config/config.ts';
+import { NEVER_WRITTEN, type TrainConfig } from '../../../shared/config/config.ts';
 import type { OptionKey } from '../../../shared/config/schema.ts';
 import type { RunView } from '../../../shared/live/feed.ts';
 import { stepsFile } from '../../run/files.ts';
@@ -12,7 +12,10 @@ import type { LiveFeed } from './live-feed.ts';
 /** A larger log isn't read for a page: that would delay the run. */
 const MAX_LOG_BYTES = 1 << 28;
 /** Options that a page doesn't list: unimportant, shown elsewhere, or a URL whose query may hold a key. */
-const NOT_SHOWN: ReadonlySet<string> = new Set(['json', 'resume', 'forceUnlock', 'config', 'preset', 'remoteWrite']);
+const NOT_SHOWN: ReadonlySet<string> = new Set([
+  ...['json', 'resume', 'forceUnlock', 'config', 'preset', 'remoteWrite'],
+  ...NEVER_WRITTEN,
+]);
 
 /** The options that a page lists. */
 export function configShown(config: TrainConfig): RunView['config'] {
