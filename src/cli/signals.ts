@@ -57,6 +57,14 @@ function ignore(): void {
   isHungUp = true;
 }
 
+/** Is told of what reaches a command. */
+export interface SignalWatcher {
+  /** A signal that does something, or `--max-time`, whose time is over. */
+  signal(name: StopSignal | UserSignal | '--max-time'): void;
+  /** An exception that nothing caught. */
+  failed(error: unknown): void;
+}
+
 export interface StopSignalsOptions {
   /** The work that precedes the end, as a text for the user. */
   readonly what: string;
@@ -79,6 +87,7 @@ export class StopSignals {
   #repeats: NodeJS.Timeout | undefined;
   #nextEnds = false;
   #print: Print = () => {};
+  #watcher: SignalWatcher | undefined;
 
   constructor(options: StopSignalsOptions) {
     this.#options = options;
@@ -98,6 +107,11 @@ export class StopSignals {
   /** The exit code for what ended the work: a signal, or `endAfter`; 0 if nothing did. */
   get exitCode(): number {
     return this.#exitCode;
+  }
+
+  /** Tells somebody of each signal from now on. */
+  watchBy(watcher: SignalWatcher | undefined): void {
+    this.#watcher = watcher;
   }
 
   /** Whether a checkpoint was asked for since the last call. */
@@ -130,7 +144,10 @@ export class StopSignals {
   /** Asks to stop so many seconds after the process was started, as the first signal does. */
   endAfter(seconds: number, exitCode: number): void {
     const left = 1000 * seconds - performance.now();
-    this.#limit = setTimeout(() => this.#askToStop('The time of --max-time is over', exitCode), left).unref();
+    this.#limit = setTimeout(
+      () => this.#askToStop('--max-time', exitCode, 'The time of --max-time is over'),
+      left,
+    ).unref();
   }
 
   /** From now on an exception that nothing caught aborts `failure` instead of ending the process, so that the command can save its work. */
@@ -161,15 +178,17 @@ export class StopSignals {
     this.#askToStop(
       name,
       EXIT_CODES[name],
+      name,
       ` A second signal, at least ${REPEAT_MS / 1000} seconds later, ends it at once.`,
     );
   };
 
-  #askToStop(why: string, exitCode: number, more = ''): void {
+  #askToStop(why: StopSignal | '--max-time', exitCode: number, whyText: string, more = ''): void {
     if (this.#stop.signal.aborted) return;
     this.#exitCode = exitCode;
-    this.#print(`${why}: ${this.#options.what}.${more}`);
+    this.#print(`${whyText}: ${this.#options.what}.${more}`);
     this.#stop.abort();
+    this.#watcher?.signal(why);
   }
 
   #countRepeats(): void {
@@ -191,6 +210,7 @@ export class StopSignals {
   readonly #ask = (name: UserSignal): void => {
     this.#asked = this.#options.takesCheckpoints === true;
     this.#print(this.#asked ? `${name}: a checkpoint is taken after this step.` : noCheckpoint(name));
+    if (this.#asked) this.#watcher?.signal(name);
   };
 
   readonly #fail = (error: unknown): void => {
@@ -198,6 +218,7 @@ export class StopSignals {
     if (this.#failure.signal.aborted) this.#giveUp(error);
     this.#print('An unexpected failure: finishing this step, then saving.', 'error');
     this.#failure.abort(error);
+    this.#watcher?.failed(error);
     // The failure may keep the step from being finished.
     setTimeout(() => this.#giveUp(error), SAVE_MS).unref();
   };

@@ -8,10 +8,12 @@ import { train as trainSteps } from '../coordinator/train/train.ts';
 import type { CheckpointState, TrainingResult } from '../coordinator/train/training.ts';
 import { initialWeights } from '../shared/model/initialize.ts';
 import { NotFiniteError } from '../shared/util/errors.ts';
+import type { Print } from '../shared/util/notice.ts';
 import { keepYoungSmall } from '../shared/util/young-garbage.ts';
 import { conclude, type Run, recordFailure, type TrainOutcome } from './conclusion.ts';
 import { readInputs, type TrainingJob } from './inputs.ts';
-import { allOf, type RunObserver } from './observer.ts';
+import { notificationsOf, type RunNotifications } from './notifications.ts';
+import { allOf, printer, type RunObserver } from './observer.ts';
 import { type Observers, openObservers } from './observers.ts';
 import { type RunContext, withRun } from './run-context.ts';
 
@@ -26,6 +28,8 @@ export interface TrainControl {
 
 export interface TrainOptions extends TrainControl {
   readonly observers?: readonly RunObserver[];
+  /** Tells somebody of the run, and of what else the caller passes to it (default: those of the job's --notify). */
+  readonly notifications?: RunNotifications | undefined;
 }
 
 /**
@@ -33,19 +37,35 @@ export interface TrainOptions extends TrainControl {
  * @throws LockstepError with a stable `code` if it fails; the steps trained before are saved
  */
 export async function train(job: TrainingJob, options: TrainOptions = {}): Promise<TrainOutcome> {
-  const observer = allOf(options.observers ?? []);
+  const print: Print = (line, level) => printer(observer)(line, level);
+  const notifications = options.notifications ?? notificationsOf(job, print);
+  const observer = allOf([...(options.observers ?? []), ...(notifications === undefined ? [] : [notifications])]);
   try {
-    const finished = resultOf(job);
-    if (finished !== undefined) {
-      observer.onResult(finished, job.config);
-      return { state: 'finished', result: finished };
-    }
-    const ready = await readInputs(job, observer);
-    const ends = [options.stop, options.failure].filter((signal) => signal !== undefined);
-    return await withRun(ready.job, ready.inputs, { observer, ends }, (context) => carryOut(context, options));
+    const outcome = await withInputs(job, observer, options);
+    notifications?.ended(outcome);
+    return outcome;
+  } catch (error) {
+    notifications?.failed(error);
+    throw error;
   } finally {
+    await notifications?.finish();
     await observer.close();
   }
+}
+
+async function withInputs(
+  job: TrainingJob,
+  observer: Required<RunObserver>,
+  control: TrainControl,
+): Promise<TrainOutcome> {
+  const finished = resultOf(job);
+  if (finished !== undefined) {
+    observer.onResult(finished, job.config);
+    return { state: 'finished', result: finished };
+  }
+  const ready = await readInputs(job, observer);
+  const ends = [control.stop, control.failure].filter((signal) => signal !== undefined);
+  return withRun(ready.job, ready.inputs, { observer, ends }, (context) => carryOut(context, control));
 }
 
 /** The result of the job's run if that is finished, with the run's present path. */

@@ -2,6 +2,7 @@
 // lockstep train --workers 4 --out runs/first
 // lockstep train --resume latest
 import { resolveJob } from '../../library/inputs.ts';
+import { notificationsOf } from '../../library/notifications.ts';
 import { train as trainRun } from '../../library/train.ts';
 import { secondsOf } from '../../shared/config/duration.ts';
 import { StopSignals } from '../signals.ts';
@@ -15,6 +16,8 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const { onHangup, maxTime, maxTimeExitCode } = job.config;
   if (onHangup === 'ignore') signals.ignoreHangup();
   const terminal = openConsole(job.config, process.env);
+  const notifications = notificationsOf(job, (line, level) => terminal.print(line, { level }));
+  signals.watchBy(notifications);
   const onOpen = (): void => {
     signals.handle((line, level) => terminal.print(line, { level }), onHangup);
     signals.handleExceptions();
@@ -23,6 +26,7 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   try {
     const { state } = await trainRun(job, {
       observers: [new TrainConsole(terminal), { onOpen }],
+      notifications,
       stop: signals.stop,
       failure: signals.failure,
       checkpointAsked: signals.checkpointAsked,

@@ -176,10 +176,12 @@ export class CheckpointWriter implements StepObserver {
     this.#failure = error;
     this.#failures++;
     this.#retry = setTimeout(() => this.#retryNow(), this.#delay).unref();
+    this.#context.observer.onEvent({ kind: 'disk', failure: error.message });
     this.#context.failures.failed('checkpoints', error);
   }
 
   #succeeded(step: number): void {
+    if (this.#failures > 0) this.#context.observer.onEvent({ kind: 'disk', failure: undefined });
     this.#failures = 0;
     this.#failure = undefined;
     this.#context.failures.succeeded('checkpoints', `that of step ${step} included`);

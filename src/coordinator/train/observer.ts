@@ -47,6 +47,8 @@ export type RunEvent =
   | { readonly kind: 'joined'; readonly node: string }
   /** A remote node that had joined is gone. */
   | { readonly kind: 'gone'; readonly node: string; readonly reason: LeaveReason }
+  /** A checkpoint couldn't be written, or again one could. */
+  | { readonly kind: 'disk'; readonly failure: string | undefined }
   /** A sentence for the user. `level`: default info; `node`: the node that it is about. */
   | {
       readonly kind: 'notice';
