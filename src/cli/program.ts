@@ -4,6 +4,7 @@ import { version } from '../shared/util/version.ts';
 import { addInspectionCommands } from './definitions/inspection.ts';
 import { addMachineCommands } from './definitions/machine.ts';
 import { type Done, examples } from './definitions/options.ts';
+import { addReproductionCommands } from './definitions/reproduction.ts';
 import { addRunCommands } from './definitions/runs.ts';
 import { addTrainingCommands } from './definitions/training.ts';
 import { takeJsonFile } from './json-file.ts';
@@ -47,6 +48,7 @@ function lockstep(done: Done): Command {
       examples(['lockstep doctor', 'lockstep train', 'lockstep evaluate', 'lockstep train --help']),
     );
   addTrainingCommands(program, done);
+  addReproductionCommands(program, done);
   addInspectionCommands(program, done);
   addRunCommands(program, done);
   addMachineCommands(program, done);

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { Print } from '../../shared/util/notice.ts';
-import { runShellCommand, shellWord } from '../../shared/util/shell-command.ts';
+import { quotedForShell, runShellCommand } from '../../shared/util/shell-command.ts';
 import { collectedCounter } from '../observe/prometheus/collected.ts';
 import type { CheckpointRecord, StepObserver } from '../train/observer.ts';
 
@@ -121,8 +121,8 @@ export class CheckpointCommand implements StepObserver {
 
 function filledIn(command: string, { step, file }: Saved): string {
   const values: Readonly<Record<string, string>> = {
-    '{file}': shellWord(file),
-    '{run}': shellWord(dirname(dirname(file))),
+    '{file}': quotedForShell(file),
+    '{run}': quotedForShell(dirname(dirname(file))),
     '{step}': String(step),
   };
   return command.replaceAll(/\{(?:file|run|step)\}/g, (key) => values[key] as string);

@@ -195,7 +195,7 @@ async function readJson(run: string): Promise<unknown> {
 }
 
 // In a resolved config, the options whose defaults depend on others, or on the machine, have values.
-const ConfigSchema = trainSchema
+export const ConfigSchema = trainSchema
   .required({ warmup: true, weightDecay: true })
   .extend({ workers: WorkerCount })
   .refine(({ batch, shardSize }) => batch % shardSize === 0, {

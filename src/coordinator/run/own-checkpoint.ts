@@ -10,13 +10,18 @@ import { ForeignCheckpointError, RunDirectoryError } from '../../shared/util/err
 import { CHAIN_START } from '../train/hash-chain.ts';
 import type { StepRecord } from '../train/observer.ts';
 import { STEPS, stepsFile } from './files.ts';
-import { attemptOf, type Manifest, readManifest } from './manifest.ts';
+import { type Attempt, attemptOf, type Manifest, readManifest } from './manifest.ts';
 import { openLogFile, recordsAt } from './step-file.ts';
 
 /** A run in whose directory checkpoints lie. */
 export interface CheckpointedRun {
   readonly path: string;
   readonly manifest: Manifest;
+}
+
+/** What says whose a checkpoint is: a run's manifest, or a receipt. */
+export interface CheckpointOwner extends Pick<Manifest, 'config' | 'digests'> {
+  readonly attempts: readonly Pick<Attempt, 'from' | 'steps' | 'iterations'>[];
 }
 
 /** The run in a directory; undefined if it has no run.json that can be read, so that nothing says whose its checkpoints are. */
@@ -33,7 +38,7 @@ export async function checkpointedRun(path: string): Promise<CheckpointedRun | u
  * Reads a checkpoint of a run, and compares its metadata with run.json.
  * @throws CheckpointError if it is damaged, ForeignCheckpointError if it is another run's
  */
-export async function ownCheckpoint(file: string, manifest: Manifest, layout: ModelLayout): Promise<Checkpoint> {
+export async function ownCheckpoint(file: string, manifest: CheckpointOwner, layout: ModelLayout): Promise<Checkpoint> {
   const checkpoint = await readCheckpoint(file);
   refuse(checkpoint, metadataProblems(checkpoint, manifest));
   const { weights, optimizer } = trainingStateOf(checkpoint, layout);
@@ -99,7 +104,10 @@ export function logProblems(saved: SavedState, logged: SavedState): string[] {
     .map((key) => `has the ${key} ${saved[key]}, but ${STEPS} has ${logged[key]}`);
 }
 
-function metadataProblems({ file, step, config, digests, optimizerName }: Checkpoint, manifest: Manifest): string[] {
+function metadataProblems(
+  { file, step, config, digests, optimizerName }: Checkpoint,
+  manifest: CheckpointOwner,
+): string[] {
   const { dataset, numerics, init } = manifest.digests;
   const { steps = step } = manifest.attempts.at(-1) ?? {};
   const checks: readonly (readonly [boolean, string])[] = [
@@ -118,7 +126,7 @@ function metadataProblems({ file, step, config, digests, optimizerName }: Checkp
 }
 
 /** An option that a checkpoint lacks is newer than the checkpoint. */
-function optionProblems({ step, config }: Pick<Checkpoint, 'step' | 'config'>, manifest: Manifest): string[] {
+function optionProblems({ step, config }: Pick<Checkpoint, 'step' | 'config'>, manifest: CheckpointOwner): string[] {
   const { attempts } = manifest;
   // A resume may raise the number of iterations, so a checkpoint has that of the attempt that wrote it.
   const attempt = attempts[Math.max(1, attemptOf(step, attempts)) - 1] ?? manifest.config;

@@ -45,6 +45,7 @@ const FIELDS_OPTIONAL = FIELDS_TAKEN.filter((field) => field !== 'chain');
 export class Recomputer {
   readonly #options: RecomputerOptions;
   #usable = true;
+  #chain = new HashChain();
 
   constructor(options: RecomputerOptions) {
     this.#options = options;
@@ -60,10 +61,16 @@ export class Recomputer {
    * @returns the difference; undefined if there is none
    * @throws WorkerError if workers failed too often
    */
-  async recompute({ span, lines, start, end }: SpanWork): Promise<Difference | undefined> {
+  async recompute(work: SpanWork): Promise<Difference | undefined> {
+    place(work.start, this.#options);
+    this.#chain = new HashChain(work.start?.chain);
+    return this.goOn(work);
+  }
+
+  /** The same from the state at the end of the span before, whatever the checkpoint there holds. */
+  async goOn({ span, lines, end }: Omit<SpanWork, 'start'>): Promise<Difference | undefined> {
     const { engine } = this.#options;
-    place(start, this.#options);
-    const chain = new HashChain(start?.chain);
+    const chain = this.#chain;
     const comparison = new Comparison(lines, engine);
     let step = span.from;
     for (const until of stopsOf(span, lines)) {
@@ -169,7 +176,10 @@ function stopsOf({ to }: Span, lines: ReadonlyMap<number, StepRecord>): number[]
 }
 
 /** Loads a span's initial state into the engine. */
-function place(start: Checkpoint | undefined, { engine, config }: RecomputerOptions): void {
+export function place(
+  start: Checkpoint | undefined,
+  { engine, config }: Pick<RecomputerOptions, 'engine' | 'config'>,
+): void {
   const { layout, kernel, state } = engine;
   const initial = start === undefined ? undefined : trainingStateOf(start, layout);
   state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);

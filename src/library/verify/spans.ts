@@ -96,6 +96,12 @@ export function sampleSpans(
   return chosen.sort((a, b) => a.from - b.from);
 }
 
+/** The spans from the nearest checkpoint at or before a step on, up to the end. */
+export function spansFrom(spans: readonly Span[], step: number): Span[] {
+  const first = spans.findLastIndex(({ from }) => from <= step);
+  return spans.slice(Math.max(0, first));
+}
+
 /** The total number of updates in spans. */
 export function stepsIn(spans: readonly Pick<Span, 'from' | 'to'>[]): number {
   return spans.reduce((sum, { from, to }) => sum + to - from, 0);

@@ -67,6 +67,6 @@ export async function runShellCommand(command: string, options: ShellCommandOpti
 }
 
 /** A text as one word of a shell's command line, whatever is in it. */
-export function shellWord(text: string): string {
+export function quotedForShell(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

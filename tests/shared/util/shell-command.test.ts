@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { runShellCommand, shellWord } from '#src/shared/util/shell-command.js';
+import { quotedForShell, runShellCommand } from '#src/shared/util/shell-command.js';
 import { eventually } from '../../support/eventually.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-shell-'));
@@ -27,7 +27,7 @@ function isAlive(pid: string): boolean {
 describe('a shell command', () => {
   it('gets its input, and words are what they were whatever is in them', async () => {
     const word = 'a \'b\' "c" $(d) `e` \\ *\n;f';
-    await run(`cat > input; printf %s ${shellWord(word)} > word`, { input: 'text' });
+    await run(`cat > input; printf %s ${quotedForShell(word)} > word`, { input: 'text' });
     assert.deepEqual([read('input'), read('word')], ['text', word]);
   });
 
