@@ -8,7 +8,6 @@ import { train as trainSteps } from '../coordinator/train/train.ts';
 import type { CheckpointState, TrainingResult } from '../coordinator/train/training.ts';
 import { initialWeights } from '../shared/model/initialize.ts';
 import { NotFiniteError } from '../shared/util/errors.ts';
-import type { Print } from '../shared/util/notice.ts';
 import { keepYoungSmall } from '../shared/util/young-garbage.ts';
 import { conclude, type Run, recordFailure, type TrainOutcome } from './conclusion.ts';
 import { readInputs, type TrainingJob } from './inputs.ts';
@@ -37,10 +36,11 @@ export interface TrainOptions extends TrainControl {
  * @throws LockstepError with a stable `code` if it fails; the steps trained before are saved
  */
 export async function train(job: TrainingJob, options: TrainOptions = {}): Promise<TrainOutcome> {
-  const print: Print = (line, level) => printer(observer)(line, level);
-  const notifications = options.notifications ?? notificationsOf(job, print);
-  const observer = allOf([...(options.observers ?? []), ...(notifications === undefined ? [] : [notifications])]);
+  const own = allOf(options.observers ?? []);
+  let { notifications } = options;
   try {
+    notifications ??= notificationsOf(job, printer(own));
+    const observer = notifications === undefined ? own : allOf([own, notifications]);
     const outcome = await withInputs(job, observer, options);
     notifications?.ended(outcome);
     return outcome;
@@ -49,7 +49,7 @@ export async function train(job: TrainingJob, options: TrainOptions = {}): Promi
     throw error;
   } finally {
     await notifications?.finish();
-    await observer.close();
+    await own.close();
   }
 }
 

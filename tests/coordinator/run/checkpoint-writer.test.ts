@@ -24,6 +24,8 @@ const FULL = Object.assign(new Error('ENOSPC: no space left on device'), { code:
 class Bench {
   readonly folder: string;
   readonly notices: string[] = [];
+  /** What is told of the disk; undefined: it works again. */
+  readonly disk: (string | undefined)[] = [];
   readonly written: number[] = [];
   readonly lost: RunLockError[] = [];
   readonly calls: string[] = [];
@@ -58,6 +60,9 @@ class Bench {
       },
       observer: {
         onCheckpoint: ({ step }) => this.written.push(step),
+        onEvent: (event) => {
+          if (event.kind === 'disk') this.disk.push(event.failure);
+        },
       },
       onLockLost: (error) => this.lost.push(error),
     };
@@ -186,6 +191,8 @@ test('a failing disk is reported and retried, its recovery is reported, and exis
   await settled(() => bench.notices.length === 2);
   assert.match(bench.notices[1] ?? '', /^The disk is written again: checkpoints, that of step 20 included\.$/);
   assert.deepEqual(await bench.files(), [10, 20].map(checkpointName));
+  assert.deepEqual([bench.disk.length, bench.disk[1]], [2, undefined]);
+  assert.match(bench.disk[0] ?? '', /no space left/);
 });
 
 test('at the end, writing is retried until it succeeds', async (t) => {

@@ -42,6 +42,8 @@ export function commandLines(
     ['report', run],
     ['evaluate', run],
     ['verify', run, '--workers', '1'],
+    ['reproduce', run, '--workers', '1', '--steps', '3'],
+    ['receipt', run, '--out', to('receipt')],
     ['export', run, '--format', 'onnx', '--out', to('run.onnx')],
     ['export', run, '--format', 'tfjs', '--out', to('tfjs')],
     ['predict', to('image'), '--index', '0', '--run', run, '--layers', to('layers')],

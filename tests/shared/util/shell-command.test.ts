@@ -36,6 +36,10 @@ describe('a shell command', () => {
     await assert.rejects(run('kill -TERM $$'), { message: /^it was ended by SIGTERM/ });
   });
 
+  it('that cannot be started fails too', async () => {
+    await assert.rejects(run('true', { cwd: join(folder, 'nowhere') }), /ENOENT/);
+  });
+
   it('that takes too long, or is stopped, is ended with what it started', async () => {
     const hangs = 'sleep 1000 & echo $! > pid; wait';
     await assert.rejects(run(hangs, { limit: 1 }), { message: 'it ran for more than 0.001 s' });
