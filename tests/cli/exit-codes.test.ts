@@ -16,7 +16,7 @@ const FLAGS = ['train', '--workers', '1', '--iterations', '2', '--out', run, '--
 
 describe('an end that may pass has the exit code 75, its usual message, and leaves no run', () => {
   async function assertEnds(status: number, message: RegExp, flags: readonly string[], mirrors = ''): Promise<void> {
-    const env = { XDG_CACHE_HOME: join(folder, 'cache'), LOCKSTEP_DATA_MIRRORS: mirrors };
+    const env = { MNIST_DIR: '', XDG_CACHE_HOME: join(folder, 'cache'), LOCKSTEP_DATA_MIRRORS: mirrors };
     const ended = await startLockstep([...FLAGS, ...flags], env).ended;
     assert.match(ended.stderr, message);
     assert.doesNotMatch(ended.stderr, /Unexpected failure|^\s+at /m);
