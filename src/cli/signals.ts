@@ -200,7 +200,9 @@ export class StopSignals {
     }, REPEAT_MS).unref();
   }
 
-  readonly #endWithNpm = (): void => this.#askToStop('npm, which started this, has ended', EXIT_CODES.SIGTERM);
+  readonly #endWithNpm = (): void => {
+    this.#askToStop('SIGTERM', EXIT_CODES.SIGTERM, 'npm, which started this, has ended');
+  };
 
   readonly #ignoreHangup = (): void => {
     isHungUp = true;

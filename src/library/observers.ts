@@ -41,7 +41,7 @@ export async function openObservers(context: RunContext): Promise<Observers> {
   const events = await eventLogOf(start, directory, (message) => onEvent({ kind: 'notice', level: 'warn', message }));
   const checkpoints = new CheckpointWriter({
     ...checkpointInputs(context, events),
-    observer: { onCheckpoint: (record) => all.onCheckpoint(record) },
+    observer: { onCheckpoint: (record) => all.onCheckpoint(record), onEvent },
     onLockLost: () => context.lockLost.abort(),
   });
   let steps = from.step;

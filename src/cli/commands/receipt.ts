@@ -28,7 +28,7 @@ export async function receipt(path: string | undefined, flags: Readonly<Record<s
   resolveReadConfig({ flags: others, env });
   const fileOf = (given: unknown): string | undefined =>
     given === undefined ? undefined : callerPath(String(given), env);
-  const run = await findRun(fileOf(path), callerPath('runs', env));
+  const run = await findRun(path, env);
   const [keyFile, named] = [fileOf(sign), fileOf(out)];
   await warnOfReaders([keyFile], print);
   const inputs = keyFile === undefined ? [] : [keyFile];

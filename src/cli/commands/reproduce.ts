@@ -47,7 +47,7 @@ export async function reproduce(path: string | undefined, options: Readonly<Reco
     const misplaced = OF_RECEIPT.find((name) => options[name] !== undefined);
     if (misplaced !== undefined)
       throw new UsageError(`${flagOf(misplaced)} is for a receipt. Name its file, or leave it out.`);
-    const { workers, ...found } = await reproduceRun(await findRun(named, callerPath('runs', env)), common);
+    const { workers, ...found } = await reproduceRun(await findRun(path, env), common);
     if (json) printJson(found);
     else printLines(verificationText(found, workers));
     return found.same ? 0 : 1;

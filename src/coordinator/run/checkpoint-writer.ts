@@ -36,7 +36,7 @@ export interface CheckpointContext {
   readonly syncLog: () => Promise<void>;
   /** Reports what can't be written, together with the run's other files. */
   readonly failures: WriteFailures;
-  readonly observer: Required<Pick<StepObserver, 'onCheckpoint'>>;
+  readonly observer: Required<Pick<StepObserver, 'onCheckpoint' | 'onEvent'>>;
   /** Called once, if another process owns the run directory: nothing is written after that. */
   readonly onLockLost: (error: RunLockError) => void;
 }
