@@ -1,5 +1,6 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import { processes } from './cluster-processes.ts';
 import { network, remoteWrite, trust } from './cluster-wire.ts';
 import { frame } from './frame.ts';
 import { graph, stat } from './panels.ts';
@@ -39,6 +40,7 @@ function members() {
         description: 'Other processes, here or on other machines, that take part now. 0 without --listen.',
         unit: 'none',
         columns: 4,
+        sparkline: true,
       },
       curve(`max by (run) (${scraped('lockstep_nodes')})`, 'nodes'),
     ),
@@ -49,6 +51,7 @@ function members() {
         unit: 'none',
         columns: 4,
         levels: ['red', [1, 'green']],
+        sparkline: true,
       },
       curve(workers('ready'), 'ready'),
     ),
@@ -59,6 +62,7 @@ function members() {
         unit: 'none',
         columns: 4,
         levels: ['green', [1, 'orange']],
+        sparkline: true,
       },
       curve(workers('starting'), 'starting'),
     ),
@@ -231,45 +235,6 @@ function checkpoints() {
       },
       curve(`max by (run) (${scraped('lockstep_step')})`, 'done'),
       curve(`max by (run) (${scraped('lockstep_checkpoint_last_step')})`, 'saved'),
-    ),
-  ];
-}
-
-function processes() {
-  return [
-    graph(
-      {
-        title: 'Event-loop lag',
-        description:
-          'How late a process gets to its own work, mean since its last report. Above a few hundredths of a second its processors are overloaded; the ' +
-          "coordinator's lag slows everyone.",
-        unit: 's',
-        columns: 8,
-        min: 0,
-        levels: ['transparent', [0.1, 'orange']],
-      },
-      curve(`max by (node) (${scraped('lockstep_node_event_loop_lag_seconds')})`, BY_NODE),
-    ),
-    graph(
-      {
-        title: 'Memory',
-        description: 'Resident memory of each process. It should be flat after the first minute.',
-        unit: 'bytes',
-        columns: 8,
-        min: 0,
-      },
-      curve(`max by (node) (${scraped('lockstep_node_memory_bytes')})`, BY_NODE),
-    ),
-    graph(
-      {
-        title: "The coordinator's processors",
-        description:
-          "Processor seconds a second that the coordinator's process uses, its own worker threads included: 1 is one processor.",
-        unit: 'short',
-        columns: 8,
-        min: 0,
-      },
-      curve(`sum by (run) (${rate('process_cpu_seconds_total')})`, 'processors'),
     ),
   ];
 }

@@ -1,10 +1,15 @@
 import type { Dashboard, Panel, RowPanel } from '@grafana/grafana-foundation-sdk/dashboard';
 import { clusterDashboard } from './cluster.ts';
+import { runsDashboard } from './runs.ts';
 import { trainingDashboard } from './training.ts';
 
 /** The text of each file in dashboards/grafana. */
 export function dashboardFiles(): Readonly<Record<string, string>> {
-  return { 'training.json': textOf(trainingDashboard()), 'cluster.json': textOf(clusterDashboard()) };
+  return {
+    'runs.json': textOf(runsDashboard()),
+    'training.json': textOf(trainingDashboard()),
+    'cluster.json': textOf(clusterDashboard()),
+  };
 }
 
 /** Panels are numbered in their order: links to one of them name the number. */

@@ -21,13 +21,13 @@ export interface Frame {
   readonly runs: 'one' | 'many';
 }
 
-/** A dashboard of a live run with variables, annotations and the link to the others, without panels. */
+/** A dashboard of live runs with variables, annotations and the link to the others, without panels. */
 export function frame({ title, uid, description, runs }: Frame): DashboardBuilder {
   return new DashboardBuilder(title)
     .uid(uid)
     .description(description)
     .tags([TAG])
-    .readonly()
+    .editable()
     .timezone('browser')
     .time({ from: 'now-15m', to: 'now' })
     .refresh('5s')

@@ -3,10 +3,9 @@ import type { DataTransformerConfig, Threshold } from '@grafana/grafana-foundati
 import { ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard';
 import * as heatmap from '@grafana/grafana-foundation-sdk/heatmap';
 import { PanelBuilder as StatPanel } from '@grafana/grafana-foundation-sdk/stat';
-import { PanelBuilder as TablePanel } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeSeriesPanel } from '@grafana/grafana-foundation-sdk/timeseries';
 import * as xychart from '@grafana/grafana-foundation-sdk/xychart';
-import { type Curve, DATA_SOURCE, heatmapQuery, rangeQuery, refIds, stepTableQuery, tableQuery } from './queries.ts';
+import { type Curve, DATA_SOURCE, heatmapQuery, rangeQuery, refIds, stepTableQuery } from './queries.ts';
 
 export interface Panel {
   readonly title: string;
@@ -19,7 +18,7 @@ export interface Panel {
 }
 
 const STAT_HEIGHT = 4;
-const GRAPH_HEIGHT = 8;
+export const GRAPH_HEIGHT = 8;
 
 /** Colors from a value on; the first one is the color below all values. */
 export type Levels = readonly [below: string, ...(readonly [from: number, color: string])[]];
@@ -36,6 +35,8 @@ interface Stat extends Panel {
   readonly none?: string;
   /** Whether it is as high as a graph. */
   readonly tall?: boolean;
+  /** Whether its curve in the time shown is drawn behind it. */
+  readonly sparkline?: boolean;
 }
 
 /** The last known value in the time shown, also of a run that has ended. */
@@ -50,7 +51,7 @@ export function stat({ title, description, unit, columns, levels = ['blue'], ...
     .noValue(more.none ?? '–')
     .thresholds(thresholds(levels))
     .colorMode(common.BigValueColorMode.Value)
-    .graphMode(common.BigValueGraphMode.None)
+    .graphMode(more.sparkline ? common.BigValueGraphMode.Area : common.BigValueGraphMode.None)
     .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']))
     .withTarget(rangeQuery(of, 'A'));
   return more.decimals === undefined ? panel : panel.decimals(more.decimals);
@@ -83,7 +84,7 @@ export function graph(
     .fillOpacity(more.stack ? 30 : 0)
     .showPoints(common.VisibilityMode.Never)
     .spanNulls(true)
-    .legend(legend())
+    .legend(legendTable())
     .tooltip(tooltip());
   const next = refIds();
   for (const each of curves) panel.withTarget(rangeQuery(each, next()));
@@ -106,6 +107,11 @@ function drawn(panel: TimeSeriesPanel, { log, stack, min, max, levels, points }:
     ]);
   }
   return panel;
+}
+
+/** A row for each curve, with its last, largest and mean value in the time shown. */
+function legendTable(): common.VizLegendOptionsBuilder {
+  return legend().displayMode(common.LegendDisplayMode.Table).calcs(['lastNotNull', 'max', 'mean']);
 }
 
 function legend(): common.VizLegendOptionsBuilder {
@@ -181,34 +187,6 @@ function stepTable(step: string, renames: Readonly<Record<string, string>>): Dat
     { id: 'organize', options: { excludeByName: {}, indexByName: {}, renameByName: renames } },
     { id: 'partitionByValues', options: { fields: ['run', 'attempt'], keepFields: false, naming: { asLabels: true } } },
   ];
-}
-
-interface Table extends Panel {
-  /** By heading: an expression of the values now, all with one label in common. */
-  readonly values: Readonly<Record<string, string>>;
-  readonly hidden?: readonly string[];
-  readonly units?: Readonly<Record<string, string>>;
-}
-
-/** A row for each label set, joined by the labels that the expressions have in common. */
-export function table({ title, description, unit, columns, values, hidden = [], units = {} }: Table): TablePanel {
-  const panel = new TablePanel()
-    .title(title)
-    .description(description)
-    .datasource(DATA_SOURCE)
-    .span(columns)
-    .height(GRAPH_HEIGHT)
-    .unit(unit);
-  const next = refIds();
-  const named = Object.entries(values).map(([heading, expression]) => ({ heading, expression, refId: next() }));
-  for (const { expression, refId } of named) panel.withTarget(tableQuery(expression, refId));
-  for (const [heading, value] of Object.entries(units)) panel.overrideByName(heading, [{ id: 'unit', value }]);
-  const renames = Object.fromEntries(named.map(({ refId, heading }) => [`Value #${refId}`, heading]));
-  const excluded = Object.fromEntries(['Time', ...hidden].map((name) => [name, true]));
-  return panel.transformations([
-    { id: 'merge', options: {} },
-    { id: 'organize', options: { excludeByName: excluded, indexByName: {}, renameByName: renames } },
-  ]);
 }
 
 /** The number of values in each bucket of a Prometheus histogram. */

@@ -21,6 +21,20 @@ export function either(name: string): string {
   return `${name}{${OF_RUN}}`;
 }
 
+/** Active alerts of our rules; some know no run, but an instance. */
+export function alerts(...matchers: readonly string[]): string {
+  return `ALERTS${ofOurs(matchers)}`;
+}
+
+/** Since when each is active, in Unix seconds, with the same labels but the state. */
+export function alertsSince(): string {
+  return `ALERTS_FOR_STATE${ofOurs([])}`;
+}
+
+function ofOurs(matchers: readonly string[]): string {
+  return `{${['alertname=~"Lockstep.+"', 'run=~"$run|"', ...matchers].join(', ')}}`;
+}
+
 export function rate(name: string, ...matchers: readonly string[]): string {
   return `rate(${scraped(name, ...matchers)}[$__rate_interval])`;
 }

@@ -1,8 +1,9 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { frame } from './frame.ts';
-import { againstStep, graph, stat, table } from './panels.ts';
+import { againstStep, graph, stat } from './panels.ts';
 import { curve, either, perAttempt, perRun, rate, scraped, stepCurve } from './queries.ts';
+import { table } from './tables.ts';
 import { STEPS_A_SECOND, speed } from './training-speed.ts';
 
 const EVERY_STEP = 'With --remote-write every step counts; without, the values that happened to be there at a scrape.';
@@ -71,6 +72,7 @@ function results() {
         unit: 'none',
         columns: 4,
         decimals: 4,
+        sparkline: true,
       },
       curve(perRun('lockstep_train_loss', 'avg'), '{{run}}'),
     ),
@@ -83,6 +85,7 @@ function results() {
         columns: 4,
         decimals: 2,
         none: 'none yet',
+        sparkline: true,
       },
       curve(perRun('lockstep_test_accuracy_ratio', 'last'), '{{run}}'),
     ),
@@ -98,6 +101,7 @@ function pace() {
         unit: 'short',
         columns: 4,
         decimals: 1,
+        sparkline: true,
       },
       curve(`sum by (run) (${rate('lockstep_samples_total')})`, '{{run}}'),
     ),
@@ -109,6 +113,7 @@ function pace() {
         unit: 'none',
         columns: 4,
         levels: ['red', [1, 'green']],
+        sparkline: true,
       },
       curve(`sum by (run) (${scraped('lockstep_workers', 'state="ready"')})`, '{{run}}'),
     ),

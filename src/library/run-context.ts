@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { registerDiskFamily } from '../coordinator/observe/prometheus/disk-families.ts';
 import { addTarget, type Target } from '../coordinator/observe/prometheus/targets.ts';
 import { startHttp } from '../coordinator/observe/web/http.ts';
 import type { WebServer } from '../coordinator/observe/web/web-server.ts';
@@ -78,6 +79,7 @@ export async function withRun<T>(
         const begun = await (resumed === undefined ? start(initial, starting) : continueRun(resumed, starting));
         // The directory has another name if another run took that one in the same second.
         served.registry.setDefaultLabels({ run: begun.manifest.name });
+        registerDiskFamily(served.registry, directory.path);
         feed?.rename(begun.manifest.name);
         const opened = { job, computing, directory, start: begun, http, observer, print, stop, lockLost };
         isReady = true;

@@ -42,6 +42,10 @@ export interface Panel {
   readonly datasource?: { readonly uid: string };
   readonly targets?: readonly Target[];
   readonly fieldConfig?: { readonly defaults: { readonly unit?: string } };
+  readonly options?: {
+    readonly graphMode?: string;
+    readonly legend?: { readonly displayMode: string; readonly calcs?: readonly string[] };
+  };
 }
 
 export interface Variable {
@@ -75,7 +79,7 @@ export interface Dashboard {
   readonly links: readonly { readonly type: string; readonly tags: readonly string[] }[];
 }
 
-export const DASHBOARDS = ['training.json', 'cluster.json'] as const;
+export const DASHBOARDS = ['runs.json', 'training.json', 'cluster.json'] as const;
 
 export function dashboardOf(file: string): Dashboard {
   return JSON.parse(textOf(`grafana/${file}`));
