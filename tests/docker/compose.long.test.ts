@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { within } from '../chaos/deadline.ts';
+import { skip as skipAlertmanager } from '../support/alertmanager-server.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { DATA, lockstep } from '../support/program.ts';
 import { skip as skipPrometheus } from '../support/prometheus-server.ts';
@@ -17,7 +18,7 @@ import { readCompose, readImage } from './file.ts';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 /** Of one test; it would take longer only if it hung. */
 const HANG_MS = 120_000;
-const CONTAINER_PORTS = ['9464', '9465', '9090'];
+const CONTAINER_PORTS = ['9464', '9465', '9090', '9093'];
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-compose-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -50,6 +51,7 @@ describe('docker/compose.yaml', () => {
       coordinator: ['node_token', 'metrics_token'],
       worker: ['node_token'],
       prometheus: ['metrics_token'],
+      alertmanager: undefined,
       grafana: ['grafana_password'],
     });
   });
@@ -75,7 +77,7 @@ describe('docker/compose.yaml', () => {
   });
 });
 
-describe('its services side by side', { skip: skipPrometheus }, () => {
+describe('its services side by side', { skip: skipPrometheus || skipAlertmanager }, () => {
   const settings = {
     LOCKSTEP_BATCH: '64',
     LOCKSTEP_WORKERS: '0',
@@ -114,6 +116,14 @@ describe('its services side by side', { skip: skipPrometheus }, () => {
     return data.result[0]?.value[1];
   }
 
+  /** How many Alertmanagers Prometheus tells of alerts. */
+  async function alertmanagers(): Promise<number> {
+    const answer = await fetch(`http://127.0.0.1:${ports.get('9090')}/api/v1/alertmanagers`);
+    const { data } = (await answer.json()) as { data: { activeAlertmanagers: { url: string }[] } };
+    const own = `http://127.0.0.1:${ports.get('9093')}/`;
+    return data.activeAlertmanagers.filter(({ url }) => url.startsWith(own)).length;
+  }
+
   /** Asks until it is so. */
   async function shows(expression: string, value: string): Promise<void> {
     while ((await query(expression)) !== value) await setImmediate();
@@ -134,7 +144,8 @@ describe('its services side by side', { skip: skipPrometheus }, () => {
     await again.program.said(/"msg":"Node .* joined/);
     assert.deepEqual(await all.stop('worker'), [143, 143]);
     assert.deepEqual(await all.stop('coordinator'), [143]);
-    assert.deepEqual(await all.stop('prometheus'), [0]);
+    assert.equal(await alertmanagers(), 1);
+    assert.deepEqual([await all.stop('prometheus'), await all.stop('alertmanager')], [[0], [0]]);
   }
 
   async function endRun(): Promise<void> {
@@ -147,7 +158,7 @@ describe('its services side by side', { skip: skipPrometheus }, () => {
     assert.deepEqual([await all.ended('coordinator'), await all.ended('worker')], [[0], [0, 0]]);
     assert.match((await coordinator.program.ended).stderr, new RegExp(expected));
     await shows('count_over_time(lockstep_train_loss{run="short", attempt="1"}[1h])', '300');
-    assert.deepEqual(await all.stop('prometheus'), [0]);
+    assert.deepEqual([await all.stop('prometheus'), await all.stop('alertmanager')], [[0], [0]]);
   }
 
   it('work together, and SIGTERM ends each as it should; the same command continues the run', () =>

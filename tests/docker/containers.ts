@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { ALERTMANAGER } from '../support/alertmanager-server.ts';
 import { type Program, startProgram } from '../support/program.ts';
 import type { Compose, Image, Service } from './file.ts';
 import { type Mount, Place } from './place.ts';
@@ -84,7 +85,10 @@ export class Containers {
     const { folder, image, ports } = this.#options;
     const place = new Place(mkdtempSync(join(folder, `${name}-`)), this.#mounts(service), ports);
     const isOurs = service.build !== undefined;
-    const command = [...(isOurs ? image.entrypoint : [name]), ...(service.command ?? [])].map((word) =>
+    const command = [
+      ...(isOurs ? image.entrypoint : [name === 'alertmanager' ? ALERTMANAGER : name]),
+      ...(service.command ?? []),
+    ].map((word) =>
       // Nobody else's business: this service asks for no token.
       place.rewrite(isOurs ? word : word.replace('0.0.0.0', '127.0.0.1')),
     );

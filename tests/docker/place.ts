@@ -35,7 +35,7 @@ export class Place {
     const ports = new RegExp(`(?<=[:=])(${[...this.#ports.keys()].join('|')})(?!\\d)`, 'g');
     return text
       .replace(targets, (target) => this.path(target))
-      .replace(/\b(coordinator|prometheus)(?=:\d)/g, '127.0.0.1')
+      .replace(/\b(coordinator|prometheus|alertmanager)(?=:\d)/g, '127.0.0.1')
       .replace(ports, (port) => String(this.#ports.get(port)));
   }
 
