@@ -31,6 +31,8 @@ export interface NodeInfo {
 /** What is kept of a node over its connections, and for some minutes after the last one. */
 export interface NodeRecord {
   readonly name: string;
+  /** What it calls itself, which several may have in common. */
+  readonly host: string;
   readonly budget: CrashBudget;
   readonly figures: NodeFigures;
   /** Milliseconds at which its last connection ended; undefined while it is connected. */

@@ -19,6 +19,8 @@ import { newFigures } from './self-report.ts';
 
 /** How long a node that is gone keeps its name. */
 const FORGET_MS = 300_000;
+/** The same if another process starts on its host, which then has its name: a pod or job that replaces it. */
+const REPLACED_MS = 5_000;
 /** Nodes that are gone and remembered. */
 const MAX_REMEMBERED = 64;
 /** Connections that have authenticated themselves. */
@@ -114,12 +116,12 @@ export class NodeRegistry {
     if (this.#connections.size > MAX_NODES) {
       throw new ProtocolError(`there are ${MAX_NODES} nodes already`, { closeCode: 'tooMany' });
     }
-    const taken = new Set(['local', ...[...this.#known.values()].map(({ name }) => name)]);
     const plain = printable([...host].slice(0, MAX_NAME_SHOWN).join(''));
+    this.#forget(plain);
+    const taken = new Set(['local', ...[...this.#known.values()].map(({ name }) => name)]);
     let name = plain;
     for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`;
-    const record: NodeRecord = { name, budget: new CrashBudget(), figures: newFigures(), goneAt: this.#now() };
-    this.#forget();
+    const record = { name, host: plain, budget: new CrashBudget(), figures: newFigures(), goneAt: this.#now() };
     this.#known.set(identity, record);
     return record;
   }
@@ -141,13 +143,14 @@ export class NodeRegistry {
     record.figures.vitals = undefined;
   }
 
-  #forget(): void {
+  /** @param starting the host of a node that is new, if one is */
+  #forget(starting?: string): void {
     const here = new Set([...this.#connections].map(({ identity }) => identity));
     const gone = [...this.#known].filter(([identity, { goneAt }]) => goneAt !== undefined && !here.has(identity));
     const surplus = gone.length - MAX_REMEMBERED;
     // Maps keep the order in which nodes were registered: the oldest go first.
-    for (const [index, [identity, { name, goneAt = 0 }]] of gone.entries()) {
-      if (index >= surplus && this.#now() - goneAt < FORGET_MS) continue;
+    for (const [index, [identity, { name, host, goneAt = 0 }]] of gone.entries()) {
+      if (index >= surplus && this.#now() - goneAt < (host === starting ? REPLACED_MS : FORGET_MS)) continue;
       this.#known.delete(identity);
       this.#options.cluster.shardCounts.delete(name);
       this.#options.onForget(name);

@@ -24,6 +24,27 @@ it('at most 64 nodes that are gone are remembered, the last ones', { timeout: 30
   assert.ok(shardCounts.size <= 65, `${shardCounts.size}`);
 });
 
+it('a node that replaces one of its host, which has been gone for some seconds, has its name', async (t) => {
+  const { hub, events, clock } = await bareHub(t);
+  const join = async () => {
+    const node = await bareNode(hub.url);
+    const joined = once(events, 'join');
+    node.send(helloTo(randomUUID(), 1, 'pod-0'));
+    node.send({ type: 'ready' });
+    const [{ name }] = await joined;
+    return { name, leave: () => node.terminate() };
+  };
+  const [first, second] = [await join(), await join()];
+  assert.deepEqual([first.name, second.name], ['pod-0', 'pod-0-2']);
+  const left = once(events, 'leave');
+  first.leave();
+  await left;
+  clock.now += 4_999;
+  assert.equal((await join()).name, 'pod-0-3', 'it may come back');
+  clock.now += 1;
+  assert.equal((await join()).name, 'pod-0');
+});
+
 it('a long name is cut', async (t) => {
   const { hub, events } = await bareHub(t);
   for (const name of ['n'.repeat(255), '𝄞'.repeat(100)]) {
