@@ -61,12 +61,17 @@ async function assertSame(program: Program, name: string): Promise<void> {
 
 describe('a run with remote nodes has the bits of one worker', () => {
   it('and the nodes end with it', async () => {
-    const run = coordinator('calm', '--workers', '1');
+    const run = coordinator('calm', '--workers', '0');
     const url = await urlOf(run);
-    const nodes = [node(url), node(url)];
+    const first = node(url);
     await run.said(/^Node .* joined/);
+    // Else the run might be over before the second one has started.
+    first.signal('SIGSTOP');
+    const second = node(url);
+    await run.said(/^Node .*-2 joined/);
+    first.signal('SIGCONT');
     await assertSame(run, 'calm');
-    for (const { ended } of nodes) assert.equal((await ended).status, 0);
+    for (const { ended } of [first, second]) assert.equal((await ended).status, 0);
   });
 
   it('without a worker of its own: it waits for nodes, and continues after the last one left and another came', async () => {
