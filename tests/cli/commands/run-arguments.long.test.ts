@@ -17,7 +17,7 @@ describe('a run is named alike in every command', () => {
   });
 
   function run(args: readonly string[]): string {
-    const { status, stdout, stderr } = lockstep(args, { cwd: folder });
+    const { status, stdout, stderr } = lockstep(args, { cwd: folder, more: { MNIST_DIR: '' } });
     assert.equal(status, 0, `${args.join(' ')}: ${stderr}`);
     return `${stdout}${stderr}`;
   }
