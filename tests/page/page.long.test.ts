@@ -252,7 +252,7 @@ describe('the live page', { skip }, () => {
     const run = join(folder, 'overflown');
     const steep = ['--optimizer', 'sgd', '--learning-rate', '1000000', '--warmup', '0', '--schedule', 'constant'];
     const flags = ['--iterations', '2', '--batch', '16', '--metrics-port', 'off', '--out', run];
-    assert.equal(lockstep(['train', '--data', 'synthetic', ...steep, ...flags]).status, 1);
+    assert.equal(lockstep(['train', '--data', 'synthetic', ...steep, ...flags]).status, 3);
     assert.equal(manifestOf(run).state, 'failed');
     const shown = start(['dashboard', run, '--metrics-port', '0']);
     const url = (await shown.said(/http:/)).match(/http:\S+/)?.[0] ?? '';

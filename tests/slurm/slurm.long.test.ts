@@ -44,14 +44,10 @@ class RunJob {
     return fieldOf(this.#cluster, this.id, name);
   }
 
-  get nodes(): string[] {
-    return this.#cluster.run(['scontrol', 'show', 'hostnames', this.field('NodeList')]).split('\n');
-  }
-
-  async said(pattern: RegExp): Promise<void> {
-    await eventually(
+  async said(pattern: RegExp): Promise<RegExpExecArray> {
+    return eventually(
       () => `job ${this.id} prints ${pattern}, but it printed:\n${textOf(this.#output)}`,
-      () => pattern.test(textOf(this.#output)),
+      () => pattern.exec(textOf(this.#output)) ?? undefined,
     );
   }
 
@@ -114,7 +110,7 @@ describe('a run as a Slurm job', { skip, concurrency: true }, () => {
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'lockstep-slurm-'));
     const data = madeFile(folder, 1024, 128);
-    const flags = ['--data', data, '--iterations', '300', '--batch', '512', '--checkpoint-every', '10'];
+    const flags = ['--data', data, '--iterations', '600', '--batch', '512', '--checkpoint-every', '10'];
     const train = [...flags, '--evaluate-every', '100', '--metrics-port', 'off'];
     // No step is done before a node joins, and none while its worker is suspended.
     args = [...train, '--workers', '0'].join(' ');
@@ -149,10 +145,9 @@ describe('a run as a Slurm job', { skip, concurrency: true }, () => {
   it('continues after a killed worker, a requeue to other nodes, and the loss of its first node', HANG, async () => {
     const run = join(folder, 'disturbed');
     const job = new RunJob(cluster, { run, args, flags: ['--nodes=3'] });
-    await job.said(/Node n\d joined/);
+    const [, other] = (await job.said(/Node (n\d) joined/)) as unknown as [string, string];
     await job.advances();
     const first = job.field('BatchHost');
-    const other = job.nodes.find((node) => node !== first) as string;
     const workers = cluster.processesOf(other).filter((pid) => textOf(`/proc/${pid}/cmdline`).includes('\0worker\0'));
     assert.equal(workers.length, 1);
     for (const pid of workers) kill(pid);
