@@ -112,7 +112,7 @@ describe('a node that leaves', () => {
         if (type === 'ping' && ++pings.count === 2) pings.seen.emit('twice');
       },
     });
-    watching.send(helloTo(randomUUID(), 1));
+    watching.send(helloTo(randomUUID(), 1, 'watcher'));
     await once(pings.seen, 'twice');
     assert.deepEqual(forgotten, []);
     await join(opened, stays, 1);
