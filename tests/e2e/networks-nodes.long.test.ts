@@ -128,11 +128,11 @@ async function resume(flags: Readonly<Record<string, unknown>>): Promise<Result>
   const { gradient } = LocalPool.prototype;
   LocalPool.prototype.gradient = async function (this: LocalPool, work) {
     LocalPool.prototype.gradient = gradient;
-    // Computes the step for nobody until the kill comes before the worker's answer. Before each, all are up and have answered: a worker
-    // that ends again and again before its first answer counts as one that can't start.
+    // Computes the step for nobody until the kill comes before the worker's answer. Before each, all are up and this one has answered: a
+    // worker that ends again and again before its first answer counts as one that can't start.
     for (;;) {
-      while (this.ready < this.workers) await gradient.call(this, work);
-      await gradient.call(this, work);
+      const answered = this.workerSamples[1];
+      while (this.ready < this.workers || this.workerSamples[1] === answered) await gradient.call(this, work);
       const [partials] = await Promise.all([gradient.call(this, work), this.kill(1)]);
       if (this.shardCounts.lost > 0) return partials;
     }
