@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setInterval } from 'node:timers';
+import { isProcessThere } from '../shared/util/process-there.ts';
 
 /** Milliseconds between two looks at npm. */
 const LOOK_MS = 500;
@@ -20,7 +21,7 @@ export function watchNpm(env: NodeJS.ProcessEnv, onEnd: () => void): void {
   if (!isShell && !/^npm(\s|$)|[/\\]npm-cli\.js|[/\\]npx-cli\.js/.test(found.command)) return;
   const npm = isShell ? found.parent : parent;
   const timer = setInterval(() => {
-    if (process.ppid === parent && isAlive(npm) && !(isShell && isLeft(parent, npm))) return;
+    if (process.ppid === parent && isProcessThere(npm) && !(isShell && isLeft(parent, npm))) return;
     clearInterval(timer);
     // A hang-up that ended npm may be on its way to this process.
     setTimeout(onEnd, LOOK_MS).unref();
@@ -29,15 +30,6 @@ export function watchNpm(env: NodeJS.ProcessEnv, onEnd: () => void): void {
 
 function escaped(text: string): string {
   return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
 }
 
 /** Whether the shell has another parent by now. What has ended may be there until somebody asks for its exit code. */

@@ -8,24 +8,12 @@ import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Notification } from '#src/coordinator/observe/notify/notifier.js';
 import { serve } from '../support/mirror.ts';
-import { startLockstep } from '../support/program.ts';
+import { SMALL, startLockstep } from '../support/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-notify-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const SHORT = [
-  '--data',
-  'synthetic',
-  '--workers',
-  '1',
-  '--batch',
-  '8',
-  '--evaluate-every',
-  '0',
-  '--metrics-port',
-  'off',
-];
-const TRAIN = ['train', ...SHORT, '--iterations', '1000000'];
+const TRAIN = ['train', ...SMALL, '--iterations', '1000000'];
 const told = (name: string): Notification[] =>
   readFileSync(join(folder, name), 'utf8')
     .trimEnd()

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { lockstep, manifestOf, type Program, startProgram } from '../support/program.ts';
+import { lockstep, manifestOf, type Program, SMALL, startProgram } from '../support/program.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-npm-end-'));
@@ -13,26 +13,14 @@ after(() => rmSync(folder, { recursive: true }));
 
 const { PATH, HOME, MNIST_DIR = '' } = process.env;
 const env = { PATH, HOME, MNIST_DIR, XDG_CACHE_HOME: folder, LOCKSTEP_LOG_FORMAT: 'text' };
-const SHORT = [
-  '--data',
-  'synthetic',
-  '--workers',
-  '1',
-  '--batch',
-  '8',
-  '--evaluate-every',
-  '0',
-  '--metrics-port',
-  'off',
-];
-const ENDLESS = [...SHORT, '--iterations', '100000000', '--checkpoint-every', '0'];
+const ENDLESS = [...SMALL, '--iterations', '100000000', '--checkpoint-every', '0'];
 
 function npm(...args: readonly string[]): Program {
   return startProgram(['npm', ...args], { env, cwd: root });
 }
 
 const run = join(folder, 'run');
-assert.equal(lockstep(['train', ...SHORT, '--iterations', '1', '--out', run]).status, 0);
+assert.equal(lockstep(['train', ...SMALL, '--iterations', '1', '--out', run]).status, 0);
 
 describe('a command whose npm has ended', () => {
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {

@@ -24,6 +24,10 @@ export const DATA: readonly string[] = MNIST_DIR ? ['--data', MNIST_DIR] : ['--d
 /** The same for nodes, which receive a set that has no files. */
 export const DATA_OF_NODE: readonly string[] = MNIST_DIR ? DATA : [];
 
+/** Small steps of which nothing else matters. */
+export const SMALL: readonly string[] =
+  '--data synthetic --workers 1 --batch 8 --evaluate-every 0 --metrics-port off'.split(' ');
+
 export interface Ended {
   readonly status: number | null;
   readonly stdout: string;

@@ -16,6 +16,7 @@ import { dataAgain, resolveReadConfig } from '../../shared/config/config.ts';
 import { commandLine, withOptions } from '../../shared/util/command-line.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { shownPath, typedPath } from '../../shared/util/shown-path.ts';
+import { alignedTable } from '../aligned-table.ts';
 import { printJson, printLines } from '../print.ts';
 
 const DIFFERENT = 1;
@@ -103,9 +104,8 @@ function counted(steps: number): string {
 
 /** @param rows a name and the values in A and B each */
 function table(rows: readonly (readonly string[])[]): string[] {
-  const all = [['', 'A', 'B'], ...rows];
-  const widths = [0, 1].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all.map((row) => `  ${row.map((text, column) => text.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd());
+  const lines = alignedTable([['', 'A', 'B'], ...rows], new Set());
+  return lines.map((line) => `  ${line}`.trimEnd());
 }
 
 function textsOf(values: Both<unknown>): string[] {

@@ -14,9 +14,9 @@ import type { DrawingModel } from '../../inspect/draw/drawing.ts';
 import { refuseNotFinite } from '../../inspect/export/network.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
-import { MAX_PORT, parsePort } from '../port.ts';
 import { print } from '../print.ts';
 import { serveUntilStopped } from '../serving.ts';
+import { MAX_PORT, parsePort } from '../whole-number.ts';
 
 const DEFAULT_PORT = 9466;
 

@@ -17,6 +17,7 @@ import { callerPath } from '../../shared/util/paths.ts';
 import { replaceFile } from '../../shared/util/replace-file.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { measure } from '../../worker/pool/measure.ts';
+import { alignedTable } from '../aligned-table.ts';
 import { kernelTask } from '../bench/kernel.ts';
 import { print, printJson, printLines } from '../print.ts';
 
@@ -140,12 +141,13 @@ function reportText(layout: ModelLayout, report: ReturnType<typeof reportOf>): s
     number(layer.parameters),
     number(report.layers[i]?.multiplyAdds ?? 0),
   ]);
+  const figures = ['parameters', 'multiply-adds'];
   const fits = report.fits.length > 0 ? `, such as ${report.fits.join(' and ')}` : '';
   return [
     `model       ${spec.name}, head ${spec.head.kind}`,
     `data        samples of ${shapeText(input)} in ${classes} classes${fits}`,
     '',
-    ...table([['layer', 'kind', 'output', 'parameters', 'multiply-adds'], ...rows]),
+    ...alignedTable([['layer', 'kind', 'output', ...figures], ...rows], new Set(figures)),
     '',
     `parameters  ${number(report.parameters)}${report.trainable < report.parameters ? `, of which ${number(report.trainable)} are trained` : ''}`,
     `work        ${report.megaflops.toFixed(1)} megaflops a sample, forward and backward`,
@@ -157,15 +159,4 @@ function reportText(layout: ModelLayout, report: ReturnType<typeof reportOf>): s
 /** The inputs of a layer, if they aren't the output of the layer before it. */
 function from({ sources, place, spec }: LayerLayout): string {
   return sources.length === 1 && sources[0] === place - 1 ? '' : ` of ${spec.inputs.join(', ')}`;
-}
-
-/** Columns, the first three to the left, numbers to the right. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, i) => (i < 3 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-      .join('  ')
-      .trimEnd(),
-  );
 }

@@ -19,6 +19,7 @@ import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { printJson, printLines } from '../print.ts';
 import { Terminal } from '../terminal/terminal.ts';
+import { parseWhole } from '../whole-number.ts';
 import { verificationText } from './verify.ts';
 
 /** The options of a receipt alone. */
@@ -70,8 +71,8 @@ function isFile(path: string): Promise<boolean> {
 
 function stepCount(given: unknown): number | undefined {
   if (given === undefined) return undefined;
-  const count = Number(given);
-  if (/^\d+$/.test(String(given)) && Number.isSafeInteger(count) && count > 0) return count;
+  const count = parseWhole(String(given), 1);
+  if (count !== undefined) return count;
   throw new UsageError(`--steps: expected a whole number from 1, but got "${given}". For every step, leave it out.`);
 }
 

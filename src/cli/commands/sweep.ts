@@ -12,6 +12,7 @@ import { StopSignals } from '../signals.ts';
 import { gridOf, type SweptRun, valuesOf } from '../sweep/grid.ts';
 import { trainAll } from '../sweep/processes.ts';
 import { type Group, groupsOf, type SweptResult, tableOf } from '../sweep/table.ts';
+import { parseWhole } from '../whole-number.ts';
 
 const FAILED = 1;
 const REPORT = 'report.html';
@@ -69,8 +70,8 @@ export async function sweep(flags: Readonly<Record<string, unknown>>): Promise<n
 
 function jobsOf(text: string | undefined): number {
   if (text === undefined) return 1;
-  const jobs = Number(text);
-  if (/^\d+$/.test(text) && jobs >= 1 && jobs <= 1024) return jobs;
+  const jobs = parseWhole(text, 1, 1024);
+  if (jobs !== undefined) return jobs;
   throw new UsageError(`--jobs: expected a whole number from 1 to 1024, but got "${text}".`);
 }
 

@@ -9,6 +9,7 @@ import { UsageError } from '../../shared/util/errors.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { printJson, printLines } from '../print.ts';
 import { Terminal } from '../terminal/terminal.ts';
+import { parseWhole } from '../whole-number.ts';
 
 const DEFAULT_SPANS = 3;
 /** What nothing else in a run's files repeats (docs/runs.md). */
@@ -46,8 +47,8 @@ export async function verify(named: string | undefined, options: Readonly<Record
 
 function spanCount(given: unknown): number {
   if (given === undefined) return DEFAULT_SPANS;
-  const count = Number(given);
-  if (/^\d+$/.test(String(given)) && Number.isSafeInteger(count) && count > 0) return count;
+  const count = parseWhole(String(given), 1);
+  if (count !== undefined) return count;
   throw new UsageError(`--spans: expected a whole number from 1, but got "${given}". For every span: --all.`);
 }
 

@@ -11,10 +11,10 @@ import { DURATION_TEXT, Duration, secondsOf } from '../../shared/config/duration
 import { passedOverText } from '../../shared/config/sources.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { readToken, warnOfReaders } from '../../shared/util/token.ts';
-import { MAX_PORT, parsePort } from '../port.ts';
 import { StopSignals } from '../signals.ts';
 import { openConsole } from '../terminal/console.ts';
 import type { Terminal } from '../terminal/terminal.ts';
+import { MAX_PORT, parsePort, parseWhole } from '../whole-number.ts';
 
 /** `lockstep worker`: computes for a coordinator until its run ends. @returns the exit code */
 export async function worker(flags: Readonly<Record<string, unknown>>): Promise<number> {
@@ -108,8 +108,8 @@ function urlOf(text: string): string {
 
 function threadsOf(given: unknown): number | 'auto' {
   if (given === undefined || given === 'auto') return 'auto';
-  const threads = Number(given);
-  if (/^\d+$/.test(String(given)) && threads >= 1 && threads <= 1024) return threads;
+  const threads = parseWhole(String(given), 1, 1024);
+  if (threads !== undefined) return threads;
   throw new UsageError(`--threads: expected auto or a whole number from 1 to 1024, but got "${given}".`);
 }
 

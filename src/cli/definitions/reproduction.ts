@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { READING_KEYS } from '../../shared/data/source.ts';
-import { addOptions, type Done, examples, type Flags } from './options.ts';
+import { addOptions, type Done, examples, type Flags, RUN_TEXT } from './options.ts';
 
 /** The commands by which somebody else gets the same bits. Each is loaded when it runs. */
 export function addReproductionCommands(program: Command, done: Done): void {
@@ -12,7 +12,7 @@ function addReproduce(program: Command, done: Done): void {
   const reproduce = program
     .command('reproduce')
     .description('train a run or a receipt again, and compare everything; exit code 1 if anything differs');
-  reproduce.argument('[run]', 'run directory, or the file of a receipt (default: the newest run under runs/)');
+  reproduce.argument('[run]', `${RUN_TEXT}; or the file of a receipt (default: latest)`);
   addOptions(reproduce, ['workers', 'kernel', 'data', ...READING_KEYS, 'json']);
   reproduce
     .option('--steps <count>', 'compute the last so many steps, from the nearest checkpoint before them (default: all)')
@@ -36,7 +36,7 @@ function addReceipt(program: Command, done: Done): void {
   program
     .command('receipt')
     .description('write what it takes for somebody else to reproduce a run, as canonical JSON')
-    .argument('[run]', 'run directory (default: the newest under runs/)')
+    .argument('[run]', `${RUN_TEXT} (default: latest)`)
     .option('--sign <key>', 'PEM file of a private key for Ed25519, which signs it')
     .option('--out <file>', 'file to write (default: stdout)')
     .addHelpText(

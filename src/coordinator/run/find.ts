@@ -116,7 +116,7 @@ async function checkpointsOf(run: string): Promise<string[]> {
   return (await checkpointsIn(checkpointsFolder(run))).map(({ file }) => file);
 }
 
-async function isThere(path: string): Promise<boolean> {
+export async function isThere(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
     // A path that can't be reached is there too: reading it says why not.

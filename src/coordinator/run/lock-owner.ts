@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { isProcessThere } from '../../shared/util/process-there.ts';
 import { processStart } from './process-start.ts';
 
 /** A lock that isn't renewed for so long is free, whoever holds it. */
@@ -80,12 +81,7 @@ export async function ownerState(owner: Owner | undefined, { proof, isOurs, age 
 async function isAlive({ pid, start }: Owner, isOurs: boolean): Promise<boolean> {
   // Another lock with this process's pid is from an earlier process.
   if (pid === process.pid) return isOurs;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM means that the process is alive and another user's.
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-  }
+  if (!isProcessThere(pid)) return false;
   const now = await processStart(pid);
   return now === undefined || start === undefined || now === start;
 }

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import type { Checkpoint, Digests } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import {
@@ -22,7 +21,7 @@ import type { Print } from '../../shared/util/notice.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shortDigest, shownPath, typedPath } from '../../shared/util/shown-path.ts';
 import { checkpointsFolder, manifestFile } from './files.ts';
-import { findRun } from './find.ts';
+import { findRun, isThere } from './find.ts';
 import { firstIntact, passedOver } from './first-intact.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { loggedCheckpoint } from './own-checkpoint.ts';
@@ -84,12 +83,8 @@ async function namedRun(sources: Sources): Promise<string | undefined> {
     throw new UsageError(`${resume.from}: auto resumes the run in --out, or begins it. Name its directory by --out.`);
   }
   const path = callerPath(String(out.value), sources.env);
-  const isThere = await stat(manifestFile(path)).then(
-    () => true,
-    // A file that can't be reached is no reason to begin the run anew: reading it says why.
-    ({ code }: NodeJS.ErrnoException) => code !== 'ENOENT' && code !== 'ENOTDIR',
-  );
-  return isThere ? path : undefined;
+  // A file that can't be reached is no reason to begin the run anew.
+  return (await isThere(manifestFile(path))) ? path : undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { RunDirectoryError } from '../../../shared/util/errors.ts';
 import { parseJson } from '../../../shared/util/json.ts';
 import { readPlainFile } from '../../../shared/util/plain-file.ts';
+import { isProcessThere } from '../../../shared/util/process-there.ts';
 import { reachable } from '../../../shared/util/reachable.ts';
 import { replaceFile } from '../../../shared/util/replace-file.ts';
 import { shownPath } from '../../../shared/util/shown-path.ts';
@@ -48,12 +49,7 @@ export async function addTarget(file: string, url: string): Promise<Target> {
 
 function hasEnded({ [HOST]: host, [PID]: pid }: Readonly<Record<string, string>>): boolean {
   if (host !== hostname() || pid === undefined || !/^\d{1,10}$/.test(pid)) return false;
-  try {
-    process.kill(Number(pid), 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
+  return !isProcessThere(Number(pid));
 }
 
 async function change(file: string, groupsAfter: (groups: readonly Group[]) => readonly Group[]): Promise<void> {
