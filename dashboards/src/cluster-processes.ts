@@ -29,14 +29,14 @@ export function processes() {
     ),
     graph(
       {
-        title: "The coordinator's processors",
+        title: 'Processors in use',
         description:
-          "Processor seconds a second that the coordinator's process uses, its own worker threads included: 1 is one processor.",
+          'Processor seconds a second that each process uses, its worker threads included: 1 is one processor.',
         unit: 'short',
         columns: 6,
         min: 0,
       },
-      curve(`sum by (run) (${rate('process_cpu_seconds_total')})`, 'processors'),
+      curve(`sum by (node) (${rate('lockstep_node_processor_seconds_total')})`, '{{node}}'),
     ),
     graph(
       {

@@ -4,7 +4,7 @@ import { joinCommand, nodesNeed } from '../coordinator/cluster/join-command.ts';
 import { listenForNodes, openHub } from '../coordinator/cluster/listening.ts';
 import type { NodeInfo } from '../coordinator/cluster/node-info.ts';
 import { type Engine, startClusterEngine, startEngine } from '../coordinator/engine.ts';
-import { localCounts, localWork, remoteCounts } from '../coordinator/observe/prometheus/node-counts.ts';
+import { localCounts, localWork, ownProcess, remoteCounts } from '../coordinator/observe/prometheus/node-counts.ts';
 import type { StepObserver } from '../coordinator/train/observer.ts';
 import type { TrainConfig } from '../shared/config/config.ts';
 import type { Executor } from '../shared/engine/executor.ts';
@@ -77,7 +77,9 @@ export async function startComputing(options: ComputingOptions): Promise<Computi
   const { pool, cluster, layout } = engine;
   const lag = new EventLoopLag();
   served.metrics.watchNode('local', () => localCounts(pool, cluster, lag));
-  if (config.workers > 0) served.feed?.watchNode('local', () => localWork(pool, cluster).shards);
+  if (config.workers > 0) {
+    served.feed?.watchNode('local', () => ({ ...localWork(pool, cluster), ...ownProcess() }));
+  }
   let hub: Hub | undefined;
   let closing: Promise<void> | undefined;
   const close = async (finished: boolean): Promise<void> => {
@@ -127,7 +129,7 @@ function acceptNodes(run: string, { config, inputs, served, observer, server, cl
       const counts = cluster.shardCounts.get(name);
       if (counts === undefined) return;
       metrics.watchNode(name, () => remoteCounts(counts, figures));
-      feed?.watchNode(name, () => counts);
+      feed?.watchNode(name, () => remoteCounts(counts, figures));
     },
     onForget: (node) => {
       metrics.forgetNode(node);

@@ -1,5 +1,5 @@
 import type { NodeState, RunState, StatusView } from '../shared/live/feed.ts';
-import { count, percent } from '../shared/util/figures.ts';
+import { bytesText, count, percent } from '../shared/util/figures.ts';
 import { clock, duration, figure, orDash } from './format.ts';
 import type { Run } from './run.ts';
 import { runColour } from './theme.ts';
@@ -119,8 +119,19 @@ export function showRuns(runs: readonly Run[]): void {
 export function showStatus({ nodes, phases }: StatusView): void {
   element('nodes').hidden = nodes.length === 0;
   const all = nodes.reduce((sum, { speed }) => sum + speed, 0);
-  const head = ['Node', 'State', 'Threads', 'Samples/s', 'Share of work', 'Shards done', 'Late', 'Lost'];
-  const rows = nodes.map(({ name, state, ready, starting, speed, done, late, lost }) => {
+  const head = [
+    'Node',
+    'State',
+    'Threads',
+    'Processors',
+    'Memory',
+    'Samples/s',
+    'Share of work',
+    'Shards done',
+    'Late',
+    'Lost',
+  ];
+  const rows = nodes.map(({ name, state, ready, starting, processors, memoryBytes, speed, done, late, lost }) => {
     const share = document.createElement('progress');
     share.value = all === 0 ? 0 : speed / all;
     const words = percent(share.value, 0);
@@ -133,7 +144,9 @@ export function showStatus({ nodes, phases }: StatusView): void {
     const stateCell = document.createElement('td');
     stateCell.append(pill);
     const threads = starting > 0 ? `${ready} (+${starting} starting)` : String(ready);
-    const cells = [threads, count(speed)].map((text) => withText('td', text));
+    const cells = [threads, processors.toFixed(2), orDash(memoryBytes, bytesText), count(speed)].map((text) =>
+      withText('td', text),
+    );
     const counts = [done, late, lost].map((value) => withText('td', count(value)));
     return row([withText('th', name), stateCell, ...cells, bar, ...counts]);
   });

@@ -204,6 +204,7 @@ const OF_NODES = [
   'lockstep_worker_samples_total',
   'lockstep_shards_total',
   'lockstep_shards_dealt_total',
+  'lockstep_node_processor_seconds_total',
   'lockstep_node_memory_bytes',
   'lockstep_node_event_loop_lag_seconds',
 ];

@@ -18,6 +18,7 @@ const RECORDED = 50;
 /** The report of a node of one thread that has done nothing. */
 const WELL = {
   memoryBytes: 1,
+  processorSeconds: 1,
   eventLoopLagSeconds: 0,
   workersReady: 1,
   workersLost: 0,

@@ -107,6 +107,8 @@ describe('the live page', { skip }, () => {
     const node = start(['worker', '--connect', connect, '--threads', '1', ...DATA]);
     const row = page.locator('#nodes-table tr').nth(2);
     await row.locator('.pill', { hasText: 'ready' }).waitFor();
+    await row.locator('td', { hasText: /^[\d.]+ MB$/ }).waitFor();
+    await row.locator('td', { hasText: /^\d+\.\d\d$/ }).filter({ hasNotText: '0.00' }).waitFor();
     await page.locator('#happenings li', { hasText: 'joined' }).waitFor();
     assert.ok(node.signal('SIGKILL'));
     await row.locator('.pill', { hasText: 'lost' }).waitFor();

@@ -59,6 +59,7 @@ export function pongOf(workerSamples: readonly number[], rest: Partial<NodeMessa
   return {
     type: 'pong',
     memoryBytes: 5e7,
+    processorSeconds: 0,
     eventLoopLagSeconds: 0.25,
     workersReady: workerSamples.length,
     workersLost: 0,

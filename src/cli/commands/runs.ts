@@ -12,6 +12,7 @@ import { datasetText, standIn } from '../../shared/data/registry.ts';
 import type { Evaluation } from '../../shared/live/step-scalars.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { RunDirectoryError, RunLockError, UsageError } from '../../shared/util/errors.ts';
+import { bytesText } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { alignedTable } from '../aligned-table.ts';
@@ -23,7 +24,6 @@ const AGES = [
   [3600, 'h'],
   [60, 'min'],
 ] as const;
-const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
 /** Columns of figures, which are aligned to the right. */
 const FIGURES: ReadonlySet<string> = new Set(['step', 'test', 'age', 'size']);
 
@@ -86,14 +86,6 @@ export function ageText(since: Date, now: Date): string {
   const seconds = Math.max(0, Math.floor((now.getTime() - since.getTime()) / 1000));
   const [length, unit] = AGES.find(([length]) => seconds >= length) ?? [1, 's'];
   return `${Math.floor(seconds / length)} ${unit}`;
-}
-
-/** A size in a fitting unit, such as 512 B or 14.7 MB. */
-export function bytesText(bytes: number): string {
-  let [value, unit] = [bytes, 0];
-  // 999.95 would be rounded to 1000.0.
-  for (; value >= 999.95 && unit < UNITS.length - 1; unit++) value /= 1000;
-  return `${value.toFixed(unit === 0 ? 0 : 1)} ${UNITS[unit]}`;
 }
 
 type Removed = Pick<ListedRun, 'name' | 'path' | 'bytes'>;

@@ -8,6 +8,8 @@ export const MAX_THREADS_SHOWN = 64;
 export interface NodeFigures {
   /** Threads that crashed. */
   workersLost: number;
+  /** Processor time of its process, of all threads. */
+  processorSeconds: number;
   /** [threads, at most MAX_THREADS_SHOWN]: samples whose gradients each thread has computed. */
   readonly workerSamples: number[];
   /** Its latest report; undefined while it isn't connected. */
@@ -15,7 +17,7 @@ export interface NodeFigures {
 }
 
 export function newFigures(): NodeFigures {
-  return { workersLost: 0, workerSamples: [], vitals: undefined };
+  return { workersLost: 0, processorSeconds: 0, workerSamples: [], vitals: undefined };
 }
 
 /** Adds the pongs of one connection, whose counts begin with it, to the node's figures. */
@@ -23,6 +25,7 @@ export class SelfReport {
   readonly #figures: NodeFigures;
   readonly #samples: number[];
   #lost = 0;
+  #processorSeconds = 0;
 
   constructor(figures: NodeFigures, threads: number) {
     this.#figures = figures;
@@ -32,7 +35,8 @@ export class SelfReport {
   }
 
   /** @throws ProtocolError if the report can't be true: other threads than the hello's, or a count that falls */
-  take({ memoryBytes, eventLoopLagSeconds, workersReady, workersLost, workerSamples }: NodeMessage<'pong'>): void {
+  take(pong: NodeMessage<'pong'>): void {
+    const { memoryBytes, processorSeconds, eventLoopLagSeconds, workersReady, workersLost, workerSamples } = pong;
     const threads = this.#samples.length;
     if (workerSamples.length !== threads || workersReady > threads) {
       throw badReport(
@@ -40,7 +44,8 @@ export class SelfReport {
       );
     }
     const falls = workerSamples.some((samples, worker) => samples < (this.#samples[worker] as number));
-    if (falls || workersLost < this.#lost) throw badReport('with a count that falls');
+    if (falls || workersLost < this.#lost || processorSeconds < this.#processorSeconds)
+      throw badReport('with a count that falls');
     for (const [worker, samples] of workerSamples.entries()) {
       const shown = Math.min(worker, MAX_THREADS_SHOWN - 1);
       const before = this.#figures.workerSamples[shown] as number;
@@ -49,6 +54,8 @@ export class SelfReport {
     }
     this.#figures.workersLost += workersLost - this.#lost;
     this.#lost = workersLost;
+    this.#figures.processorSeconds += processorSeconds - this.#processorSeconds;
+    this.#processorSeconds = processorSeconds;
     this.#figures.vitals = { memoryBytes, eventLoopLagSeconds };
   }
 }

@@ -79,6 +79,10 @@ export interface NodeView {
   readonly starting: number;
   /** Samples per second, over the last seconds. */
   readonly speed: number;
+  /** Processors that its process has used on average over the last seconds: processor seconds a second. */
+  readonly processors: number;
+  /** Resident memory of its process; undefined: it is gone. */
+  readonly memoryBytes?: number | undefined;
   /** Shards so far by outcome. */
   readonly done: number;
   readonly late: number;

@@ -48,3 +48,9 @@ function affinity(root: string): number {
     return 0;
   }
 }
+
+/** Processor time that this process has used since its start, in seconds: user and system, of all its threads. */
+export function processorSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}

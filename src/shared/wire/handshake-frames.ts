@@ -4,7 +4,7 @@ import { ProtocolError } from './protocol-error.ts';
 import { BINDING_BYTES } from './transport.ts';
 
 /** Raised with any change after which an old peer would misread a new one. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 export const RUN_ID_BYTES = 16;
 export const NONCE_BYTES = 32;
 export const EXPORTER_BYTES = BINDING_BYTES;

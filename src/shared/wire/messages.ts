@@ -158,6 +158,8 @@ export const nodeMessages = {
     header: z.strictObject({
       /** Resident memory of the node's process. */
       memoryBytes: Count,
+      /** Processor time of the node's process since the hello, user and system, of all threads. */
+      processorSeconds: Seconds,
       /** Mean since the last pong. */
       eventLoopLagSeconds: Seconds,
       workersReady: Threads,

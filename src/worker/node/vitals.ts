@@ -1,4 +1,5 @@
 import { EventLoopLag } from '../../shared/util/event-loop-lag.ts';
+import { processorSeconds } from '../../shared/util/processors.ts';
 import type { NodeMessage } from '../../shared/wire/messages.ts';
 import type { Compute } from './compute.ts';
 
@@ -6,6 +7,7 @@ import type { Compute } from './compute.ts';
 export class Vitals {
   readonly #threads: number;
   readonly #lag = new EventLoopLag();
+  readonly #processorBefore = processorSeconds();
   #compute: Compute | undefined;
   #before: { readonly workersLost: number; readonly workerSamples: readonly number[] } | undefined;
 
@@ -23,6 +25,7 @@ export class Vitals {
     const { workersReady = 0, workersLost = 0, workerSamples = [] } = this.#compute ?? {};
     return {
       memoryBytes: process.memoryUsage.rss(),
+      processorSeconds: processorSeconds() - this.#processorBefore,
       eventLoopLagSeconds: this.#lag.take(),
       workersReady,
       workersLost: workersLost - (this.#before?.workersLost ?? 0),

@@ -18,12 +18,13 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ageText, bytesText, tableOf } from '#src/cli/commands/runs.js';
+import { ageText, tableOf } from '#src/cli/commands/runs.js';
 import { type ListedRun, listRuns } from '#src/coordinator/run/list.js';
 import { manifestJson, manifestOf } from '#src/coordinator/run/manifest.js';
 import { RunLock } from '#src/coordinator/run/run-lock.js';
 import { stepLine } from '#src/coordinator/run/step-lines.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
+import { bytesText } from '#src/shared/util/figures.js';
 import { stepRecord } from '../../support/step-record.ts';
 
 // A real path, as the commands print the folder that they run in.

@@ -18,13 +18,14 @@ describe("a node's pongs", () => {
     const first = new SelfReport(figures, 2);
     assert.deepEqual(figures.workerSamples, [0, 0]);
     first.take(pongOf([8, 16]));
-    first.take(pongOf([24, 16], { workersLost: 1 }));
+    first.take(pongOf([24, 16], { workersLost: 1, processorSeconds: 1.5 }));
     assert.deepEqual([figures.workerSamples, figures.workersLost], [[24, 16], 1]);
     const second = new SelfReport(figures, 2);
-    second.take(pongOf([8, 0], { workersLost: 2, memoryBytes: 6e7, eventLoopLagSeconds: 0 }));
+    second.take(pongOf([8, 0], { workersLost: 2, processorSeconds: 0.5, memoryBytes: 6e7, eventLoopLagSeconds: 0 }));
     assert.deepEqual(figures, {
       workerSamples: [32, 16],
       workersLost: 3,
+      processorSeconds: 2,
       vitals: { memoryBytes: 6e7, eventLoopLagSeconds: 0 },
     });
   });
@@ -49,9 +50,11 @@ describe("a node's pongs", () => {
   it('are refused if a count falls, and change nothing', () => {
     const figures = newFigures();
     const report = new SelfReport(figures, 2);
-    report.take(pongOf([8, 16], { workersLost: 1 }));
-    assertBad(report, pongOf([24, 15], { workersLost: 1 }));
-    assertBad(report, pongOf([24, 24], { workersLost: 0 }));
+    report.take(pongOf([8, 16], { workersLost: 1, processorSeconds: 2 }));
+    const rest = { workersLost: 1, processorSeconds: 2 };
+    assertBad(report, pongOf([24, 15], rest));
+    assertBad(report, pongOf([24, 24], { ...rest, workersLost: 0 }));
+    assertBad(report, pongOf([24, 24], { ...rest, processorSeconds: 1.5 }));
     assert.deepEqual([figures.workerSamples, figures.workersLost], [[8, 16], 1]);
   });
 });

@@ -80,6 +80,7 @@ export const fromNode: { readonly [Type in FromNode['type']]: fc.Arbitrary<Extra
   leaving: fc.constant({ type: 'leaving' }),
   pong: ofType('pong', {
     memoryBytes: fc.maxSafeNat(),
+    processorSeconds: seconds,
     eventLoopLagSeconds: seconds,
     workersReady: fc.nat(1024),
     workersLost: uint32,

@@ -153,6 +153,7 @@ const NO_TIME = { seconds: 0, sampleSeconds: 0, reduceSeconds: 0 };
 const pong: NodeMessage<'pong'> = {
   type: 'pong',
   memoryBytes: 1,
+  processorSeconds: 1,
   eventLoopLagSeconds: 0,
   workersReady: 1,
   workersLost: 0,
@@ -204,6 +205,7 @@ const BAD: readonly (readonly [string, object])[] = [
   ['samples without end', { ...pong, workerSamples: [Number.POSITIVE_INFINITY] }],
   ['orders below zero', { ...pong, orders: -1 }],
   ['memory that is no number', { ...pong, memoryBytes: Number.NaN }],
+  ['processor time below zero', { ...pong, processorSeconds: -1e-9 }],
   ['a lag below zero', { ...pong, eventLoopLagSeconds: -1e-9 }],
   ['an unknown order', { type: 'failed', kind: 'x', id: 1, message: '' }],
   ['a long message', { type: 'failed', kind: 'step', id: 1, message: 'm'.repeat(1001) }],

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { newToken, Token } from '#src/shared/util/token.js';
 import type { CloseCode } from '#src/shared/wire/close-codes.js';
 import { CoordinatorHandshake, type HandshakeOptions, NodeHandshake } from '#src/shared/wire/handshake.js';
+import { PROTOCOL_VERSION } from '#src/shared/wire/handshake-frames.js';
 import { ProtocolError } from '#src/shared/wire/protocol-error.js';
 
 const runId = Buffer.alloc(16, 0xaa);
@@ -174,7 +175,7 @@ for (const [name, bytes] of [
         return copy;
       };
       const { message } = assertRefused('version', () => meet({ [name]: other }));
-      assert.match(message, new RegExp(`version 6 .*version ${version}\\b`));
+      assert.match(message, new RegExp(`version ${PROTOCOL_VERSION} .*version ${version}\\b`));
     }
   });
 }
@@ -197,7 +198,7 @@ test('a coordinator without the token cannot welcome a node', () => {
   const node = new NodeHandshake(plain);
   const impostor = new CoordinatorHandshake({ ...plain, token: new Token(newToken()), runId });
   node.prove(impostor.challenge);
-  const welcome = Buffer.concat([Buffer.from('LOCKSTEP'), Buffer.of(0, 6, 3), Buffer.alloc(32)]);
+  const welcome = Buffer.concat([Buffer.from('LOCKSTEP'), Buffer.of(0, PROTOCOL_VERSION, 3), Buffer.alloc(32)]);
   assertRefused('unauthorized', () => node.finish(welcome));
 });
 

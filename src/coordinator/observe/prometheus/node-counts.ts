@@ -1,4 +1,5 @@
 import type { EventLoopLag } from '../../../shared/util/event-loop-lag.ts';
+import { processorSeconds } from '../../../shared/util/processors.ts';
 import type { LocalPool } from '../../../worker/pool/pool.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { ShardCounts } from '../../cluster/member.ts';
@@ -32,12 +33,17 @@ export function localCounts(pool: LocalPool | undefined, cluster: Cluster | unde
     partials: cluster?.shardCounts.get('local')?.partials,
     workersLost: pool?.workersLost ?? 0,
     workerSamples: pool?.workerSamples ?? [],
-    memoryBytes: process.memoryUsage.rss(),
+    ...ownProcess(),
     eventLoopLagSeconds: lag.take(),
   };
 }
 
+/** What this process uses. */
+export function ownProcess() {
+  return { memoryBytes: process.memoryUsage.rss(), processorSeconds: processorSeconds() };
+}
+
 /** The counts of a remote node: what was assigned to it, and what it reports. */
-export function remoteCounts(shards: ShardCounts, { workersLost, workerSamples, vitals }: NodeFigures): NodeCounts {
-  return { shards, assigned: shards.assigned, partials: shards.partials, workersLost, workerSamples, ...vitals };
+export function remoteCounts(shards: ShardCounts, { vitals, ...figures }: NodeFigures): NodeCounts {
+  return { shards, assigned: shards.assigned, partials: shards.partials, ...figures, ...vitals };
 }

@@ -17,6 +17,8 @@ export interface NodeCounts {
   readonly workersLost: number;
   /** Samples whose gradients each thread computed, [threads]. */
   readonly workerSamples: readonly number[];
+  /** Processor time of its process, of all threads. */
+  readonly processorSeconds: number;
   /** Resident memory; undefined: it is gone. */
   readonly memoryBytes?: number | undefined;
   /** Mean since the last report; undefined: it is gone. */
@@ -99,6 +101,12 @@ function registerThreadFamilies(registry: Registry, each: Each): void {
 }
 
 function registerProcessFamilies(registry: Registry, each: Each): void {
+  collectedCounter(registry, {
+    name: 'lockstep_node_processor_seconds_total',
+    help: "Processor seconds that a node's process has used, user and system, of all its threads.",
+    labelNames: ['node'],
+    samples: each(({ processorSeconds }) => known(processorSeconds)),
+  });
   collectedGauge(registry, {
     name: 'lockstep_node_memory_bytes',
     help: "Resident memory of a node's process, while it takes part.",

@@ -27,8 +27,8 @@ const STATUS_MS = 1000;
 /** Seconds over which speeds are averaged. */
 const SPEED_SECONDS = 5;
 
-/** Reads the outcomes of a node's shards so far. */
-type ShardsReader = () => NodeCounts['shards'];
+/** Reads the outcomes of a node's shards so far, and what its process uses. */
+type NodeReader = () => Pick<NodeCounts, 'shards' | 'processorSeconds' | 'memoryBytes'>;
 
 /** The part of a run's view that never changes. */
 export type RunHeading = Pick<
@@ -77,7 +77,7 @@ export class LiveFeed implements StepObserver {
   }
 
   /** Reads a node's counts for each status. */
-  watchNode(name: string, read: ShardsReader): void {
+  watchNode(name: string, read: NodeReader): void {
     const node = this.#nodes.get(name);
     if (node === undefined) this.#nodes.set(name, new Node(name, read));
     else node.read = read;
@@ -172,6 +172,11 @@ class RateMeter {
     this.#total += more;
   }
 
+  /** Counts up to a total. */
+  reached(total: number): void {
+    this.#total = total;
+  }
+
   /** The rate now; each call also marks the current count. */
   get perSecond(): number {
     const now = performance.now();
@@ -184,25 +189,27 @@ class RateMeter {
 
 class Node {
   readonly name: string;
-  read: ShardsReader;
+  read: NodeReader;
   ready = 0;
   starting = 0;
   /** Why it left; undefined: it takes part. */
   gone: LeaveReason | undefined;
-  readonly #rate = new RateMeter();
-  #seen = 0;
+  readonly #samples = new RateMeter();
+  readonly #processor = new RateMeter();
 
-  constructor(name: string, read: ShardsReader) {
+  constructor(name: string, read: NodeReader) {
     this.name = name;
     this.read = read;
   }
 
   view(shardSize: number): NodeView {
     const { name, ready, starting } = this;
-    const { done, late, lost } = this.read();
-    this.#rate.count((done + late - this.#seen) * shardSize);
-    this.#seen = done + late;
-    return { name, state: this.#state, ready, starting, speed: this.#rate.perSecond, done, late, lost };
+    const { shards, processorSeconds, memoryBytes } = this.read();
+    const { done, late, lost } = shards;
+    this.#samples.reached((done + late) * shardSize);
+    this.#processor.reached(processorSeconds);
+    const [speed, processors] = [this.#samples.perSecond, this.#processor.perSecond];
+    return { name, state: this.#state, ready, starting, speed, processors, memoryBytes, done, late, lost };
   }
 
   get #state(): NodeState {

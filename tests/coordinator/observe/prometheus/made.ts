@@ -15,5 +15,5 @@ export const info = {
 
 export function countsOf({ shards = { done: 30, late: 0, lost: 2 } }: Partial<NodeCounts>): NodeCounts {
   const assigned = { first: 30, retry: 2, duplicate: 1 };
-  return { shards, assigned, workersLost: 1, workerSamples: [128, 112] };
+  return { shards, assigned, workersLost: 1, processorSeconds: 2.5, workerSamples: [128, 112] };
 }

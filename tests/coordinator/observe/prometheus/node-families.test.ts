@@ -35,6 +35,7 @@ describe('a node that reports', () => {
     assert.deepEqual(info.figures, {
       workersLost: 1,
       workerSamples: [8, 16],
+      processorSeconds: 0,
       vitals: { memoryBytes: 5e7, eventLoopLagSeconds: 0.25 },
     });
     const left = once(opened.events, 'leave');

@@ -166,6 +166,7 @@ describe('the metrics of a run with nodes', () => {
       const of = (series: string, ...labels: readonly string[]) => scraped.value(series, `node=${node}`, ...labels);
       assert.equal(of('lockstep_workers', 'state=ready'), 2, node);
       assert.equal(of('lockstep_workers_lost_total'), 0, node);
+      assert.ok((of('lockstep_node_processor_seconds_total') ?? 0) > 0.1, node);
       assert.ok((of('lockstep_node_memory_bytes') ?? 0) > 1e7, node);
       assert.ok((of('lockstep_node_event_loop_lag_seconds') ?? -1) >= 0, node);
       assert.ok((of('lockstep_shards_total', 'outcome=done') ?? 0) > 0, node);

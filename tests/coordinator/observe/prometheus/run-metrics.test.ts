@@ -80,6 +80,7 @@ describe('RunMetrics', () => {
       'lockstep_workers_lost_total{node="local"}': 1,
       'lockstep_worker_samples_total{node="local",worker="0"}': 128,
       'lockstep_worker_samples_total{node="local",worker="1"}': 112,
+      'lockstep_node_processor_seconds_total{node="local"}': 2.5,
       'lockstep_node_memory_bytes{node="local"}': 5e7,
       'lockstep_node_event_loop_lag_seconds{node="local"}': 0.002,
       lockstep_nodes: 1,
