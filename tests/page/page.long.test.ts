@@ -108,7 +108,10 @@ describe('the live page', { skip }, () => {
     const row = page.locator('#nodes-table tr').nth(2);
     await row.locator('.pill', { hasText: 'ready' }).waitFor();
     await row.locator('td', { hasText: /^[\d.]+ MB$/ }).waitFor();
-    await row.locator('td', { hasText: /^\d+\.\d\d$/ }).filter({ hasNotText: '0.00' }).waitFor();
+    await row
+      .locator('td', { hasText: /^\d+\.\d\d$/ })
+      .filter({ hasNotText: '0.00' })
+      .waitFor();
     await page.locator('#happenings li', { hasText: 'joined' }).waitFor();
     assert.ok(node.signal('SIGKILL'));
     await row.locator('.pill', { hasText: 'lost' }).waitFor();
