@@ -6,7 +6,10 @@ import { bytesHeld } from '../shared/data/limits.ts';
 import { DEFAULT_SET } from '../shared/data/registry.ts';
 import { maxHeldBack } from '../shared/data/validation.ts';
 import { chooseKernel } from '../shared/engine/kernel-choice.ts';
+import { Optimizer } from '../shared/engine/optimizer.ts';
 import { optimizerOf } from '../shared/engine/optimizers/registry.ts';
+import type { ReplicaOptions } from '../shared/engine/replica.ts';
+import { type StateShape, StateStore, type StateStoreOptions } from '../shared/engine/state.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/engine/wasm/exports.ts';
 import { bytesOf, type SharedMemory } from '../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
@@ -20,8 +23,6 @@ import { evaluatedOf, type LocalPoolOptions, poolSize } from '../worker/pool/set
 import { Auditor } from './cluster/auditor.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 import { LocalMember } from './cluster/local-member.ts';
-import { Optimizer } from './train/optimizer.ts';
-import { StateStore, type StateStoreOptions } from './train/state.ts';
 import { answersOf, type TestAnswers } from './train/test-answers.ts';
 
 /** The model, its state and its optimizer, over one shared memory. */
@@ -96,13 +97,15 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }
   const { validation, ...sampled } = placesInMemory(memory, dataset);
   const state = new StateStore(memory, stateOptions(config, layout));
   const { backend, workers, batch, shardSize, seed } = config;
+  const replicas = replicasOf(config, layout);
   const sampler = { ...sampled, batch, seed, augment: augmentOf(config, shapeOf(dataset)) };
   const startPool = (): LocalPool =>
     new LocalPool({
       backend,
       workers,
-      batch,
+      batch: batch / config.replicas,
       shardSize,
+      replicas,
       memory,
       layout,
       train,
@@ -124,8 +127,21 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }
   };
 }
 
-function stateOptions({ optimizer, workers }: TrainConfig, { parameters }: ModelLayout): StateStoreOptions {
-  return { parameters, hasSecondMoments: optimizerOf(optimizer).hasSecondMoments, versions: workers + DEPTH + 1 };
+function stateOptions(config: TrainConfig, layout: ModelLayout): StateStoreOptions {
+  return { ...stateShape(config, layout), versions: config.workers + DEPTH + 1 };
+}
+
+function stateShape({ optimizer }: TrainConfig, { parameters }: ModelLayout): StateShape {
+  return { parameters, hasSecondMoments: optimizerOf(optimizer).hasSecondMoments };
+}
+
+/** Undefined if the job isn't cut into replicas. */
+function replicasOf(config: TrainConfig, layout: ModelLayout): ReplicaOptions | undefined {
+  const { replicas, syncEvery, batch, shardSize } = config;
+  if (replicas === 1) return undefined;
+  const own = batch / replicas;
+  const optimizer = { ...config, batch: own };
+  return { replicas, steps: syncEvery, shards: own / shardSize, optimizer, shape: stateShape(config, layout) };
 }
 
 /** Bytes of the shared memory of a run: its data set and its engine. */
@@ -133,7 +149,9 @@ export function memorySize(config: TrainConfig, dataset: DatasetShape = DEFAULT_
   const layout = modelOf(config);
   const { samples, testSamples, inputs } = dataset;
   const validationSamples = maxHeldBack(config.validation, samples);
-  const shape = { ...config, layout, testSamples, validationSamples, inputs, augment: augmentOf(config, dataset) };
+  const replicas = replicasOf(config, layout);
+  const batch = config.batch / config.replicas;
+  const shape = { ...config, batch, replicas, layout, testSamples, validationSamples, inputs, augment: augmentOf(config, dataset) };
   const pool = poolSize(shape);
   const others = bytesOf((memory) => {
     memory.allocate(bytesHeld(dataset));

@@ -6,7 +6,8 @@ import { recall } from '../coordinator/observe/web/recall.ts';
 import { CheckpointCommand } from '../coordinator/run/checkpoint-command.ts';
 import { type CheckpointContext, CheckpointWriter } from '../coordinator/run/checkpoint-writer.ts';
 import { type RunEvent, type StepObserver, together } from '../coordinator/train/observer.ts';
-import type { StateStore } from '../coordinator/train/state.ts';
+import type { StateStore } from '../shared/engine/state.ts';
+import { earlyStep } from '../coordinator/train/schedule.ts';
 import type { CheckpointState } from '../coordinator/train/training.ts';
 import { knownSamples } from '../shared/checkpoint/checkpoint.ts';
 import { modelOf } from '../shared/model/registry.ts';
@@ -106,7 +107,7 @@ function checkpointInputs(
     digests,
     samples: knownSamples(dataset),
     from: from.step,
-    ends: attempts.map(({ iterations }) => iterations),
+    snapshots: [earlyStep(config), ...attempts.map(({ iterations }) => iterations)],
     syncLog: async () => {
       await directory.syncSteps();
       // Flushed too, so that a run that continues from this checkpoint has the events up to it.

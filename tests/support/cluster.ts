@@ -68,6 +68,7 @@ export class DirectMember implements Member {
     await this.hook(assignment);
     this.#compute.receiveWeights(t, (target) => target.set(values))?.();
     if (kind === 'evaluate') return { kind, chunks: await this.#compute.evaluate(ranges) };
+    if (kind === 'replica') throw new Error('This member takes no local steps.');
     const partials = await this.#compute.gradient(t, ranges);
     this.tamper(assignment, partials);
     return {

@@ -49,6 +49,7 @@ export class InlineMember implements Member {
   async work({ kind, t, weights, ranges }: Assignment): Promise<AssignmentResult> {
     this.#backend.setWeights(weights.values);
     if (kind === 'evaluate') return { kind, chunks: ranges.map((range) => ({ range, ...this.#evaluate() })) };
+    if (kind === 'replica') throw new Error('This member takes no local steps.');
     const partials = ranges.map((range) => {
       const gradient = this.#memory.parameters(this.#layout.parameters);
       return { range, gradient, ...this.#tree.sum(t, range, gradient) };

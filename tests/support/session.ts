@@ -113,6 +113,7 @@ export function poolWith({ pool }: Engine, instead: Partial<Executor>): Executor
     depth: pool.depth,
     begin: (work) => pool.begin(work),
     update: (update) => pool.update(update),
+    round: (work) => pool.round(work),
     evaluate: (weights) => pool.evaluate(weights),
     close: () => pool.close(),
     ...instead,

@@ -1,4 +1,4 @@
-import { Optimizer } from '#src/coordinator/train/optimizer.js';
+import { Optimizer } from '#src/shared/engine/optimizer.js';
 import { resolveTrainConfig, type TrainConfig } from '#src/shared/config/config.js';
 import { optimizerOf } from '#src/shared/engine/optimizers/registry.js';
 import type { UpdateLayout } from '#src/shared/engine/segments.js';

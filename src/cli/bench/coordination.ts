@@ -4,7 +4,7 @@ import { Piscina } from 'piscina';
 import { type Engine, startEngine } from '../../coordinator/engine.ts';
 import { HashChain } from '../../coordinator/train/hash-chain.ts';
 import { together } from '../../coordinator/train/observer.ts';
-import { Optimizer } from '../../coordinator/train/optimizer.ts';
+import { Optimizer } from '../../shared/engine/optimizer.ts';
 import { train } from '../../coordinator/train/train.ts';
 import { resolveTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
 import { chooseKernel } from '../../shared/engine/kernel-choice.ts';

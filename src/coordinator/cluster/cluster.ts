@@ -11,6 +11,7 @@ import {
   type Executor,
   type GradientPhases,
   type PartialGradient,
+  type RoundResult,
   type StepPhases,
   type StepResult,
   type StepUnderWay,
@@ -173,6 +174,10 @@ export class Cluster implements Executor {
       // Spent on the way, and waiting for the slowest.
       wait: Math.max(0, gradientMs / 1000 - dispatch - sample - compute - reduce),
     };
+  }
+
+  async round(): Promise<RoundResult> {
+    throw new Error('not yet');
   }
 
   async update(update: Update): Promise<void> {

@@ -20,6 +20,7 @@ export class LocalMember implements Member {
   /** @throws WorkerError if the same shards failed repeatedly */
   async work({ kind, t, weights, ranges }: Assignment): Promise<AssignmentResult> {
     if (kind === 'evaluate') return { kind, chunks: await this.#pool.evaluateChunks(weights, ranges) };
+    if (kind === 'replica') throw new Error('not yet');
     const keeps = this.#t === t;
     this.#t = t;
     const partials = await this.#pool.gradient({ t, weights, ranges, keeps });

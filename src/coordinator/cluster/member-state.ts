@@ -19,6 +19,7 @@ export class MemberState {
   readonly member: Member;
   readonly speeds: Readonly<Record<Assignment['kind'], SpeedEstimate>> = {
     gradient: new SpeedEstimate(),
+    replica: new SpeedEstimate(),
     evaluate: new SpeedEstimate(),
   };
   /** What it failed at; others are asked first. */

@@ -2,11 +2,12 @@ import type { LossSum } from '../../shared/engine/backend.ts';
 import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
 import type { GradientPhases, PartialGradient, WeightsVersion } from '../../shared/engine/executor.ts';
 import type { ShardRange } from '../../shared/engine/tree.ts';
+import type { JobOptions } from '../../shared/scheduler/job.ts';
 import type { AttemptCounts } from '../../shared/scheduler/ledger.ts';
 
 /** Work for one member: disjoint ranges of a step's reduction tree, or of the test set's chunks. */
 export interface Assignment {
-  readonly kind: 'gradient' | 'evaluate';
+  readonly kind: JobOptions['kind'];
   /** Updates done before the step or the evaluation. */
   readonly t: number;
   readonly weights: WeightsVersion;

@@ -8,7 +8,6 @@ import type { ModelLayout } from '../../shared/model/layout.ts';
 import { RunLockError, WriteError } from '../../shared/util/errors.ts';
 import type { FileOperations } from '../../shared/util/replace-file.ts';
 import type { StepObserver, StepRecord } from '../train/observer.ts';
-import { isSnapshot } from '../train/schedule.ts';
 import type { CheckpointState } from '../train/training.ts';
 import type { WriteFailures } from './write-failures.ts';
 
@@ -29,8 +28,8 @@ export interface CheckpointContext {
   readonly samples: KnownSamples;
   /** Updates done before this attempt. */
   readonly from: number;
-  /** The last step of this attempt and of those before it, as planned: their checkpoints are snapshots. */
-  readonly ends: readonly number[];
+  /** Steps whose checkpoints are never pruned, as is that of step 0: the early one, and the last one of each attempt as planned. */
+  readonly snapshots: readonly number[];
   readonly files: FileOperations;
   /** Writes the lines of the log that were appended so far to the disk. */
   readonly syncLog: () => Promise<void>;
@@ -102,7 +101,7 @@ export class CheckpointWriter implements StepObserver {
   }
 
   #isSnapshot(step: number): boolean {
-    return isSnapshot(step, this.#context.ends);
+    return step === 0 || this.#context.snapshots.includes(step);
   }
 
   /** The step whose checkpoint is kept as the best one when the run is in a state; undefined if none is. */

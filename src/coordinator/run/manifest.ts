@@ -198,9 +198,9 @@ async function readJson(run: string): Promise<unknown> {
 export const ConfigSchema = trainSchema
   .required({ warmup: true, weightDecay: true })
   .extend({ workers: WorkerCount })
-  .refine(({ batch, shardSize }) => batch % shardSize === 0, {
+  .refine(({ batch, shardSize, replicas }) => batch % (shardSize * replicas) === 0, {
     path: ['batch'],
-    error: 'expected a multiple of shardSize',
+    error: 'expected a multiple of shardSize and replicas',
   })
   .refine(({ validation, patience, keepBest }) => validation > 0 || (patience === 0 && !keepBest), {
     path: ['validation'],

@@ -1,9 +1,10 @@
 import type { TrainConfig } from '../../shared/config/config.ts';
-import type { Executor, StateVersion, StepPhases, StepResult, StepUnderWay } from '../../shared/engine/executor.ts';
-import type { Update } from '../../shared/engine/update.ts';
-import type { Optimizer } from './optimizer.ts';
+import type { Executor, StateVersion, StepPhases, StepUnderWay } from '../../shared/engine/executor.ts';
+import type { Optimizer } from '../../shared/engine/optimizer.ts';
+import type { LocalStep } from '../../shared/engine/round-figures.ts';
+import type { StateStore } from '../../shared/engine/state.ts';
+import type { Round } from './round.ts';
 import { dueAt } from './schedule.ts';
-import type { StateStore } from './state.ts';
 
 /** The steps that are under way take at most this long together, so that the run stops soon after it was asked to. */
 const MAX_LOOK_AHEAD_SECONDS = 0.02;
@@ -36,10 +37,12 @@ export class StepPipeline {
     this.#lastSeconds = options.lastSeconds;
   }
 
-  /** Steps `from` to `until` - 1. The caller must reduce and apply each before it asks for the next one. */
-  async *steps(from: number, until: number): AsyncGenerator<PipelineStep, void, void> {
-    const { state, stop, whileComputing } = this.#options;
-    for (let t = from; t < until && (this.#underWay.length > 0 || !stop.aborted); t++) {
+  /** Steps `from` to `until` - 1, each as a round. The caller must reduce and apply each before it asks for the next one. */
+  async *rounds(from: number, until: number): AsyncGenerator<Round, void, void> {
+    const { config, state, stop, whileComputing } = this.#options;
+    // A run that is stopped finishes what a round would be with several replicas.
+    const goesOn = (t: number): boolean => this.#underWay.length > 0 || !stop.aborted || t % config.syncEvery !== 0;
+    for (let t = from; t < until && goesOn(t); t++) {
       const start = performance.now();
       if (this.#underWay.length === 0) this.#begin(t, state.current);
       this.#lookAhead(t, until);
@@ -71,30 +74,27 @@ export class StepPipeline {
     const { executor, state, optimizer } = this.#options;
     const next = state.take();
     const underWay = executor.begin({ t, current, next, update: optimizer.update(t) });
-    this.#underWay.push(new PipelineStep({ t, next, underWay, executor, state }));
+    this.#underWay.push(new PipelineStep({ t, next, underWay, executor, state, optimizer }));
   }
 }
 
-interface StepOptions extends Pick<PipelineOptions, 'executor' | 'state'> {
+interface StepOptions extends Pick<PipelineOptions, 'executor' | 'state' | 'optimizer'> {
   readonly t: number;
   readonly next: StateVersion;
   readonly underWay: StepUnderWay;
 }
 
 /** A step that has begun. */
-export class PipelineStep {
-  /** Updates applied before this one. */
+class PipelineStep implements Round {
   readonly t: number;
   /** The state after this step. */
   readonly next: StateVersion;
   /** Time at which the loop began to wait for this step, in milliseconds of `performance.now()`. */
   awaitedAt = 0;
-  /** Seconds from drawing the samples to the updated weights. Complete after `apply`. */
   seconds = 0;
-  /** Seconds of each phase. Complete after `apply`. */
   phases: StepPhases | undefined;
-  /** Seconds for which the loop waited for this step. Known after `apply`. */
   waitedSeconds = 0;
+  #gradientNorm = 0;
   readonly #options: StepOptions;
 
   constructor(options: StepOptions) {
@@ -103,25 +103,25 @@ export class PipelineStep {
     this.#options = options;
   }
 
-  /**
-   * The sums over the global batch. The executor has also computed the state `next`, which becomes current by `apply`.
-   * @throws WorkerError if workers failed too often, AbandonedError if the run stops and no worker is left
-   */
-  async reduce(): Promise<StepResult> {
-    const result = await this.#options.underWay.finish();
-    this.seconds = result.seconds;
-    this.phases = result.phases;
-    return result;
+  get end(): number {
+    return this.t + 1;
   }
 
-  /**
-   * Makes the state after this step the current one.
-   * @param clipped the update to apply first, if gradients may be clipped
-   * @param check called with the state before it becomes current; if it throws, the state doesn't
-   */
-  async apply(clipped: Update | undefined, check: (next: StateVersion) => void): Promise<void> {
-    const { executor, state } = this.#options;
+  /** The executor has also computed the state `next`, which becomes current by `apply`. */
+  async reduce(): Promise<LocalStep[]> {
+    const { underWay, optimizer } = this.#options;
+    const { lossSum, correct, squares, seconds, phases } = await underWay.finish();
+    this.seconds = seconds;
+    this.phases = phases;
+    this.#gradientNorm = optimizer.gradientNorm(this.t, { lossSum, squares });
+    return [{ lossSum, correct, gradientNorm: this.#gradientNorm }];
+  }
+
+  async apply(check: (next: StateVersion) => void): Promise<void> {
+    const { executor, state, optimizer } = this.#options;
     const before = performance.now();
+    // The update to apply first, if gradients may be clipped.
+    const clipped = optimizer.clipped(this.t, this.#gradientNorm);
     if (clipped !== undefined) await executor.update(clipped);
     const after = performance.now();
     check(this.next);

@@ -6,10 +6,10 @@ import {
   stopsEarly,
   type ValidationState,
 } from '../../shared/checkpoint/validation-state.ts';
-import type { LossSum } from '../../shared/engine/backend.ts';
+import type { LocalStep } from '../../shared/engine/round-figures.ts';
 import { evaluationIn, isEvaluated } from '../../shared/live/step-scalars.ts';
 import type { StepRecord, StepTimings } from './observer.ts';
-import type { PipelineStep } from './pipeline.ts';
+import type { Round } from './round.ts';
 import type { Due } from './schedule.ts';
 import { StepClock } from './step-clock.ts';
 import { scoresOf } from './test-answers.ts';
@@ -43,19 +43,23 @@ export class TrainingProgress {
     this.#validation = from.validation ?? NOT_VALIDATED;
   }
 
-  /** Records a step that has been applied. */
-  advance(step: PipelineStep, { lossSum, correct }: LossSum, gradientNorm: number): void {
+  /** Records the steps of a round that has been applied. */
+  advance(round: Round, steps: readonly LocalStep[]): void {
     const { config, optimizer, answers } = this.#training;
-    this.#steps = step.t + 1;
-    this.#seconds += step.waitedSeconds;
-    this.#set({
-      step: this.#steps,
-      loss: lossSum / config.batch,
-      ...(answers.right !== undefined && { accuracy: correct / config.batch }),
-      learningRate: optimizer.learningRate(step.t),
-      gradientNorm,
-      timings: timingsOf(step, this.#clock.next()),
-    });
+    const each = timesOf(round);
+    this.#seconds += round.waitedSeconds;
+    for (const [step, { lossSum, correct, gradientNorm }] of steps.entries()) {
+      this.notify();
+      this.#steps = round.t + step + 1;
+      this.#set({
+        step: this.#steps,
+        loss: lossSum / config.batch,
+        ...(answers.right !== undefined && { accuracy: correct / config.batch }),
+        learningRate: optimizer.learningRate(round.t + step),
+        gradientNorm,
+        timings: { at: this.#clock.next((round.end - this.#steps) * 1000 * each.total), ...each },
+      });
+    }
   }
 
   /** Computes the hash of the weights and, if one is due, adds a link to the hash chain. */
@@ -167,17 +171,19 @@ export class TrainingProgress {
   }
 }
 
-function timingsOf({ seconds, phases }: PipelineStep, at: number): StepTimings {
+/** The times of each step of a round: equal parts of the round's. */
+function timesOf({ t, end, seconds, phases }: Round): Omit<StepTimings, 'at'> {
   const { sample = 0, dispatch = 0, compute = 0, reduce = 0, update = 0, wait = 0 } = phases ?? {};
+  const steps = end - t;
   const rounded = {
-    sample: toMicroseconds(sample),
-    dispatch: toMicroseconds(dispatch),
-    compute: toMicroseconds(compute),
-    reduce: toMicroseconds(reduce),
-    update: toMicroseconds(update),
-    wait: toMicroseconds(wait),
+    sample: toMicroseconds(sample / steps),
+    dispatch: toMicroseconds(dispatch / steps),
+    compute: toMicroseconds(compute / steps),
+    reduce: toMicroseconds(reduce / steps),
+    update: toMicroseconds(update / steps),
+    wait: toMicroseconds(wait / steps),
   };
-  return { at, total: toMicroseconds(seconds), phases: rounded };
+  return { total: toMicroseconds(seconds / steps), phases: rounded };
 }
 
 function toMicroseconds(seconds: number): number {

@@ -16,9 +16,9 @@ export class StepClock {
     this.#last = last ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** Unix milliseconds, an integer. */
-  next(): number {
-    this.#last = Math.max(Math.floor(this.#now()), this.#last + 1);
+  /** Unix milliseconds, an integer. @param agoMs how long ago the step was */
+  next(agoMs = 0): number {
+    this.#last = Math.max(Math.floor(this.#now() - agoMs), this.#last + 1);
     return this.#last;
   }
 }

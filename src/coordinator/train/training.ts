@@ -2,11 +2,11 @@ import type { Moments } from '../../shared/checkpoint/checkpoint.ts';
 import type { ValidationState } from '../../shared/checkpoint/validation-state.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
 import type { Executor } from '../../shared/engine/executor.ts';
+import type { Optimizer } from '../../shared/engine/optimizer.ts';
+import type { StateStore } from '../../shared/engine/state.ts';
 import type { Evaluation } from '../../shared/live/step-scalars.ts';
 import type { HashChain } from './hash-chain.ts';
 import type { StepObserver, StepRecord } from './observer.ts';
-import type { Optimizer } from './optimizer.ts';
-import type { StateStore } from './state.ts';
 import type { TestAnswers } from './test-answers.ts';
 
 export interface Training {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { checkpointsFolder, stepsFile } from '../../coordinator/run/files.ts';
 import { attemptOf, type Manifest, unknownField } from '../../coordinator/run/manifest.ts';
 import { logProblems, ownCheckpoint, type SavedState } from '../../coordinator/run/own-checkpoint.ts';
-import { EARLY_STEP } from '../../coordinator/train/schedule.ts';
+import { earlyStep } from '../../coordinator/train/schedule.ts';
 import { checkpointName } from '../../shared/checkpoint/checkpoint-file.ts';
 import { modelOf } from '../../shared/model/registry.ts';
 import { type ChainCheck, checkLog, type LogCheck, type LogFindings } from './log-check.ts';
@@ -106,7 +106,7 @@ function missing(run: string, { intact, damaged }: Inspection, { config, digests
     .map(({ iterations }) => iterations)
     .filter((end) => attempts[attemptOf(end, attempts) - 1]?.iterations === end);
   const needed = new Set(
-    [EARLY_STEP, ...ends, ...(isComplete ? [last] : [])].filter((step) => step > 0 && step <= until),
+    [earlyStep(config), ...ends, ...(isComplete ? [last] : [])].filter((step) => step > 0 && step <= until),
   );
   if (digests.init !== undefined) needed.add(0);
   const best = result?.best?.step ?? 0;

@@ -7,7 +7,7 @@ type Options = z.output<typeof trainSchema>;
 /** What is checked of a config whose options are all decided. */
 type Checked = Pick<
   Options,
-  'batch' | 'shardSize' | 'workers' | 'listen' | 'iterations' | 'validation' | 'patience' | 'keepBest'
+  'batch' | 'shardSize' | 'replicas' | 'workers' | 'listen' | 'iterations' | 'validation' | 'patience' | 'keepBest'
 > & {
   readonly warmup: number;
 };
@@ -26,7 +26,16 @@ export function checkValidation({ validation, ...config }: Checked, given: Given
 export function checkTogether(config: Checked, given: GivenOptions): void {
   checkValidation(config, given);
   const from = (key: OptionKey): string => given[key]?.from ?? `${flagOf(key)} (default)`;
-  const { batch, shardSize, warmup, iterations } = config;
+  const { batch, shardSize, replicas, warmup, iterations } = config;
+  const unit = replicas * shardSize;
+  if (replicas > 1 && batch % unit !== 0) {
+    const below = batch - (batch % unit);
+    const fits = [below, below + unit].filter((size) => size > 0).join(' or ');
+    throw new UsageError(
+      `${from('batch')}: expected a multiple of the shard size for each replica, which is ${replicas} x ${shardSize} by ` +
+        `${from('replicas')} and ${from('shardSize')}, but got ${batch}. A batch of ${fits} would do, or fewer replicas.`,
+    );
+  }
   if (batch % shardSize !== 0) {
     const below = batch - (batch % shardSize);
     const fits = [below, below + shardSize].filter((size) => size > 0).join(' or ');

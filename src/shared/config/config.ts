@@ -181,7 +181,9 @@ export function resumeTrainConfig(
 }
 
 function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boolean {
-  return key === 'iterations' && own.schedule === 'constant' && config.iterations > own.iterations;
+  // The last round would have been a longer one.
+  const endsRound = own.replicas === 1 || own.iterations % own.syncEvery === 0;
+  return key === 'iterations' && own.schedule === 'constant' && config.iterations > own.iterations && endsRound;
 }
 
 /** Fills in what depends on other options or on the machine. */

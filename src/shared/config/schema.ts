@@ -16,6 +16,7 @@ import { float32 } from './float32.ts';
 import { LOSS_OPTIONS } from './loss-options.ts';
 import { MODEL_OPTIONS } from './model-options.ts';
 import { type OptionNotes, optionNotes } from './option-notes.ts';
+import { ROUND_OPTIONS } from './round-options.ts';
 import { VALIDATION_OPTIONS } from './validation-options.ts';
 
 // The kernel counts steps in 32 bits, and a sample's position (step times batch) must stay below 2^53.
@@ -101,6 +102,7 @@ export const trainSchema = z.strictObject({
     value: 'norm',
     bits: true,
   }),
+  ...ROUND_OPTIONS,
   ...LOSS_OPTIONS,
   ...MODEL_OPTIONS,
   augment: AUGMENT_OPTION,

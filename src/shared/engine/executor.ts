@@ -1,4 +1,5 @@
 import type { LossSum } from './backend.ts';
+import type { RoundFigures } from './round-figures.ts';
 import type { ShardRange } from './tree.ts';
 import type { StateVectors, Update } from './update.ts';
 
@@ -17,6 +18,30 @@ export interface PartialGradient extends LossSum {
   readonly range: ShardRange;
   /** [parameters] */
   readonly gradient: Float32Array;
+}
+
+/** The local steps of replicas, from a common state. */
+export interface RoundWork {
+  /** Updates done before the round. */
+  readonly t: number;
+  /** Local steps. */
+  readonly steps: number;
+  readonly current: StateVersion;
+}
+
+/** The sums over the replicas under one vertex of the tree over replicas: of their states, and of what their local steps found. */
+export interface PartialState {
+  readonly range: ShardRange;
+  readonly state: StateVectors;
+  readonly figures: RoundFigures;
+}
+
+/** The sums over all replicas, as disjoint parts of the tree. */
+export interface RoundResult {
+  /** They hold until the next round or evaluation. */
+  readonly partials: readonly PartialState[];
+  readonly seconds: number;
+  readonly phases: StepPhases;
 }
 
 export interface StepWork {
@@ -89,6 +114,8 @@ export interface Executor {
   begin(work: StepWork): StepUnderWay;
   /** Applies another update to the gradient of the last step, from the same state. @throws WorkerError as above */
   update(update: Update): Promise<void>;
+  /** Has all replicas take the local steps of a round. @throws WorkerError, AbandonedError as a step does */
+  round(work: RoundWork): Promise<RoundResult>;
   /** Classifies the test set and the validation samples. @throws WorkerError, AbandonedError as above */
   evaluate(weights: WeightsVersion): Promise<Evaluation>;
   close(): Promise<void>;

@@ -1,5 +1,6 @@
-import type { PartialGradient } from './executor.ts';
+import type { PartialGradient, PartialState } from './executor.ts';
 import { reduceTree } from './reduce.ts';
+import { vectorsOf } from './state.ts';
 import type { ShardRange } from './tree.ts';
 import type { KernelExports } from './wasm/exports.ts';
 import { padded } from './wasm/memory.ts';
@@ -17,7 +18,7 @@ export function addPartials(
 ): PartialGradient {
   return reduceTree(
     range,
-    (below) => partials.find((partial) => partial.range.begin === below.begin && partial.range.end === below.end),
+    (below) => partialOf(partials, below),
     (left, right, depth) => {
       const gradient = levels[depth] ?? left.gradient;
       const [a, b] = [left.gradient.byteOffset, right.gradient.byteOffset];
@@ -30,4 +31,28 @@ export function addPartials(
       };
     },
   );
+}
+
+/** Adds the states of replicas up to the vertex over `range`, in place, into the leftmost one. */
+export function addStates(kernel: KernelExports, partials: readonly PartialState[], range: ShardRange): PartialState {
+  return reduceTree<PartialState>(
+    range,
+    (below) => partialOf(partials, below),
+    (left, right) => {
+      const added = vectorsOf(right.state);
+      for (const [i, vector] of vectorsOf(left.state).entries()) {
+        const other = added[i] as Float32Array;
+        kernel.add(vector.byteOffset, vector.byteOffset, other.byteOffset, padded(vector.length));
+      }
+      const whole = { begin: left.range.begin, end: right.range.end };
+      return { range: whole, state: left.state, figures: left.figures.plus(right.figures) };
+    },
+  );
+}
+
+function partialOf<Partial extends { readonly range: ShardRange }>(
+  partials: readonly Partial[],
+  { begin, end }: ShardRange,
+): Partial | undefined {
+  return partials.find(({ range }) => range.begin === begin && range.end === end);
 }

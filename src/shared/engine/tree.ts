@@ -32,6 +32,13 @@ export function cover(shards: number, begin: number, end: number): ShardRange[] 
   return ranges;
 }
 
+/** The ranges' units, a range each: the leaves of the tree below them. */
+export function unitsOf(ranges: readonly ShardRange[]): ShardRange[] {
+  return ranges.flatMap(({ begin, end }) =>
+    Array.from({ length: end - begin }, (_, i) => ({ begin: begin + i, end: begin + i + 1 })),
+  );
+}
+
 /** Shards (or other units) of disjoint ranges. */
 export function unitCount(ranges: readonly ShardRange[]): number {
   return ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);

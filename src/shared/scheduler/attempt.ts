@@ -4,11 +4,11 @@ import { type RetryPolicy, UNMEASURED_LIMIT_MS } from './policy.ts';
 import type { SpeedEstimate } from './speed.ts';
 
 export interface AttemptOptions {
-  readonly ledger: Pick<ShardLedger<unknown>, 'hold' | 'release' | 'giveUp'>;
+  readonly ledger: Pick<ShardLedger<unknown>, 'hold' | 'release' | 'giveUp' | 'shardsPerUnit'>;
   readonly ranges: readonly ShardRange[];
   /** The watchdog's time. */
   readonly now: number;
-  /** Counts the units by why they were assigned. */
+  /** Counts the shards by why they were assigned. */
   readonly counts?: AttemptCounts | undefined;
   /** Others are given the same ranges: nobody waits for this attempt. */
   readonly isProbe?: boolean;
@@ -30,7 +30,7 @@ export class Attempt {
     this.#ledger = ledger;
     this.#holds = !isProbe;
     if (!isProbe) ledger.hold(ranges, counts);
-    else if (counts !== undefined) counts.duplicate += this.units;
+    else if (counts !== undefined) counts.duplicate += this.units * ledger.shardsPerUnit;
   }
 
   /** Whether others may be given its ranges. */
@@ -50,9 +50,9 @@ export class Attempt {
     this.#holds = false;
   }
 
-  /** Milliseconds from its start after which it is slow. */
-  limitMs(estimate: SpeedEstimate | undefined, { slowFactor, slowMinimumMs }: RetryPolicy): number {
+  /** Milliseconds from its start after which it is slow. @param steps local steps of its units */
+  limitMs(estimate: SpeedEstimate | undefined, { slowFactor, slowMinimumMs }: RetryPolicy, steps = 1): number {
     const expectedMs = this.units === 0 ? 0 : estimate?.expectedMs(this.units);
-    return expectedMs === undefined ? UNMEASURED_LIMIT_MS : Math.max(slowMinimumMs, slowFactor * expectedMs);
+    return expectedMs === undefined ? steps * UNMEASURED_LIMIT_MS : Math.max(slowMinimumMs, slowFactor * expectedMs);
   }
 }

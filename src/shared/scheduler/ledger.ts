@@ -15,20 +15,22 @@ interface Unit {
 }
 
 /**
- * What is done, under way and missing of a job's units: the shards of a step or the chunks of an evaluation. A unit may be
- * computed twice.
+ * What is done, under way and missing of a job's units: the shards of a step, the replicas of a round or the chunks of an evaluation. A
+ * unit may be computed twice.
  */
 export class ShardLedger<Result> {
   readonly units: number;
+  readonly shardsPerUnit: number;
   readonly #wanted: readonly ShardRange[];
   readonly #results = new Map<number, Result>();
   readonly #states: readonly Unit[];
   #left = 0;
   #isUntouched = true;
 
-  /** @param units the whole tree's @param wanted disjoint ranges of the tree */
-  constructor(units: number, wanted: readonly ShardRange[]) {
+  /** @param units the whole tree's @param wanted disjoint ranges of the tree @param shardsPerUnit for counts, in all steps of a replica */
+  constructor(units: number, wanted: readonly ShardRange[], shardsPerUnit = 1) {
     this.units = units;
+    this.shardsPerUnit = shardsPerUnit;
     this.#wanted = wanted;
     this.#states = Array.from({ length: units }, () => ({ done: true, held: 0, failures: 0, reason: 'first' }) as Unit);
     this.#each(wanted, (unit) => {
@@ -37,12 +39,12 @@ export class ShardLedger<Result> {
     });
   }
 
-  /** An attempt at these ranges begins. @param counts counts the units by why they were assigned */
+  /** An attempt at these ranges begins. @param counts counts the shards by why they were assigned */
   hold(ranges: readonly ShardRange[], counts?: AttemptCounts): void {
     this.#isUntouched = false;
     this.#each(ranges, (unit) => {
       unit.held++;
-      if (counts !== undefined) counts[unit.reason]++;
+      if (counts !== undefined) counts[unit.reason] += this.shardsPerUnit;
       unit.reason = 'retry';
     });
   }

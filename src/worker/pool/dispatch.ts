@@ -1,4 +1,4 @@
-import type { ShardRange } from '../../shared/engine/tree.ts';
+import { type ShardRange, unitsOf } from '../../shared/engine/tree.ts';
 import type { UpdateRecord } from '../../shared/engine/update.ts';
 import type { AttemptCounts } from '../../shared/scheduler/ledger.ts';
 import { FIRST_MEASUREMENTS, PROBE_MS } from '../../shared/scheduler/policy.ts';
@@ -11,7 +11,7 @@ import { CommandAttempt } from './command-attempt.ts';
 import type { CompletionSignal } from './completion-signal.ts';
 import { type PoolJob, StepJob } from './job.ts';
 import { type Command, MAX_RANGES, type RangeTarget } from './mailbox.ts';
-import type { RegionStore } from './regions.ts';
+import type { PartialRegion, RegionStore } from './regions.ts';
 import type { WorkerSlot, WorkerThreads } from './worker-threads.ts';
 
 const NO_BLOCKS: ShardRange = { begin: 0, end: 0 };
@@ -20,7 +20,7 @@ export interface DispatcherParts {
   readonly threads: WorkerThreads;
   readonly signal: CompletionSignal;
   readonly barriers: StepBarriers;
-  readonly regions: RegionStore;
+  readonly regions: RegionStore<PartialRegion>;
   /** One for each step that may be open. */
   readonly records: readonly UpdateRecord[];
   readonly watchdog: Watchdog;
@@ -52,7 +52,7 @@ export class Dispatcher {
     const ranges = team.reduce((sum, share) => sum + share.ranges.length, 0);
     if (ranges > this.#parts.regions.free || team.some((share) => share.ranges.length > MAX_RANGES)) return;
     if (team.length === 0 || team.length > MAX_WAITING) return;
-    const targets = team.map((share) => this.#withRegions(share.ranges));
+    const targets = team.map((share) => withRegions(step, share.ranges));
     this.#record(step, targets.flat());
     const slices = step.blocks.take(team.length);
     step.team = team.length;
@@ -72,11 +72,12 @@ export class Dispatcher {
 
   /** Gives what is missing of a job to the workers that are free. */
   assign(job: PoolJob): void {
-    const { threads, regions } = this.#parts;
+    const { threads } = this.#parts;
     if (job.ledger.missing().length === 0) return;
     for (const { slot, ranges } of this.#split(job, threads.free)) {
       // Regions can run short only after many failures; what finds none is assigned later.
-      const targets = this.#withRegions(ranges.slice(0, Math.min(MAX_RANGES, regions.free)));
+      const each = job.kind === 'replica' ? unitsOf(ranges) : ranges;
+      const targets = withRegions(job, each.slice(0, Math.min(MAX_RANGES, job.store.free)));
       if (targets.length > 0) this.#send(slot, { kind: job.kind, targets, job });
     }
   }
@@ -111,14 +112,10 @@ export class Dispatcher {
     slot.unusedSince = undefined;
   }
 
-  #withRegions(ranges: readonly ShardRange[]): RangeTarget[] {
-    return ranges.map((range) => ({ range, region: this.#parts.regions.take() }));
-  }
-
   /** Writes down what the step's update reads and writes. */
   #record({ update, current, next, ringSlot }: StepJob, targets: readonly RangeTarget[]): void {
     const partials = targets.map(({ range, region }) => {
-      return { range, gradient: this.#parts.regions.partial(region).gradient };
+      return { range, gradient: this.#parts.regions.at(region).gradient };
     });
     this.#parts.records[ringSlot]?.write({ ...update, current, next, partials });
   }
@@ -130,6 +127,8 @@ export class Dispatcher {
       targets,
       t: job?.t ?? 0,
       weights: job?.weights.values.byteOffset ?? 0,
+      steps: job?.steps ?? 1,
+      firstShard: job?.firstShard ?? 0,
       generation: more.generation ?? 0,
       after: more.after ?? 0,
       record: more.record ?? 0,
@@ -143,7 +142,7 @@ export class Dispatcher {
         job,
         blocks: blocks?.work,
         now: watchdog.now(),
-        counts: job?.kind === 'gradient' ? this.attemptCounts : undefined,
+        counts: job?.kind === 'evaluate' ? undefined : this.attemptCounts,
       }),
     );
   }
@@ -155,6 +154,10 @@ interface CommandParts
     Partial<Pick<Command, 'generation' | 'after' | 'record'>> {
   readonly job?: PoolJob;
   readonly blocks?: { readonly work: BlockWork; readonly range: ShardRange } | undefined;
+}
+
+function withRegions({ store }: PoolJob, ranges: readonly ShardRange[]): RangeTarget[] {
+  return ranges.map((range) => ({ range, region: store.take() }));
 }
 
 /** Whether the worker is up, and at nothing but steps at whose barriers all wait for each other. */

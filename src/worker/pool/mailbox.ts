@@ -23,7 +23,9 @@ const BLOCKS = 6;
 const SECONDS = 8;
 const OUTCOME = 14;
 const COUNT = 15;
-const TARGETS = 16;
+const STEPS = 16;
+const FIRST_SHARD = 17;
+const TARGETS = 18;
 const TARGET_WORDS = 3;
 /** The longest time that a word holds: about 36 minutes. */
 const MAX_MICROSECONDS = 2 ** 31 - 1;
@@ -35,9 +37,9 @@ export const MAILBOX_WORDS = ENTRIES + DEPTH * ENTRY_WORDS;
 /** Seconds of an answer, in the order of their words. */
 const TIMES = ['total', 'work', 'sample', 'compute', 'reduce', 'update'] as const;
 
-const KINDS = ['gradient', 'step', 'update', 'evaluate'] as const;
+const KINDS = ['gradient', 'step', 'update', 'evaluate', 'replica'] as const;
 
-/** A range of the tree (of shards, or of evaluation chunks) and the region that receives its result. */
+/** A range of the tree (of shards, replicas or evaluation chunks) and the region that receives its result. */
 export interface RangeTarget {
   readonly range: ShardRange;
   /** Pointer to a result region. */
@@ -45,14 +47,18 @@ export interface RangeTarget {
 }
 
 /**
- * `gradient` and `evaluate` fill the regions of their targets, `update` applies blocks of an update record; `step` is a
+ * `gradient`, `replica` and `evaluate` fill the regions of their targets, `update` applies blocks of an update record; `step` is a
  * gradient and then, once all workers of the same generation have theirs, an update.
  */
 export interface Command {
   readonly kind: (typeof KINDS)[number];
   readonly t: number;
-  /** Pointer to the weights. */
+  /** Pointer to the weights; of `replica`, to the state that begins with them. */
   readonly weights: number;
+  /** Local steps of `replica`. */
+  readonly steps: number;
+  /** Added to the shards of `gradient` and `step`. */
+  readonly firstShard: number;
   readonly targets: readonly RangeTarget[];
   /** Generation of the step's barriers; 0: none. */
   readonly generation: number;
@@ -114,6 +120,8 @@ export class Mailbox {
     this.words[at + KIND] = KINDS.indexOf(command.kind);
     this.words[at + T] = command.t;
     this.words[at + WEIGHTS] = command.weights;
+    this.words[at + STEPS] = command.steps;
+    this.words[at + FIRST_SHARD] = command.firstShard;
     this.words[at + GENERATION] = command.generation;
     this.words[at + AFTER] = command.after;
     this.words[at + RECORD] = command.record;
@@ -181,6 +189,8 @@ export class Mailbox {
       kind: KINDS[word(KIND)] as Command['kind'],
       t: word(T) >>> 0,
       weights: word(WEIGHTS) >>> 0,
+      steps: word(STEPS),
+      firstShard: word(FIRST_SHARD),
       generation: word(GENERATION),
       after: word(AFTER),
       record: word(RECORD),

@@ -4,6 +4,8 @@ import type {
   Executor,
   GradientPhases,
   PartialGradient,
+  RoundResult,
+  RoundWork,
   StepResult,
   StepUnderWay,
   StepWork,
@@ -13,6 +15,7 @@ import { addLosses } from '../../shared/engine/losses.ts';
 import { prepareTfjs } from '../../shared/engine/tfjs/load.ts';
 import { cover, type ShardRange } from '../../shared/engine/tree.ts';
 import type { Update, UpdateRecord } from '../../shared/engine/update.ts';
+import { instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
 import type { AttemptCounts } from '../../shared/scheduler/ledger.ts';
 import { Watchdog } from '../../shared/scheduler/watchdog.ts';
 import { BlockWork } from './block-work.ts';
@@ -21,8 +24,9 @@ import { PoolJob, StepJob } from './job.ts';
 import { DEPTH, type RangeTarget } from './mailbox.ts';
 import { OpenSteps } from './open-steps.ts';
 import { Recovery } from './recovery.ts';
-import { EvaluationRegion, type RegionStore } from './regions.ts';
+import { EvaluationRegion, type PartialRegion, type RegionStore } from './regions.ts';
 import { retriesExhausted } from './retries-exhausted.ts';
+import { type ReplicasWork, Rounds, type RoundsPool } from './rounds.ts';
 import { Settlement } from './settlement.ts';
 import { CHUNK_SIZE, type LocalPoolOptions, layOutPool } from './setup.ts';
 import { WaitLoop } from './wait-loop.ts';
@@ -49,7 +53,8 @@ export class LocalPool implements Executor {
   gradientPhases: GradientPhases = { sample: 0, compute: 0, reduce: 0 };
   readonly #options: LocalPoolOptions;
   readonly #threads: WorkerThreads;
-  readonly #regions: RegionStore;
+  readonly #regions: RegionStore<PartialRegion>;
+  readonly #rounds: Rounds | undefined;
   readonly #records: readonly UpdateRecord[];
   readonly #steps: OpenSteps;
   readonly #chunks: EvaluationChunks;
@@ -67,12 +72,14 @@ export class LocalPool implements Executor {
    */
   constructor(options: LocalPoolOptions) {
     if (options.backend === 'tfjs') prepareTfjs();
-    const { signal, barriers, records, regions, chunks, setups } = layOutPool(options);
+    const { signal, barriers, records, regions, rounds, chunks, setups } = layOutPool(options);
     options.memory.seal();
     this.#options = options;
     this.#records = records;
     this.#chunks = chunks;
     this.#regions = regions;
+    const kernel = (): KernelExports => instantiateKernel(options.kernel, options.memory.memory);
+    this.#rounds = options.replicas && rounds && new Rounds({ ...options.replicas, ...rounds, kernel: kernel() });
     this.#wake = () => signal.signal();
     const steps = new OpenSteps(barriers);
     const watchdog = new Watchdog(this.#wake, options.clock);
@@ -84,7 +91,7 @@ export class LocalPool implements Executor {
       onFatal: (error) => this.#end(error),
       onReady: (ready) => options.onReady?.(ready),
     });
-    const settlement = new Settlement({ threads, regions, watchdog, shardSize: options.shardSize });
+    const settlement = new Settlement({ threads, watchdog, shardSize: options.shardSize });
     const recovery = new Recovery({
       threads,
       signal,
@@ -137,10 +144,12 @@ export class LocalPool implements Executor {
     return this.#dispatcher.attemptCounts;
   }
 
-  begin(work: StepWork): StepUnderWay {
+  /** @param work `firstShard` is where the shards of a replica's step begin in the global batch */
+  begin(work: StepWork & { readonly firstShard?: number }): StepUnderWay {
     if (this.#steps.count === DEPTH) throw new Error(`${DEPTH} steps are under way already.`);
     const ringSlot = this.#begun++ % DEPTH;
-    const step = new StepJob({ ...work, shards: this.#shards, blocks: this.#blocks, ringSlot });
+    const parts = { shards: this.#shards, blocks: this.#blocks, ringSlot, store: this.#regions };
+    const step = new StepJob({ ...work, ...parts });
     this.#start(step, this.#steps.last);
     this.#steps.add(step);
     return { finish: () => this.#finishStep(step) };
@@ -184,10 +193,34 @@ export class LocalPool implements Executor {
    * @throws WorkerError if the same shards failed repeatedly
    */
   async gradient({ t, weights, ranges, keeps = false }: GradientWork): Promise<readonly PartialGradient[]> {
-    const job = new PoolJob({ kind: 'gradient', t, weights, units: this.#shards, ranges });
+    const job = new PoolJob({ kind: 'gradient', t, weights, units: this.#shards, ranges, store: this.#regions });
     const targets = await this.#finish(job, keeps);
     this.gradientPhases = job.seconds;
     return targets.map((target) => this.#partialOf(target));
+  }
+
+  async round({ t, steps, current }: RoundWork): Promise<RoundResult> {
+    const replicas = this.#options.replicas?.replicas ?? 0;
+    const { partials, seconds } = await this.replicas({ t, steps, state: current, ranges: [{ begin: 0, end: replicas }] });
+    return { partials, seconds: seconds.total, phases: seconds };
+  }
+
+  /**
+   * The states of replicas after their local steps, a partial each; they hold until the next call.
+   * @throws WorkerError if the same replica failed repeatedly
+   */
+  replicas(work: ReplicasWork): ReturnType<Rounds['train']> {
+    if (this.#rounds === undefined) throw new Error('The job is not cut into replicas.');
+    return this.#rounds.train(this.#roundsPool, work);
+  }
+
+  get #roundsPool(): RoundsPool {
+    return {
+      ready: this.ready,
+      begin: (work) => this.begin(work),
+      update: (update) => this.update(update),
+      finish: (job) => this.#complete(job),
+    };
   }
 
   async evaluate(weights: WeightsVersion): Promise<Evaluation> {
@@ -203,7 +236,8 @@ export class LocalPool implements Executor {
   async evaluateChunks(weights: WeightsVersion, ranges: readonly ShardRange[]): Promise<EvaluatedChunks[]> {
     const units = this.#chunks.count;
     const covered = ranges.flatMap(({ begin, end }) => cover(units, begin, end));
-    const targets = await this.#finish(new PoolJob({ kind: 'evaluate', t: 0, weights, units, ranges: covered }));
+    const job = new PoolJob({ kind: 'evaluate', t: 0, weights, units, ranges: covered, store: this.#regions });
+    const targets = await this.#finish(job);
     return targets.map(({ range, region }) => {
       const result = new EvaluationRegion(this.#options.memory.memory.buffer, region, range, CHUNK_SIZE);
       return { range, losses: result.losses.slice(), predictions: result.predictionsOf(this.#chunks) };
@@ -231,13 +265,18 @@ export class LocalPool implements Executor {
 
   /** Works on a job until it is complete; its results' regions stay lent until the next job is. */
   async #finish(job: PoolJob, keeps = false): Promise<RangeTarget[]> {
+    const targets = await this.#complete(job);
+    if (!keeps) this.#regions.reclaim();
+    this.#regions.lend(job.regions);
+    return targets;
+  }
+
+  async #complete(job: PoolJob): Promise<RangeTarget[]> {
     await this.#loop.until(
       () => job.ledger.complete,
       () => job.dispatch(() => this.#dispatcher.assign(job)),
     );
     job.closed = true;
-    if (!keeps) this.#regions.reclaim();
-    this.#regions.lend(job.regions);
     return job.ledger.results();
   }
 
@@ -250,7 +289,7 @@ export class LocalPool implements Executor {
   }
 
   #partialOf({ range, region }: RangeTarget): PartialGradient {
-    const partial = this.#regions.partial(region);
+    const partial = this.#regions.at(region);
     return { range, gradient: partial.gradient, ...partial.read() };
   }
 

@@ -39,7 +39,7 @@ export class Recovery {
     for (const slot of threads.slots) {
       const attempt = slot.queue[0];
       if (attempt === undefined) continue;
-      const limitMs = attempt.limitMs(attempt.job && slot.speeds[attempt.job.kind], POOL_POLICY);
+      const limitMs = attempt.limitMs(attempt.job && slot.speeds[attempt.job.kind], POOL_POLICY, attempt.job?.steps);
       const elapsedMs = now - attempt.startedAt;
       if (elapsedMs <= limitMs) continue;
       if (attempt.isGivenUp) {
@@ -92,7 +92,7 @@ export class Recovery {
 
   #fail(attempt: CommandAttempt, cause: Error): void {
     const { command, job, ranges, units } = attempt;
-    if (job?.kind === 'gradient') this.#parts.settlement.shardCounts.lost += units;
+    if (job !== undefined && job.kind !== 'evaluate') this.#parts.settlement.shardCounts.lost += units * job.ledger.shardsPerUnit;
     const unit = job?.closed === false ? job.ledger.fail(ranges) : attempt.failUpdate();
     if (unit !== undefined) this.fatal = this.#parts.retriesExhausted(command, unit, cause);
   }

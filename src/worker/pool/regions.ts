@@ -1,7 +1,10 @@
 import type { LossSum } from '../../shared/engine/backend.ts';
 import type { EvaluationChunks } from '../../shared/engine/evaluation.ts';
+import { RoundFigures } from '../../shared/engine/round-figures.ts';
+import { type StateShape, stateAt, stateLength } from '../../shared/engine/state.ts';
 import type { ShardRange } from '../../shared/engine/tree.ts';
-import { type KernelMemory, type Layout, padded } from '../../shared/engine/wasm/memory.ts';
+import type { StateVectors } from '../../shared/engine/update.ts';
+import { type Layout, padded } from '../../shared/engine/wasm/memory.ts';
 
 /** Bytes before a region's data; a cache line. */
 const HEADER = 64;
@@ -30,6 +33,31 @@ export class PartialRegion {
 
   read(): LossSum {
     return { lossSum: this.#losses[0] as number, correct: this.#correct[0] as number };
+  }
+}
+
+/** The result of a replica command: the state after the replica's local steps, and what they found. */
+export class StateRegion {
+  readonly state: StateVectors;
+  readonly #figures: Float64Array;
+
+  constructor(buffer: ArrayBufferLike, region: number, shape: StateShape, maxSteps: number) {
+    const header = StateRegion.#header(maxSteps);
+    this.#figures = new Float64Array(buffer, region, RoundFigures.length(maxSteps));
+    this.state = stateAt(buffer, region + header, shape);
+  }
+
+  static bytes(shape: StateShape, maxSteps: number): number {
+    return StateRegion.#header(maxSteps) + 4 * stateLength(shape);
+  }
+
+  static #header(maxSteps: number): number {
+    return Math.ceil((8 * RoundFigures.length(maxSteps)) / HEADER) * HEADER;
+  }
+
+  /** Of so many local steps. */
+  figures(steps: number): RoundFigures {
+    return new RoundFigures(this.#figures.subarray(0, RoundFigures.length(steps)));
   }
 }
 
@@ -72,20 +100,16 @@ export class EvaluationRegion {
 }
 
 /** The regions that results are written to: each is free, belongs to an attempt, or is lent to the pool's caller. */
-export class RegionStore {
-  readonly #partials: ReadonlyMap<number, PartialRegion>;
+export class RegionStore<Region> {
+  readonly #regions: ReadonlyMap<number, Region>;
   readonly #free: number[];
   readonly #lent: number[] = [];
 
-  /** @param regions pointers, as `allocate` returns them */
-  constructor({ memory }: KernelMemory, regions: readonly number[], parameters: number) {
-    this.#partials = new Map(regions.map((each) => [each, new PartialRegion(memory.buffer, each, parameters)]));
+  /** @param pointers as `allocateRegions` returns them @param open what lies at a pointer */
+  constructor(pointers: readonly number[], open: (pointer: number) => Region) {
+    this.#regions = new Map(pointers.map((each) => [each, open(each)]));
     // The first to be used is the last: a few regions serve a calm run.
-    this.#free = regions.toReversed();
-  }
-
-  static allocate(memory: Layout, { count, bytes }: { count: number; bytes: number }): number[] {
-    return Array.from({ length: count }, () => memory.allocate(bytes));
+    this.#free = pointers.toReversed();
   }
 
   get free(): number {
@@ -109,7 +133,12 @@ export class RegionStore {
     this.#free.push(...this.#lent.splice(0));
   }
 
-  partial(region: number): PartialRegion {
-    return this.#partials.get(region) as PartialRegion;
+  at(region: number): Region {
+    return this.#regions.get(region) as Region;
   }
+}
+
+/** @returns pointers */
+export function allocateRegions(memory: Layout, { count, bytes }: { count: number; bytes: number }): number[] {
+  return Array.from({ length: count }, () => memory.allocate(bytes));
 }

@@ -1,12 +1,10 @@
 import type { Watchdog } from '../../shared/scheduler/watchdog.ts';
 import type { CommandAttempt } from './command-attempt.ts';
 import type { Answer } from './mailbox.ts';
-import type { RegionStore } from './regions.ts';
 import type { WorkerSlot, WorkerThreads } from './worker-threads.ts';
 
 export interface SettlementParts {
   readonly threads: WorkerThreads;
-  readonly regions: RegionStore;
   readonly watchdog: Watchdog;
   readonly shardSize: number;
 }
@@ -46,8 +44,9 @@ export class Settlement {
   #measure({ worker, speeds }: WorkerSlot, { job, units }: CommandAttempt, { work }: Answer): void {
     if (job === undefined) return;
     speeds[job.kind].measure(units, 1000 * work);
-    if (job.kind !== 'gradient') return;
-    this.workerSamples[worker] = (this.workerSamples[worker] ?? 0) + units * this.#parts.shardSize;
+    if (job.kind === 'evaluate') return;
+    const shards = units * job.ledger.shardsPerUnit;
+    this.workerSamples[worker] = (this.workerSamples[worker] ?? 0) + shards * this.#parts.shardSize;
   }
 
   /** Nothing of the attempt runs any more. Results that are still wanted are taken in, its other buffers are free. */
@@ -60,13 +59,15 @@ export class Settlement {
     if (job === undefined) return;
     job.took(answer);
     const isWanted = answer.computed && job.accepts;
-    if (answer.computed && job.kind === 'gradient') this.shardCounts[isWanted ? 'done' : 'late'] += attempt.units;
+    if (answer.computed && job.kind !== 'evaluate') {
+      this.shardCounts[isWanted ? 'done' : 'late'] += attempt.units * job.ledger.shardsPerUnit;
+    }
     // Even if it isn't wanted: others may still be at their slices of the update, which read the regions of the whole team.
     const isKept = isWanted || (command.kind === 'step' && !job.closed);
     for (const target of command.targets) {
       if (isWanted) job.ledger.succeed(target.range, target);
       if (isKept) job.regions.push(target.region);
-      else this.#parts.regions.give(target.region);
+      else job.store.give(target.region);
     }
   }
 }

@@ -2,7 +2,9 @@ import { type Dataset, inputKindOf, type Split } from '../../shared/data/dataset
 import { allocateAugmented } from '../../shared/engine/augmentations/augmenter.ts';
 import { EvaluationChunks, type EvaluationSizes } from '../../shared/engine/evaluation.ts';
 import { type PlanOptions, planProgram } from '../../shared/engine/program/planner.ts';
+import { allocateReplica, type ReplicaOptions } from '../../shared/engine/replica.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
+import type { StateStore } from '../../shared/engine/state.ts';
 import { depthOf } from '../../shared/engine/tree.ts';
 import { BlockUpdater, UpdateRecord } from '../../shared/engine/update.ts';
 import type { CompiledKernel } from '../../shared/engine/wasm/exports.ts';
@@ -15,7 +17,8 @@ import type { SharedSize } from './capacity.ts';
 import { COMPLETION_SIGNAL_WORDS, CompletionSignal } from './completion-signal.ts';
 import type { Fault } from './faults.ts';
 import { DEPTH, MAILBOX_WORDS } from './mailbox.ts';
-import { EvaluationRegion, PartialRegion, RegionStore } from './regions.ts';
+import { allocateRegions, EvaluationRegion, PartialRegion, RegionStore, StateRegion } from './regions.ts';
+import { Rounds } from './rounds.ts';
 import type { WorkerSetup } from './thread-setup.ts';
 
 /** Samples of one evaluation chunk: part of the determinism contract, since losses are summed by chunks. */
@@ -35,9 +38,12 @@ export interface LocalPoolOptions {
   readonly test: Split;
   /** Places of the training samples that are only evaluated, in `memory`. */
   readonly validation?: Int32Array | undefined;
+  /** Samples of a step; of one replica's, if the job is cut into replicas. */
   readonly batch: number;
   readonly shardSize: number;
   readonly sampler: SamplerOptions;
+  /** Undefined if the job isn't cut into replicas. */
+  readonly replicas?: ReplicaOptions | undefined;
   /** Called for every worker that was lost, with the cause. */
   readonly onLost?: (worker: number, cause: Error) => void;
   /** Called when the number of workers that are ready changes. */
@@ -53,14 +59,16 @@ export interface PoolLayout {
   readonly barriers: StepBarriers;
   /** One for each step that may be open. */
   readonly records: readonly UpdateRecord[];
-  readonly regions: RegionStore;
+  readonly regions: RegionStore<PartialRegion>;
+  /** Of replicas, and the states of local steps that all threads take together. */
+  readonly rounds: { readonly states: RegionStore<StateRegion>; readonly together: StateStore | undefined } | undefined;
   readonly chunks: EvaluationChunks;
   readonly setups: readonly WorkerSetup[];
 }
 
 /** What decides how much of the shared memory a pool takes. */
 export interface PoolShape
-  extends Pick<LocalPoolOptions, 'workers' | 'layout' | 'backend' | 'batch' | 'shardSize' | 'faults'> {
+  extends Pick<LocalPoolOptions, 'workers' | 'layout' | 'backend' | 'batch' | 'shardSize' | 'replicas' | 'faults'> {
   readonly testSamples: number;
   /** The most there may be. */
   readonly validationSamples?: number;
@@ -77,19 +85,21 @@ export function evaluatedOf({ test, validation }: Pick<Dataset, 'test' | 'valida
 
 /** What all workers share. */
 function allocateShared(memory: Layout, shape: PoolShape) {
-  const { layout, batch, shardSize, faults = [] } = shape;
+  const { layout, batch, shardSize, replicas, workers, faults = [] } = shape;
   return {
     signal: memory.int32(COMPLETION_SIGNAL_WORDS),
     barriers: memory.int32(BARRIER_WORDS),
     records: Array.from({ length: DEPTH }, () => UpdateRecord.allocate(memory, layout, batch / shardSize)),
-    regions: RegionStore.allocate(memory, regionsFor(shape)),
+    regions: allocateRegions(memory, regionsFor(shape)),
+    states: replicas && allocateRegions(memory, statesFor(replicas, workers)),
+    together: replicas && Rounds.allocate(memory, replicas, workers),
     fired: memory.int32(faults.length),
   };
 }
 
 /** What each worker has of its own. @throws ModelError if the kernel backend can't run the model */
 function allocateWorker(memory: Layout, shape: PoolShape) {
-  const { layout, backend = 'kernel', batch, shardSize, seed, inputs, augment } = shape;
+  const { layout, backend = 'kernel', batch, shardSize, replicas, seed, inputs, augment } = shape;
   const shards = batch / shardSize;
   const plan = backend === 'kernel' ? planProgram(layout, { shardSize, seed, inputs }, memory) : undefined;
   const count = shardSize * (plan?.shardsAtOnce ?? 1);
@@ -99,6 +109,7 @@ function allocateWorker(memory: Layout, shape: PoolShape) {
     mailbox: memory.int32(MAILBOX_WORDS),
     levels: Array.from({ length: depthOf(shards) }, () => memory.parameters(layout.parameters)),
     updateScratch: BlockUpdater.scratch(memory, shards),
+    replicas: replicas && { ...replicas, memory: allocateReplica(memory, layout, replicas.shape) },
   };
 }
 
@@ -118,7 +129,7 @@ export function poolSize(shape: PoolShape): SharedSize {
  */
 export function layOutPool(options: LocalPoolOptions): PoolLayout {
   const { memory, kernel, backend = 'kernel', layout, train, test, validation, workers, shardSize } = options;
-  const { sampler, faults = [] } = options;
+  const { sampler, replicas, faults = [] } = options;
   const { seed, augment } = sampler;
   const evaluated = evaluatedOf(options);
   const shape = { ...options, ...evaluated, seed, augment, inputs: inputKindOf(train) };
@@ -144,7 +155,12 @@ export function layOutPool(options: LocalPoolOptions): PoolLayout {
     signal: new CompletionSignal(signal),
     barriers: new StepBarriers(barriers),
     records,
-    regions: new RegionStore(memory, places.regions, layout.parameters),
+    regions: new RegionStore(places.regions, (at) => new PartialRegion(memory.memory.buffer, at, layout.parameters)),
+    rounds:
+      replicas && {
+        states: new RegionStore(places.states ?? [], (at) => new StateRegion(memory.memory.buffer, at, replicas.shape, replicas.steps)),
+        together: places.together,
+      },
     chunks: new EvaluationChunks(evaluated),
     setups: Array.from({ length: workers }, (_, worker) => ({ ...common, ...allocateWorker(memory, shape), worker })),
   };
@@ -160,6 +176,11 @@ function regionsFor({ layout, workers, batch, shardSize, ...evaluated }: PoolSha
   const ranges = Math.max(maxRanges(batch / shardSize, workers), maxRanges(chunks, workers));
   const bytes = Math.max(PartialRegion.bytes(layout.parameters), EvaluationRegion.bytes(chunks, CHUNK_SIZE));
   return { count: (DEPTH + 2) * ranges, bytes };
+}
+
+/** A state for each replica, and one for each attempt that may be slow or lent besides. */
+function statesFor({ replicas, shape, steps }: ReplicaOptions, workers: number): { count: number; bytes: number } {
+  return { count: replicas + 2 * workers, bytes: StateRegion.bytes(shape, steps) };
 }
 
 /** The most ranges of a tree's vertices in an assignment: each cut between two workers, and each end, splits a vertex a level. */

@@ -1,6 +1,7 @@
 import type { Split } from '../../shared/data/dataset.ts';
 import type { AugmentedSamples } from '../../shared/engine/augmentations/augmenter.ts';
 import type { EvaluationSizes } from '../../shared/engine/evaluation.ts';
+import type { ReplicaMemory, ReplicaOptions } from '../../shared/engine/replica.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
 import type { UpdateRecordPlan } from '../../shared/engine/update.ts';
 import type { CompiledKernel } from '../../shared/engine/wasm/exports.ts';
@@ -26,6 +27,8 @@ export interface ThreadSetup extends BackendSetup {
   readonly levels: readonly Float32Array[];
   readonly updates: readonly UpdateRecordPlan[];
   readonly updateScratch: readonly Float32Array[];
+  /** Undefined if the job isn't cut into replicas. */
+  readonly replicas: (ReplicaOptions & { readonly memory: ReplicaMemory }) | undefined;
   /** How long to poll for the next command, and for the other workers, before sleeping; 0 if threads outnumber the processors. */
   readonly spinMs: number;
   readonly faults: Faults;

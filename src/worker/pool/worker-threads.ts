@@ -75,7 +75,7 @@ export class WorkerThreads {
       setup,
       mailbox: new Mailbox(setup.mailbox),
       queue: [],
-      speeds: { gradient: new SpeedEstimate(), evaluate: new SpeedEstimate() },
+      speeds: { gradient: new SpeedEstimate(), replica: new SpeedEstimate(), evaluate: new SpeedEstimate() },
       unusedSince: undefined,
       launches: 0,
       isRunning: false,

@@ -41,7 +41,7 @@ class Bench {
       folder,
       layout,
       from: 0,
-      ends: [100_000],
+      snapshots: [100, 100_000],
       config: resolveTrainConfig({ flags: { workers: 1, ...flags }, env: {} }).config,
       digests: { dataset: 'd', numerics: 'n' },
       samples: {},

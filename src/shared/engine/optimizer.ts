@@ -1,20 +1,33 @@
-import type { TrainConfig } from '../../shared/config/config.ts';
-import type { LossSum } from '../../shared/engine/backend.ts';
-import { optimizerOf } from '../../shared/engine/optimizers/registry.ts';
-import type { Update } from '../../shared/engine/update.ts';
-import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
-import { NotFiniteError } from '../../shared/util/errors.ts';
+import { NotFiniteError } from '../util/errors.ts';
+import type { LossSum } from './backend.ts';
+import type { PartialState } from './executor.ts';
+import { type OptimizerName, type OptimizerOption, optimizerOf } from './optimizers/registry.ts';
+import { addStates } from './partials.ts';
+import type { RoundFigures } from './round-figures.ts';
+import { vectorsOf } from './state.ts';
+import type { StateVectors, Update } from './update.ts';
+import type { KernelExports } from './wasm/exports.ts';
+import { padded } from './wasm/memory.ts';
+
+/** The options of a run that decide its updates. */
+export interface OptimizerConfig
+  extends Readonly<
+    Record<OptimizerOption | 'learningRate' | 'warmup' | 'iterations' | 'clipNorm' | 'weightDecay' | 'batch', number>
+  > {
+  readonly optimizer: OptimizerName;
+  readonly schedule: 'cosine' | 'constant';
+}
 
 /**
- * Computes the scalars of each update, by the optimizer's kind (src/shared/engine/optimizers). Workers apply it (src/shared/engine/update.ts): mean, norm, clip, weight decay, update, in
- * the order of docs/determinism.md. All arithmetic that reaches the weights is done by the kernel, which rounds every float64 that
+ * Computes the scalars of each update, by the optimizer's kind (optimizers/). Workers apply it (update.ts): mean, norm, clip, weight decay,
+ * update, in the order of docs/determinism.md. All arithmetic that reaches the weights is done by the kernel, which rounds every float64 that
  * it is given to float32 once.
  */
 export class Optimizer {
   readonly #kernel: KernelExports;
-  readonly #config: TrainConfig;
+  readonly #config: OptimizerConfig;
 
-  constructor(kernel: KernelExports, config: TrainConfig) {
+  constructor(kernel: KernelExports, config: OptimizerConfig) {
     this.#kernel = kernel;
     this.#config = config;
   }
@@ -38,13 +51,17 @@ export class Optimizer {
     return this.#complete(t, gradientNorm > clipNorm ? clipNorm / gradientNorm : 1);
   }
 
+  /** The L2 norm of the mean gradient, before clipping. @param squares the sum of the mean gradient's squares */
+  normOf(squares: number): number {
+    return this.#kernel.squareRoot(squares);
+  }
+
   /**
-   * The L2 norm of the mean gradient, before clipping.
-   * @param squares the sum of the mean gradient's squares
+   * The same.
    * @throws NotFiniteError if the norm or the loss isn't finite: the update must not be used then
    */
   gradientNorm(t: number, { lossSum, squares }: Pick<LossSum, 'lossSum'> & { readonly squares: number }): number {
-    const norm = this.#kernel.squareRoot(squares);
+    const norm = this.normOf(squares);
     if (Number.isFinite(lossSum) && Number.isFinite(norm)) return norm;
     const loss = lossSum / this.#config.batch;
     throw new NotFiniteError(
@@ -52,6 +69,17 @@ export class Optimizer {
         `The step was not applied. Try a lower --learning-rate, or --clip-norm.`,
       { step: t + 1 },
     );
+  }
+
+  /** Writes the mean of the replicas' states over `next`. @param partials are added in place @returns the sums of what they found */
+  average(partials: readonly PartialState[], replicas: number, next: StateVectors): RoundFigures {
+    const { state, figures } = addStates(this.#kernel, partials, { begin: 0, end: replicas });
+    const sums = vectorsOf(state);
+    for (const [i, vector] of vectorsOf(next).entries()) {
+      const { byteOffset } = sums[i] as Float32Array;
+      this.#kernel.meanAndSquares(vector.byteOffset, byteOffset, padded(vector.length), 1 / replicas);
+    }
+    return figures;
   }
 
   /** @throws NotFiniteError if one of the weights after update t isn't finite: they must not be used then */

@@ -1,12 +1,46 @@
-import type { StateVersion } from '../../shared/engine/executor.ts';
-import type { Layout } from '../../shared/engine/wasm/memory.ts';
+import type { StateVersion } from './executor.ts';
+import type { StateVectors } from './update.ts';
+import { type Layout, padded } from './wasm/memory.ts';
 
-export interface StateStoreOptions {
+/** What a state consists of. */
+export interface StateShape {
   readonly parameters: number;
   /** Whether the optimizer keeps second moments. */
   readonly hasSecondMoments: boolean;
+}
+
+export interface StateStoreOptions extends StateShape {
   /** Number of versions: the current one, one for each step under way, and one for each slow reader. */
   readonly versions: number;
+}
+
+/** Float32s from one vector of a state to the next: whole cache lines. */
+const LINE = 16;
+
+function strideOf({ parameters }: StateShape): number {
+  return Math.ceil(padded(parameters) / LINE) * LINE;
+}
+
+/** Float32s that a state takes: weights, moments and, if there are any, second moments behind each other. */
+export function stateLength(shape: StateShape): number {
+  return (shape.hasSecondMoments ? 3 : 2) * strideOf(shape);
+}
+
+/** The state in `floats`, [stateLength]. */
+export function stateIn(floats: Float32Array, shape: StateShape): StateVectors {
+  const stride = strideOf(shape);
+  const vector = (index: number): Float32Array => floats.subarray(index * stride, index * stride + shape.parameters);
+  return { values: vector(0), m: vector(1), v: shape.hasSecondMoments ? vector(2) : undefined };
+}
+
+/** The state at a pointer into the shared memory. */
+export function stateAt(buffer: ArrayBufferLike, pointer: number, shape: StateShape): StateVectors {
+  return stateIn(new Float32Array(buffer, pointer, stateLength(shape)), shape);
+}
+
+/** A state's vectors in the order of docs/protocol.md: weights, moments and, if there are any, second moments. */
+export function vectorsOf({ values, m, v }: StateVectors): readonly Float32Array[] {
+  return v === undefined ? [values, m] : [values, m, v];
 }
 
 /**
@@ -18,11 +52,9 @@ export class StateStore {
   readonly #taken: Set<StateVersion>;
   #current: StateVersion;
 
-  constructor(memory: Layout, { parameters, hasSecondMoments, versions }: StateStoreOptions) {
+  constructor(memory: Layout, { versions, ...shape }: StateStoreOptions) {
     this.#versions = Array.from({ length: versions }, () => ({
-      values: memory.parameters(parameters),
-      m: memory.parameters(parameters),
-      v: hasSecondMoments ? memory.parameters(parameters) : undefined,
+      ...stateIn(memory.float32(stateLength(shape)), shape),
       readers: 0,
     }));
     this.#current = this.#versions[0] as StateVersion;

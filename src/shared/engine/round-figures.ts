@@ -1,0 +1,66 @@
+/** What a local step of one replica found, or the sums over several. */
+export interface LocalStep {
+  readonly lossSum: number;
+  readonly correct: number;
+  readonly gradientNorm: number;
+}
+
+/** Float64s of a local step: loss sum, correct count and gradient norm. */
+const WIDTH = 3;
+/** Float64s before the local steps: where the first value that isn't finite is. */
+const HEADER = 1;
+
+/**
+ * What the local steps of one replica found, or the sums over several, as float64 [1 + 3 x steps]. The first word orders the steps and
+ * replicas whose loss or gradient norm wasn't finite: the smallest step * replicas + replica, Infinity if there was none.
+ */
+export class RoundFigures {
+  readonly words: Float64Array;
+
+  /** @param words they may lie in shared memory */
+  constructor(words: Float64Array) {
+    this.words = words;
+  }
+
+  static length(steps: number): number {
+    return HEADER + WIDTH * steps;
+  }
+
+  static of(steps: number): RoundFigures {
+    return new RoundFigures(new Float64Array(RoundFigures.length(steps)));
+  }
+
+  get steps(): number {
+    return (this.words.length - HEADER) / WIDTH;
+  }
+
+  /** Where the first value is that isn't finite; Infinity: all are. */
+  get failedAt(): number {
+    return this.words[0] as number;
+  }
+
+  clear(): void {
+    this.words.fill(0);
+    this.words[0] = Number.POSITIVE_INFINITY;
+  }
+
+  /** @returns whether loss and norm are finite; if they aren't, the replica's other steps are worth nothing */
+  set(step: number, { lossSum, correct, gradientNorm }: LocalStep, place: number): boolean {
+    this.words.set([lossSum, correct, gradientNorm], HEADER + WIDTH * step);
+    if (Number.isFinite(lossSum) && Number.isFinite(gradientNorm)) return true;
+    this.words[0] = place;
+    return false;
+  }
+
+  at(step: number): LocalStep {
+    const [lossSum = 0, correct = 0, gradientNorm = 0] = this.words.subarray(HEADER + WIDTH * step);
+    return { lossSum, correct, gradientNorm };
+  }
+
+  /** A copy, with the sums of both. */
+  plus({ words }: RoundFigures): RoundFigures {
+    const sum = new RoundFigures(this.words.map((word, i) => word + (words[i] as number)));
+    sum.words[0] = Math.min(this.failedAt, words[0] as number);
+    return sum;
+  }
+}
