@@ -7,9 +7,8 @@ import { DEFAULT_SET } from '../shared/data/registry.ts';
 import { maxHeldBack } from '../shared/data/validation.ts';
 import { chooseKernel } from '../shared/engine/kernel-choice.ts';
 import { Optimizer } from '../shared/engine/optimizer.ts';
-import { optimizerOf } from '../shared/engine/optimizers/registry.ts';
-import type { ReplicaOptions } from '../shared/engine/replica.ts';
-import { type StateShape, StateStore, type StateStoreOptions } from '../shared/engine/state.ts';
+import { replicasOf, stateShapeOf } from '../shared/engine/replica.ts';
+import { StateStore, type StateStoreOptions } from '../shared/engine/state.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../shared/engine/wasm/exports.ts';
 import { bytesOf, type SharedMemory } from '../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
@@ -20,9 +19,10 @@ import { DEPTH } from '../worker/pool/mailbox.ts';
 import { LocalPool } from '../worker/pool/pool.ts';
 import { allocatePlaces, placeInMemory, placesInMemory } from '../worker/pool/sample-set.ts';
 import { evaluatedOf, type LocalPoolOptions, poolSize } from '../worker/pool/setup.ts';
-import { Auditor } from './cluster/auditor.ts';
 import { Cluster, type ClusterOptions } from './cluster/cluster.ts';
+import { GradientAuditor } from './cluster/gradient-auditor.ts';
 import { LocalMember } from './cluster/local-member.ts';
+import { ReplicaAuditor } from './cluster/replica-auditor.ts';
 import { answersOf, type TestAnswers } from './train/test-answers.ts';
 
 /** The model, its state and its optimizer, over one shared memory. */
@@ -69,10 +69,15 @@ export function startClusterEngine(
   options: EngineOptions & Pick<ClusterOptions, 'onNoMembers' | 'stop'>,
 ): ClusterEngine {
   const { config, memory, dataset, onNoMembers, stop } = options;
-  const { core, train, sampler, startPool } = layOut(options);
+  const { core, train, sampler, replicas, startPool } = layOut(options);
   const { layout, kernel } = core;
   const { shardSize } = config;
-  const auditor = new Auditor({ memory, kernel, layout, sampler, train, shardSize });
+  const shards = config.batch / shardSize;
+  const auditor = new GradientAuditor({ memory, kernel, layout, sampler, train, shardSize, shards });
+  const rounds = replicas && {
+    replicas,
+    auditor: new ReplicaAuditor({ ...replicas, memory, kernel, layout, gradients: auditor }),
+  };
   const cluster = new Cluster({
     ...(stop && { stop }),
     memory,
@@ -80,7 +85,8 @@ export function startClusterEngine(
     auditor,
     onNoMembers,
     layout,
-    shards: config.batch / shardSize,
+    shards,
+    rounds,
     evaluated: evaluatedOf(dataset),
   });
   const pool = config.workers === 0 ? undefined : startPool();
@@ -123,25 +129,13 @@ function layOut({ config, memory, dataset, onLost, onReady, faults = [], clock }
     core: { layout, kernel, state, optimizer, answers: answersOf(layout, dataset) },
     train,
     sampler,
+    replicas,
     startPool,
   };
 }
 
 function stateOptions(config: TrainConfig, layout: ModelLayout): StateStoreOptions {
-  return { ...stateShape(config, layout), versions: config.workers + DEPTH + 1 };
-}
-
-function stateShape({ optimizer }: TrainConfig, { parameters }: ModelLayout): StateShape {
-  return { parameters, hasSecondMoments: optimizerOf(optimizer).hasSecondMoments };
-}
-
-/** Undefined if the job isn't cut into replicas. */
-function replicasOf(config: TrainConfig, layout: ModelLayout): ReplicaOptions | undefined {
-  const { replicas, syncEvery, batch, shardSize } = config;
-  if (replicas === 1) return undefined;
-  const own = batch / replicas;
-  const optimizer = { ...config, batch: own };
-  return { replicas, steps: syncEvery, shards: own / shardSize, optimizer, shape: stateShape(config, layout) };
+  return { ...stateShapeOf(config, layout.parameters), versions: config.workers + DEPTH + 1 };
 }
 
 /** Bytes of the shared memory of a run: its data set and its engine. */
@@ -151,15 +145,26 @@ export function memorySize(config: TrainConfig, dataset: DatasetShape = DEFAULT_
   const validationSamples = maxHeldBack(config.validation, samples);
   const replicas = replicasOf(config, layout);
   const batch = config.batch / config.replicas;
-  const shape = { ...config, batch, replicas, layout, testSamples, validationSamples, inputs, augment: augmentOf(config, dataset) };
+  const shape = {
+    ...config,
+    batch,
+    replicas,
+    layout,
+    testSamples,
+    validationSamples,
+    inputs,
+    augment: augmentOf(config, dataset),
+  };
   const pool = poolSize(shape);
   const others = bytesOf((memory) => {
     memory.allocate(bytesHeld(dataset));
     if (validationSamples > 0) allocatePlaces(memory, samples);
     new StateStore(memory, stateOptions(config, layout));
     if (config.listen === undefined) return;
-    Auditor.allocate(memory, shape);
-    Cluster.allocate(memory, { layout, shards: config.batch / config.shardSize });
+    const shards = config.batch / config.shardSize;
+    GradientAuditor.allocate(memory, { ...shape, shards });
+    if (replicas !== undefined) ReplicaAuditor.allocate(memory, layout, replicas);
+    Cluster.allocate(memory, { layout, shards, replicas });
   });
   return { reserved: others + pool.reserved, used: others + pool.used };
 }

@@ -55,7 +55,7 @@ interface Accepting extends ComputingOptions {
 export async function startComputing(options: ComputingOptions): Promise<Computing> {
   const { config, inputs, served, observer, stop } = options;
   const { memory, dataset, listening } = inputs;
-  const server = listening && (await listenForNodes(listening, dataset, modelOf(config, dataset)));
+  const server = listening && (await listenForNodes(listening, dataset, modelOf(config, dataset), config));
   const notice = (message: string): void => observer.onEvent({ kind: 'notice', level: 'warn', node: 'local', message });
   const starting = {
     config,

@@ -8,24 +8,26 @@ import { EVENT_KINDS, schedules } from './node-schedule.ts';
 import { disturb, undisturbed } from './nodes.ts';
 import { Tally } from './tally.ts';
 
-/** Each kind of event comes at least once. */
-const SCHEDULES = Math.ceil(EVENT_KINDS.length / 2);
+/** Each kind of event comes at least once; rounds of replicas are disturbed by fewer. */
+const SCHEDULES = { steps: Math.ceil(EVENT_KINDS.length / 2), rounds: 5 };
 const AT_ONCE = 2;
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-chaos-nodes-'));
 after(() => rmSync(folder, { recursive: true }));
 
-const expected = undisturbed(folder);
 const tally = new Tally();
 
-describe('nodes and networks that are disturbed leave the bits alone', { concurrency: AT_ONCE }, () => {
-  for (const [index, schedule] of schedules(SCHEDULES, 1).entries()) {
-    const kinds = schedule.events.map(({ action }) => (action.kind === 'wire' ? action.fault.kind : action.kind));
-    it(`${index}: ${kinds.join(', ')}`, async () => {
-      tally.merge(await disturb(join(folder, String(index)), schedule, expected));
-    });
-  }
-});
+for (const job of ['steps', 'rounds'] as const) {
+  describe(`nodes and networks that are disturbed leave the bits of ${job} alone`, { concurrency: AT_ONCE }, () => {
+    const expected = undisturbed(folder, job);
+    for (const [index, schedule] of schedules(SCHEDULES[job], job === 'steps' ? 1 : 2).entries()) {
+      const kinds = schedule.events.map(({ action }) => (action.kind === 'wire' ? action.fault.kind : action.kind));
+      it(`${index}: ${kinds.join(', ')}`, async () => {
+        tally.merge(await disturb(join(folder, `${job}-${index}`), schedule, expected));
+      });
+    }
+  });
+}
 
 it('every kind of event has really happened', () => {
   assert.deepEqual(

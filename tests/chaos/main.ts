@@ -1,6 +1,7 @@
 // npm run chaos -- --schedules 220 --seed 1           so many of each kind, whose bits are compared:
 //   --kind coordinator                                only coordinators that are killed and resumed
 //   --kind nodes                                      only nodes and networks that are disturbed
+//   --kind rounds                                     the same, of a job that is cut into replicas
 //   --kind nodes --seed 1 --only 17                   one schedule again
 // npm run chaos -- --kills 1000                       kills so many computing nodes one after the other
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -35,14 +36,17 @@ const PLANS: Plans = {
     };
     return { schedules, carryOut };
   },
-  nodes: async (folder, count, seed) => {
-    const expected = nodes.undisturbed(folder);
-    const schedules = nodeSchedules(count, seed);
-    const carryOut = (index: number): Promise<Tally> =>
-      nodes.disturb(join(folder, String(index)), schedules[index] as (typeof schedules)[number], expected);
-    return { schedules, carryOut };
-  },
+  nodes: (...args) => nodesPlan('steps', ...args),
+  rounds: (...args) => nodesPlan('rounds', ...args),
 };
+
+async function nodesPlan(job: nodes.JobName, folder: string, count: number, seed: number): Promise<Plan> {
+  const expected = nodes.undisturbed(folder, job);
+  const schedules = nodeSchedules(count, seed);
+  const carryOut = (index: number): Promise<Tally> =>
+    nodes.disturb(join(folder, String(index)), schedules[index] as (typeof schedules)[number], expected);
+  return { schedules, carryOut };
+}
 
 const { values } = parseArgs({
   options: {

@@ -15,6 +15,9 @@ import { ProxyProcess } from './wire/proxy-process.ts';
 
 const FAULTS = fileURLToPath(new URL('./process-faults.js', import.meta.url));
 const FLAGS = ['--iterations', String(ITERATIONS), '--batch', '64', '--shard-size', '4'];
+/** The jobs that are disturbed: steps over the whole batch, and rounds of replicas. */
+export const JOBS = { steps: [], rounds: ['--replicas', '4', '--sync-every', '5'] } as const;
+export type JobName = keyof typeof JOBS;
 const SAVED = ['--checkpoint-every', String(EVERY), '--evaluate-every', '80', '--keep', '2'];
 const QUIET = ['--metrics-port', 'off', '--json'];
 /** No run takes longer, unless it hangs. */
@@ -24,18 +27,19 @@ const GATHER_MS = 4000;
 
 /** What a disturbed run is held against. */
 export interface Undisturbed {
+  readonly job: JobName;
   readonly weightsSha256: string;
   readonly chain: string;
   readonly steps: readonly unknown[];
 }
 
 /** One worker, without nodes. */
-export function undisturbed(folder: string): Undisturbed {
-  const run = join(folder, 'undisturbed');
-  const args = ['train', ...FLAGS, ...SAVED, ...QUIET, ...DATA, '--workers', '1', '--out', run];
+export function undisturbed(folder: string, job: JobName = 'steps'): Undisturbed {
+  const run = join(folder, `undisturbed-${job}`);
+  const args = ['train', ...FLAGS, ...JOBS[job], ...SAVED, ...QUIET, ...DATA, '--workers', '1', '--out', run];
   const { status, stdout, stderr } = lockstep(args);
   assert.equal(status, 0, stderr);
-  return { ...resultOf(stdout), steps: stepsOf(run) };
+  return { job, ...resultOf(stdout), steps: stepsOf(run) };
 }
 
 /**
@@ -45,7 +49,7 @@ export function undisturbed(folder: string): Undisturbed {
 export async function disturb(folder: string, schedule: NodeSchedule, expected: Undisturbed): Promise<Tally> {
   mkdirSync(folder);
   const proxy = await ProxyProcess.start();
-  const disturbance = new Disturbance(folder, schedule, proxy);
+  const disturbance = new Disturbance(folder, schedule, { proxy, job: expected.job });
   try {
     const stdout = await within(HANG_MS, disturbance.run(), 'the run ends');
     assert.deepEqual(resultOf(stdout), { weightsSha256: expected.weightsSha256, chain: expected.chain });
@@ -68,6 +72,7 @@ class Disturbance {
   readonly directory: string;
   readonly #schedule: NodeSchedule;
   readonly #proxy: ProxyProcess;
+  readonly #job: JobName;
   readonly #fleet: Fleet;
   readonly #token: string;
   /** Has a process do to itself what this file says. */
@@ -76,7 +81,8 @@ class Disturbance {
   /** One after the other: a crashed one is followed by the next. */
   readonly #coordinators: Program[] = [];
 
-  constructor(folder: string, schedule: NodeSchedule, proxy: ProxyProcess) {
+  constructor(folder: string, schedule: NodeSchedule, { proxy, job }: { proxy: ProxyProcess; job: JobName }) {
+    this.#job = job;
     this.directory = join(folder, 'run');
     this.#token = join(folder, 'token');
     this.#schedule = schedule;
@@ -99,7 +105,7 @@ class Disturbance {
     const { nodes, events } = this.#schedule;
     for (let i = 0; i < nodes; i++) this.#fleet.join();
     await this.#proxy.holds(nodes);
-    let coordinator = await this.#start('--out', this.directory, ...FLAGS, ...SAVED, ...DATA);
+    let coordinator = await this.#start('--out', this.directory, ...FLAGS, ...JOBS[this.#job], ...SAVED, ...DATA);
     const progress = new Progress(this.directory);
     await this.#gather(coordinator, progress);
     for (const { step, action } of events) {

@@ -90,11 +90,11 @@ it('SIGHUP is ignored with --on-hangup ignore', async () => {
 
 it('--max-time ends a run with a checkpoint, and its command continues it', async () => {
   const out = join(folder, 'limited');
-  const program = startLockstep([...TRAIN, '--max-time', '3s', '--max-time-exit-code', '99', '--out', out]);
+  const program = startLockstep([...TRAIN, '--max-time', '8s', '--max-time-exit-code', '99', '--out', out]);
   const { status, stderr } = await program.ended;
   assert.equal(status, 99, stderr);
   assert.match(stderr, /^The time of --max-time is over: finishing this step, then saving\.$/m);
-  assert.match(stderr, /--max-time 3s/);
+  assert.match(stderr, /--max-time 8s/);
   assertSaved(out);
 });
 

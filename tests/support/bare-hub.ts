@@ -35,7 +35,7 @@ export async function bareHub(t: TestContext, options: BareHubOptions = {}) {
     leave: () => {},
     shardCounts,
   } as unknown as Cluster;
-  const limits = { samples: 8, testSamples: 8, validationSamples: 0, chunkSize: 4, parameters: 2 };
+  const limits = { samples: 8, testSamples: 8, validationSamples: 0, chunkSize: 4, parameters: 2, vectors: 1 };
   const { set } = options;
   const { type: _, ...welcome } = set?.welcome ?? {
     type: 'welcome',
@@ -61,6 +61,8 @@ export async function bareHub(t: TestContext, options: BareHubOptions = {}) {
     run: {
       welcome,
       shardSize: 4,
+      shards: 4,
+      replicas: 1,
       classes: 10,
       hasAccuracy: true,
       maxLoss: 7e38,

@@ -1,11 +1,15 @@
 // A cluster in one process: members with pools of their own, joined without a wire, and a training over them.
 
-import type { Assignment, AssignmentResult, Member } from '#src/coordinator/cluster/member.js';
+import type { Assignment, AssignmentResult, Member, RemoteState } from '#src/coordinator/cluster/member.js';
 import { startClusterEngine } from '#src/coordinator/engine.js';
 import { HashChain } from '#src/coordinator/train/hash-chain.js';
 import { train } from '#src/coordinator/train/train.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
-import type { PartialGradient } from '#src/shared/engine/executor.js';
+import type { PartialGradient, PartialState } from '#src/shared/engine/executor.js';
+import { replicasOf } from '#src/shared/engine/replica.js';
+import { RoundFigures } from '#src/shared/engine/round-figures.js';
+import { vectorsOf } from '#src/shared/engine/state.js';
+import type { StateVectors } from '#src/shared/engine/update.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { initialWeights } from '#src/shared/model/initialize.js';
 import { modelOf } from '#src/shared/model/registry.js';
@@ -23,11 +27,13 @@ const FLAGS = {
   workers: 1,
   augment: 'crop:1,cutout:3,shift',
 };
-const { config } = resolveTrainConfig({ flags: FLAGS, env: {} });
 export const SHARDS = FLAGS.batch / FLAGS.shardSize;
 export const STEPS = FLAGS.iterations;
+/** The same job cut into replicas. */
+export const ROUNDS = { replicas: 4, syncEvery: 6 };
 /** What one worker alone makes of it. */
 export const undisturbed = await runOnce({ flags: FLAGS, dataset });
+export const undisturbedRounds = await runOnce({ flags: { ...FLAGS, ...ROUNDS }, dataset });
 
 /** A pool of its own as a member, with faults. */
 export class DirectMember implements Member {
@@ -40,19 +46,23 @@ export class DirectMember implements Member {
   /** Called before each piece; may throw or wait. */
   hook: (assignment: Assignment) => Promise<void> | void = () => {};
   /** Called with what it computed, which it may change. */
-  tamper: (assignment: Assignment, partials: readonly PartialGradient[]) => void = () => {};
+  tamper: (assignment: Assignment, partials: readonly (PartialGradient | PartialState)[]) => void = () => {};
 
-  constructor(name: string, threads: number) {
+  /** @param flags besides those of the job */
+  constructor(name: string, threads: number, flags: Readonly<Record<string, unknown>> = {}) {
     this.name = name;
     this.threads = threads;
     const memory = new SharedMemory();
+    const { config } = resolveTrainConfig({ flags: { ...FLAGS, ...flags }, env: {} });
     const { batch, shardSize, seed } = config;
+    const layout = modelOf(config);
     this.#compute = new Compute({
       config: {
-        layout: modelOf(config),
+        layout,
         inputs: 'uint8',
-        batch,
+        batch: batch / config.replicas,
         shardSize,
+        replicas: replicasOf(config, layout),
         sampler: { samples: dataset.train.count, batch, seed, augment: FLAGS.augment },
       },
       train: placeInMemory(memory, dataset.train),
@@ -63,12 +73,18 @@ export class DirectMember implements Member {
 
   async work(assignment: Assignment): Promise<AssignmentResult> {
     this.assignments.push(assignment);
-    const { kind, t, weights, ranges } = assignment;
-    const values = weights.values.slice();
+    const { kind, t, steps, weights, ranges } = assignment;
+    const sent = [weights.values, weights.m, weights.v].map((vector) => vector?.slice());
     await this.hook(assignment);
-    this.#compute.receiveWeights(t, (target) => target.set(values))?.();
+    this.#compute.receiveWeights(t, (...vectors) => {
+      for (const [i, vector] of vectors.entries()) vector.set(sent[i] as Float32Array);
+    })?.();
     if (kind === 'evaluate') return { kind, chunks: await this.#compute.evaluate(ranges) };
-    if (kind === 'replica') throw new Error('This member takes no local steps.');
+    if (kind === 'replica') {
+      const states = await this.#compute.states(t, steps, ranges);
+      this.tamper(assignment, states);
+      return { kind, partials: states.map(sentAway) };
+    }
     const partials = await this.#compute.gradient(t, ranges);
     this.tamper(assignment, partials);
     return {
@@ -87,6 +103,15 @@ export class DirectMember implements Member {
   close(): Promise<void> {
     return this.#compute.close();
   }
+}
+
+/** As it comes from another machine. */
+function sentAway({ range, state, figures }: PartialState): RemoteState {
+  const vectors = vectorsOf(state).map((vector) => vector.slice());
+  const copyTo = (target: StateVectors): void => {
+    for (const [i, vector] of vectorsOf(target).entries()) vector.set(vectors[i] as Float32Array);
+  };
+  return { range, figures: new RoundFigures(figures.words.slice()), copyTo };
 }
 
 interface Disturbance {

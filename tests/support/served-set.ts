@@ -35,6 +35,7 @@ export function servedSet(trained: number, tested: number): ServedSet {
       sample,
       chunkSize: 200,
       parameters: layout.parameters,
+      vectors: 1,
       heartbeatSeconds: 1,
       specBytes: body.length,
       body,

@@ -1,5 +1,5 @@
-import { Optimizer } from '#src/shared/engine/optimizer.js';
 import { resolveTrainConfig, type TrainConfig } from '#src/shared/config/config.js';
+import { Optimizer } from '#src/shared/engine/optimizer.js';
 import { optimizerOf } from '#src/shared/engine/optimizers/registry.js';
 import type { UpdateLayout } from '#src/shared/engine/segments.js';
 import { BlockUpdater, type StateVectors, UpdateRecord } from '#src/shared/engine/update.js';

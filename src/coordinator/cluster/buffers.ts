@@ -1,30 +1,30 @@
-import type { PartialGradient } from '../../shared/engine/executor.ts';
-import type { Layout } from '../../shared/engine/wasm/memory.ts';
-import type { RemotePartial } from './member.ts';
+/** Something of a step or round in a buffer that isn't the cluster's: it is copied before the buffer is used again. */
+interface Remote<Target> {
+  copyTo(target: Target): void;
+}
 
-/** Remote partial gradients of one step; more than one a shard come only after many failures. */
-const MAX_BUFFERS = 512;
-
-/** Buffers that hold remote partial gradients until the step's update is done. */
-export class GradientBuffers {
-  readonly #buffers: readonly Float32Array[];
+/** Buffers that hold what remote members delivered of one step or round until that is done. */
+export class Buffers<Target, Own, From extends Remote<Target>> {
+  readonly #targets: readonly Target[];
+  readonly #copied: (from: From, target: Target) => Own;
   #used = 0;
 
-  constructor(memory: Layout, parameters: number, shards: number) {
-    this.#buffers = Array.from({ length: Math.min(MAX_BUFFERS, 2 * shards) }, () => memory.parameters(parameters));
+  /** @param copied what was copied to a target */
+  constructor(targets: readonly Target[], copied: (from: From, target: Target) => Own) {
+    this.#targets = targets;
+    this.#copied = copied;
   }
 
   /** Whether there is room: for what is wanted as long as there is any, for `spare` copies no more than half of it. */
   hasRoom({ spare }: { readonly spare: boolean }): boolean {
-    return this.#used < (spare ? this.#buffers.length / 2 : this.#buffers.length);
+    return this.#used < (spare ? this.#targets.length / 2 : this.#targets.length);
   }
 
   /** To be called only if there is room. */
-  copy(partial: RemotePartial): PartialGradient {
-    const gradient = this.#buffers[this.#used++] as Float32Array;
-    partial.copyTo(gradient);
-    const { range, lossSum, correct } = partial;
-    return { range, lossSum, correct, gradient };
+  copy(from: From): Own {
+    const target = this.#targets[this.#used++] as Target;
+    from.copyTo(target);
+    return this.#copied(from, target);
   }
 
   /** The buffers of the step before are free. */

@@ -1,9 +1,11 @@
 import { augmentOf } from '../../shared/config/augment-option.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
+import { GRADIENT_KEYS, REPLICA_KEYS } from '../../shared/config/node-options.ts';
 import { type Dataset, inputKindOf, shapeOf } from '../../shared/data/dataset.ts';
 import { packedPieces } from '../../shared/data/pack.ts';
 import { Parts } from '../../shared/data/parts.ts';
 import { numericsByName } from '../../shared/engine/numerics/numerics.ts';
+import { stateShapeOf } from '../../shared/engine/replica.ts';
 import { selfTest } from '../../shared/engine/self-test.ts';
 import { headOf } from '../../shared/model/kinds.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
@@ -12,7 +14,7 @@ import { ListenError, UsageError } from '../../shared/util/errors.ts';
 import { isLoopback } from '../../shared/util/loopback.ts';
 import { readToken, type Token } from '../../shared/util/token.ts';
 import { maxBytesFromNode } from '../../shared/wire/frames.ts';
-import { MAX_SPEC_BYTES } from '../../shared/wire/messages.ts';
+import { type Limits, MAX_SPEC_BYTES } from '../../shared/wire/messages.ts';
 import { SEAL_BYTES } from '../../shared/wire/seal.ts';
 import type { TransportServer } from '../../shared/wire/transport.ts';
 import { listenForWebSockets } from '../../shared/wire/ws-server.ts';
@@ -72,9 +74,10 @@ export async function listenForNodes(
   { host, port, token, tls }: Listening,
   dataset: Dataset,
   layout: ModelLayout,
+  config: TrainConfig,
 ): Promise<TransportServer> {
   specBytes(layout);
-  const maxFrameBytes = maxBytesFromNode({ parameters: layout.parameters, ...evaluatedOf(dataset) }) + SEAL_BYTES;
+  const maxFrameBytes = maxBytesFromNode({ ...sizesOf(config, layout), ...evaluatedOf(dataset) }) + SEAL_BYTES;
   try {
     return await listenForWebSockets({ host, port, tls, requiresLoopbackHost: token === undefined, maxFrameBytes });
   } catch (error) {
@@ -142,9 +145,9 @@ export function openHub(options: HubOptions): Hub {
 
 /** What every node of the run is told, and what bounds its answers. */
 function describeRun({ config, dataset, layout, run }: HubOptions): RunDescription {
-  const { optimizer, batch, shardSize, seed } = config;
+  const { optimizer, shardSize, replicas } = config;
   const augment = augmentOf(config, shapeOf(dataset));
-  const { spec, parameters, layers, classes, loss } = layout;
+  const { spec, layers, classes, loss } = layout;
   const parts = new Parts(packedPieces(dataset));
   const head = headOf(spec.head);
   const body = specBytes(layout);
@@ -152,18 +155,20 @@ function describeRun({ config, dataset, layout, run }: HubOptions): RunDescripti
   return {
     welcome: {
       run,
-      config: { batch, shardSize, seed, augment },
+      config: nodeConfig(config, augment),
       freeze: layers.filter(({ frozen }) => frozen).map((layer) => layer.spec.name),
       dataset: dataset.sha256,
       dataBytes: parts.bytes,
       samples,
       sample,
       ...evaluatedOf(dataset),
-      parameters,
+      ...sizesOf(config, layout),
       specBytes: body.length,
       body,
     },
     shardSize,
+    shards: config.batch / replicas / shardSize,
+    replicas,
     classes: head.targetKind === 'class' ? classes : 2,
     hasAccuracy: head.hasAccuracy,
     maxLoss: head.maxLoss(spec.head) * Math.max(1, ...(loss?.classWeights ?? [])),
@@ -171,6 +176,18 @@ function describeRun({ config, dataset, layout, run }: HubOptions): RunDescripti
     selfTest: selfTest(),
     dataParts: () => parts,
   };
+}
+
+/** The options of a run that decide what a node computes. */
+function nodeConfig(config: TrainConfig, augment: string) {
+  const keys = config.replicas === 1 ? GRADIENT_KEYS : [...GRADIENT_KEYS, ...REPLICA_KEYS];
+  return { ...Object.fromEntries(keys.map((key) => [key, config[key]])), augment };
+}
+
+/** What decides the length of weights, and of what nodes send back. */
+function sizesOf(config: TrainConfig, { parameters }: ModelLayout): Pick<Limits, 'parameters' | 'vectors'> {
+  const { hasSecondMoments } = stateShapeOf(config, parameters);
+  return { parameters, vectors: config.replicas === 1 ? 1 : hasSecondMoments ? 3 : 2 };
 }
 
 /** @throws UsageError if the spec is longer than a message */

@@ -1,3 +1,4 @@
+import type { StateVersion } from '../../shared/engine/executor.ts';
 import { WorkerError } from '../../shared/util/errors.ts';
 import type { LocalPool } from '../../worker/pool/pool.ts';
 import type { Assignment, AssignmentResult, Member } from './member.ts';
@@ -18,11 +19,15 @@ export class LocalMember implements Member {
   }
 
   /** @throws WorkerError if the same shards failed repeatedly */
-  async work({ kind, t, weights, ranges }: Assignment): Promise<AssignmentResult> {
+  async work({ kind, t, steps, weights, ranges }: Assignment): Promise<AssignmentResult> {
     if (kind === 'evaluate') return { kind, chunks: await this.#pool.evaluateChunks(weights, ranges) };
-    if (kind === 'replica') throw new Error('not yet');
     const keeps = this.#t === t;
     this.#t = t;
+    if (kind === 'replica') {
+      const state = weights as StateVersion;
+      const { partials, seconds } = await this.#pool.replicas({ t, steps, state, ranges, keeps });
+      return { kind, partials, phases: seconds };
+    }
     const partials = await this.#pool.gradient({ t, weights, ranges, keeps });
     return { kind, partials, phases: this.#pool.gradientPhases };
   }

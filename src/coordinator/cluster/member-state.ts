@@ -24,8 +24,10 @@ export class MemberState {
   };
   /** What it failed at; others are asked first. */
   failedJob: Job<unknown> | undefined;
+  /** Another member was given what it is at. */
+  isRepeated = false;
   readonly #watchdog: Watchdog;
-  #work: { readonly attempt: Attempt; readonly kind: Assignment['kind'] } | undefined;
+  #work: { readonly attempt: Attempt; readonly job: Job<unknown> } | undefined;
   #measuredAt: number;
 
   constructor(member: Member, watchdog: Watchdog) {
@@ -49,16 +51,40 @@ export class MemberState {
     return this.#watchdog.now() - this.#measuredAt;
   }
 
+  /** Whether it is at a part of a job that nobody else is at. */
+  isAtFirst(job: Job<unknown>): boolean {
+    return this.#work?.job === job && this.isAwaited && !this.isRepeated;
+  }
+
+  /** The ranges that it is at. */
+  get ranges(): readonly ShardRange[] {
+    return this.#work?.attempt.ranges ?? [];
+  }
+
+  get units(): number {
+    return this.#work?.attempt.units ?? 0;
+  }
+
+  /** Milliseconds until it has probably finished; as long again if that is overdue. */
+  get leftMs(): number {
+    if (this.#work === undefined) return 0;
+    const { attempt, job } = this.#work;
+    const expectedMs = this.speeds[job.kind].expectedMs(attempt.units) ?? Number.POSITIVE_INFINITY;
+    const elapsedMs = this.#watchdog.now() - attempt.startedAt;
+    return elapsedMs < expectedMs ? expectedMs - elapsedMs : expectedMs;
+  }
+
   /** Milliseconds until its attempt is slow; infinite if nobody waits for it. */
   get slowInMs(): number {
     if (this.#work === undefined || !this.isAwaited) return Number.POSITIVE_INFINITY;
-    const { attempt, kind } = this.#work;
-    return attempt.startedAt + attempt.limitMs(this.speeds[kind], CLUSTER_POLICY) - this.#watchdog.now();
+    const { attempt, job } = this.#work;
+    return attempt.startedAt + attempt.limitMs(this.speeds[job.kind], CLUSTER_POLICY, job.steps) - this.#watchdog.now();
   }
 
-  begin({ ledger, kind }: Job<unknown>, ranges: readonly ShardRange[], { isProbe, counts }: BeginOptions): void {
-    const attempt = new Attempt({ ledger, ranges, now: this.#watchdog.now(), isProbe, counts });
-    this.#work = { attempt, kind };
+  begin(job: Job<unknown>, ranges: readonly ShardRange[], { isProbe, counts }: BeginOptions): void {
+    const attempt = new Attempt({ ledger: job.ledger, ranges, now: this.#watchdog.now(), isProbe, counts });
+    this.#work = { attempt, job };
+    this.isRepeated = false;
   }
 
   /** Its attempt has failed, and nothing of it will come. @returns the milliseconds that it took */
@@ -80,7 +106,7 @@ export class MemberState {
     const totalMs = this.fail();
     if (work === undefined) return totalMs;
     this.#measuredAt = this.#watchdog.now();
-    this.speeds[work.kind].measure(work.attempt.units, Math.min(totalMs, 1000 * seconds), totalMs);
+    this.speeds[work.job.kind].measure(work.attempt.units, Math.min(totalMs, 1000 * seconds), totalMs);
     return totalMs;
   }
 

@@ -1,16 +1,21 @@
 import type { LossSum } from '../../shared/engine/backend.ts';
 import type { EvaluatedChunks } from '../../shared/engine/evaluation.ts';
-import type { GradientPhases, PartialGradient, WeightsVersion } from '../../shared/engine/executor.ts';
+import type { GradientPhases, PartialGradient, PartialState, WeightsVersion } from '../../shared/engine/executor.ts';
+import type { RoundFigures } from '../../shared/engine/round-figures.ts';
 import type { ShardRange } from '../../shared/engine/tree.ts';
+import type { StateVectors } from '../../shared/engine/update.ts';
 import type { JobOptions } from '../../shared/scheduler/job.ts';
 import type { AttemptCounts } from '../../shared/scheduler/ledger.ts';
 
-/** Work for one member: disjoint ranges of a step's reduction tree, or of the test set's chunks. */
+/** Work for one member: disjoint ranges of a step's reduction tree, of the tree over replicas, or of the test set's chunks. */
 export interface Assignment {
   readonly kind: JobOptions['kind'];
   /** Updates done before the step or the evaluation. */
   readonly t: number;
-  readonly weights: WeightsVersion;
+  /** Local steps of replicas; 1 for anything else. */
+  readonly steps: number;
+  /** With moments for replicas. */
+  readonly weights: WeightsVersion & Partial<StateVectors>;
   readonly ranges: readonly ShardRange[];
 }
 
@@ -21,6 +26,13 @@ export interface RemotePartial extends LossSum {
   copyTo(target: Float32Array): void;
 }
 
+/** The same for the sum of replicas' states. */
+export interface RemoteState {
+  readonly range: ShardRange;
+  readonly figures: RoundFigures;
+  copyTo(target: StateVectors): void;
+}
+
 /** `seconds`: spent on computing alone; all of the time by default. `phases`: what they were spent on; on computing by default. */
 export type AssignmentResult =
   | {
@@ -28,6 +40,12 @@ export type AssignmentResult =
       readonly partials: readonly (PartialGradient | RemotePartial)[];
       readonly seconds?: number;
       readonly phases?: GradientPhases;
+    }
+  | {
+      readonly kind: 'replica';
+      readonly partials: readonly (PartialState | RemoteState)[];
+      readonly seconds?: number;
+      readonly phases?: GradientPhases & { readonly update: number };
     }
   | { readonly kind: 'evaluate'; readonly chunks: readonly EvaluatedChunks[]; readonly seconds?: number };
 

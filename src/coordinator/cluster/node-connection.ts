@@ -113,6 +113,7 @@ export class NodeConnection {
         this.#ready();
         break;
       case 'partials':
+      case 'states':
       case 'evaluated':
         this.#expectNode().receive(message);
         this.#record?.budget.earn();
@@ -140,7 +141,7 @@ export class NodeConnection {
     }
     const record = register(node, name);
     if (record.budget.isSpent) throw unreliable();
-    const { parameters, testSamples, validationSamples, chunkSize } = run.welcome;
+    const { parameters, vectors, testSamples, validationSamples, chunkSize } = run.welcome;
     this.#record = record;
     this.#info = { name: record.name, threads, figures: record.figures };
     this.#workersReady = threads;
@@ -150,10 +151,13 @@ export class NodeConnection {
       identity: node,
       threads,
       parameters,
+      vectors,
       testSamples,
       validationSamples,
       chunkSize,
       shardSize: run.shardSize,
+      shards: run.shards,
+      replicas: run.replicas,
       classes: run.classes,
       hasAccuracy: run.hasAccuracy,
       maxLoss: run.maxLoss,

@@ -9,6 +9,9 @@ export interface RunDescription {
   readonly welcome: Omit<CoordinatorMessage<'welcome'>, 'type' | 'heartbeatSeconds'>;
   /** Samples of a shard, and classes of a sample, which bound what an answer may claim. */
   readonly shardSize: number;
+  /** Shards of a replica's step. */
+  readonly shards: number;
+  readonly replicas: number;
   readonly classes: number;
   /** Whether the model predicts classes, or labels that can be right. */
   readonly hasAccuracy: boolean;

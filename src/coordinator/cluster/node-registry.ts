@@ -1,4 +1,5 @@
 import type { WeightsVersion } from '../../shared/engine/executor.ts';
+import { vectorsOf } from '../../shared/engine/state.ts';
 import { printable } from '../../shared/util/printable.ts';
 import { CLOSE_CODES, type CloseCode } from '../../shared/wire/close-codes.ts';
 import { bytesOf } from '../../shared/wire/floats.ts';
@@ -161,7 +162,7 @@ export class NodeRegistry {
   #weightsFrame({ t, weights }: Assignment): OutgoingFrame {
     if (this.#frame?.of !== weights || this.#frame.t !== t) {
       const before = this.#frame;
-      const message = { type: 'weights', version: t, body: bytesOf(weights.values) } as const;
+      const message = { type: 'weights', version: t, body: bytesOf(...this.#vectorsOf(weights)) } as const;
       this.#frame = { of: weights, t, bytes: encode(message, (bytes) => this.#buffers.take(bytes)), sending: 0 };
       this.#reuse(before);
     }
@@ -172,6 +173,12 @@ export class NodeRegistry {
       this.#reuse(frame);
     };
     return { bytes: frame.bytes, onSent };
+  }
+
+  /** The moments too if nodes take local steps. */
+  #vectorsOf({ values, m, v }: Assignment['weights']): readonly Float32Array[] {
+    const isState = this.#options.run.replicas > 1 && m !== undefined;
+    return isState ? vectorsOf({ values, m, v }) : [values];
   }
 
   #reuse(frame: WeightsFrame | undefined): void {

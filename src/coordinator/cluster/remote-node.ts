@@ -1,5 +1,8 @@
 import { type EvaluatedChunks, EvaluationChunks, type EvaluationSizes } from '../../shared/engine/evaluation.ts';
+import { RoundFigures } from '../../shared/engine/round-figures.ts';
+import { vectorsOf } from '../../shared/engine/state.ts';
 import type { ShardRange } from '../../shared/engine/tree.ts';
+import type { StateVectors } from '../../shared/engine/update.ts';
 import type { CloseCode } from '../../shared/wire/close-codes.ts';
 import { floatsOf, uint16Of } from '../../shared/wire/floats.ts';
 import type { Link } from '../../shared/wire/link.ts';
@@ -7,7 +10,7 @@ import type { FromCoordinator, FromNode, NodeMessage } from '../../shared/wire/m
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { type Assignment, type AssignmentResult, type Member, MemberGoneError } from './member.ts';
 
-/** Heartbeats in which a node must compute the answer to an assignment; others have done it long before. */
+/** Heartbeats for each step in which a node must compute the answer to an assignment; others have done it long before. */
 const ANSWER_BEATS = 60;
 /** A loss is never negative, but rounding may leave one of 0 a little below. */
 const MIN_LOSS = -1e-3;
@@ -18,7 +21,11 @@ export interface RemoteNodeOptions extends EvaluationSizes {
   readonly identity: string;
   readonly threads: number;
   readonly parameters: number;
+  readonly vectors: number;
   readonly shardSize: number;
+  /** Of a replica's step. */
+  readonly shards: number;
+  readonly replicas: number;
   readonly classes: number;
   readonly hasAccuracy: boolean;
   /** The largest loss of one sample. */
@@ -75,9 +82,10 @@ export class RemoteNode implements Member {
       link.sendEncoded(bytes, onSent);
     }
     this.#version = assignment.t;
-    const { kind, t: step, ranges } = assignment;
-    const id = kind === 'gradient' ? step : this.#evaluations++;
+    const { kind, t: step, steps, ranges } = assignment;
+    const id = kind === 'evaluate' ? this.#evaluations++ : step;
     if (kind === 'gradient') link.send({ type: 'work', step, version: step, ranges });
+    else if (kind === 'replica') link.send({ type: 'round', step, steps, version: step, ranges });
     else link.send({ type: 'evaluate', id, version: step, chunks: spanOf(ranges) });
     return new Promise((resolve, reject) => {
       this.#pending = { assignment, id, order: ++this.#orders, beats: undefined, resolve, reject };
@@ -104,7 +112,8 @@ export class RemoteNode implements Member {
     const pending = this.#pending;
     if (pending?.order !== orders) return;
     pending.beats ??= 0;
-    if (pending.beats > ANSWER_BEATS) throw new ProtocolError('it owes an answer', { closeCode: 'timeout' });
+    if (pending.beats > ANSWER_BEATS * pending.assignment.steps)
+      throw new ProtocolError('it owes an answer', { closeCode: 'timeout' });
   }
 
   expel(closeCode: CloseCode, what: string): void {
@@ -112,17 +121,22 @@ export class RemoteNode implements Member {
   }
 
   /** @throws ProtocolError if it isn't what the node was asked for */
-  receive(message: NodeMessage<'partials' | 'evaluated'>): void {
-    const pending = this.#expect(message.type === 'partials' ? 'gradient' : 'evaluate');
+  receive(message: NodeMessage<'partials' | 'states' | 'evaluated'>): void {
+    const pending = this.#expect(ANSWERED[message.type]);
     // If this throws, the assignment stays pending until the connection is closed and others get it.
-    const result = message.type === 'partials' ? this.#partials(pending, message) : this.#chunks(pending, message);
+    const result = this.#resultOf(pending, message);
     this.#pending = undefined;
     pending.resolve(result);
   }
 
+  #resultOf(pending: Pending, message: NodeMessage<'partials' | 'states' | 'evaluated'>): AssignmentResult {
+    if (message.type === 'partials') return this.#partials(pending, message);
+    return message.type === 'states' ? this.#states(pending, message) : this.#chunks(pending, message);
+  }
+
   /** The node failed at its assignment, and lives. @throws ProtocolError if it has another one, or none */
   failed({ kind, id, message }: NodeMessage<'failed'>): void {
-    const { assignment, reject, ...pending } = this.#expect(kind === 'step' ? 'gradient' : 'evaluate');
+    const { assignment, reject, ...pending } = this.#expect(kind === 'step' ? this.#stepKind : 'evaluate');
     if (id !== pending.id) throw badResult(`of ${kind} ${id}`);
     this.#pending = undefined;
     reject(new Error(`${this.name} failed at step ${assignment.t + 1}: ${message}`));
@@ -139,6 +153,54 @@ export class RemoteNode implements Member {
     const pending = this.#pending;
     if (pending === undefined || pending.assignment.kind !== kind) throw unexpected();
     return pending;
+  }
+
+  get #stepKind(): Assignment['kind'] {
+    return this.#options.replicas === 1 ? 'gradient' : 'replica';
+  }
+
+  #states({ assignment }: Pending, message: NodeMessage<'states'>): AssignmentResult {
+    const { step, steps, ranges, seconds, body } = message;
+    const { parameters, vectors } = this.#options;
+    if (step !== assignment.t || steps !== assignment.steps || !areSame(ranges, assignment.ranges)) {
+      const names = ranges.map(({ begin, end }) => ({ begin, end }));
+      throw badResult(`of ${steps} steps after step ${step} and the replicas ${JSON.stringify(names)}`);
+    }
+    const partials = ranges.map(({ figures: words, ...range }, i) => {
+      const figures = new RoundFigures(Float64Array.from(words));
+      this.#checkFigures(figures, range);
+      const copyTo = (target: StateVectors): void => {
+        for (const [j, vector] of vectorsOf(target).entries()) floatsOf(body, (i * vectors + j) * parameters, vector);
+      };
+      return { range, figures, copyTo };
+    });
+    const { sampleSeconds: sample, reduceSeconds: reduce, updateSeconds: update } = message;
+    const phases = { sample, compute: Math.max(0, seconds - sample - reduce - update), reduce, update };
+    return { kind: 'replica', partials, seconds, phases };
+  }
+
+  /** @throws ProtocolError if no replicas of that range can have found that */
+  #checkFigures(figures: RoundFigures, { begin, end }: ShardRange): void {
+    const { shards, shardSize, replicas, maxLoss } = this.#options;
+    const samples = (end - begin) * shards * shardSize;
+    const { failedAt, steps } = figures;
+    if (failedAt !== Number.POSITIVE_INFINITY) {
+      const replica = failedAt % replicas;
+      const isThere = Number.isInteger(failedAt) && failedAt >= 0 && failedAt < steps * replicas;
+      if (!isThere || replica < begin || replica >= end) throw badResult(`of a failure at ${failedAt}`);
+      // It is computed again.
+      return;
+    }
+    for (let step = 0; step < steps; step++) {
+      const { lossSum, correct, gradientNorm } = figures.at(step);
+      if (!Number.isInteger(correct) || correct < 0 || correct > samples) {
+        throw badResult(`of ${correct} correct samples among ${samples}`);
+      }
+      checkLoss(lossSum, samples, maxLoss);
+      if (!(gradientNorm >= 0 && gradientNorm < Number.POSITIVE_INFINITY)) {
+        throw badResult(`of a gradient norm of ${gradientNorm}`);
+      }
+    }
   }
 
   #partials({ assignment }: Pending, message: NodeMessage<'partials'>): AssignmentResult {
@@ -188,6 +250,9 @@ export class RemoteNode implements Member {
     return { kind: 'evaluate', chunks: results, seconds };
   }
 }
+
+/** What a message answers. */
+const ANSWERED = { partials: 'gradient', states: 'replica', evaluated: 'evaluate' } as const;
 
 /** The range from the first to the last of consecutive ranges. */
 function spanOf(ranges: readonly ShardRange[]): ShardRange {

@@ -1,10 +1,9 @@
 import { z } from 'zod';
+import { MAX_LOCAL_STEPS } from '../engine/round-figures.ts';
 import { optionNotes } from './option-notes.ts';
 
 /** Far beyond any use; more replicas than shards are refused in any case. */
 const MAX_REPLICAS = 256;
-/** What the local steps of a round found is kept until it ends, and a stop waits for that. */
-const MAX_LOCAL_STEPS = 4096;
 
 /** The options by which a job is cut into replicas that take local steps (docs/training.md). */
 export const ROUND_OPTIONS = {

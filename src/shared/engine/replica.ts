@@ -1,6 +1,7 @@
 import { Stopwatch } from '../util/stopwatch.ts';
 import type { Backend } from './backend.ts';
 import { Optimizer, type OptimizerConfig } from './optimizer.ts';
+import { optimizerOf } from './optimizers/registry.ts';
 import type { RoundFigures } from './round-figures.ts';
 import type { UpdateLayout } from './segments.ts';
 import { type StateShape, stateIn, stateLength } from './state.ts';
@@ -20,6 +21,29 @@ export interface ReplicaOptions {
   /** `batch` is the samples of one replica's step. */
   readonly optimizer: OptimizerConfig;
   readonly shape: StateShape;
+}
+
+/** The options of a run that decide how it is cut into replicas. */
+export interface ReplicaConfig extends OptimizerConfig {
+  readonly replicas: number;
+  readonly syncEvery: number;
+  readonly shardSize: number;
+}
+
+/** Undefined if the job isn't cut into replicas. */
+export function replicasOf(
+  config: ReplicaConfig,
+  { parameters }: Pick<UpdateLayout, 'parameters'>,
+): ReplicaOptions | undefined {
+  const { replicas, syncEvery, shardSize } = config;
+  if (replicas === 1) return undefined;
+  const batch = config.batch / replicas;
+  const shape = stateShapeOf(config, parameters);
+  return { replicas, steps: syncEvery, shards: batch / shardSize, optimizer: { ...config, batch }, shape };
+}
+
+export function stateShapeOf({ optimizer }: Pick<OptimizerConfig, 'optimizer'>, parameters: number): StateShape {
+  return { parameters, hasSecondMoments: optimizerOf(optimizer).hasSecondMoments };
 }
 
 /** Where a thread keeps what it needs for local steps; in shared memory. */

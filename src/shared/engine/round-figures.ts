@@ -5,6 +5,8 @@ export interface LocalStep {
   readonly gradientNorm: number;
 }
 
+/** Local steps of the longest round: what they found is kept until it ends, and a stop waits for that. */
+export const MAX_LOCAL_STEPS = 4096;
 /** Float64s of a local step: loss sum, correct count and gradient norm. */
 const WIDTH = 3;
 /** Float64s before the local steps: where the first value that isn't finite is. */

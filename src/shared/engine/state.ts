@@ -43,6 +43,11 @@ export function vectorsOf({ values, m, v }: StateVectors): readonly Float32Array
   return v === undefined ? [values, m] : [values, m, v];
 }
 
+export function copyState(from: StateVectors, to: StateVectors): void {
+  const sources = vectorsOf(from);
+  for (const [i, vector] of vectorsOf(to).entries()) vector.set(sources[i] as Float32Array);
+}
+
 /**
  * Weights and moments in versions. An update reads one version and writes another, so that it can be repeated, and slow workers
  * can still read an older one.

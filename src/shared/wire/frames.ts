@@ -1,5 +1,6 @@
 import { Packr } from 'msgpackr';
 import { EvaluationChunks } from '../engine/evaluation.ts';
+import { RoundFigures } from '../engine/round-figures.ts';
 import type { CloseCode } from './close-codes.ts';
 import { headerProblem } from './header-scan.ts';
 import {
@@ -121,10 +122,15 @@ function unpack(header: Buffer, type: string): unknown {
 }
 
 /** Whether the body has the length that follows from the fields and the run's sizes. */
-function fits(message: FromNode | FromCoordinator, { parameters, ...evaluated }: Limits): boolean {
+function fits(message: FromNode | FromCoordinator, { parameters, vectors, ...evaluated }: Limits): boolean {
   switch (message.type) {
     case 'partials':
       return message.body.length === 4 * parameters * message.ranges.length;
+    case 'states': {
+      const { ranges, steps, body } = message;
+      const isWhole = ranges.every(({ figures }) => figures.length === RoundFigures.length(steps));
+      return isWhole && body.length === 4 * vectors * parameters * ranges.length;
+    }
     case 'evaluated': {
       const { chunks, losses, isPredicted, body } = message;
       const samples = new EvaluationChunks(evaluated).samplesIn(chunks);
@@ -138,7 +144,7 @@ function fits(message: FromNode | FromCoordinator, { parameters, ...evaluated }:
     case 'welcome':
       return message.body.length === message.specBytes;
     case 'weights':
-      return message.body.length === 4 * parameters;
+      return message.body.length === 4 * vectors * parameters;
     default:
       return true;
   }

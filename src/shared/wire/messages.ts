@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { MAX_CLASSES, MAX_SIDE } from '../data/limits.ts';
 import type { EvaluationSizes } from '../engine/evaluation.ts';
+import { MAX_LOCAL_STEPS, RoundFigures } from '../engine/round-figures.ts';
 import { CLOSE_CODES } from './close-codes.ts';
 
 /** Bytes of the data set in one message; the last one may have fewer. A slow link carries it in a second or two, and little is lost with it. */
@@ -11,6 +12,8 @@ export const MAX_PARTS = 1 << 16;
 export const MAX_PARTS_ASKED = 64;
 /** Shard ranges in one message: any run of consecutive shards is covered by as many. */
 export const MAX_RANGES = 32;
+/** Sums of replicas' states in one message. */
+export const MAX_STATE_RANGES = 2;
 /** Chunks of an evaluation in one message. */
 export const MAX_CHUNKS = 4096;
 /** Characters in a failure's message and in an option's value. */
@@ -34,13 +37,24 @@ export const HEARTBEAT_SECONDS = 1;
 /** Heartbeats without a byte after which either side takes the other for dead. */
 export const SILENT_HEARTBEATS = 10;
 
+/** Vectors of the largest state: weights and two moments. */
+const MAX_VECTORS = 3;
+
 /** The sizes on which the lengths of bodies depend; a node learns them from `welcome`. */
 export interface Limits extends EvaluationSizes {
   readonly parameters: number;
+  /** Vectors of `weights`: 1, or those of a state if the job is cut into replicas. */
+  readonly vectors: number;
 }
 
 /** The limits of a node that waits for `welcome`: no tensor fits. */
-export const BEFORE_WELCOME: Limits = { parameters: 0, testSamples: 0, validationSamples: 0, chunkSize: 1 };
+export const BEFORE_WELCOME: Limits = {
+  parameters: 0,
+  vectors: MAX_VECTORS,
+  testSamples: 0,
+  validationSamples: 0,
+  chunkSize: 1,
+};
 /** The limits of the largest run that a node can take part in. */
 export const LARGEST_RUN: Limits = { ...BEFORE_WELCOME, parameters: MAX_PARAMETERS };
 
@@ -80,6 +94,11 @@ const Range = z.strictObject({ begin: Uint32, end: Uint32 }).refine(isRange, 'ex
 const Chunks = Range.refine(({ begin, end }) => end - begin <= MAX_CHUNKS, `expected at most ${MAX_CHUNKS} chunks`);
 const Sums = z
   .strictObject({ begin: Uint32, end: Uint32, lossSum: Float64, correct: Uint32 })
+  .refine(isRange, 'expected begin < end');
+/** The sums over replicas of what their local steps found: float64 [1 + 3 x steps] (src/shared/engine/round-figures.ts). */
+const Figures = z.array(Float64).min(1).max(RoundFigures.length(MAX_LOCAL_STEPS)).readonly();
+const StateSums = z
+  .strictObject({ begin: Uint32, end: Uint32, figures: Figures })
   .refine(isRange, 'expected begin < end');
 const rangesOf = <Item extends z.ZodType>(item: Item) => z.array(item).min(1).max(MAX_RANGES).readonly();
 
@@ -133,6 +152,24 @@ export const nodeMessages = {
     }),
     /** The gradient sum of each range in order, float32 [parameters] each. */
     maxBody: ({ parameters }: Limits) => 4 * MAX_RANGES * parameters,
+  },
+  states: {
+    tag: 9,
+    headerBytes: 1 << 18,
+    header: z.strictObject({
+      /** Updates done before the round. */
+      step: Uint32,
+      steps: z.int().min(1).max(MAX_LOCAL_STEPS),
+      seconds: Seconds,
+      /** Parts of `seconds`. */
+      sampleSeconds: Seconds,
+      reduceSeconds: Seconds,
+      updateSeconds: Seconds,
+      /** Of replicas. */
+      ranges: z.array(StateSums).min(1).max(MAX_STATE_RANGES).readonly(),
+    }),
+    /** The sum of the replicas' states of each range in order: weights, moments, second moments, float32 [parameters] each. */
+    maxBody: ({ parameters, vectors }: Limits) => 4 * MAX_STATE_RANGES * vectors * parameters,
   },
   evaluated: {
     tag: 5,
@@ -200,6 +237,7 @@ export const coordinatorMessages = {
       sample: Sample,
       chunkSize: z.int().min(1).max(65_536),
       parameters: z.int().min(1).max(MAX_PARAMETERS),
+      vectors: z.int().min(1).max(MAX_VECTORS),
       /** Between two heartbeats; SILENT_HEARTBEATS of them without a byte, and either side takes the other for dead. */
       heartbeatSeconds: z.number().gt(0).max(MAX_HEARTBEAT_SECONDS),
     }),
@@ -218,13 +256,24 @@ export const coordinatorMessages = {
     tag: 67,
     headerBytes: SMALL,
     header: z.strictObject({ version: Uint32 }),
-    /** float32 [parameters] in flat order. */
-    maxBody: ({ parameters }: Limits) => 4 * parameters,
+    /** float32 [parameters] in flat order; if the job is cut into replicas, followed by the moments in the same way. */
+    maxBody: ({ parameters, vectors }: Limits) => 4 * vectors * parameters,
   },
   work: {
     tag: 68,
     headerBytes: 4096,
     header: z.strictObject({ step: Uint32, version: Uint32, ranges: rangesOf(Range) }),
+  },
+  round: {
+    tag: 73,
+    headerBytes: SMALL,
+    header: z.strictObject({
+      step: Uint32,
+      steps: z.int().min(1).max(MAX_LOCAL_STEPS),
+      version: Uint32,
+      /** Of replicas. */
+      ranges: z.array(Range).min(1).max(MAX_STATE_RANGES).readonly(),
+    }),
   },
   evaluate: {
     tag: 69,

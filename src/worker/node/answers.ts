@@ -1,3 +1,4 @@
+import { vectorsOf } from '../../shared/engine/state.ts';
 import { headOf } from '../../shared/model/kinds.ts';
 import { littleEndianView } from '../../shared/util/safetensors.ts';
 import { bytesOf } from '../../shared/wire/floats.ts';
@@ -24,6 +25,28 @@ export async function partialsOf(
     reduceSeconds,
     ranges: partials.map(({ range, lossSum, correct }) => ({ ...range, lossSum, correct })),
     body: bytesOf(...partials.map(({ gradient }) => gradient)),
+  };
+}
+
+/** Takes the local steps that are asked for. @throws ProtocolError if other weights are named than were sent */
+export async function statesOf(
+  compute: Compute,
+  { step, steps, version, ranges }: CoordinatorMessage<'round'>,
+): Promise<NodeMessage<'states'>> {
+  const start = performance.now();
+  expectVersion(compute, version, 'a round');
+  const states = await compute.states(step, steps, ranges);
+  const { sample: sampleSeconds, reduce: reduceSeconds, update: updateSeconds } = compute.stateSeconds;
+  return {
+    type: 'states',
+    step,
+    steps,
+    seconds: (performance.now() - start) / 1000,
+    sampleSeconds,
+    reduceSeconds,
+    updateSeconds,
+    ranges: states.map(({ range, figures }) => ({ ...range, figures: Array.from(figures.words) })),
+    body: bytesOf(...states.flatMap(({ state }) => vectorsOf(state))),
   };
 }
 

@@ -1,10 +1,13 @@
 import type { Split } from '../../shared/data/dataset.ts';
 import type { EvaluatedChunks, EvaluationSizes } from '../../shared/engine/evaluation.ts';
-import type { GradientPhases, PartialGradient, WeightsVersion } from '../../shared/engine/executor.ts';
+import type { GradientPhases, PartialGradient, PartialState, StateVersion } from '../../shared/engine/executor.ts';
 import type { KernelTarget } from '../../shared/engine/kernel-name.ts';
-import { addPartials } from '../../shared/engine/partials.ts';
+import { addPartials, addStates } from '../../shared/engine/partials.ts';
+import type { ReplicaOptions } from '../../shared/engine/replica.ts';
 import type { SamplerOptions } from '../../shared/engine/sampler.ts';
+import { stateIn, stateLength, vectorsOf } from '../../shared/engine/state.ts';
 import { cover, type ShardRange } from '../../shared/engine/tree.ts';
+import type { StateVectors } from '../../shared/engine/update.ts';
 import { compileKernel, instantiateKernel, type KernelExports } from '../../shared/engine/wasm/exports.ts';
 import { bytesOf, type Layout, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
@@ -21,13 +24,18 @@ const WARM_UP_SHARDS = 8;
 /** Time of all calls that warm up. */
 const WARM_UP_MS = 150;
 
+/** A node that takes no local steps is sent no moments. */
+const NO_MOMENTS = new Float32Array();
+
 /** The model and the options of a run that decide what a node computes. */
 export interface ComputeConfig {
   readonly layout: ModelLayout;
   /** What the samples are. */
   readonly inputs: 'uint8' | 'float32';
+  /** Samples of a step; of one replica's, if the job is cut into replicas. */
   readonly batch: number;
   readonly shardSize: number;
+  readonly replicas?: ReplicaOptions | undefined;
   readonly sampler: SamplerOptions;
 }
 
@@ -44,7 +52,7 @@ export interface ComputeOptions {
   readonly onLost?: (worker: number, cause: Error) => void;
 }
 
-interface Version extends WeightsVersion {
+interface Version extends StateVersion {
   /** Updates done; undefined: never filled. */
   age: number | undefined;
 }
@@ -52,6 +60,8 @@ interface Version extends WeightsVersion {
 /** What computes in a node: a pool of threads, with the weights that the coordinator sent last. */
 export class Compute {
   readonly layout: ModelLayout;
+  /** The seconds of the last local steps. */
+  stateSeconds = { sample: 0, reduce: 0, update: 0 };
   readonly #config: ComputeConfig;
   readonly #threads: number;
   readonly #kernel: KernelExports;
@@ -67,10 +77,9 @@ export class Compute {
     this.layout = config.layout;
     const compiled = compileKernel(kernel);
     this.#kernel = instantiateKernel(compiled, memory.memory);
-    const { parameters } = this.layout;
-    this.#versions = versionsIn(memory, threads, parameters).map((values) => ({ values, readers: 0, age: undefined }));
+    this.#versions = versionsIn(memory, threads, config).map((state) => ({ ...state, readers: 0, age: undefined }));
     this.#current = this.#versions[0] as Version;
-    const { batch, shardSize } = config;
+    const { batch, shardSize, replicas } = config;
     const { validation: held, ...sampled } = placesInMemory(memory, { train, validation });
     this.#pool = new LocalPool({
       workers: threads,
@@ -82,19 +91,20 @@ export class Compute {
       validation: held,
       batch,
       shardSize,
+      replicas,
       sampler: { ...config.sampler, ...sampled },
       ...hooks,
     });
   }
 
   /**
-   * Takes new weights; `fill` writes them over what it is given, [parameters].
+   * Takes new weights; `fill` writes them over what it is given, [parameters], with the moments if the node takes local steps.
    * @returns what puts them in use; undefined if too many versions wait for that already
    */
-  receiveWeights(age: number, fill: (values: Float32Array) => void): (() => void) | undefined {
+  receiveWeights(age: number, fill: (...vectors: readonly Float32Array[]) => void): (() => void) | undefined {
     const free = this.#versions.find((version) => version !== this.#current && version.readers === 0);
     if (free === undefined) return undefined;
-    fill(free.values);
+    fill(...(this.#config.replicas === undefined ? [free.values] : vectorsOf(free)));
     free.age = age;
     free.readers++;
     return () => {
@@ -140,6 +150,19 @@ export class Compute {
     return sums;
   }
 
+  /**
+   * The sum of the states of each range of replicas after their local steps, from the state in use. The sums hold until the next ones.
+   * @throws WorkerError if the same replica failed again and again
+   */
+  async states(t: number, steps: number, ranges: readonly ShardRange[]): Promise<PartialState[]> {
+    const { partials, seconds } = await this.#pool.replicas({ t, steps, state: this.#current, ranges });
+    this.#reducing.start();
+    const sums = ranges.map((range) => addStates(this.#kernel, partials, range));
+    this.#reducing.stop();
+    this.stateSeconds = { ...seconds, reduce: seconds.reduce + this.#reducing.take() };
+    return sums;
+  }
+
   /** Computes something, so that the threads are ready and their code is compiled when work comes. */
   async warmUp(): Promise<void> {
     const { batch, shardSize } = this.#config;
@@ -158,8 +181,11 @@ export class Compute {
   }
 }
 
-function versionsIn(memory: Layout, threads: number, parameters: number): Float32Array[] {
-  return Array.from({ length: VERSIONS + threads }, () => memory.parameters(parameters));
+function versionsIn(memory: Layout, threads: number, { layout, replicas }: ComputeConfig): StateVectors[] {
+  return Array.from({ length: VERSIONS + threads }, () => {
+    if (replicas !== undefined) return stateIn(memory.float32(stateLength(replicas.shape)), replicas.shape);
+    return { values: memory.parameters(layout.parameters), m: NO_MOMENTS, v: undefined };
+  });
 }
 
 /** Bytes of the shared memory that it takes to compute, besides the data set. */
@@ -168,7 +194,7 @@ export function computeSize(
   threads: number,
   { testSamples, validationSamples }: Omit<EvaluationSizes, 'chunkSize'>,
 ): SharedSize {
-  const versions = bytesOf((memory) => versionsIn(memory, threads, config.layout.parameters));
+  const versions = bytesOf((memory) => versionsIn(memory, threads, config));
   const { augment } = config.sampler;
   const pool = poolSize({ ...config, augment, workers: threads, testSamples, validationSamples });
   return { reserved: versions + pool.reserved, used: versions + pool.used };

@@ -22,7 +22,7 @@ import { handshakeAsNode } from '../../shared/wire/perform-handshake.ts';
 import { ProtocolError } from '../../shared/wire/protocol-error.ts';
 import { SEAL_BYTES, type Seal } from '../../shared/wire/seal.ts';
 import type { Transport } from '../../shared/wire/transport.ts';
-import { evaluatedOf, partialsOf } from './answers.ts';
+import { evaluatedOf, partialsOf, statesOf } from './answers.ts';
 import type { Compute } from './compute.ts';
 import { Download } from './download.ts';
 import { Vitals } from './vitals.ts';
@@ -174,10 +174,22 @@ class Session {
         this.#setWeights(message);
         break;
       case 'work':
-        this.#queue(() => this.#gradient(message), { kind: 'step', id: message.step });
+        this.#queue(async () => this.#answer(await partialsOf(this.#ready(), message)), {
+          kind: 'step',
+          id: message.step,
+        });
+        break;
+      case 'round':
+        this.#queue(async () => this.#answer(await statesOf(this.#ready(), message)), {
+          kind: 'step',
+          id: message.step,
+        });
         break;
       case 'evaluate':
-        this.#queue(() => this.#evaluate(message), { kind: 'evaluation', id: message.id });
+        this.#queue(async () => this.#answer(await evaluatedOf(this.#ready(), message)), {
+          kind: 'evaluation',
+          id: message.id,
+        });
         break;
       case 'ping':
         this.#report();
@@ -254,22 +266,17 @@ class Session {
 
   /** The weights are copied at once, since the message's bytes don't last, and in use when the orders before them are done. */
   #setWeights({ version, body }: CoordinatorMessage<'weights'>): void {
-    const use = this.#ready().receiveWeights(version, (values) => floatsOf(body, 0, values));
+    const use = this.#ready().receiveWeights(version, (...vectors) => {
+      for (const [i, vector] of vectors.entries()) floatsOf(body, i * vector.length, vector);
+    });
     if (use === undefined) throw unexpected('weights again and again');
     this.#queue(async () => use());
   }
 
-  async #gradient(work: CoordinatorMessage<'work'>): Promise<void> {
-    const message = await partialsOf(this.#ready(), work);
+  #answer(message: NodeMessage<'partials' | 'states' | 'evaluated'>): void {
     this.#hasOrder = false;
     const frame = encode(message, (bytes) => this.#buffers.take(bytes));
     this.#link.sendEncoded(frame, () => this.#buffers.give(frame));
-  }
-
-  async #evaluate(order: CoordinatorMessage<'evaluate'>): Promise<void> {
-    const message = await evaluatedOf(this.#ready(), order);
-    this.#hasOrder = false;
-    this.#send(message);
   }
 
   #ready(): Compute {

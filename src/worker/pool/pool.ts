@@ -26,7 +26,7 @@ import { OpenSteps } from './open-steps.ts';
 import { Recovery } from './recovery.ts';
 import { EvaluationRegion, type PartialRegion, type RegionStore } from './regions.ts';
 import { retriesExhausted } from './retries-exhausted.ts';
-import { type ReplicasWork, Rounds, type RoundsPool } from './rounds.ts';
+import { type ReplicasWork, Rounds } from './rounds.ts';
 import { Settlement } from './settlement.ts';
 import { CHUNK_SIZE, type LocalPoolOptions, layOutPool } from './setup.ts';
 import { WaitLoop } from './wait-loop.ts';
@@ -201,7 +201,12 @@ export class LocalPool implements Executor {
 
   async round({ t, steps, current }: RoundWork): Promise<RoundResult> {
     const replicas = this.#options.replicas?.replicas ?? 0;
-    const { partials, seconds } = await this.replicas({ t, steps, state: current, ranges: [{ begin: 0, end: replicas }] });
+    const { partials, seconds } = await this.replicas({
+      t,
+      steps,
+      state: current,
+      ranges: [{ begin: 0, end: replicas }],
+    });
     return { partials, seconds: seconds.total, phases: seconds };
   }
 
@@ -211,16 +216,7 @@ export class LocalPool implements Executor {
    */
   replicas(work: ReplicasWork): ReturnType<Rounds['train']> {
     if (this.#rounds === undefined) throw new Error('The job is not cut into replicas.');
-    return this.#rounds.train(this.#roundsPool, work);
-  }
-
-  get #roundsPool(): RoundsPool {
-    return {
-      ready: this.ready,
-      begin: (work) => this.begin(work),
-      update: (update) => this.update(update),
-      finish: (job) => this.#complete(job),
-    };
+    return this.#rounds.train(this, work);
   }
 
   async evaluate(weights: WeightsVersion): Promise<Evaluation> {
@@ -265,13 +261,14 @@ export class LocalPool implements Executor {
 
   /** Works on a job until it is complete; its results' regions stay lent until the next job is. */
   async #finish(job: PoolJob, keeps = false): Promise<RangeTarget[]> {
-    const targets = await this.#complete(job);
+    const targets = await this.complete(job);
     if (!keeps) this.#regions.reclaim();
     this.#regions.lend(job.regions);
     return targets;
   }
 
-  async #complete(job: PoolJob): Promise<RangeTarget[]> {
+  /** Works on a job until it is complete. */
+  async complete(job: PoolJob): Promise<RangeTarget[]> {
     await this.#loop.until(
       () => job.ledger.complete,
       () => job.dispatch(() => this.#dispatcher.assign(job)),

@@ -92,7 +92,8 @@ export class Recovery {
 
   #fail(attempt: CommandAttempt, cause: Error): void {
     const { command, job, ranges, units } = attempt;
-    if (job !== undefined && job.kind !== 'evaluate') this.#parts.settlement.shardCounts.lost += units * job.ledger.shardsPerUnit;
+    if (job !== undefined && job.kind !== 'evaluate')
+      this.#parts.settlement.shardCounts.lost += units * job.ledger.shardsPerUnit;
     const unit = job?.closed === false ? job.ledger.fail(ranges) : attempt.failUpdate();
     if (unit !== undefined) this.fatal = this.#parts.retriesExhausted(command, unit, cause);
   }

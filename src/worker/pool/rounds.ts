@@ -1,7 +1,14 @@
-import type { PartialState, StateVersion, StepPhases, StepResult, StepUnderWay, StepWork } from '../../shared/engine/executor.ts';
+import type {
+  PartialState,
+  StateVersion,
+  StepPhases,
+  StepResult,
+  StepUnderWay,
+  StepWork,
+} from '../../shared/engine/executor.ts';
 import { Optimizer } from '../../shared/engine/optimizer.ts';
 import type { ReplicaOptions } from '../../shared/engine/replica.ts';
-import { StateStore, vectorsOf } from '../../shared/engine/state.ts';
+import { copyState, StateStore } from '../../shared/engine/state.ts';
 import { type ShardRange, unitsOf } from '../../shared/engine/tree.ts';
 import type { Update } from '../../shared/engine/update.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
@@ -17,6 +24,8 @@ export interface ReplicasWork {
   readonly state: StateVersion;
   /** Disjoint ranges of the tree over replicas. */
   readonly ranges: readonly ShardRange[];
+  /** The partials of the call before stay valid. */
+  readonly keeps?: boolean;
 }
 
 /** What a pool does for rounds. */
@@ -26,7 +35,7 @@ export interface RoundsPool {
   begin(work: StepWork & { readonly firstShard: number }): StepUnderWay;
   update(update: Update): Promise<void>;
   /** Works on a job until it is complete. */
-  finish(job: PoolJob): Promise<RangeTarget[]>;
+  complete(job: PoolJob): Promise<RangeTarget[]>;
 }
 
 export interface RoundsOptions extends ReplicaOptions {
@@ -60,9 +69,11 @@ export class Rounds {
   /** @returns a partial of each replica, and the seconds; they hold until the next call. @throws WorkerError if one failed too often */
   async train(pool: RoundsPool, work: ReplicasWork): Promise<{ partials: PartialState[]; seconds: Seconds }> {
     const { states, replicas, steps: maxSteps, shards } = this.#options;
-    if (work.steps > maxSteps) throw new Error(`A round has at most ${maxSteps} steps, not ${work.steps}.`);
+    if (work.steps > maxSteps || work.ranges.some(({ end }) => end > replicas)) {
+      throw new Error(`The job has ${replicas} replicas and at most ${maxSteps} local steps.`);
+    }
     const start = performance.now();
-    states.reclaim();
+    if (work.keeps !== true) states.reclaim();
     const all = unitsOf(work.ranges);
     const apart = this.#trainedApart(all.length, pool.ready);
     const job = new PoolJob({
@@ -75,7 +86,7 @@ export class Rounds {
       ranges: all.slice(0, apart),
       store: states,
     });
-    const targets = apart === 0 ? [] : await pool.finish(job);
+    const targets = apart === 0 ? [] : await pool.complete(job);
     states.lend(job.regions);
     const seconds: Seconds = { ...job.seconds, wait: 0 };
     for (const range of all.slice(apart)) targets.push(await this.#trainTogether(pool, work, range, seconds));
@@ -113,8 +124,7 @@ export class Rounds {
       const gradientNorm = this.#optimizer.normOf(found.squares);
       if (!figures.set(step, { ...found, gradientNorm }, step * replicas + range.begin)) break;
     }
-    const from = vectorsOf(together.current);
-    for (const [i, vector] of vectorsOf(result.state).entries()) vector.set(from[i] as Float32Array);
+    copyState(together.current, result.state);
     states.lend([region]);
     return { range, region };
   }

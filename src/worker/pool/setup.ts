@@ -156,11 +156,13 @@ export function layOutPool(options: LocalPoolOptions): PoolLayout {
     barriers: new StepBarriers(barriers),
     records,
     regions: new RegionStore(places.regions, (at) => new PartialRegion(memory.memory.buffer, at, layout.parameters)),
-    rounds:
-      replicas && {
-        states: new RegionStore(places.states ?? [], (at) => new StateRegion(memory.memory.buffer, at, replicas.shape, replicas.steps)),
-        together: places.together,
-      },
+    rounds: replicas && {
+      states: new RegionStore(
+        places.states ?? [],
+        (at) => new StateRegion(memory.memory.buffer, at, replicas.shape, replicas.steps),
+      ),
+      together: places.together,
+    },
     chunks: new EvaluationChunks(evaluated),
     setups: Array.from({ length: workers }, (_, worker) => ({ ...common, ...allocateWorker(memory, shape), worker })),
   };
@@ -178,9 +180,9 @@ function regionsFor({ layout, workers, batch, shardSize, ...evaluated }: PoolSha
   return { count: (DEPTH + 2) * ranges, bytes };
 }
 
-/** A state for each replica, and one for each attempt that may be slow or lent besides. */
+/** A state for each replica, another one if it is computed twice, and one for each attempt that may be slow besides. */
 function statesFor({ replicas, shape, steps }: ReplicaOptions, workers: number): { count: number; bytes: number } {
-  return { count: replicas + 2 * workers, bytes: StateRegion.bytes(shape, steps) };
+  return { count: 2 * replicas + workers, bytes: StateRegion.bytes(shape, steps) };
 }
 
 /** The most ranges of a tree's vertices in an assignment: each cut between two workers, and each end, splits a vertex a level. */

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Assignment } from '#src/coordinator/cluster/member.js';
-import type { PartialGradient } from '#src/shared/engine/executor.js';
+import type { PartialGradient, PartialState } from '#src/shared/engine/executor.js';
 import { NotFiniteError } from '#src/shared/util/errors.js';
-import { DirectMember, trained, undisturbed } from '../../support/cluster.ts';
+import { DirectMember, ROUNDS, trained, undisturbed } from '../../support/cluster.ts';
 
 describe("a member's result that isn't finite", () => {
   it('is computed again, and the member expelled, where it is finite in the coordinator', async () => {
@@ -41,7 +41,7 @@ describe("members' results whose sum isn't finite, though each of them is", () =
       // One of them alone doesn't overflow.
       if (t < 30 || isSpoilt || partials.length < 2) return;
       isSpoilt = true;
-      for (const { gradient } of partials) gradient.fill(3.4e38);
+      for (const { gradient } of partials as readonly PartialGradient[]) gradient.fill(3.4e38);
     };
     const { outcome } = await trained({ members: [bad, good] });
     assert.deepEqual(outcome, undisturbed);
@@ -58,57 +58,78 @@ function spoilLoss(partial: PartialGradient): void {
   Object.assign(partial, { lossSum: Number.POSITIVE_INFINITY });
 }
 
-describe('a tree node that was computed twice', () => {
-  it('is compared: members that agree stay', async () => {
-    const { members, result, counts } = await computedTwice(() => {});
-    assert.deepEqual(result, (await oneStep).outcome);
-    assert.ok(counts.match > 0);
-    assert.equal(counts.mismatch, 0);
-    assert.deepEqual(
-      members.flatMap(({ expelled }) => expelled),
-      [],
-    );
-  });
-
-  it('is computed a third time where they differ: the one that is wrong is expelled, and its bits are not used', async () => {
-    for (const wrong of ['late', 'helping'] as const) {
-      const { members, result, counts } = await computedTwice(({ gradient }, by) => {
-        if (by === wrong) gradient[11] = (gradient[11] as number) + 1e-3;
-      });
-      assert.deepEqual(result, (await oneStep).outcome);
-      assert.equal(counts.mismatch, 1);
-      const expelled = members.filter((member) => member.expelled.length > 0);
-      assert.deepEqual(
-        expelled.map(({ name, expelled: reasons }) => [name, reasons]),
-        [[wrong, ['badResult']]],
-      );
-    }
-  });
-});
-
 const ONE_STEP = { iterations: 1, warmup: 0, evaluateEvery: 0 };
-const oneStep = trained({ members: [], flags: ONE_STEP });
+/** One step, or one round of replicas, and what a member makes up. */
+const JOBS = {
+  'shards of a step': {
+    flags: ONE_STEP,
+    change: ({ gradient }: PartialGradient) => change(gradient),
+  },
+  'replicas of a round': {
+    flags: { ...ONE_STEP, ...ROUNDS, iterations: ROUNDS.syncEvery },
+    change: ({ state }: PartialState) => change(state.m),
+  },
+} as const;
+
+function change(vector: Float32Array): void {
+  vector[11] = (vector[11] as number) + 1e-3;
+}
+
+for (const [what, job] of Object.entries(JOBS))
+  describe(`${what} that were computed twice`, () => {
+    const { flags } = job;
+    const expected = trained({ members: [], flags });
+
+    it('are compared: members that agree stay', async () => {
+      const { members, result, counts } = await computedTwice(flags, () => {});
+      assert.deepEqual(result, (await expected).outcome);
+      assert.ok(counts.match > 0);
+      assert.equal(counts.mismatch, 0);
+      assert.deepEqual(
+        members.flatMap(({ expelled }) => expelled),
+        [],
+      );
+    });
+
+    it('are computed a third time where they differ: the one that is wrong is expelled, and its bits are not used', async () => {
+      for (const wrong of ['late', 'helping'] as const) {
+        const { members, result, counts } = await computedTwice(flags, (partial, by) => {
+          if (by === wrong) job.change(partial as PartialGradient & PartialState);
+        });
+        assert.deepEqual(result, (await expected).outcome);
+        assert.equal(counts.mismatch, 1);
+        const expelled = members.filter((member) => member.expelled.length > 0);
+        assert.deepEqual(
+          expelled.map(({ name, expelled: reasons }) => [name, reasons]),
+          [[wrong, ['badResult']]],
+        );
+      }
+    });
+  });
 
 /**
- * One step of three members: `late` and `waiting` keep their assignments for so long that `helping`, which is done, is given those of
- * `late`. Then `late` answers, and `helping` after it, while `waiting` keeps the step open.
+ * One step or round of three members: `late` and `waiting` keep their assignments for so long that `helping`, which is done, is given those of
+ * `late`. Then `late` answers, and `helping` after it, while `waiting` keeps it open.
  * @param tamper changes the first partial of those two answers
  */
-async function computedTwice(tamper: (partial: PartialGradient, by: 'late' | 'helping') => void) {
-  const [late, helping, waiting] = ['late', 'helping', 'waiting'].map((name) => new DirectMember(name, 1)) as [
+async function computedTwice(
+  flags: Readonly<Record<string, unknown>>,
+  tamper: (partial: PartialGradient | PartialState, by: 'late' | 'helping') => void,
+) {
+  const [late, helping, waiting] = ['late', 'helping', 'waiting'].map((name) => new DirectMember(name, 1, flags)) as [
     DirectMember,
     DirectMember,
     DirectMember,
   ];
   const [isHelped, isLate, isCompared] = [event(), event(), event()];
   const isSecond = ({ assignments }: DirectMember, { kind }: Assignment): boolean =>
-    kind === 'gradient' && assignments.length === 2;
+    kind !== 'evaluate' && assignments.length === 2;
   late.hook = async (assignment) => {
-    if (assignment.kind === 'gradient') await (isSecond(late, assignment) ? isCompared : isHelped).happened;
+    if (assignment.kind !== 'evaluate') await (isSecond(late, assignment) ? isCompared : isHelped).happened;
   };
   late.tamper = (assignment, [first]) => {
     if (isSecond(late, assignment)) return;
-    tamper(first as PartialGradient, 'late');
+    tamper(first as PartialGradient | PartialState, 'late');
     // What `helping` computes before it answers takes longer than this answer.
     isLate.happen();
   };
@@ -120,12 +141,12 @@ async function computedTwice(tamper: (partial: PartialGradient, by: 'late' | 'he
   };
   helping.tamper = (assignment, [first]) => {
     if (!isSecond(helping, assignment)) return;
-    tamper(first as PartialGradient, 'helping');
+    tamper(first as PartialGradient | PartialState, 'helping');
     isCompared.happen();
   };
-  waiting.hook = ({ kind }) => (kind === 'gradient' ? isCompared.happened : undefined);
+  waiting.hook = ({ kind }) => (kind !== 'evaluate' ? isCompared.happened : undefined);
   const members = [late, helping, waiting];
-  const { outcome, cluster } = await trained({ members, workers: 0, flags: ONE_STEP });
+  const { outcome, cluster } = await trained({ members, workers: 0, flags });
   return { members, result: outcome, counts: cluster.auditCounts };
 }
 

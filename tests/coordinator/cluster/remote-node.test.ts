@@ -15,6 +15,9 @@ function nodeAtWork(kind: 'gradient' | 'evaluate' = 'gradient') {
     identity: '',
     threads: 1,
     parameters: 2,
+    vectors: 1,
+    shards: 4,
+    replicas: 1,
     testSamples: 8,
     validationSamples: 0,
     chunkSize: 4,
@@ -27,7 +30,7 @@ function nodeAtWork(kind: 'gradient' | 'evaluate' = 'gradient') {
   });
   const weights = { values: new Float32Array(2), readers: 0 };
   const ranges = [{ begin: 0, end: kind === 'gradient' ? 4 : 2 }];
-  return { node, result: node.work({ kind, t: 5, weights, ranges }) };
+  return { node, result: node.work({ kind, t: 5, steps: 1, weights, ranges }) };
 }
 
 const isBadResult = (error: unknown): boolean => error instanceof ProtocolError && error.closeCode === 'badResult';

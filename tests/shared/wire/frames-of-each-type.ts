@@ -1,10 +1,18 @@
 import fc from 'fast-check';
 import { CLOSE_CODES } from '#src/shared/wire/close-codes.js';
 import type { FromCoordinator, FromNode, Limits } from '#src/shared/wire/messages.js';
-import { MAX_CHUNKS, MAX_NAME, MAX_PARTS, MAX_RANGES, MAX_TEXT, PART_BYTES } from '#src/shared/wire/messages.js';
+import {
+  MAX_CHUNKS,
+  MAX_NAME,
+  MAX_PARTS,
+  MAX_RANGES,
+  MAX_STATE_RANGES,
+  MAX_TEXT,
+  PART_BYTES,
+} from '#src/shared/wire/messages.js';
 
-/** 3 parameters; 7 chunks of 4 samples, the last of 2. */
-export const limits: Limits = { parameters: 3, testSamples: 26, validationSamples: 5, chunkSize: 4 };
+/** 3 parameters in 2 vectors; 7 chunks of 4 samples, the last of 2. */
+export const limits: Limits = { parameters: 3, vectors: 2, testSamples: 26, validationSamples: 5, chunkSize: 4 };
 
 const uint32 = fc.nat(2 ** 32 - 1);
 const digest = fc.stringMatching(/^[0-9a-f]{64}$/);
@@ -38,6 +46,24 @@ const partials = fc.array(sums, { minLength: 1, maxLength: MAX_RANGES }).chain((
     body: bytes(4 * limits.parameters * ranges.length),
   }),
 );
+
+const states = fc
+  .tuple(fc.integer({ min: 1, max: 5 }), fc.array(range, { minLength: 1, maxLength: MAX_STATE_RANGES }))
+  .chain(([steps, ranges]) => {
+    const count = 1 + 3 * steps;
+    const figures = fc.array(loss, { minLength: count, maxLength: count });
+    return fc.record({
+      type: fc.constant('states' as const),
+      step: uint32,
+      steps: fc.constant(steps),
+      seconds,
+      sampleSeconds: seconds,
+      reduceSeconds: seconds,
+      updateSeconds: seconds,
+      ranges: fc.tuple(...ranges.map((each) => figures.map((words) => ({ ...each, figures: words })))),
+      body: bytes(4 * limits.vectors * limits.parameters * ranges.length),
+    });
+  });
 
 /** Seven chunks of the test set, and two of the validation samples. */
 const samplesBefore = (chunk: number): number => [0, 4, 8, 12, 16, 20, 24, 26, 30, 31][chunk] as number;
@@ -75,6 +101,7 @@ export const fromNode: { readonly [Type in FromNode['type']]: fc.Arbitrary<Extra
   needData: ofType('needData', { part: uint32 }),
   ready: fc.constant({ type: 'ready' }),
   partials,
+  states,
   evaluated,
   failed: ofType('failed', { kind, id: uint32, message: text }),
   leaving: fc.constant({ type: 'leaving' }),
@@ -122,6 +149,7 @@ export const fromCoordinator: {
     ),
     chunkSize: fc.integer({ min: 1, max: 65_536 }),
     parameters: fc.integer({ min: 1, max: 2 ** 25 }),
+    vectors: fc.integer({ min: 1, max: 3 }),
     heartbeatSeconds: fc.double({ min: 1e-3, max: 60, noNaN: true }),
     specBytes: fc.constant(50),
     body: bytes(50),
@@ -129,11 +157,17 @@ export const fromCoordinator: {
   data: fc
     .tuple(fc.integer({ min: 1, max: MAX_PARTS }), fc.uint8Array({ minLength: 1, maxLength: 100 }))
     .map(([of, body]) => ({ type: 'data', part: of - 1, of, body })),
-  weights: ofType('weights', { version: uint32, body: bytes(4 * limits.parameters) }),
+  weights: ofType('weights', { version: uint32, body: bytes(4 * limits.vectors * limits.parameters) }),
   work: ofType('work', {
     step: uint32,
     version: uint32,
     ranges: fc.array(range, { minLength: 1, maxLength: MAX_RANGES }),
+  }),
+  round: ofType('round', {
+    step: uint32,
+    steps: fc.integer({ min: 1, max: 4096 }),
+    version: uint32,
+    ranges: fc.array(range, { minLength: 1, maxLength: MAX_STATE_RANGES }),
   }),
   evaluate: ofType('evaluate', { id: uint32, version: uint32, chunks: few }),
   ping: fc.constant({ type: 'ping' }),

@@ -100,12 +100,12 @@ test('losses that are not finite arrive', () => {
 });
 
 test('a body may be shared memory, and is copied', () => {
-  const body = new Uint8Array(new SharedArrayBuffer(12)).fill(1);
+  const body = new Uint8Array(new SharedArrayBuffer(24)).fill(1);
   const frame = encode({ type: 'weights', version: 1, body });
   body.fill(2);
   const decoded = decodeCoordinator(frame);
   assert.ok(decoded.type === 'weights');
-  assert.deepEqual(Buffer.from(decoded.body), Buffer.alloc(12, 1));
+  assert.deepEqual(Buffer.from(decoded.body), Buffer.alloc(24, 1));
 });
 
 test('every part of the data set but the last is full', () => {
@@ -145,6 +145,7 @@ const welcome: CoordinatorMessage<'welcome'> = {
   sample: SAMPLE,
   chunkSize: 200,
   parameters: 5,
+  vectors: 1,
   heartbeatSeconds: 1,
   specBytes: 2,
   body: Buffer.from('{}'),
@@ -309,6 +310,7 @@ test("a frame larger than its type may be is refused by its lengths alone, and i
     [5, 65_536],
     [6, 8192],
     [8, 16_384],
+    [9, 1 << 18],
   ] as const) {
     assertRefused('tooLarge', () => decodeNode(frameOf(tag, junk(headerBytes + 1))), `${tag}`);
     assertRefused('malformed', () => decodeNode(frameOf(tag, junk(headerBytes))), `${tag}`);
@@ -319,7 +321,7 @@ test("a frame larger than its type may be is refused by its lengths alone, and i
   assertRefused('malformed', () => decodeNode(frameOf(4, junk(1), junk(12 * MAX_RANGES))));
   assertRefused('tooLarge', () => decodeNode(frameOf(5, junk(1), junk(63))));
   assertRefused('tooLarge', () => decodeNode(frameOf(1, junk(1), junk(1))));
-  assertRefused('tooLarge', () => decodeCoordinator(frameOf(67, junk(1), junk(13))));
+  assertRefused('tooLarge', () => decodeCoordinator(frameOf(67, junk(1), junk(25))));
   assertRefused('tooLarge', () => decodeFromCoordinator(frameOf(67, junk(1), junk(1)), BEFORE_WELCOME));
   assert.throws(() => encode({ type: 'failed', kind: 'step', id: 1, message: 'm'.repeat(9000) }), RangeError);
 });
@@ -339,9 +341,9 @@ test('an error quotes little of what the peer sent, and nothing that a terminal 
 
 test("the longest frames are the WebSocket's limit", () => {
   assert.equal(
-    maxBytesFromNode({ parameters: 61_706, testSamples: 10_000, validationSamples: 0, chunkSize: 200 }),
+    maxBytesFromNode({ parameters: 61_706, vectors: 1, testSamples: 10_000, validationSamples: 0, chunkSize: 200 }),
     5 + 4096 + 4 * 32 * 61_706,
   );
-  assert.equal(maxBytesFromNode(limits), 5 + 65_536 + 2 * 31);
+  assert.equal(maxBytesFromNode(limits), 5 + (1 << 18) + 4 * 2 * 2 * 3);
   assert.equal(maxBytesFromCoordinator(limits), 5 + (1 << 17) + (1 << 20));
 });

@@ -25,6 +25,7 @@ interface Vectors {
   readonly frameKeys: { readonly toNode: Hex; readonly toCoordinator: Hex };
   readonly limits: {
     readonly parameters: number;
+    readonly vectors: number;
     readonly testSamples: number;
     readonly validationSamples: number;
     readonly chunkSize: number;

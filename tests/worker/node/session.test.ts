@@ -33,6 +33,7 @@ const WELCOME: CoordinatorMessage<'welcome'> = {
   sample: SAMPLE,
   chunkSize: 4,
   parameters: 2,
+  vectors: 1,
   heartbeatSeconds: 1,
   specBytes: 2,
   body: Buffer.from('{}'),
