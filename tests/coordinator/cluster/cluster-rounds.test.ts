@@ -74,17 +74,17 @@ describe('a cluster that trains replicas has the bits of one worker', { timeout:
     ['weights', ({ state }: PartialState) => state.values.fill(Number.NaN)],
     ['a moment', ({ state }: PartialState) => state.m.set([Number.POSITIVE_INFINITY], 5)],
   ] as const) {
-    it(`where a member sends ${what} that is not finite: it is computed again, and the member expelled`, async () => {
+    it(`where a member sends ${what} not finite: it is computed again, and the member expelled`, async () => {
       const [honest, liar] = [member('honest'), member('liar')];
-      let isSpoilt = false;
+      // Until it is found out: what comes too late is of no use, and nobody looks at it.
       liar.tamper = ({ t, kind }, [partial]) => {
-        if (kind !== 'replica' || t < 30 || isSpoilt) return;
-        isSpoilt = true;
-        spoil(partial as PartialState);
+        if (kind === 'replica' && t >= 30 && liar.expelled.length === 0) spoil(partial as PartialState);
       };
       const { outcome } = await trained({ members: [honest, liar], workers: 0, flags: ROUNDS });
       assert.deepEqual(outcome, undisturbedRounds);
-      assert.deepEqual([honest.expelled, liar.expelled], [[], ['notFinite']]);
+      assert.deepEqual(honest.expelled, []);
+      // A bad result where the other one had the same replicas too: the two were compared.
+      assert.match(liar.expelled.join(), /^(notFinite|badResult)/);
     });
   }
 });

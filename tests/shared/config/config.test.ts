@@ -66,6 +66,8 @@ describe('resolveTrainConfig', () => {
       epsilon: 1e-8,
       weightDecay: 0,
       clipNorm: 0,
+      replicas: 1,
+      syncEvery: 1,
       labelSmoothing: 0,
       head: 'softmax',
       rbfJ: 0.1,
@@ -485,4 +487,26 @@ test('a run.json decides on no more workers than this machine has use for, the c
   assert.equal(resumed({}), resolve({ batch: 65_536, shardSize: 1 }).config.workers);
   assert.equal(resumed({ workers: 1000 }), 1000);
   assert.equal(resumeTrainConfig({ flags: {}, env: {} }, resolve({ workers: 1 })).config.workers, 1);
+});
+
+test('the batch is cut into replicas, and those into shards', () => {
+  assert.equal(resolve({ replicas: 4, batch: 96, shardSize: 8 }).config.replicas, 4);
+  assert.match(messageOf({ replicas: 3 }), /--replicas.* a power of two/);
+  assert.match(messageOf({ replicas: 512 }), /--replicas/);
+  assert.match(messageOf({ syncEvery: 4097 }), /--sync-every/);
+  const message = messageOf({ replicas: 8, batch: 96 });
+  assert.match(message, /^--batch: .* 8 x 8 by --replicas and --shard-size \(default\), but got 96/);
+  assert.match(message, /A batch of 64 or 128 would do/);
+});
+
+test('a run of replicas is continued beyond its iterations only where its last round was whole', () => {
+  const flags = { replicas: 2, syncEvery: 8, schedule: 'constant', warmup: 0 };
+  const refused = (iterations: number) =>
+    resumeTrainConfig({ flags: { iterations: 200 }, env: {} }, resolve({ ...flags, iterations })).refused;
+  assert.deepEqual(refused(96), []);
+  assert.match(refused(100).join(), /--iterations/);
+  const own = resolve({ ...flags, iterations: 96 });
+  for (const changed of [{ replicas: 4 }, { syncEvery: 4 }]) {
+    assert.equal(resumeTrainConfig({ flags: changed, env: {} }, own).refused.length, 1);
+  }
 });

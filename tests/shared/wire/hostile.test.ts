@@ -173,6 +173,6 @@ test('decoding takes little memory, whatever a header holds', () => {
 test('a large body is not copied', () => {
   const parameters = 1 << 20;
   const frame = encode({ type: 'weights', version: 1, body: new Uint8Array(4 * parameters) });
-  const taken = bytesTaken(() => decodeFromCoordinator(frame, { ...limits, parameters }));
+  const taken = bytesTaken(() => decodeFromCoordinator(frame, { ...limits, parameters, vectors: 1 }));
   assert.ok(taken < 1 << 18, `${taken} bytes`);
 });
