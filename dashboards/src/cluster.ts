@@ -1,6 +1,7 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { processes } from './cluster-processes.ts';
+import { rounds } from './cluster-rounds.ts';
 import { network, remoteWrite, trust } from './cluster-wire.ts';
 import { frame } from './frame.ts';
 import { graph, stat } from './panels.ts';
@@ -18,6 +19,7 @@ export function clusterDashboard(): Dashboard {
   const rows = {
     'Who is there': [...members(), ...changes()],
     'Who does what': [...work(), ...repeatedWork()],
+    Rounds: rounds(),
     Trust: trust(),
     Network: network(),
     Checkpoints: checkpoints(),

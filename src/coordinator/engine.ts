@@ -66,9 +66,9 @@ export function startEngine(options: EngineOptions): Engine {
 
 /** Lays out the shared memory and, if the config has workers, starts the pool as the first member of a cluster. */
 export function startClusterEngine(
-  options: EngineOptions & Pick<ClusterOptions, 'onNoMembers' | 'stop'>,
+  options: EngineOptions & Pick<ClusterOptions, 'onNoMembers' | 'onForecast' | 'stop'>,
 ): ClusterEngine {
-  const { config, memory, dataset, onNoMembers, stop } = options;
+  const { config, memory, dataset, onNoMembers, onForecast, stop } = options;
   const { core, train, sampler, replicas, startPool } = layOut(options);
   const { layout, kernel } = core;
   const { shardSize } = config;
@@ -84,6 +84,7 @@ export function startClusterEngine(
     kernel,
     auditor,
     onNoMembers,
+    onForecast,
     layout,
     shards,
     rounds,

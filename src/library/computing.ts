@@ -3,6 +3,7 @@ import type { Hub } from '../coordinator/cluster/hub.ts';
 import { joinCommand, nodesNeed } from '../coordinator/cluster/join-command.ts';
 import { listenForNodes, openHub } from '../coordinator/cluster/listening.ts';
 import type { NodeInfo } from '../coordinator/cluster/node-info.ts';
+import { forecastText, type RoundForecast } from '../coordinator/cluster/round-forecast.ts';
 import { type Engine, startClusterEngine, startEngine } from '../coordinator/engine.ts';
 import { localCounts, localWork, ownProcess, remoteCounts } from '../coordinator/observe/prometheus/node-counts.ts';
 import type { StepObserver } from '../coordinator/train/observer.ts';
@@ -67,9 +68,14 @@ export async function startComputing(options: ComputingOptions): Promise<Computi
       observer.onEvent({ kind: 'workers', node: 'local', counts: { ready, starting: config.workers - ready } }),
   };
   const onNoMembers = (): void => notice('There is no worker; waiting for a node to connect.');
+  const onForecast = (forecast: RoundForecast): void => {
+    const { text, pays } = forecastText(forecast, config);
+    printer(observer)(text, pays ? 'info' : 'warn');
+  };
   let engine: Omit<Engine, 'pool'> & { readonly pool: LocalPool | undefined; readonly cluster?: Cluster };
   try {
-    engine = server === undefined ? startEngine(starting) : startClusterEngine({ ...starting, stop, onNoMembers });
+    engine =
+      server === undefined ? startEngine(starting) : startClusterEngine({ ...starting, stop, onNoMembers, onForecast });
   } catch (error) {
     await closeUnused(server);
     throw error;
@@ -140,7 +146,7 @@ function acceptNodes(run: string, { config, inputs, served, observer, server, cl
   print(`Nodes can connect: ${joinCommand(hub.url, listening?.tls, config, process.env)}`);
   const needs = nodesNeed(hub.url, listening, config);
   if (needs !== undefined) print(needs);
-  if (config.batch < MIN_BATCH_FOR_NODES) {
+  if (config.replicas === 1 && config.batch < MIN_BATCH_FOR_NODES) {
     print(
       `A batch of ${config.batch} is too small for other machines: sending weights and gradients takes longer than the work ` +
         `that they save. Below a batch of ${MIN_BATCH_FOR_NODES} no node saved time in any measurement (docs/scaling.md).`,

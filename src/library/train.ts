@@ -81,7 +81,8 @@ async function carryOut(context: RunContext, control: TrainControl): Promise<Tra
   const { config, dataset, attempts } = manifest;
   await directory.writeManifest(manifest);
   const startedAt = Date.parse(attempts.at(-1)?.started ?? manifest.started);
-  metrics.begin({ attempt: attempts.length, startedAt, step: from.step, iterations: config.iterations });
+  const { iterations, replicas, syncEvery } = config;
+  metrics.begin({ attempt: attempts.length, startedAt, step: from.step, iterations, replicas, syncEvery });
   observer.onStart({ run: directory.path, config, dataset, http, from: from.step });
 
   const chain = new HashChain(start.chain);

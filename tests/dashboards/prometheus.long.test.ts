@@ -98,6 +98,10 @@ async function disturbedRun(server: Prometheus): Promise<Program> {
     '1024',
     '--shard-size',
     '32',
+    '--replicas',
+    '4',
+    '--sync-every',
+    '4',
     ...often,
     ...listening,
     ...trainingFlags(RUN, server),
@@ -163,7 +167,7 @@ describe('over a real run with two nodes, one of which is killed', { skip }, () 
       groups: readonly { rules: readonly Rule[] }[];
     };
     const rules = groups.flatMap((each) => each.rules);
-    assert.equal(rules.length, 15);
+    assert.equal(rules.length, 16);
     for (const { name, type, health, lastError = '' } of rules) {
       assert.deepEqual([health, lastError], ['ok', ''], name);
       if (type === 'recording') await untilData(watched.prometheus, `last_over_time(${name}[5m])`);

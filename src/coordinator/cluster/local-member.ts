@@ -6,6 +6,7 @@ import type { Assignment, AssignmentResult, Member } from './member.ts';
 /** The coordinator's own threads as a member. */
 export class LocalMember implements Member {
   readonly name = 'local';
+  readonly isLocal = true;
   readonly #pool: LocalPool;
   /** The step whose partial gradients the pool still has. */
   #t: number | undefined;

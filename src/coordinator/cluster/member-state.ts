@@ -36,6 +36,11 @@ export class MemberState {
     this.#measuredAt = watchdog.now();
   }
 
+  /** It is the threads of this process. */
+  get isLocal(): boolean {
+    return this.member.isLocal === true;
+  }
+
   /** It has nothing to do. */
   get isFree(): boolean {
     return this.#work === undefined;

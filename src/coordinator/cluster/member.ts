@@ -65,6 +65,8 @@ export interface ShardCounts {
 export interface Member {
   /** The metrics' node label. */
   readonly name: string;
+  /** The threads of this process. */
+  readonly isLocal?: boolean;
   /** Threads, which stand for its speed until that is measured. */
   readonly threads: number;
   /**

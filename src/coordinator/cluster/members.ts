@@ -8,6 +8,7 @@ import { AssignmentPlanner, type MemberAssignment } from './assignment.ts';
 import { ChangeSignal } from './change-signal.ts';
 import { type AssignmentResult, type Member, MemberGoneError, type ShardCounts } from './member.ts';
 import { MemberState } from './member-state.ts';
+import { forecastRound, type RoundForecast } from './round-forecast.ts';
 
 /** Milliseconds that the cluster may be without members before it says so again. */
 const NO_MEMBERS_MS = 10_000;
@@ -17,6 +18,8 @@ const RETRY_MS = 100;
 export interface MembersOptions {
   /** Called now and then as long as nobody is there to compute. */
   readonly onNoMembers: () => void;
+  /** Called with what rounds take, once for each number of nodes, as soon as the speed of all members is known. */
+  readonly onForecast?: ((forecast: RoundForecast) => void) | undefined;
   /** Aborted: what nobody is there to finish is abandoned. */
   readonly stop?: AbortSignal | undefined;
 }
@@ -37,6 +40,8 @@ export class Members {
   readonly #watchdog = new Watchdog(() => {});
   readonly #stopping: Disposable | undefined;
   #fatal: Error | undefined;
+  /** Numbers of nodes that a forecast was made for. */
+  readonly #forecasts = new Set<number>();
 
   constructor(options: MembersOptions, accept: Accept) {
     this.#options = options;
@@ -78,7 +83,10 @@ export class Members {
       for (;;) {
         const { read } = this.#changed;
         if (this.#fatal !== undefined) throw this.#fatal;
-        if (job.ledger.complete) return job.ledger.results();
+        if (job.ledger.complete) {
+          if (job.kind === 'replica') this.#forecast(job.ledger.units);
+          return job.ledger.results();
+        }
         if (this.#options.stop?.aborted && this.#states.size === 0) throw new AbandonedError('Nobody is there.');
         for (const state of this.#states) state.giveUpSlow();
         const states = [...this.#states].filter(({ failedJob }) => failedJob !== job);
@@ -120,6 +128,15 @@ export class Members {
       }
     }
     this.#changed.signal();
+  }
+
+  #forecast(replicas: number): void {
+    const nodes = [...this.#states].filter(({ isLocal }) => !isLocal).length;
+    if (nodes === 0 || this.#forecasts.has(nodes)) return;
+    const forecast = forecastRound(replicas, [...this.#states]);
+    if (forecast === undefined) return;
+    this.#forecasts.add(nodes);
+    this.#options.onForecast?.(forecast);
   }
 
   close(): void {

@@ -183,7 +183,7 @@ export class RemoteNode implements Member {
   #checkFigures(figures: RoundFigures, { begin, end }: ShardRange): void {
     const { shards, shardSize, replicas, maxLoss } = this.#options;
     const samples = (end - begin) * shards * shardSize;
-    const { failedAt, steps } = figures;
+    const { failedAt, moved, steps } = figures;
     if (failedAt !== Number.POSITIVE_INFINITY) {
       const replica = failedAt % replicas;
       const isThere = Number.isInteger(failedAt) && failedAt >= 0 && failedAt < steps * replicas;
@@ -191,6 +191,7 @@ export class RemoteNode implements Member {
       // It is computed again.
       return;
     }
+    if (!(moved >= 0 && moved < Number.POSITIVE_INFINITY)) throw badResult(`of weights that moved by ${moved}`);
     for (let step = 0; step < steps; step++) {
       const { lossSum, correct, gradientNorm } = figures.at(step);
       if (!Number.isInteger(correct) || correct < 0 || correct > samples) {

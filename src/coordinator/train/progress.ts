@@ -57,6 +57,7 @@ export class TrainingProgress {
         ...(answers.right !== undefined && { accuracy: correct / config.batch }),
         learningRate: optimizer.learningRate(round.t + step),
         gradientNorm,
+        ...(round.divergence !== undefined && { replicaDivergence: round.divergence }),
         timings: { at: this.#clock.next((round.end - this.#steps) * 1000 * each.total), ...each },
       });
     }

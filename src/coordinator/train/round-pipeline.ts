@@ -2,7 +2,7 @@ import type { TrainConfig } from '../../shared/config/config.ts';
 import type { Executor, PartialState, StateVersion, StepPhases } from '../../shared/engine/executor.ts';
 import type { Optimizer } from '../../shared/engine/optimizer.ts';
 import type { LocalStep } from '../../shared/engine/round-figures.ts';
-import type { StateStore } from '../../shared/engine/state.ts';
+import { type StateStore, squaredDistance } from '../../shared/engine/state.ts';
 import { NotFiniteError } from '../../shared/util/errors.ts';
 import type { Round } from './round.ts';
 import { roundEnd } from './schedule.ts';
@@ -44,6 +44,7 @@ class ReplicaRound implements Round {
   readonly end: number;
   seconds = 0;
   phases: StepPhases | undefined;
+  divergence: number | undefined;
   readonly #options: RoundPipelineOptions;
   readonly #start = performance.now();
   #next: StateVersion | undefined;
@@ -85,6 +86,9 @@ class ReplicaRound implements Round {
     this.#next = state.take();
     const sums = optimizer.average(partials, replicas, this.#next);
     this.#requireFinite(sums.failedAt);
+    // The mean of the squared distances to the average is the mean square less the square of the average.
+    const step = squaredDistance(this.#next.values, state.current.values);
+    this.divergence = step === 0 ? 0 : Math.max(0, sums.moved / replicas / step - 1);
     return Array.from({ length: sums.steps }, (_, step) => {
       const { gradientNorm, ...found } = sums.at(step);
       return { ...found, gradientNorm: gradientNorm / replicas };

@@ -9,6 +9,8 @@ export interface Round {
   /** Seconds from drawing the samples to the updated weights. Complete after `apply`, as are the seconds of each phase. */
   readonly seconds: number;
   readonly phases: StepPhases | undefined;
+  /** How far the replicas were from their average (docs/metrics.md). Known after `reduce`; undefined without replicas. */
+  readonly divergence?: number | undefined;
   /** Seconds for which the loop waited for it. Known after `apply`. */
   readonly waitedSeconds: number;
   /**

@@ -25,7 +25,7 @@ export class DueFields {
     const { step, weightsSha256, chain } = record;
     const { attempts, config } = this.#manifest;
     const { hasAccuracy } = headOf(specOf(config).head);
-    const run = { hasAccuracy, hasValidation: config.validation > 0 };
+    const run = { hasAccuracy, hasValidation: config.validation > 0, hasReplicas: config.replicas > 1 };
     const number = attemptOf(step, attempts);
     const isLast = number === attempts.length;
     const { iterations } = attempts[number - 1] ?? config;

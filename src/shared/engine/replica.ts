@@ -4,7 +4,7 @@ import { Optimizer, type OptimizerConfig } from './optimizer.ts';
 import { optimizerOf } from './optimizers/registry.ts';
 import type { RoundFigures } from './round-figures.ts';
 import type { UpdateLayout } from './segments.ts';
-import { type StateShape, stateIn, stateLength } from './state.ts';
+import { type StateShape, squaredDistance, stateIn, stateLength } from './state.ts';
 import type { TreeGradient } from './tree-gradient.ts';
 import { BlockUpdater, type StateVectors, UpdateRecord, type UpdateRecordPlan } from './update.ts';
 import type { KernelExports } from './wasm/exports.ts';
@@ -128,6 +128,7 @@ export class ReplicaTrainer {
       if (!figures.set(step, { ...sums, gradientNorm }, step * replicas + replica)) return;
       current = next;
     }
+    figures.moved = squaredDistance(target.values, from.values);
   }
 
   /** @returns the norm of the mean gradient, before clipping */

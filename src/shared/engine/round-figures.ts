@@ -9,12 +9,13 @@ export interface LocalStep {
 export const MAX_LOCAL_STEPS = 4096;
 /** Float64s of a local step: loss sum, correct count and gradient norm. */
 const WIDTH = 3;
-/** Float64s before the local steps: where the first value that isn't finite is. */
-const HEADER = 1;
+/** Float64s before the local steps: where the first value that isn't finite is, and how far the weights have moved. */
+const HEADER = 2;
 
 /**
- * What the local steps of one replica found, or the sums over several, as float64 [1 + 3 x steps]. The first word orders the steps and
- * replicas whose loss or gradient norm wasn't finite: the smallest step * replicas + replica, Infinity if there was none.
+ * What the local steps of one replica found, or the sums over several, as float64 [2 + 3 x steps]. The first word orders the steps and
+ * replicas whose loss or gradient norm wasn't finite: the smallest step * replicas + replica, Infinity if there was none. The second one is
+ * the squared distance of the weights from those that the round began with.
  */
 export class RoundFigures {
   readonly words: Float64Array;
@@ -39,6 +40,15 @@ export class RoundFigures {
   /** Where the first value is that isn't finite; Infinity: all are. */
   get failedAt(): number {
     return this.words[0] as number;
+  }
+
+  /** The squared distance of the weights from those that the round began with. */
+  get moved(): number {
+    return this.words[1] as number;
+  }
+
+  set moved(squares: number) {
+    this.words[1] = squares;
   }
 
   clear(): void {

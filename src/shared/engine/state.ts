@@ -43,6 +43,16 @@ export function vectorsOf({ values, m, v }: StateVectors): readonly Float32Array
   return v === undefined ? [values, m] : [values, m, v];
 }
 
+/** The squared distance of two vectors, in float64; it reaches no weight. */
+export function squaredDistance(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] as number) - (b[i] as number);
+    sum += difference * difference;
+  }
+  return sum;
+}
+
 export function copyState(from: StateVectors, to: StateVectors): void {
   const sources = vectorsOf(from);
   for (const [i, vector] of vectorsOf(to).entries()) vector.set(sources[i] as Float32Array);

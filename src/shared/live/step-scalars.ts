@@ -12,6 +12,8 @@ export interface StepRecord extends Evaluation {
   readonly learningRate: number;
   /** L2 norm of the mean gradient, before clipping. */
   readonly gradientNorm: number;
+  /** Of the round that the step belongs to: the mean squared distance of the replicas' weights to their average over the squared length of the average's step. */
+  readonly replicaDivergence?: number;
   readonly timings: StepTimings;
   /** SHA-256 of the weights after the update, lower-case hex; undefined if it wasn't computed. */
   readonly weightsSha256?: string;
@@ -95,6 +97,7 @@ export interface MeasuredRun {
   readonly hasAccuracy: boolean;
   /** Whether training samples are held back. */
   readonly hasValidation: boolean;
+  readonly hasReplicas: boolean;
 }
 
 /** A scalar that every step of a model has that has it at all. */
@@ -167,6 +170,18 @@ export const STEP_SCALARS = [
     isGauge: true,
     tag: 'train/gradient_norm',
     chart: { title: 'Gradient norm', isLogarithmic: true, height: 0.6 },
+  },
+  {
+    key: 'replicaDivergence',
+    unit: 'number',
+    help: "Mean squared distance of the replicas' weights to their average over the squared length of the average's step, in the step's round.",
+    when: 'update',
+    read: ({ replicaDivergence }) => replicaDivergence,
+    isField: true,
+    metric: 'lockstep_replica_divergence',
+    isGauge: true,
+    tag: 'train/replica_divergence',
+    isOf: ({ hasReplicas }) => hasReplicas,
   },
   {
     key: 'seconds',

@@ -95,7 +95,7 @@ const Chunks = Range.refine(({ begin, end }) => end - begin <= MAX_CHUNKS, `expe
 const Sums = z
   .strictObject({ begin: Uint32, end: Uint32, lossSum: Float64, correct: Uint32 })
   .refine(isRange, 'expected begin < end');
-/** The sums over replicas of what their local steps found: float64 [1 + 3 x steps] (src/shared/engine/round-figures.ts). */
+/** The sums over replicas of what their local steps found: float64 [2 + 3 x steps] (src/shared/engine/round-figures.ts). */
 const Figures = z.array(Float64).min(1).max(RoundFigures.length(MAX_LOCAL_STEPS)).readonly();
 const StateSums = z
   .strictObject({ begin: Uint32, end: Uint32, figures: Figures })

@@ -8,7 +8,7 @@ import type {
 } from '../../shared/engine/executor.ts';
 import { Optimizer } from '../../shared/engine/optimizer.ts';
 import type { ReplicaOptions } from '../../shared/engine/replica.ts';
-import { copyState, StateStore } from '../../shared/engine/state.ts';
+import { copyState, StateStore, squaredDistance } from '../../shared/engine/state.ts';
 import { type ShardRange, unitsOf } from '../../shared/engine/tree.ts';
 import type { Update } from '../../shared/engine/update.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
@@ -125,6 +125,7 @@ export class Rounds {
       if (!figures.set(step, { ...found, gradientNorm }, step * replicas + range.begin)) break;
     }
     copyState(together.current, result.state);
+    figures.moved = squaredDistance(result.state.values, state.values);
     states.lend([region]);
     return { range, region };
   }

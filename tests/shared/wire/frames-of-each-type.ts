@@ -50,7 +50,7 @@ const partials = fc.array(sums, { minLength: 1, maxLength: MAX_RANGES }).chain((
 const states = fc
   .tuple(fc.integer({ min: 1, max: 5 }), fc.array(range, { minLength: 1, maxLength: MAX_STATE_RANGES }))
   .chain(([steps, ranges]) => {
-    const count = 1 + 3 * steps;
+    const count = 2 + 3 * steps;
     const figures = fc.array(loss, { minLength: count, maxLength: count });
     return fc.record({
       type: fc.constant('states' as const),

@@ -40,6 +40,9 @@ export interface AttemptStart {
   readonly step: number;
   /** Updates that the run is to do. */
   readonly iterations: number;
+  readonly replicas: number;
+  /** Local steps of a round. */
+  readonly syncEvery: number;
 }
 
 /** A run's Prometheus metrics (docs/metrics.md). The registry is the caller's, so that tests and processes with several runs keep apart. */
@@ -84,7 +87,9 @@ export class RunMetrics implements StepObserver {
   }
 
   /** A process begins or continues the run. */
-  begin({ attempt, startedAt, step, iterations }: AttemptStart): void {
+  begin({ attempt, startedAt, step, iterations, replicas, syncEvery }: AttemptStart): void {
+    this.#gauges.replicas.set(replicas);
+    this.#gauges.roundSteps.set(replicas === 1 ? 1 : syncEvery);
     this.#gauges.attempt.set(attempt);
     this.#gauges.start.set(startedAt / 1000);
     this.#gauges.step.set(step);

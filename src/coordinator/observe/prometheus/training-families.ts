@@ -59,6 +59,8 @@ export function lastValueGauges(registry: Registry) {
   return {
     step: gauge('lockstep_step', 'Optimizer steps of the run that are done, those of earlier attempts included.'),
     iterations: gauge('lockstep_iterations', 'Optimizer steps that the run is to do.'),
+    replicas: gauge('lockstep_replicas', 'Replicas that take local steps and are averaged; 1: each step is averaged.'),
+    roundSteps: gauge('lockstep_round_steps', 'Local steps of a round, between two averages; 1 without replicas.'),
     attempt: gauge('lockstep_attempt', 'Which process of the run this is: 1 at first, one more with each resume.'),
     start: gauge('lockstep_start_timestamp_seconds', 'When this attempt of the run began, in Unix time.'),
     scalars: STEP_SCALARS.filter(({ isGauge }) => isGauge).map((scalar) => ({

@@ -136,8 +136,9 @@ describe('the metrics of a run with nodes', () => {
 
   it('are those of docs/metrics.md, with their types and labels', () => {
     const expected = documented();
-    // Those that this run has no series of: nothing is written or copied elsewhere, its model tells classes, and no samples are held back.
-    const absent = /^lockstep_(remote_write_\w+|checkpoint_commands_total|test_r2|validation_\w+)$/;
+    // Those that this run has no series of: nothing is written or copied elsewhere, its model tells classes, it has no replicas,
+    // and no samples are held back.
+    const absent = /^lockstep_(remote_write_\w+|checkpoint_commands_total|test_r2|replica_divergence|validation_\w+)$/;
     for (const name of expected.keys()) if (absent.test(name)) expected.delete(name);
     assert.ok(expected.size > 30);
     assert.deepEqual(new Map([...scraped.families].sort()), new Map([...expected].sort()));

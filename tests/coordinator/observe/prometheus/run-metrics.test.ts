@@ -35,7 +35,7 @@ describe('RunMetrics', () => {
 
   test('follows steps, evaluations, checkpoints and workers', async () => {
     const metrics = new RunMetrics(new Registry(), info, () => 1_700_000_000_500);
-    metrics.begin({ attempt: 2, startedAt: 1_700_000_000_250, step: 0, iterations: 10 });
+    metrics.begin({ attempt: 2, startedAt: 1_700_000_000_250, step: 0, iterations: 10, replicas: 4, syncEvery: 8 });
     metrics.onStep(stepRecord(1, { loss: 2.3 }));
     metrics.onStep(stepRecord(2, { timings: { total: 0.005, phases: { compute: 0.004, update: 0.0009 } } }));
     metrics.onEvaluation({ step: 2, testAccuracy: 0.99, testLoss: 0.03, seconds: 0.4 });
@@ -53,6 +53,8 @@ describe('RunMetrics', () => {
       lockstep_step: 2,
       lockstep_iterations: 10,
       lockstep_attempt: 2,
+      lockstep_replicas: 4,
+      lockstep_round_steps: 8,
       lockstep_start_timestamp_seconds: 1_700_000_000.25,
       lockstep_steps_total: 2,
       lockstep_samples_total: 256,
