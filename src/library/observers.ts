@@ -78,6 +78,7 @@ export async function openObservers(context: RunContext): Promise<Observers> {
       return steps;
     },
     close: async () => {
+      await directory.endSteps();
       await events?.close();
     },
   };

@@ -103,7 +103,7 @@ async function withDirectory<T>(
   const proof = { slurm: slurmOf(env), id: config.lockId };
   const options = { print, force: config.forceUnlock, ...proof };
   const directory = await (resumed === undefined
-    ? RunDirectory.create(config.out, { name, runs: callerPath('runs', env), ...options })
+    ? RunDirectory.create(config.out, { name, runs: callerPath('runs', env), logEvery: config.logEvery, ...options })
     : openUnchanged(resumed, options));
   try {
     observer.onOpen(resumed?.manifest.name ?? directory.name);

@@ -32,8 +32,11 @@ export async function diff(named: Both<string>, flags: Readonly<Record<string, u
   const { json } = resolveReadConfig({ flags, env: process.env });
   const paths = [await runAt(named[0]), await runAt(named[1])] as const;
   const manifests = [await readManifest(paths[0]), await readManifest(paths[1])] as const;
-  const logs = [stepsFile(paths[0]), stepsFile(paths[1])] as const;
-  const { lacking, ...comparison } = await compareSteps(logs, comparableFields(manifests));
+  const compared = [
+    { log: stepsFile(paths[0]), manifest: manifests[0] },
+    { log: stepsFile(paths[1]), manifest: manifests[1] },
+  ] as const;
+  const { lacking, ...comparison } = await compareSteps(compared, comparableFields(manifests));
   const { first, steps } = comparison;
   if (steps === 0 && first === undefined) {
     throw new UsageError(`${paths.map(shownPath).join(' and ')} have no step in common, so nothing can be compared.`);
@@ -65,7 +68,7 @@ function report({ paths, manifests, causes, isExplained, lacking, ...comparison 
     const rows = causes.map((cause) => [cause.name, ...textsOf(cause.values)]);
     lines.push('What decides the bits differs:', ...table(rows), '');
   }
-  lines.push(verdict(comparison));
+  lines.push(verdict(comparison, manifests));
   if (first !== undefined) {
     lines.push(...table(Object.entries(first.fields).map(([name, values]) => [name, ...textsOf(values)])));
     if (!isExplained) lines.push('', ...unexplainedText(paths, manifests));
@@ -78,12 +81,14 @@ function report({ paths, manifests, causes, isExplained, lacking, ...comparison 
   return isPlain ? lines : [`A  ${shownPath(paths[0])}`, `B  ${shownPath(paths[1])}`, '', ...lines];
 }
 
-function verdict({ steps, first, goesOn }: Omit<Comparison, 'lacking'>): string {
-  const same = `The same for ${counted(steps)}`;
+function verdict({ steps, first, goesOn }: Omit<Comparison, 'lacking'>, manifests: Both<Manifest>): string {
+  const isThinned = manifests.some(({ attempts }) => attempts.some(({ logEvery = 1 }) => logEvery > 1));
+  const both = isThinned ? ' that both logs have' : '';
+  const same = `The same for ${counted(steps)}${both}`;
   if (first !== undefined) {
     return `${steps === 0 ? 'The' : `${same}; the`} first difference is at step ${first.step}:`;
   }
-  if (goesOn === undefined) return `The same bits for all ${counted(steps)}.`;
+  if (goesOn === undefined) return `The same bits for all ${counted(steps)}${both}.`;
   return `${same}; then only ${goesOn.run} continues, to step ${goesOn.step}.`;
 }
 

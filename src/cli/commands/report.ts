@@ -4,7 +4,7 @@
 import { basename, join } from 'node:path';
 import { recordedData } from '../../coordinator/run/list.ts';
 import { outputFile } from '../../coordinator/run/output.ts';
-import type { Column, ReportRun, Results, TestSet } from '../../inspect/report/data.ts';
+import type { Column, ReportRun, Results, StrangeLine, TestSet } from '../../inspect/report/data.ts';
 import { REPORT_KIND, reportOf } from '../../inspect/report/page.ts';
 import { runData } from '../../inspect/report/run-data.ts';
 import { findReported, type OpenedSnapshot, openSnapshots, stepsOf } from '../../inspect/report/snapshots.ts';
@@ -112,10 +112,10 @@ function warningsOf(dataset: Dataset, runs: readonly ReportRun[], opened: readon
   ];
 }
 
-function foreignText(name: string, lines: readonly number[]): string {
-  const [first] = lines;
-  if (lines.length === 1) return `Line ${first} of ${name}'s steps.jsonl isn't a step; the curves lack it.`;
-  return `${count(lines.length)} lines of ${name}'s steps.jsonl, the first being line ${first}, aren't steps; the curves lack them.`;
+function foreignText(name: string, lines: ReportRun['strangeLines']): string {
+  const { line, file } = lines[0] as StrangeLine;
+  if (lines.length === 1) return `Line ${line} of ${name}'s ${file} isn't a step; the curves lack it.`;
+  return `${count(lines.length)} lines of ${name}'s log, the first being line ${line} of ${file}, aren't steps; the curves lack them.`;
 }
 
 function testSetOf(dataset: Dataset): TestSet {

@@ -3,7 +3,7 @@
 // lockstep runs --remove first second           deletes both, or neither if one can't be deleted
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { CHECKPOINTS, LOCK, MANIFEST, manifestFile, STEPS } from '../../coordinator/run/files.ts';
+import { CHECKPOINTS, LOCK, MANIFEST, manifestFile, partNumber, STEPS } from '../../coordinator/run/files.ts';
 import { runsIn } from '../../coordinator/run/find.ts';
 import { type ListedRun, listRuns, sizeOf } from '../../coordinator/run/list.ts';
 import { lockState, RunLock } from '../../coordinator/run/run-lock.ts';
@@ -132,7 +132,8 @@ async function refuseUnremovable(path: string): Promise<void> {
   const manifest = await lstat(manifestFile(path)).catch(() => undefined);
   // Other folders may have a run.json too.
   const names = found.isDirectory() ? await readdir(path) : [];
-  const isRun = manifest?.isFile() && (names.includes(STEPS) || names.includes(CHECKPOINTS));
+  const isOwn = (name: string): boolean => name === STEPS || name === CHECKPOINTS || partNumber(name) !== undefined;
+  const isRun = manifest?.isFile() && names.some(isOwn);
   if (!isRun) {
     const lacks = manifest?.isFile() ? 'neither steps.jsonl nor checkpoints' : `no ${MANIFEST}`;
     throw new UsageError(`${shown} isn't a run directory: it has ${lacks}. Nothing was removed.`);

@@ -2,8 +2,10 @@ import { isSameOption, shownOption } from '../../shared/config/compare-options.t
 import { BITS } from '../../shared/config/config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import type { StepRecord } from '../train/observer.ts';
+import { LoggedSteps } from './logged-steps.ts';
 import type { Manifest } from './manifest.ts';
-import { FIELDS_ALWAYS, FIELDS_TAKEN, readSteps } from './step-lines.ts';
+import { FIELDS_ALWAYS, FIELDS_TAKEN } from './step-lines.ts';
+import { readSteps } from './step-reader.ts';
 
 /** A value of run A and one of run B. */
 export type Both<T> = readonly [T, T];
@@ -29,7 +31,7 @@ export interface Comparison {
   readonly first?: Difference;
   /** The run whose log is longer, and its last step. */
   readonly goesOn?: { readonly run: 'A' | 'B'; readonly step: number };
-  /** Number of steps that each log lacks although it has later ones. */
+  /** Number of steps that each log lacks although it has later ones, and their lines were due there. */
   readonly lacking: Both<number>;
 }
 
@@ -68,14 +70,21 @@ export function comparableFields([a, b]: Both<Manifest>): readonly Field[] {
   return a.config.hashEvery === b.config.hashEvery ? all : all.filter((field) => field !== 'chain');
 }
 
+/** A run's log, and the steps that have lines there. */
+export interface Compared {
+  readonly log: string;
+  readonly manifest: Manifest;
+}
+
 /**
- * Compares two logs step by step, up to the first difference.
+ * Compares two logs step by step, up to the first difference, at the steps that both have.
  * @throws RunDirectoryError if one can't be read
  */
-export async function compareSteps(logs: Both<string>, fields: readonly Field[]): Promise<Comparison> {
-  const [a, b] = [readSteps(logs[0]), readSteps(logs[1])];
+export async function compareSteps(runs: Both<Compared>, fields: readonly Field[]): Promise<Comparison> {
+  const [a, b] = [readSteps(runs[0].log), readSteps(runs[1].log)];
+  const logged = [new LoggedSteps(runs[0].manifest), new LoggedSteps(runs[1].manifest)] as const;
   try {
-    return await compare(a, b, fields);
+    return await compare([a, b], logged, fields);
   } finally {
     await Promise.all([a.return(), b.return()]);
   }
@@ -83,17 +92,18 @@ export async function compareSteps(logs: Both<string>, fields: readonly Field[])
 
 type Steps = AsyncGenerator<StepRecord, void, undefined>;
 
-async function compare(a: Steps, b: Steps, fields: readonly Field[]): Promise<Comparison> {
+async function compare([a, b]: Both<Steps>, logged: Both<LoggedSteps>, fields: readonly Field[]): Promise<Comparison> {
+  const isDue = (run: 0 | 1, step: number): boolean => logged[run].first(step, step) !== undefined;
   let steps = 0;
   const lacking: [number, number] = [0, 0];
   let [left, right] = [await next(a), await next(b)];
   while (left !== undefined && right !== undefined) {
-    // A log may lack steps, for example if its disk was full for a while.
+    // A log may lack steps, for example by --log-every, or if its disk was full for a while.
     if (left.step < right.step) {
-      lacking[1]++;
+      if (isDue(1, left.step)) lacking[1]++;
       left = await next(a);
     } else if (right.step < left.step) {
-      lacking[0]++;
+      if (isDue(0, right.step)) lacking[0]++;
       right = await next(b);
     } else {
       const first = differenceOf([left, right], fields);

@@ -1,15 +1,16 @@
-import { type FileHandle, lstat, readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Recorded } from '../../shared/data/open.ts';
 import { type Evaluation, evaluationIn, isEvaluated } from '../../shared/live/step-scalars.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
-import { openPlainFile } from '../../shared/util/plain-file.ts';
 import type { StepRecord } from '../train/observer.ts';
 import { manifestFile, stepsFile } from './files.ts';
 import { runsIn } from './find.ts';
 import { type Manifest, type RunState, readManifest } from './manifest.ts';
 import { type LockState, lockState } from './run-lock.ts';
+import type { ReadableLog } from './step-file.ts';
 import { parseStepLine } from './step-lines.ts';
+import { newestFirst, openPart } from './step-parts.ts';
 
 /** A run directory as `lockstep runs` lists it, with the figures of its last evaluation. */
 export interface ListedRun extends Evaluation {
@@ -37,7 +38,7 @@ export interface ReadRun {
   readonly lock: LockState;
 }
 
-/** Bytes at the end of steps.jsonl that are searched, first few, then more: the file may have many GB. */
+/** Bytes at the end of a log's file that are searched, first few, then more: the file may have many GB. */
 const TAILS = [1 << 16, 1 << 20];
 
 /** The runs below a folder, newest first. Commands use the first one if no run is named. */
@@ -126,31 +127,40 @@ interface LogEnd {
   readonly evaluated?: StepRecord | undefined;
 }
 
-/** The last records of a steps.jsonl; empty if there is no such file. */
-async function endOf(file: string): Promise<LogEnd> {
-  const log = await openPlainFile(file, 'read').catch(() => undefined);
-  if (log === undefined) return {};
-  try {
-    const { size } = await log.stat();
-    let found: LogEnd = {};
-    for (const length of TAILS) {
-      // What follows the last line feed is an incomplete line.
-      const lines = (await textFrom(log, Math.max(0, size - length), length)).split('\n').slice(0, -1);
-      found = {
-        last: lastRecord(lines),
-        evaluated: lastRecord(lines.filter((line) => /"test\w+":/.test(line))),
-      };
-      if (found.evaluated !== undefined || length >= size) break;
+/** The last records of a log; empty if there is none, or it can't be read. Of a log that has just been rotated, its last part is read too. */
+async function endOf(log: string): Promise<LogEnd> {
+  const end: { last?: StepRecord | undefined; evaluated?: StepRecord | undefined } = {};
+  const files = await newestFirst(log).catch(() => []);
+  for (const part of files.slice(0, 2)) {
+    const file = await openPart(part).catch(() => undefined);
+    if (file === undefined) break;
+    try {
+      const { last, evaluated, isAll } = await endOfFile(file);
+      end.last ??= last;
+      end.evaluated ??= evaluated;
+      if (end.evaluated !== undefined || !isAll) break;
+    } finally {
+      await file.close();
     }
-    return found;
-  } finally {
-    await log.close();
   }
+  return end;
 }
 
-async function textFrom(log: FileHandle, position: number, length: number): Promise<string> {
-  const { buffer, bytesRead } = await log.read(Buffer.alloc(length), 0, length, position);
-  return buffer.toString('utf8', 0, bytesRead);
+async function endOfFile(file: ReadableLog): Promise<LogEnd & { readonly isAll: boolean }> {
+  const size = await file.size();
+  let found: LogEnd = {};
+  for (const length of TAILS) {
+    // What follows the last line feed is an incomplete line.
+    const lines = String(await file.read(Math.max(0, size - length), length))
+      .split('\n')
+      .slice(0, -1);
+    found = {
+      last: lastRecord(lines),
+      evaluated: lastRecord(lines.filter((line) => /"test\w+":/.test(line))),
+    };
+    if (found.evaluated !== undefined || length >= size) return { ...found, isAll: length >= size };
+  }
+  return { ...found, isAll: false };
 }
 
 function lastRecord(lines: readonly string[]): StepRecord | undefined {

@@ -32,6 +32,8 @@ const AttemptSchema = z.object({
   /** Updates done when it ended. */
   steps: Count.optional(),
   iterations: z.int().positive(),
+  /** Steps between lines of its log (default: 1). */
+  logEvery: z.int().positive().optional(),
   workers: Count,
   host: z.string(),
   pid: Count,
@@ -93,7 +95,9 @@ export function newRunId(): string {
 /** The manifest of a run at the beginning of an attempt. */
 export async function manifestOf(options: ManifestOptions): Promise<Manifest> {
   const { name, id, config, explicit, digests, dataset, started, from, metricsUrl, previous } = options;
-  const attempt = { started: started.toISOString(), from, iterations: config.iterations, workers: config.workers };
+  const { iterations, logEvery, workers } = config;
+  const thinned = logEvery === 1 ? {} : { logEvery };
+  const attempt = { started: started.toISOString(), from, iterations, ...thinned, workers };
   const checkout = await commit();
   return {
     name,

@@ -11,7 +11,7 @@ import { CHAIN_START } from '../train/hash-chain.ts';
 import type { StepRecord } from '../train/observer.ts';
 import { STEPS, stepsFile } from './files.ts';
 import { type Attempt, attemptOf, type Manifest, readManifest } from './manifest.ts';
-import { openLogFile, recordsAt } from './step-file.ts';
+import { recordsAt } from './step-parts.ts';
 
 /** A run in whose directory checkpoints lie. */
 export interface CheckpointedRun {
@@ -73,13 +73,8 @@ export async function loggedCheckpoint(
 }
 
 /** The log's lines of some steps. A log that is missing or can't be read has none: a run may continue without it. */
-async function linesOf(path: string, steps: readonly number[]): Promise<readonly (StepRecord | undefined)[]> {
-  const file = await openLogFile(path, 'read').catch(() => undefined);
-  try {
-    return file === undefined ? [] : await recordsAt(file, steps);
-  } finally {
-    await file?.close();
-  }
+function linesOf(path: string, steps: readonly number[]): Promise<readonly (StepRecord | undefined)[]> {
+  return recordsAt(path, steps).catch(() => []);
 }
 
 /** The state after a step, as a checkpoint or the log has it; undefined: it doesn't say. */

@@ -1,24 +1,27 @@
 import { createReadStream } from 'node:fs';
-import { lstat, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { stepOfCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
-import { LockstepError, RunDirectoryError, RunLockError } from '../../shared/util/errors.ts';
+import { LockstepError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { makePlainFolder } from '../../shared/util/plain-file.ts';
 import { type FileOperations, fileOperations, replacedBy, replaceFile } from '../../shared/util/replace-file.ts';
 import type { StepRecord } from '../train/observer.ts';
 import {
-  CHECKPOINTS,
   checkpointsFolder,
   MANIFEST,
   manifestFile,
+  partNumber,
   SEND_CURSOR,
   STEPS,
   stepsFile,
   TENSORBOARD,
 } from './files.ts';
+import type { LoggedSteps } from './logged-steps.ts';
 import { type Manifest, manifestJson } from './manifest.ts';
-import { type LockOptions, lockState, RunLock } from './run-lock.ts';
+import { createFailure, emptyFolder, newFolder, refuseUsed } from './new-directory.ts';
+import { PartCompressor } from './part-compressor.ts';
+import { type LockOptions, RunLock } from './run-lock.ts';
 import { writeFailure } from './step-file.ts';
 import { StepLog, type StepLogOptions } from './step-log.ts';
 import { WriteFailures } from './write-failures.ts';
@@ -31,8 +34,12 @@ export function runName(start: Date, seed: number): string {
 /** How a directory's lock is taken. */
 export type RunDirectoryOptions = LockOptions;
 
-/** Files that remain if a run is killed before run.json was written. They hold no results. */
-const LEFTOVER = /^(run\.lock.*|run\.json(\..*)?\.tmp|steps\.jsonl|checkpoints)$/;
+/** How a new run's directory is made. */
+export interface NewRunOptions extends RunDirectoryOptions {
+  readonly name: string;
+  readonly runs: string;
+  readonly logEvery?: number;
+}
 
 /** The files of one run. The process that holds its lock writes them. */
 export class RunDirectory {
@@ -48,6 +55,7 @@ export class RunDirectory {
   readonly failures: WriteFailures;
   readonly #print: Print;
   readonly #lock: RunLock;
+  readonly #compressor: PartCompressor;
   #steps: StepLog | undefined;
 
   private constructor(path: string, lock: RunLock, print: Print) {
@@ -72,16 +80,18 @@ export class RunDirectory {
         await fileOperations.remove(path);
       },
     };
+    this.#compressor = new PartCompressor({ log: stepsFile(path), files: this.files, failures: this.failures });
   }
 
   /**
    * Makes a run's directory at `out`, which may be an empty folder. If `out` is undefined, makes a new folder below `runs`, called
    * `name` or, if that exists, `name-2` and so on.
+   * @param logEvery steps between lines of the log (default: 1)
    * @throws RunDirectoryError if the folder isn't empty or can't be written, RunLockError if another process holds its lock
    */
   static async create(
     out: string | undefined,
-    { name, runs, ...options }: RunDirectoryOptions & { readonly name: string; readonly runs: string },
+    { name, runs, logEvery = 1, ...options }: NewRunOptions,
   ): Promise<RunDirectory> {
     const wanted = out ?? join(runs, name);
     try {
@@ -92,7 +102,7 @@ export class RunDirectory {
         await rm(checkpointsFolder(path), { recursive: true, force: true });
         await mkdir(checkpointsFolder(path));
         const directory = new RunDirectory(path, lock, options.print);
-        directory.#steps = await StepLog.create(stepsFile(path), directory.#logOptions);
+        directory.#steps = await StepLog.create(stepsFile(path), directory.#logOptions(logEvery));
         return directory;
       });
     } catch (error) {
@@ -111,10 +121,15 @@ export class RunDirectory {
   /**
    * Sets the directory back to `step`: removes later steps from steps.jsonl, and renames later checkpoints, which can only be damaged
    * ones, to *.damaged, so that they don't count among those to keep.
+   * @param logEvery steps between lines of the log from then on (default: 1)
+   * @param logged the steps that have lines so far (default: all)
    * @returns the record of that step, undefined if the log lacks it, and the latest timestamp that a step had
    * @throws RunDirectoryError if it can't be written
    */
-  async resume(step: number): Promise<{ record: StepRecord | undefined; at: number | undefined }> {
+  async resume(
+    step: number,
+    { logEvery = 1, logged }: { readonly logEvery?: number; readonly logged?: LoggedSteps } = {},
+  ): Promise<{ record: StepRecord | undefined; at: number | undefined }> {
     const path = stepsFile(this.path);
     try {
       await makePlainFolder(this.checkpoints);
@@ -122,17 +137,27 @@ export class RunDirectory {
       await clear(this.checkpoints, step);
       // A holder that comes back writes to the file that it has opened.
       if (this.#lock.hasLateHolder) await renewFile(path);
-      const { log, last: record, at } = await StepLog.resume(path, step, this.#logOptions);
+      const resumed = { ...this.#logOptions(logEvery), ...(logged && { logged }) };
+      const { log, last: record, at } = await StepLog.resume(path, step, resumed);
       this.#steps = log;
+      this.#compressor.start();
       return { record, at };
     } catch (error) {
       throw error instanceof LockstepError ? error : writeFailure(path, error as Error);
     }
   }
 
-  get #logOptions(): StepLogOptions {
-    const { failures } = this;
-    return { onNotice: (line) => this.#print(line, 'warn'), failures, mayWrite: () => this.checkLock() };
+  #logOptions(every: number): StepLogOptions {
+    const { failures, files } = this;
+    const onPart = (): void => this.#compressor.start();
+    return {
+      onNotice: (line) => this.#print(line, 'warn'),
+      failures,
+      mayWrite: () => this.checkLock(),
+      files,
+      every,
+      onPart,
+    };
   }
 
   /** The run's name: the last part of its path. */
@@ -164,6 +189,11 @@ export class RunDirectory {
     await this.#steps?.sync();
   }
 
+  /** Writes the lines that are left, that of the last step too. Steps appended later are dropped. */
+  async endSteps(): Promise<void> {
+    await this.#steps?.close();
+  }
+
   /** @throws RunLockError if another process owns the directory */
   checkLock(): Promise<void> {
     return this.#lock.check();
@@ -171,7 +201,8 @@ export class RunDirectory {
 
   /** Flushes and closes steps.jsonl, and releases the lock. Lines appended later are dropped. */
   async close(): Promise<void> {
-    await this.#steps?.close();
+    await this.endSteps();
+    await this.#compressor.close();
     // A failure is printed, not thrown, because it would replace an earlier error from writing to the directory.
     await this.#lock
       .release()
@@ -188,7 +219,9 @@ async function renewFile(path: string): Promise<void> {
 /** Removes what a killed process left half-written of the run's own files. Another program may be replacing others, such as a report. */
 async function removeTemporaryFiles(run: string): Promise<void> {
   for (const name of await readdir(run)) {
-    if ([MANIFEST, SEND_CURSOR, STEPS].includes(replacedBy(name) ?? '')) await rm(join(run, name), { force: true });
+    const replaced = replacedBy(name) ?? '';
+    const isOwn = [MANIFEST, SEND_CURSOR, STEPS].includes(replaced) || partNumber(replaced) !== undefined;
+    if (isOwn) await rm(join(run, name), { force: true });
   }
 }
 
@@ -210,72 +243,4 @@ async function locked<T>(path: string, options: RunDirectoryOptions, use: (lock:
     await lock.release();
     throw error;
   }
-}
-
-/** Makes a folder and those above it, unless it is there. @throws the file system's error */
-async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-    // Node says so of any failure that it doesn't know, such as EROFS, since the folder isn't there then. One by one they fail by themselves.
-    await makeFolder(dirname(path));
-    await mkdir(path);
-  });
-}
-
-async function newFolder(runs: string, name: string): Promise<string> {
-  await makeFolder(runs);
-  for (let attempt = 1; ; attempt++) {
-    const path = join(runs, attempt === 1 ? name : `${name}-${attempt}`);
-    try {
-      await mkdir(path);
-      return path;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-  }
-}
-
-async function emptyFolder(path: string): Promise<string> {
-  await makeFolder(path);
-  // Checked before the lock file is made, so that a folder that is refused isn't changed.
-  await refuseHeld(path);
-  await refuseUsed(path);
-  return path;
-}
-
-/** @throws RunLockError if a process of this machine writes a run there */
-async function refuseHeld(path: string): Promise<void> {
-  const { state, owner } = await lockState(path);
-  if (state !== 'held') return;
-  throw new RunLockError(
-    `Process ${owner?.pid} writes a run in ${path}. Name another folder by --out, or wait until it has ended: --resume ${path} continues it.`,
-    { isTemporary: true },
-  );
-}
-
-/** @throws RunDirectoryError if a folder holds more than the leftovers of a run that never began */
-async function refuseUsed(path: string): Promise<void> {
-  const found = await readdir(path);
-  const used = found.find((name) => !LEFTOVER.test(name));
-  if (used !== undefined) throw notEmpty(path, used);
-  for (const name of found.includes(CHECKPOINTS) ? await readdir(checkpointsFolder(path)) : []) {
-    if (stepOfCheckpoint(name) !== 0 && !name.endsWith('.tmp')) throw notEmpty(path, join(CHECKPOINTS, name));
-  }
-  const steps = await stat(stepsFile(path)).catch(() => undefined);
-  if (steps !== undefined && steps.size > 0) throw notEmpty(path, STEPS);
-}
-
-function notEmpty(path: string, found: string): RunDirectoryError {
-  return new RunDirectoryError(
-    `The run directory ${path} isn't empty (it holds ${found}). Name a new folder by --out, or remove this one.`,
-  );
-}
-
-function createFailure(path: string, error: NodeJS.ErrnoException): RunDirectoryError {
-  const problem =
-    error.code === 'EEXIST' || error.code === 'ENOTDIR' ? 'a part of the path is a file, not a folder' : error.message;
-  return new RunDirectoryError(
-    `The run directory ${path} can't be made: ${problem}. Name a folder that you can write to by --out.`,
-    { cause: error },
-  );
 }

@@ -20,6 +20,7 @@ import type { Print } from '../../shared/util/notice.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
 import { CHAIN_START } from '../train/hash-chain.ts';
 import type { StartingPoint } from '../train/training.ts';
+import { LoggedSteps } from './logged-steps.ts';
 import { type Manifest, manifestOf } from './manifest.ts';
 import { newestIntact, type Resumed } from './resume.ts';
 import type { RunDirectory } from './run-directory.ts';
@@ -80,7 +81,8 @@ export async function continueRun(resumed: Resumed, options: StartOptions): Prom
   const layout = modelOf(resumed.config);
   const checkpoint = await newestIntact(resumed, layout, options.print);
   const step = checkpoint?.step ?? 0;
-  const { record, at } = await options.directory.resume(step);
+  const { logEvery } = resumed.config;
+  const { record, at } = await options.directory.resume(step, { logEvery, logged: new LoggedSteps(previous) });
   const { name, digests } = previous;
   const manifest = await manifestOf({ ...manifestOptions(options), name, digests, from: step, previous });
   const state = checkpoint === undefined ? undefined : trainingStateOf(checkpoint, layout);

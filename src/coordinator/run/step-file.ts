@@ -18,23 +18,34 @@ export interface LogFile {
   close(): Promise<void>;
 }
 
+/** What is read of a file of steps. */
+export type ReadableLog = Pick<LogFile, 'size' | 'read' | 'close'>;
+
+/** A record among the bytes of a file, and where its line begins and ends. */
+export interface FoundLine {
+  readonly begin: number;
+  readonly end: number;
+  readonly record?: StepRecord;
+}
+
+const NOWHERE: FoundLine = { begin: 0, end: 0 };
 const NEWLINE = 0x0a;
 
 /**
  * Truncates the file after the line of `step`, or of the last step before it: later steps and garbage are removed; without such a line,
  * everything is. Reads backwards in chunks, only as far as that line.
- * @returns that line's record and the offset of its end in bytes, and the timestamp of the last line that the file had
+ * @returns that line, and the timestamp of the last line that the file had
  */
 export async function cutAfter(
   file: LogFile,
   step: number,
-): Promise<{ end: number; record?: StepRecord; at: number | undefined }> {
+): Promise<{ readonly found: FoundLine; readonly at: number | undefined }> {
   // The last timestamp is needed because steps that are computed again get later timestamps than before.
   const at = (await findLast(file, Number.POSITIVE_INFINITY)).record?.timings.at;
-  const found = step > 0 ? await findLast(file, step) : { end: 0 };
+  const found = step > 0 ? await findLast(file, step) : NOWHERE;
   await file.truncate(found.end);
   await file.sync();
-  return { ...found, at };
+  return { found, at };
 }
 
 /** Lines that were on the disk are missing, because another program truncated or replaced the file. */
@@ -50,39 +61,31 @@ export async function cutPast(file: LogFile, size: number): Promise<void> {
   if (found > size) await file.truncate(size);
 }
 
-/** The records of some steps; undefined for a step that the log lacks. */
-export async function recordsAt(file: LogFile, steps: readonly number[]): Promise<(StepRecord | undefined)[]> {
-  const records: (StepRecord | undefined)[] = [];
-  for (const step of steps) {
-    const { record } = await findLast(file, step);
-    records.push(record?.step === step ? record : undefined);
-  }
-  return records;
-}
-
-async function findLast(file: LogFile, step: number): Promise<{ end: number; record?: StepRecord }> {
+/** The last record up to `step`. Reads backwards in chunks, only as far as that. */
+export async function findLast(file: ReadableLog, step: number): Promise<FoundLine> {
   for (let end = await file.size(); end > 0; ) {
     const start = Math.max(0, end - CHUNK_BYTES);
     const bytes = await file.read(start, end - start);
     // The first line begins in the chunk before, and is read again with that.
     const first = start === 0 ? 0 : bytes.indexOf(NEWLINE) + 1;
     const found = lastUpTo(bytes, first, step);
-    if (found !== undefined) return { end: start + found.end, record: found.record };
+    if (found !== undefined) return { ...found, begin: start + found.begin, end: start + found.end };
     end = first < bytes.length ? start + first : start;
   }
-  return { end: 0 };
+  return NOWHERE;
 }
 
 /** The last record up to `step` among the complete lines of a chunk from offset `first` on. Steps ascend. */
-function lastUpTo(bytes: Buffer, first: number, step: number): { end: number; record: StepRecord } | undefined {
-  let found: { end: number; record: StepRecord } | undefined;
-  let begin = first;
-  for (let stop = bytes.indexOf(NEWLINE, begin); stop >= 0; stop = bytes.indexOf(NEWLINE, begin)) {
+function lastUpTo(bytes: Buffer, first: number, step: number): FoundLine | undefined {
+  let found: FoundLine | undefined;
+  let next = first;
+  for (let stop = bytes.indexOf(NEWLINE, next); stop >= 0; stop = bytes.indexOf(NEWLINE, next)) {
+    const begin = next;
     const record = parseStepLine(bytes.toString('utf8', begin, stop));
-    begin = stop + 1;
+    next = stop + 1;
     if (record === undefined) continue;
     if (record.step > step) break;
-    found = { end: begin, record };
+    found = { begin, end: next, record };
   }
   return found;
 }

@@ -8,7 +8,6 @@ import {
 } from '../../shared/live/step-scalars.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { firstNotIn, parseJson } from '../../shared/util/json.ts';
-import { openPlainFile } from '../../shared/util/plain-file.ts';
 
 /** The fields that every step has if its model has them, and those that are only there if they were taken; none depends on the number of workers. */
 export const FIELDS_ALWAYS = UPDATE_FIELDS;
@@ -85,39 +84,7 @@ function unknownField(text: string, record: StepRecord): string | undefined {
   return line === `${text}\n` ? undefined : firstNotIn(JSON.parse(line), JSON.parse(text));
 }
 
-/**
- * The lines of a steps.jsonl in order, streamed. A last line without its line feed is half written, and left out.
- * @param onForeignLine called with the number of a line that is no step's, which is then left out; undefined: such a line is an error
- * @param parse what a step's line is
- * @throws RunDirectoryError if the file is missing, can't be read or has a line that is no step's
- */
-export async function* readSteps(
-  path: string,
-  onForeignLine?: (line: number) => void,
-  parse: typeof parseStepLine = parseStepLine,
-): AsyncGenerator<StepRecord, void, undefined> {
-  let number = 0;
-  let rest = '';
-  try {
-    const file = await openPlainFile(path, 'read');
-    for await (const text of file.createReadStream({ encoding: 'utf8' })) {
-      const lines = `${rest}${text}`.split('\n');
-      // Cut, because a damaged file may have gigabytes of zeros without a line feed.
-      rest = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES);
-      for (const line of lines) {
-        number++;
-        const record = parse(line);
-        if (record !== undefined) yield record;
-        else if (onForeignLine !== undefined) onForeignLine(number);
-        else throw foreignLine(path, number, line);
-      }
-    }
-  } catch (error) {
-    throw error instanceof RunDirectoryError ? error : readFailure(path, error as Error);
-  }
-}
-
-function foreignLine(path: string, number: number, line: string): RunDirectoryError {
+export function foreignLine(path: string, number: number, line: string): RunDirectoryError {
   const shown = JSON.stringify(line.length > 80 ? `${line.slice(0, 80)}…` : line);
   return new RunDirectoryError(
     `${path}, line ${number}: expected a step's line of JSON, found ${shown} (${problemOf(line)}). Remove it.`,
@@ -133,10 +100,4 @@ function problemOf(line: string): string {
   } catch (error) {
     return (error as Error).message;
   }
-}
-
-function readFailure(path: string, error: Error): RunDirectoryError {
-  return new RunDirectoryError(`${path} could not be read: ${error.message}. Name the directory of a run.`, {
-    cause: error,
-  });
 }

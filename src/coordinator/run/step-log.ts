@@ -1,9 +1,12 @@
-import { basename } from 'node:path';
-import { RunLockError } from '../../shared/util/errors.ts';
+import { basename, dirname } from 'node:path';
+import { RunDirectoryError, RunLockError } from '../../shared/util/errors.ts';
+import { type FileOperations, fileOperations } from '../../shared/util/replace-file.ts';
 import type { StepRecord } from '../train/observer.ts';
-import { STEPS } from './files.ts';
+import { partFile, STEPS } from './files.ts';
+import { hasLine, type LoggedSteps } from './logged-steps.ts';
 import { cutAfter, cutPast, LogCutError, openLogFile, withLogFile, writeFailure } from './step-file.ts';
 import { parseStepLine, stepLine } from './step-lines.ts';
+import { PART_SIZE, partsOf, reopenPart } from './step-parts.ts';
 import { WriteFailures } from './write-failures.ts';
 
 export interface StepLogOptions {
@@ -14,7 +17,25 @@ export interface StepLogOptions {
   readonly openFile?: typeof openLogFile;
   /** Called before each write. @throws RunLockError if another process owns the run directory: the log ends then */
   readonly mayWrite?: () => Promise<void>;
+  /** Renames and removes whole files. @throws RunLockError as `mayWrite` */
+  readonly files?: FileOperations;
+  /** Steps between lines, but for those with an evaluation, a hash or a link of the chain, which are all there (default: 1). */
+  readonly every?: number;
+  /** Bytes at which the file becomes an old part (default: 64 MiB). */
+  readonly partBytes?: number;
+  /** Called when the file has become an old part. */
+  readonly onPart?: () => void;
 }
+
+export interface ResumeOptions extends StepLogOptions {
+  /** The steps that have lines so far (default: all). */
+  readonly logged?: Pick<LoggedSteps, 'isDue' | 'first'>;
+}
+
+const ALL: Pick<LoggedSteps, 'isDue' | 'first'> = {
+  isDue: () => true,
+  first: (from, to) => (from > to ? undefined : from),
+};
 
 /** Lines are written when the oldest has waited this long, or when they have this many characters. */
 const FLUSH_MS = 1000;
@@ -28,7 +49,8 @@ const MAX_PENDING_CHARACTERS = 1 << 26;
 
 /**
  * Writes steps.jsonl: lines in order, combined into few writes. A write that fails is retried until it succeeds, so the file never
- * has a gap and loses no line, unless more than MAX_PENDING_CHARACTERS wait. Only one process may write.
+ * has a gap and loses no line, unless more than MAX_PENDING_CHARACTERS wait. A file that is long enough becomes an old part once it
+ * is synced. Only one process may write.
  */
 export class StepLog {
   readonly #path: string;
@@ -36,6 +58,17 @@ export class StepLog {
   readonly #failures: WriteFailures;
   readonly #openFile: typeof openLogFile;
   readonly #mayWrite: () => Promise<void>;
+  readonly #files: FileOperations;
+  readonly #every: number;
+  readonly #onPart: () => void;
+  /** Bytes at which the file becomes an old part. */
+  readonly #partBytes: number;
+  /** The number of the part that the file will be. */
+  #part: number;
+  /** The file became a part, so that the next write makes a new one. */
+  #isNew = false;
+  /** The last step, if it has no line: should the run end, it gets one. */
+  #left: StepRecord | undefined;
   /** The lines that aren't synced yet. */
   #lines = '';
   /** Characters of `#lines` that were written but not synced. */
@@ -53,8 +86,14 @@ export class StepLog {
   #closing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(path: string, size: number, options: StepLogOptions) {
-    const { onNotice, openFile = openLogFile, mayWrite = async () => {} } = options;
+  private constructor(path: string, { size, part }: { size: number; part: number }, options: StepLogOptions) {
+    const { onNotice, openFile = openLogFile, mayWrite = async () => {}, files = fileOperations } = options;
+    const { every = 1, onPart = () => {} } = options;
+    this.#files = files;
+    this.#every = every;
+    this.#onPart = onPart;
+    this.#part = part;
+    this.#partBytes = options.partBytes ?? PART_SIZE.bytes;
     this.#failures = options.failures ?? new WriteFailures(onNotice);
     this.#path = path;
     this.#mayWrite = mayWrite;
@@ -70,35 +109,46 @@ export class StepLog {
   static async create(path: string, options: StepLogOptions): Promise<StepLog> {
     const size = await withLogFile(path, (file) => file.size(), options.openFile);
     if (size > 0) throw Object.assign(new Error(`EEXIST: ${path} isn't empty`), { code: 'EEXIST', path });
-    return new StepLog(path, 0, options);
+    return new StepLog(path, { size: 0, part: 1 }, options);
   }
 
   /**
-   * Continues after `step` updates: removes later lines and an incomplete one at the end. If the file is missing, makes a new one.
+   * Continues after `step` updates: removes later lines and an incomplete one at the end, from an old part too. If the file is
+   * missing, makes a new one.
    * @returns the log, the record of `step`, undefined if the file lacks it, and the latest timestamp that a step had
    * @throws RunDirectoryError if the file can't be read or written
    */
   static async resume(
     path: string,
     step: number,
-    options: StepLogOptions,
+    { logged = ALL, ...options }: ResumeOptions,
   ): Promise<{ log: StepLog; last: StepRecord | undefined; at: number | undefined }> {
     try {
-      const { end, record, at } = await withLogFile(path, (file) => cutAfter(file, step), options.openFile);
-      const log = new StepLog(path, end, options);
-      const from = (record?.step ?? 0) + 1;
-      if (from <= step) {
-        log.#notify(`lacks ${from < step ? `the steps ${from} to ${step}` : `step ${step}`}; training continues`);
+      const before = await reopenPart(path, step, options.files ?? fileOperations);
+      const { found, at } = await withLogFile(path, (file) => cutAfter(file, step), options.openFile);
+      const { record, begin, end } = found;
+      // The line of the step at which the run was stopped is only there until the run continues: the next write cuts it.
+      const size = record === undefined || logged.isDue(record) ? end : begin;
+      const log = new StepLog(path, { size, part: ((await partsOf(path)).at(-1)?.number ?? 0) + 1 }, options);
+      const lacking = logged.first((record?.step ?? 0) + 1, step);
+      if (lacking !== undefined) {
+        const steps = lacking < step ? `lines of the steps ${lacking} to ${step}` : `step ${step}`;
+        log.#notify(`lacks ${steps}; training continues`);
       }
-      return { log, last: from > step ? record : undefined, at };
+      return { log, last: record?.step === step ? record : undefined, at: before ?? at };
     } catch (error) {
-      throw writeFailure(path, error as Error);
+      throw error instanceof RunDirectoryError ? error : writeFailure(path, error as Error);
     }
   }
 
   /** Adds a line within about a second. Never throws, never waits. */
   append(record: StepRecord): void {
     if (this.#ended || this.#closing !== undefined) return;
+    this.#left = hasLine(record, this.#every) ? undefined : record;
+    if (this.#left === undefined) this.#add(record);
+  }
+
+  #add(record: StepRecord): void {
     this.#lines += stepLine(record);
     const isMuch = this.#lines.length - this.#given >= FLUSH_CHARACTERS;
     if (this.#lines.length > MAX_PENDING_CHARACTERS) this.#end(this.#trouble?.message ?? 'the disk is too slow');
@@ -121,8 +171,10 @@ export class StepLog {
     if (failure !== undefined && !this.#ended) throw writeFailure(this.#path, failure);
   }
 
-  /** Syncs all lines to the disk, or reports by onNotice which are lost. Lines appended later are dropped. */
+  /** Syncs all lines to the disk, that of the last step too, or reports by onNotice which are lost. Lines appended later are dropped. */
   close(): Promise<void> {
+    if (this.#left !== undefined && !this.#ended) this.#add(this.#left);
+    this.#left = undefined;
     this.#closing ??= this.#attempt(true).then((failure) => {
       if (failure !== undefined) this.#end(failure.message);
     });
@@ -149,11 +201,12 @@ export class StepLog {
 
   async #writePending(sync: boolean): Promise<undefined> {
     const end = this.#lines.length;
-    const durable = sync || this.#trouble !== undefined || end >= SYNC_CHARACTERS;
-    if (this.#given === end && !(durable && end > 0)) return;
     const bytes = Buffer.from(this.#lines.slice(this.#given));
     const reach = this.#size + bytes.length;
-    const file = await this.#openFile(this.#path, 'update');
+    const isWhole = reach >= this.#partBytes;
+    const durable = sync || isWhole || this.#trouble !== undefined || end >= SYNC_CHARACTERS;
+    if (this.#given === end && !(durable && end > 0)) return;
+    const file = await this.#openFile(this.#path, this.#isNew ? 'make' : 'update');
     try {
       // Asked once the file is open: whoever takes the directory over puts another file in its place, which isn't written to.
       await this.#mayWrite();
@@ -164,6 +217,8 @@ export class StepLog {
         this.#size = this.#synced;
         this.#given = 0;
         await file.sync();
+        if (this.#isNew) await this.#files.syncDirectory(dirname(this.#path));
+        this.#isNew = false;
       }
     } finally {
       await file.close();
@@ -175,6 +230,17 @@ export class StepLog {
     this.#synced = this.#size;
     this.#lines = this.#lines.slice(end);
     this.#given = 0;
+    if (isWhole && this.#closing === undefined) await this.#rotate();
+  }
+
+  /** Makes the file, all of which is synced, an old part. */
+  async #rotate(): Promise<void> {
+    await this.#files.rename(this.#path, partFile(this.#path, this.#part));
+    this.#part++;
+    this.#size = this.#synced = 0;
+    this.#isNew = true;
+    await this.#files.syncDirectory(dirname(this.#path));
+    this.#onPart();
   }
 
   #settle(failure: Error | undefined): void {

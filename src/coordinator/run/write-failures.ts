@@ -1,7 +1,7 @@
 import type { Print } from '../../shared/util/notice.ts';
 
 /** What of a run is written while it trains, as people read it. */
-export type Written = 'steps.jsonl' | 'checkpoints' | "TensorBoard's event files";
+export type Written = 'steps.jsonl' | 'old parts of steps.jsonl' | 'checkpoints' | "TensorBoard's event files";
 
 /**
  * Reports what can't be written, once for all that fails for the same reason, and that it is over. A full disk fails the writers of

@@ -27,14 +27,20 @@ export interface FactGroup {
   readonly facts: readonly (readonly [name: string, value: string | number | boolean])[];
 }
 
+/** A line, from 1 on, of a file of a run's log. */
+export interface StrangeLine {
+  readonly line: number;
+  readonly file: string;
+}
+
 export interface ReportRun {
   readonly name: string;
   readonly state: string;
   /** The name of the set that it was trained on, such as `mnist`. */
   readonly dataset: string;
   readonly curves: ReportCurves;
-  /** The lines of its log that aren't a step's, from 1 on; the curves lack them. */
-  readonly strangeLines: readonly number[];
+  /** The lines of its log that aren't a step's; the curves lack them. */
+  readonly strangeLines: readonly StrangeLine[];
   readonly facts: readonly FactGroup[];
 }
 

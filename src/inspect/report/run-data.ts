@@ -4,12 +4,12 @@ import { configShown } from '../../coordinator/observe/web/recall.ts';
 import { stepsFile } from '../../coordinator/run/files.ts';
 import { openRun, stateOf } from '../../coordinator/run/list.ts';
 import type { Manifest } from '../../coordinator/run/manifest.ts';
-import { readSteps } from '../../coordinator/run/step-lines.ts';
+import { readSteps } from '../../coordinator/run/step-reader.ts';
 import { datasetText } from '../../shared/data/registry.ts';
 import { packSeries } from '../../shared/live/packed-series.ts';
 import { REPORT_QUANTITIES, type ReportCurves } from '../../shared/live/report-curves.ts';
 import { CAPACITY } from '../../shared/live/series.ts';
-import type { FactGroup, ReportRun } from './data.ts';
+import type { FactGroup, ReportRun, StrangeLine } from './data.ts';
 
 /**
  * What a report shows of a run besides its weights.
@@ -28,8 +28,9 @@ export async function runData(path: string, runs: number): Promise<ReportRun> {
 async function logOf(path: string, name: string, { config: { iterations, batch } }: Manifest, runs: number) {
   const history = new History(Math.floor(CAPACITY / runs));
   const trained = { steps: 0, seconds: 0 };
-  const strangeLines: number[] = [];
-  for await (const record of readSteps(stepsFile(path), (line) => strangeLines.push(line))) {
+  const strangeLines: StrangeLine[] = [];
+  const onForeignLine = (line: number, file: string): unknown => strangeLines.push({ line, file });
+  for await (const record of readSteps(stepsFile(path), { onForeignLine })) {
     history.step(record);
     trained.steps++;
     trained.seconds += record.timings.total;

@@ -1,6 +1,8 @@
+import { LoggedSteps } from '../../coordinator/run/logged-steps.ts';
 import type { Manifest } from '../../coordinator/run/manifest.ts';
 import type { SavedState } from '../../coordinator/run/own-checkpoint.ts';
-import { parseExactLine, readSteps } from '../../coordinator/run/step-lines.ts';
+import { parseExactLine } from '../../coordinator/run/step-lines.ts';
+import { readSteps } from '../../coordinator/run/step-reader.ts';
 import { CHAIN_START, HashChain } from '../../coordinator/train/hash-chain.ts';
 import type { StepRecord } from '../../coordinator/train/observer.ts';
 import { afterEvaluation, NOT_VALIDATED, type ValidationState } from '../../shared/checkpoint/validation-state.ts';
@@ -59,12 +61,12 @@ export interface LogExpectation {
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
- * Reads a whole steps.jsonl, and checks that its steps are 1, 2, 3 and so on, that each has what was due, and that its hash chain
- * follows from its lines.
+ * Reads a whole log, and checks that its steps are 1, 2, 3 and so on, as far as their lines are due, that each has what was due, and
+ * that its hash chain follows from its lines.
  */
 export async function checkLog(path: string, expected: LogExpectation): Promise<LogFindings> {
   const { manifest } = expected;
-  const sequence = new Sequence();
+  const sequence = new Sequence(new LoggedSteps(manifest));
   const links = new Links();
   const due = new DueFields(manifest);
   const from = manifest.attempts.at(-1)?.from ?? 0;
@@ -73,22 +75,34 @@ export async function checkLog(path: string, expected: LogExpectation): Promise<
   let evaluated: StepRecord | undefined;
   let chain = CHAIN_START;
   let validation = manifest.config.validation > 0 ? NOT_VALIDATED : undefined;
+  /** Steps without a line have the chain and the evaluations of the line before. */
+  const waiting = [...expected.states].filter((step) => step > 0).sort((a, b) => a - b);
+  const settle = (before: number): void => {
+    while ((waiting[0] ?? before) < before) {
+      const state = { chain, weightsSha256: undefined, validation: validation && canonicalJson(validation) };
+      states.set(waiting.shift() as number, state);
+    }
+  };
   for await (const record of readableSteps(path, (problem) => sequence.fail(problem))) {
     const { step, weightsSha256 } = record;
     sequence.add(record);
+    settle(step);
     const problem = due.problemOf(record);
     if (problem !== undefined) sequence.fail(problem);
     if (record.chain !== undefined) links.add(record, record.chain);
     chain = record.chain ?? chain;
     if (due.isAbandoned(record)) validation = undefined;
     validation = validation && afterEvaluation(validation, record);
-    if (expected.states.has(step)) {
+    if (waiting[0] === step) {
+      waiting.shift();
       states.set(step, { chain, weightsSha256, validation: validation && canonicalJson(validation) });
     }
     if (isEvaluated(record) && step >= from) evaluated = record;
     last = record;
   }
   sequence.end(expected.steps);
+  // A log that isn't whole says nothing of what is behind its end.
+  if (sequence.check.same) settle(Number.POSITIVE_INFINITY);
   links.end(expected.chain);
   return { log: sequence.check, chain: links.check, last, evaluated, validation, states };
 }
@@ -119,31 +133,49 @@ async function* readableSteps(
   found: (problem: string) => void = () => {},
 ): AsyncGenerator<StepRecord, void, undefined> {
   try {
-    yield* readSteps(path, undefined, parseExactLine);
+    yield* readSteps(path, { parse: parseExactLine });
   } catch (error) {
     if (!(error instanceof RunDirectoryError)) throw error;
     found(error.message);
   }
 }
 
-/** Checks that steps follow each other without gaps, and that their times rise. */
+/** Checks that steps follow each other without gaps, but for lines that aren't due, and that their times rise. */
 class Sequence {
+  readonly #logged: LoggedSteps;
   #last = 0;
+  /** The last line wasn't due: it is that of the step at which the run ended so far, if no other follows. */
+  #isUndue = false;
   #at = 0;
   #problem: string | undefined;
 
-  add({ step, timings: { at } }: StepRecord): void {
-    if (step > this.#last + 1) this.fail(`${stepsText(this.#last + 1, step - 1)} missing`);
+  constructor(logged: LoggedSteps) {
+    this.#logged = logged;
+  }
+
+  add(record: StepRecord): void {
+    const { step, timings } = record;
+    const { at } = timings;
+    const lacking = this.#lackingUntil(step - 1);
+    if (lacking !== undefined) this.fail(`${stepsText(lacking, step - 1)} missing`);
     else if (step === this.#last) this.fail(`step ${step} is there twice`);
     else if (step < this.#last) this.fail(`step ${step} comes after step ${this.#last}`);
     else if (at !== undefined && at <= this.#at)
       this.fail(`step ${step} has a timings.at that isn't after step ${this.#last}'s`);
+    if (this.#isUndue) this.fail(`step ${this.#last} has a line, which wasn't due (run.json: logEvery)`);
+    this.#isUndue = !this.#logged.isDue(record);
     this.#last = Math.max(this.#last, step);
     this.#at = at ?? this.#at;
   }
 
   end(steps: number): void {
-    if (this.#last < steps) this.fail(`${stepsText(this.#last + 1, steps)} missing at its end`);
+    const lacking = this.#lackingUntil(steps);
+    if (lacking !== undefined) this.fail(`${stepsText(lacking, steps)} missing at its end`);
+  }
+
+  /** The first step behind the last line, up to `step`, whose line is due. */
+  #lackingUntil(step: number): number | undefined {
+    return step > this.#last ? this.#logged.first(this.#last + 1, step) : undefined;
   }
 
   /** Keeps the first problem only, because others may follow from it. */

@@ -37,7 +37,11 @@ export function contradictionsWithin(manifest: Manifest, dataset: string): Contr
 export function contradictionsTo({ last, evaluated, validation, end }: Evidence, manifest: Manifest): Contradiction[] {
   const { state, config, attempts, result } = manifest;
   if (state === 'running') return [];
-  const steps = unlike(`attempts.${attempts.length - 1}.steps`, attempts.at(-1)?.steps, STEPS, last?.step ?? 0);
+  const attempt = attempts.at(-1);
+  const logged = last?.step ?? 0;
+  // An attempt that did no step leaves the log as it is, which may end before: the step there may have no line.
+  const isThere = attempt?.steps !== attempt?.from || logged > (attempt?.steps ?? 0);
+  const steps = isThere ? unlike(`attempts.${attempts.length - 1}.steps`, attempt?.steps, STEPS, logged) : [];
   if (result === undefined) return steps;
   // An evaluation that an earlier attempt abandoned has no line; it is compared with the one that is computed again.
   const from = attempts.at(-1)?.from;
@@ -45,7 +49,7 @@ export function contradictionsTo({ last, evaluated, validation, end }: Evidence,
   const found = isLogged ? evaluated : result;
   return [
     ...steps,
-    ...unlike('result.trainLoss', result.trainLoss, STEPS, last?.loss),
+    ...unlike('result.trainLoss', result.trainLoss, STEPS, logged === result.steps ? last?.loss : undefined),
     ...unlike('result.testedAt', result.testedAt, STEPS, isLogged ? evaluated?.step : from),
     ...EVALUATION_FIELDS.flatMap((key) => unlike(`result.${key}`, result[key], STEPS, found?.[key])),
     ...(validation === undefined ? [] : earlyStop(validation, manifest, result)),
@@ -75,6 +79,7 @@ function repeated({ started, ended, config, attempts, chain, dataset, result }: 
     ...unlike('started', started, 'attempts.0.started', first.started),
     ...unlike('ended', ended, `attempts.${n}.ended`, last.ended),
     ...unlike('config.iterations', config.iterations, `attempts.${n}.iterations`, last.iterations),
+    ...unlike('config.logEvery', config.logEvery, `attempts.${n}.logEvery`, last.logEvery ?? 1),
     ...unlike('config.workers', config.workers, `attempts.${n}.workers`, last.workers),
     ...(result === undefined
       ? []

@@ -1,5 +1,6 @@
 import { startEngine } from '../../coordinator/engine.ts';
 import { stepsFile } from '../../coordinator/run/files.ts';
+import { LoggedSteps } from '../../coordinator/run/logged-steps.ts';
 import type { Manifest } from '../../coordinator/run/manifest.ts';
 import type { StepRecord } from '../../coordinator/train/observer.ts';
 import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
@@ -110,6 +111,7 @@ async function recomputeSpans(
   const engine = startEngine({ config, memory, dataset });
   const recomputer = new Recomputer({ engine, config, onStep: progressOver(spans, show) });
   const recomputed: RecomputedSpan[] = [];
+  const logged = new LoggedSteps(manifest);
   try {
     for await (const { span, lines } of linesOf(stepsFile(run), spans)) {
       const goesOn = continuousFrom !== undefined && recomputed.length > 0;
@@ -120,7 +122,7 @@ async function recomputeSpans(
         continue;
       }
       // Its ends may be forged steps that are billions away; that lines are missing is the log's problem.
-      if (2 * lines.size < span.to - span.from) {
+      if (2 * lines.size < logged.count(span.from, span.to)) {
         print(`Left out steps ${span.from + 1} to ${span.to}: the log lacks most of them.`);
         if (continuousFrom !== undefined) break;
         continue;

@@ -78,6 +78,7 @@ const TAKEN_FROM_RUN: ReadonlySet<OptionKey> = new Set([
   'evaluateEvery',
   'checkpointEvery',
   'checkpointMinutes',
+  'logEvery',
   'keep',
   'keepBest',
   'workers',

@@ -131,6 +131,11 @@ export const trainSchema = z.strictObject({
     value: 'steps',
     bits: true,
   }),
+  logEvery: z.int().min(1).max(MAX_STEPS).default(1).register(optionNotes, {
+    group: 'output',
+    help: 'steps between lines of the log; those with an evaluation or a hash, the first and the last are always there',
+    value: 'steps',
+  }),
   keep: z.int().min(1).max(MAX_STEPS).default(20).register(optionNotes, {
     group: 'output',
     help: 'number of newest checkpoints to keep; snapshots (step 100, the end) are never removed',

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { type LogFile, openLogFile } from '#src/coordinator/run/step-file.js';
-import { parseStepLine, readSteps, stepLine } from '#src/coordinator/run/step-lines.js';
+import { parseStepLine, stepLine } from '#src/coordinator/run/step-lines.js';
 import { StepLog } from '#src/coordinator/run/step-log.js';
+import { readSteps } from '#src/coordinator/run/step-reader.js';
 import type { StepRecord } from '#src/coordinator/train/observer.js';
 import { RunDirectoryError, RunLockError } from '#src/shared/util/errors.js';
 import { stepRecord } from '../../support/step-record.ts';
@@ -611,9 +612,9 @@ test('a resumed log reports once which steps it lacks', async () => {
   await StepLog.resume(await fileOf(lines(1, 8)), 9, { onNotice });
   await StepLog.resume(await fileOf(zeros), 9, { onNotice });
   assert.deepEqual(notices, [
-    'steps.jsonl lacks the steps 7 to 9; training continues',
+    'steps.jsonl lacks lines of the steps 7 to 9; training continues',
     'steps.jsonl lacks step 9; training continues',
-    'steps.jsonl lacks the steps 1 to 9; training continues',
+    'steps.jsonl lacks lines of the steps 1 to 9; training continues',
   ]);
 });
 
@@ -622,7 +623,7 @@ test('a missing file is made again', async () => {
   const notices: string[] = [];
   const { log, last } = await StepLog.resume(path, 4, { onNotice: (notice) => notices.push(notice) });
   assert.equal(last, undefined);
-  assert.deepEqual(notices, ['steps.jsonl lacks the steps 1 to 4; training continues']);
+  assert.deepEqual(notices, ['steps.jsonl lacks lines of the steps 1 to 4; training continues']);
   log.append(record(5));
   await log.close();
   assert.equal(await readFile(path, 'utf8'), lines(5, 5));

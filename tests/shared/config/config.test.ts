@@ -75,6 +75,7 @@ describe('resolveTrainConfig', () => {
       evaluateEvery: 500,
       checkpointEvery: 1000,
       hashEvery: 100,
+      logEvery: 1,
       keep: 20,
       validation: 0,
       patience: 0,
@@ -459,7 +460,7 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointCommand checkpointEvery checkpointMinutes data evaluateEvery forceUnlock json keep keepBest kernel listen lockId logFile logFormat logLevel maxTime maxTimeExitCode metricsHost metricsPort metricsTargets metricsTokenFile notify onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
+    'checkpointCommand checkpointEvery checkpointMinutes data evaluateEvery forceUnlock json keep keepBest kernel listen lockId logEvery logFile logFormat logLevel maxTime maxTimeExitCode metricsHost metricsPort metricsTargets metricsTokenFile notify onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );

@@ -5,7 +5,7 @@ import { shownPath } from '../../../shared/util/shown-path.ts';
 import { stepsFile } from '../../run/files.ts';
 import { type Attempt, attemptOf, type Manifest } from '../../run/manifest.ts';
 import type { OutputKind } from '../../run/output.ts';
-import { readSteps } from '../../run/step-lines.ts';
+import { readSteps } from '../../run/step-reader.ts';
 import { STEP_SERIES, type StepSeries, sampleOf } from './step-series.ts';
 
 /** The text, by which an earlier one is known. */

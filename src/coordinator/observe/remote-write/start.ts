@@ -10,12 +10,17 @@ import { Token } from '../../../shared/util/token.ts';
 import { version } from '../../../shared/util/version.ts';
 import { SEND_CURSOR, stepsFile } from '../../run/files.ts';
 import { attemptOf, type Manifest } from '../../run/manifest.ts';
-import { readSteps } from '../../run/step-lines.ts';
+import { endWithin, partWith } from '../../run/step-parts.ts';
+import { readSteps } from '../../run/step-reader.ts';
+import type { StepRecord } from '../../train/observer.ts';
 import type { Destination } from './delivery.ts';
 import { registerRemoteWriteFamilies } from './metrics.ts';
 import type { RemoteWriter } from './remote-writer.ts';
+import type { Position } from './send-cursor.ts';
 
 const TOKEN_VARIABLE = 'LOCKSTEP_REMOTE_WRITE_TOKEN';
+/** About as many lines as the queue of steps holds. */
+const MAX_REPLAY_BYTES = 1 << 26;
 const TOKEN_SOURCES = `--remote-write-token-file FILE or ${TOKEN_VARIABLE}`;
 
 /**
@@ -56,9 +61,25 @@ export async function startRemoteWrite(
   const from = attempts.at(-1)?.from ?? 0;
   // An earlier process was killed, or gave up at its end.
   if (since !== undefined && (since.attempt < attempts.length - 1 || since.answered < from)) {
-    await writer.replay(readSteps(stepsFile(run)), since, (step) => attemptOf(step, attempts));
+    const log = await stepsAfter(stepsFile(run), sentBefore(since, attempts), print);
+    await writer.replay(log, since, (step) => attemptOf(step, attempts));
   }
   return writer;
+}
+
+/** The last step before which nothing has to be sent: later attempts may have begun before the last answer. */
+function sentBefore({ attempt, answered }: Position, attempts: Manifest['attempts']): number {
+  return Math.min(answered, ...attempts.slice(attempt).map(({ from }) => from));
+}
+
+/** The lines of a log after a step, but of a long log the last ones only: the run waits for them. */
+async function stepsAfter(log: string, step: number, print: Print): Promise<AsyncIterable<StepRecord>> {
+  const [{ part }, wanted] = [await endWithin(log, MAX_REPLAY_BYTES), await partWith(log, step + 1)];
+  if (wanted < part) {
+    print('Remote write: the receiver lacks more steps than are sent again; the oldest are in the log only.', 'warn');
+  }
+  const isWanted = (line: string): boolean => Number(/^\{"step":(\d+),/.exec(line)?.[1] ?? step + 1) > step;
+  return readSteps(log, { fromPart: Math.max(part, wanted), isWanted });
 }
 
 function urlOf(text: string): URL {

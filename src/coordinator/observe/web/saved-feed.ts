@@ -7,7 +7,7 @@ import { specOf } from '../../../shared/model/registry.ts';
 import { checkpointsFolder, stepsFile } from '../../run/files.ts';
 import { openRun, stateOf } from '../../run/list.ts';
 import type { Attempt } from '../../run/manifest.ts';
-import { readSteps } from '../../run/step-lines.ts';
+import { readSteps } from '../../run/step-reader.ts';
 import { EventStreamClients } from './event-stream-clients.ts';
 import { History } from './history.ts';
 import { configShown } from './recall.ts';
