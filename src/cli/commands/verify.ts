@@ -60,7 +60,7 @@ export function verificationText(verification: Verification, workers: number): s
     `run         ${shownPath(run)}`,
     ...(stated.length === 0 ? [`run.json    agrees with the log and the checkpoints; ${UNCHECKED}`] : []),
     ...stated.map(({ field, problem }) => `run.json    DIFFERS: ${field} ${problem}`),
-    `log         ${log.problem === undefined ? `${counted(log.last, 'step')}, none missing` : `DIFFERS: ${log.problem}`}`,
+    `log         ${log.problem === undefined ? logText(log) : `DIFFERS: ${log.problem}`}`,
     `hash chain  ${chainText(chain)}`,
     ...damaged.map(({ problem }) => `checkpoint  DAMAGED: ${problem}`),
     `recomputed  ${spans.length} of ${counted(recomputed.of, 'span')}, ${number(recomputed.steps)} of ` +
@@ -68,6 +68,13 @@ export function verificationText(verification: Verification, workers: number): s
     ...spans.map((span) => `  ${spanText(span)}`),
     same ? 'All that was compared is the same, bit for bit.' : 'The run is NOT what was computed here.',
   ];
+}
+
+function logText({ last, lines }: Verification['log']): string {
+  const steps = counted(last, 'step');
+  return lines === last
+    ? `${steps}, none missing`
+    : `${steps} in ${counted(lines, 'line')}, none missing of those that are due`;
 }
 
 function chainText({ links, first }: Verification['chain']): string {

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { addAbortSignal } from 'node:stream';
+import { pipeline } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { RunLockError } from '../../shared/util/errors.ts';
 import { openPlainFile } from '../../shared/util/plain-file.ts';
@@ -12,7 +12,7 @@ import type { WriteFailures } from './write-failures.ts';
 const NAME = 'old parts of steps.jsonl';
 /** The wait after a failure: nothing is lost meanwhile. */
 const RETRY_MS = 60_000;
-/** Bytes that are read and compressed at once, in a thread of Node's pool. */
+/** Bytes that are read, and that are compressed to, at once, in a thread of Node's pool. */
 const CHUNK_BYTES = 1 << 18;
 
 export interface PartCompressorOptions {
@@ -81,18 +81,22 @@ export class PartCompressor {
     const compressed = `${path}${COMPRESSED}`;
     try {
       if ((await stat(path)).size > MAX_PART_BYTES) return;
-      const file = await openPlainFile(path, 'read');
-      const source = file.createReadStream({ highWaterMark: CHUNK_BYTES });
-      const gzip = addAbortSignal(this.#end.signal, createGzip({ chunkSize: CHUNK_BYTES }));
-      source.on('error', (error) => gzip.destroy(error)).pipe(gzip);
-      try {
-        await replaceFile(compressed, gzip, { files });
-      } finally {
-        source.destroy();
-      }
+      await replaceFile(compressed, gzipped(path, this.#end.signal), { files });
       await files.remove(path);
     } catch (error) {
       throw error instanceof RunLockError ? error : writeFailure(compressed, error as Error);
     }
+  }
+}
+
+/** A file's bytes, compressed. @throws the signal's reason once it is aborted */
+async function* gzipped(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  const file = await openPlainFile(path, 'read');
+  const gzip = createGzip({ chunkSize: CHUNK_BYTES });
+  // Its failures are also those of the compressed bytes.
+  pipeline(file.createReadStream({ highWaterMark: CHUNK_BYTES }), gzip, () => {});
+  for await (const bytes of gzip) {
+    signal.throwIfAborted();
+    yield bytes;
   }
 }

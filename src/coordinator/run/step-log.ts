@@ -49,8 +49,8 @@ const MAX_PENDING_CHARACTERS = 1 << 26;
 
 /**
  * Writes steps.jsonl: lines in order, combined into few writes. A write that fails is retried until it succeeds, so the file never
- * has a gap and loses no line, unless more than MAX_PENDING_CHARACTERS wait. A file that is long enough becomes an old part once it
- * is synced. Only one process may write.
+ * has a gap and loses no line, unless more than MAX_PENDING_CHARACTERS wait. A file that is long enough and synced
+ * becomes an old part. Only one process may write.
  */
 export class StepLog {
   readonly #path: string;
@@ -201,8 +201,10 @@ export class StepLog {
 
   async #writePending(sync: boolean): Promise<undefined> {
     const end = this.#lines.length;
+    if (this.#given === 0 && end > 0 && this.#size >= this.#partBytes) await this.#rotate();
     const bytes = Buffer.from(this.#lines.slice(this.#given));
     const reach = this.#size + bytes.length;
+    // Whole files are synced.
     const isWhole = reach >= this.#partBytes;
     const durable = sync || isWhole || this.#trouble !== undefined || end >= SYNC_CHARACTERS;
     if (this.#given === end && !(durable && end > 0)) return;
@@ -230,7 +232,6 @@ export class StepLog {
     this.#synced = this.#size;
     this.#lines = this.#lines.slice(end);
     this.#given = 0;
-    if (isWhole && this.#closing === undefined) await this.#rotate();
   }
 
   /** Makes the file, all of which is synced, an old part. */

@@ -20,6 +20,9 @@ export interface ReadOptions {
   readonly isWanted?: (line: string) => boolean;
 }
 
+/** Bytes that are inflated at once, in a thread of Node's pool. */
+const CHUNK_BYTES = 1 << 18;
+
 interface OpenFile {
   readonly path: string;
   readonly file: FileHandle;
@@ -116,7 +119,7 @@ async function* stepsOf(
 
 /** The text of a compressed file. In bounded memory, whatever it holds. */
 async function* inflated(file: FileHandle): AsyncGenerator<string, void, undefined> {
-  const gunzip = createGunzip().setEncoding('utf8');
+  const gunzip = createGunzip({ chunkSize: CHUNK_BYTES }).setEncoding('utf8');
   // Its failures are also those of the text.
   pipeline(file.createReadStream(), gunzip, () => {});
   let length = 0;

@@ -16,6 +16,7 @@ export interface LogCheck {
   readonly same: boolean;
   /** The last step in the log. */
   readonly last: number;
+  readonly lines: number;
   /** The first problem of its lines. */
   readonly problem?: string;
 }
@@ -144,6 +145,7 @@ async function* readableSteps(
 class Sequence {
   readonly #logged: LoggedSteps;
   #last = 0;
+  #lines = 0;
   /** The last line wasn't due: it is that of the step at which the run ended so far, if no other follows. */
   #isUndue = false;
   #at = 0;
@@ -156,6 +158,7 @@ class Sequence {
   add(record: StepRecord): void {
     const { step, timings } = record;
     const { at } = timings;
+    this.#lines++;
     const lacking = this.#lackingUntil(step - 1);
     if (lacking !== undefined) this.fail(`${stepsText(lacking, step - 1)} missing`);
     else if (step === this.#last) this.fail(`step ${step} is there twice`);
@@ -185,7 +188,12 @@ class Sequence {
 
   get check(): LogCheck {
     const problem = this.#problem;
-    return { same: problem === undefined, last: this.#last, ...(problem === undefined ? {} : { problem }) };
+    return {
+      same: problem === undefined,
+      last: this.#last,
+      lines: this.#lines,
+      ...(problem === undefined ? {} : { problem }),
+    };
   }
 }
 
