@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { lockState } from '#src/coordinator/run/run-lock.js';
+import { readSteps } from '#src/coordinator/run/step-reader.js';
 import { uniformStream } from '../support/reference/random.ts';
 
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
@@ -20,15 +21,24 @@ const MOMENTS = ['before', 'middle', 'after'] as const;
 /** No run of so few steps takes longer, unless it hangs. */
 const HANG_MS = 600_000;
 
-/** How a coordinator is killed: at one of its file operations, or some milliseconds after its start. */
+/** How a coordinator is killed: at one of its file operations, by number or name, or some milliseconds after its start. */
 export type Kill =
-  | { readonly operation: number; readonly moment: (typeof MOMENTS)[number] }
+  | { readonly operation: number | string; readonly moment: (typeof MOMENTS)[number] }
   | { readonly after: number };
 
-/** What a killed run is held against. */
-export interface Undisturbed {
+/** How runs are started. */
+export interface Setting {
   /** The data set, for --data. */
   readonly data: string;
+  /** Further options of a new run. */
+  readonly flags?: readonly string[];
+  /** Modules that are loaded before the program. */
+  readonly imports?: readonly string[];
+}
+
+/** What a killed run is held against. */
+export interface Undisturbed extends Setting {
+  readonly run: string;
   readonly weightsSha256: string;
   readonly chain: string;
   /** steps.jsonl without timings. */
@@ -45,18 +55,18 @@ export interface Schedule {
   readonly workers: readonly number[];
 }
 
-/** Runs the coordinator undisturbed. @param data the data set (default: the real digits where they are at hand) */
+/** Runs the coordinator undisturbed (default: on the real digits where they are at hand). */
 export async function undisturbed(
   folder: string,
-  data: string = process.env.MNIST_DIR ?? 'synthetic',
+  setting: Setting = { data: process.env.MNIST_DIR ?? 'synthetic' },
 ): Promise<Undisturbed> {
   const run = join(folder, 'undisturbed');
   const log = join(folder, 'operations');
   const start = performance.now();
-  const { stdout } = await attempt(run, { data, workers: 2, env: { FILE_LOG: log } });
+  const { stdout } = await attempt(run, { ...setting, workers: 2, env: { FILE_LOG: log } });
   const milliseconds = performance.now() - start;
   const operations = readFileSync(log, 'utf8').trim().split('\n');
-  return { data, ...resultOf(stdout), steps: stepsOf(run), operations, milliseconds };
+  return { ...setting, run, ...resultOf(stdout), steps: await stepsOf(run), operations, milliseconds };
 }
 
 /** Schedules of kills: every file operation in turn, at random moments of time, and while a killed run is resumed. */
@@ -79,19 +89,24 @@ export function schedules(count: number, seed: number, { operations, millisecond
 
 /**
  * Carries a schedule out.
+ * @param check called with the run once it has ended
  * @returns how often the coordinator was killed: it may have been done before
  * @throws AssertionError where the run didn't come to the undisturbed one's bits
  */
-export async function disturb(run: string, { kills, workers }: Schedule, expected: Undisturbed): Promise<number> {
-  const { data } = expected;
+export async function disturb(
+  run: string,
+  { kills, workers }: Schedule,
+  expected: Undisturbed,
+  check: (run: string) => void = () => {},
+): Promise<number> {
   let killed = 0;
   for (const [index, kill] of kills.entries()) {
-    const { signal } = await attempt(run, { data, workers: workers[index] ?? 1, kill });
+    const { signal } = await attempt(run, { ...expected, workers: workers[index] ?? 1, kill });
     if (signal === 'SIGKILL') killed++;
   }
-  const { stdout } = await attempt(run, { data, workers: workers.at(-1) ?? 1 });
+  const { stdout } = await attempt(run, { ...expected, workers: workers.at(-1) ?? 1 });
   assert.deepEqual(resultOf(stdout), { weightsSha256: expected.weightsSha256, chain: expected.chain });
-  assert.deepEqual(stepsOf(run), expected.steps);
+  assert.deepEqual(await stepsOf(run), expected.steps);
   const left = [...readdirSync(run), ...readdirSync(join(run, 'checkpoints'))];
   assert.deepEqual(
     left.filter((name) => /^(step|run\.json).*tmp$/.test(name)),
@@ -99,11 +114,12 @@ export async function disturb(run: string, { kills, workers }: Schedule, expecte
   );
   // Stale where it was killed when there was nothing left to do.
   assert.match((await lockState(run)).state, /^(free|stale)$/);
+  check(run);
   rmSync(run, { recursive: true });
   return killed;
 }
 
-interface Attempt extends Pick<Undisturbed, 'data'> {
+interface Attempt extends Setting {
   readonly workers: number;
   readonly kill?: Kill;
   readonly env?: NodeJS.ProcessEnv;
@@ -112,16 +128,20 @@ interface Attempt extends Pick<Undisturbed, 'data'> {
 /** Starts a run or resumes it, and waits for its end. @throws AssertionError if it fails or hangs */
 async function attempt(
   run: string,
-  { data, workers, kill, env }: Attempt,
+  { data, flags = [], imports = [], workers, kill, env }: Attempt,
 ): Promise<{ signal: string | null; stdout: string }> {
-  const how = existsSync(join(run, 'run.json')) ? ['--resume', run] : ['--out', run, ...FLAGS];
+  const how = existsSync(join(run, 'run.json')) ? ['--resume', run] : ['--out', run, ...FLAGS, ...flags];
   const args = ['train', ...how, '--data', data, '--workers', String(workers), '--metrics-port', 'off', '--json'];
   const fault = kill !== undefined && 'operation' in kill ? { FILE_KILL: `${kill.operation}:${kill.moment}` } : {};
   const { PATH, HOME } = process.env;
-  const child = spawn(process.execPath, ['--import', FAULTS, CLI, ...args], {
-    env: { PATH, HOME, LOCKSTEP_LOG_FORMAT: 'text', ...env, ...fault },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...[FAULTS, ...imports].flatMap((module) => ['--import', module]), CLI, ...args],
+    {
+      env: { PATH, HOME, LOCKSTEP_LOG_FORMAT: 'text', ...env, ...fault },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const timer = setTimeout(() => child.kill('SIGKILL'), kill !== undefined && 'after' in kill ? kill.after : HANG_MS);
   const [stdout, stderr, [code, signal]] = await Promise.all([
     text(child.stdout),
@@ -140,7 +160,10 @@ function resultOf(stdout: string): Pick<Undisturbed, 'weightsSha256' | 'chain'> 
   return { weightsSha256, chain };
 }
 
-function stepsOf(run: string): string[] {
-  const lines = readFileSync(join(run, 'steps.jsonl'), 'utf8').trimEnd().split('\n');
-  return lines.map((line) => JSON.stringify({ ...JSON.parse(line), timings: undefined }));
+async function stepsOf(run: string): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const record of readSteps(join(run, 'steps.jsonl'))) {
+    lines.push(JSON.stringify({ ...record, timings: undefined }));
+  }
+  return lines;
 }

@@ -1,5 +1,6 @@
 // node --import ./file-faults.js PROGRAM: counts what a program does to files, writes it down and kills the program at one.
-// FILE_LOG names the file that receives a line each; FILE_KILL is such as 17:before, 17:middle or 17:after.
+// FILE_LOG names the file that receives a line each; FILE_KILL is such as 17:before, 17:middle or 17:after, or for the second such
+// operation `sync steps.jsonl@2:before`.
 import { appendFileSync } from 'node:fs';
 import files, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -10,6 +11,7 @@ type Operation = (...args: never[]) => Promise<unknown>;
 
 const [at, moment] = (process.env.FILE_KILL ?? '').split(':');
 let count = 0;
+const counts = new Map<string, number>();
 
 function die(): never {
   process.kill(process.pid, 'SIGKILL');
@@ -19,7 +21,9 @@ function die(): never {
 
 /** Has `act` done as one of the counted operations; `half`: a part of it, for a kill in its middle. */
 async function counted<T>(name: string, act: () => Promise<T>, half: () => Promise<unknown> = act): Promise<T> {
-  const here = String(++count) === at;
+  const nth = (counts.get(name) ?? 0) + 1;
+  counts.set(name, nth);
+  const here = String(++count) === at || `${name}@${nth}` === at;
   if (process.env.FILE_LOG) appendFileSync(process.env.FILE_LOG, `${name}\n`);
   if (here && moment === 'before') die();
   if (here && moment === 'middle') {

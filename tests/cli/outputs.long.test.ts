@@ -67,6 +67,8 @@ const OWN = [
   'steps.jsonl',
   'RUN.JSON',
   'Steps.jsonl',
+  'steps.00000001.jsonl',
+  'steps.00000001.jsonl.gz',
   'run.lock',
   'remote-write.json',
   'run.json.0123456789abcdef.tmp',

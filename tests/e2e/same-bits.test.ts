@@ -21,7 +21,7 @@ const options = (workers: number): SessionOptions => ({ flags: { ...BITS, worker
 
 describe('the weights have the same SHA-256', () => {
   // By the command line, with two workers.
-  const expected = undisturbed(folder, file);
+  const expected = undisturbed(folder, { data: file });
 
   for (const workers of [1, 3]) {
     it(`by ${workers} workers`, async () => {

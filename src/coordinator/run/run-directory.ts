@@ -189,9 +189,10 @@ export class RunDirectory {
     await this.#steps?.sync();
   }
 
-  /** Writes the lines that are left, that of the last step too. Steps appended later are dropped. */
+  /** Writes the lines that are left, that of the last step too, and leaves the log as it is then. Steps appended later are dropped. */
   async endSteps(): Promise<void> {
     await this.#steps?.close();
+    await this.#compressor.close();
   }
 
   /** @throws RunLockError if another process owns the directory */
@@ -202,7 +203,6 @@ export class RunDirectory {
   /** Flushes and closes steps.jsonl, and releases the lock. Lines appended later are dropped. */
   async close(): Promise<void> {
     await this.endSteps();
-    await this.#compressor.close();
     // A failure is printed, not thrown, because it would replace an earlier error from writing to the directory.
     await this.#lock
       .release()

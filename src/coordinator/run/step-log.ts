@@ -202,7 +202,7 @@ export class StepLog {
   async #writePending(sync: boolean): Promise<undefined> {
     const end = this.#lines.length;
     if (this.#given === 0 && end > 0 && this.#size >= this.#partBytes) await this.#rotate();
-    const bytes = Buffer.from(this.#lines.slice(this.#given));
+    const bytes = Buffer.from(this.#lines.slice(this.#given, end));
     const reach = this.#size + bytes.length;
     // Whole files are synced.
     const isWhole = reach >= this.#partBytes;

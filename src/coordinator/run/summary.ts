@@ -107,6 +107,6 @@ export function isOver(
 export function samplesText({ sent, dropped }: NonNullable<Summary['remoteWrite']>, run: string): string {
   const [taken, lost] = [sent, dropped].map((count) => count.toLocaleString('en-US'));
   const command = commandLine(`metrics ${typedPath(run)} --openmetrics`, process.env);
-  const rest = dropped === 0 ? '' : `, ${lost} DROPPED: steps.jsonl has them (${command})`;
+  const rest = dropped === 0 ? '' : `, ${lost} DROPPED: steps.jsonl has those of its steps (${command})`;
   return `Remote write: ${taken} samples sent${rest}.`;
 }

@@ -212,6 +212,26 @@ test('a part has whole lines that are synced, whatever was written at once', asy
   assert.equal(await textIn(path), lines(1, 27));
 });
 
+test('lines that come while a file becomes a part are written once', async () => {
+  const path = await newLog();
+  let next = 11;
+  const files: FileOperations = {
+    ...fileOperations,
+    rename: async (from, to) => {
+      appendSteps(log, next, next + 1);
+      next += 2;
+      await rename(from, to);
+    },
+  };
+  const log = await StepLog.create(path, { ...quiet, partBytes: bytesOf(2), files });
+  await writeSteps(log, 1, 10);
+  await log.close();
+  const steps: number[] = [];
+  for await (const { step } of readSteps(path)) steps.push(step);
+  assert.equal(new Set(steps).size, steps.length);
+  assert.equal(steps.length, next - 1);
+});
+
 for (const operation of ['rename', 'syncDirectory'] as const) {
   test(`while ${operation} fails, no line is lost or doubled, and it is reported once`, async () => {
     const path = await newLog();

@@ -354,7 +354,7 @@ describe('the report of a run that was stopped', () => {
     const lines = readFileSync(log, 'utf8').split('\n');
     for (const [strange, warning] of [
       [[7], /Line 7 of strange(?:&#39;|')s steps\.jsonl isn(?:&#39;|')t a step/],
-      [[7, 9], /2 lines of strange(?:&#39;|')s steps\.jsonl, the first being line 7, aren(?:&#39;|')t steps;/],
+      [[7, 9], /2 lines of strange(?:&#39;|')s log, the first being line 7 of steps\.jsonl, aren(?:&#39;|')t steps;/],
     ] as const) {
       writeFileSync(
         log,

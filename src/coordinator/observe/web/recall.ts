@@ -10,8 +10,8 @@ import type { StepRecord } from '../../train/observer.ts';
 import type { LiveFeed } from './live-feed.ts';
 
 /** Of a longer log only the end is read for a page, and of its lines only as many as a chart shows: the run waits for it. */
-const MAX_LOG_BYTES = 1 << 27;
-const MAX_LINES = 1 << 15;
+const MAX_LOG_BYTES = 3 << 25;
+const MAX_LINES = 1 << 14;
 /** Bytes of a line, about. */
 const LINE_BYTES = 350;
 /** Options that a page doesn't list: unimportant, shown elsewhere, or a URL whose query may hold a key. */

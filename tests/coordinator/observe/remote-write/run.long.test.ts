@@ -50,7 +50,10 @@ describe('a run', () => {
     assert.deepEqual([weightsSha256, chain], [usual.weightsSha256, usual.chain]);
     assert.deepEqual(stepsOf(run), stepsOf(undisturbed));
     const lost = `${SAMPLES.toLocaleString('en-US')} DROPPED`;
-    assert.match(stderr, new RegExp(`^Remote write: 0 samples sent, ${lost}: steps\\.jsonl has them`, 'm'));
+    assert.match(
+      stderr,
+      new RegExp(`^Remote write: 0 samples sent, ${lost}: steps\\.jsonl has those of its steps`, 'm'),
+    );
     assert.deepEqual(JSON.parse(readFileSync(join(run, 'run.json'), 'utf8')).result.remoteWrite, remoteWrite);
   });
 
