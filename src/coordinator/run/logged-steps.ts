@@ -1,6 +1,6 @@
 import { isEvaluated } from '../../shared/live/step-scalars.ts';
 import type { StepRecord } from '../train/observer.ts';
-import { EARLY_STEP } from '../train/schedule.ts';
+import { earlyStep, roundEnd } from '../train/schedule.ts';
 import { type Attempt, attemptOf, type Manifest } from './manifest.ts';
 
 /** Whether a step has a line in a log with a line every `every` steps. */
@@ -40,11 +40,11 @@ export class LoggedSteps {
 
   /** About how many lines there must be at least after step `from`, up to `to`. */
   count(from: number, to: number): number {
-    const { hashEvery } = this.#manifest.config;
+    const { hashEvery, syncEvery } = this.#manifest.config;
     const { attempts } = this.#manifest;
     const every = Math.max(1, ...attempts.map(({ logEvery = 1 }) => logEvery));
     const within = (interval: number): number => Math.floor(to / interval) - Math.floor(from / interval);
-    return Math.max(within(every), hashEvery === 0 ? 0 : within(hashEvery));
+    return Math.max(within(every), hashEvery === 0 ? 0 : within(Math.max(hashEvery, syncEvery)));
   }
 
   #candidates(step: number, index: number): number[] {
@@ -52,7 +52,12 @@ export class LoggedSteps {
     const { logEvery = 1, iterations } = attempts[index] ?? ({ iterations: config.iterations } as Attempt);
     // run.json has only the last attempt's intervals.
     const own = index === attempts.length - 1 ? [config.evaluateEvery, config.checkpointEvery] : [];
-    const intervals = [logEvery, config.hashEvery, ...own].filter((every) => every > 0);
-    return [1, EARLY_STEP, iterations, ...intervals.map((every) => Math.ceil(step / every) * every)];
+    const rounds = { ...config, iterations };
+    // What falls due within a round has its line at the end.
+    const due = [config.hashEvery, ...own].filter((every) => every > 0);
+    const ends = due.flatMap((every) => {
+      return [Math.floor, Math.ceil].map((round) => roundEnd(rounds, Math.max(1, round(step / every) * every)));
+    });
+    return [1, earlyStep(rounds), iterations, Math.ceil(step / logEvery) * logEvery, ...ends];
   }
 }

@@ -10,6 +10,7 @@ import {
   weightDecayHelp,
 } from '../engine/optimizers/registry.ts';
 import { AUGMENT_OPTION } from './augment-option.ts';
+import { CLUSTER_OPTIONS } from './cluster-options.ts';
 import { DATA_OPTIONS } from './data-options.ts';
 import { ENGINE_OPTIONS } from './engine-options.ts';
 import { float32 } from './float32.ts';
@@ -164,34 +165,7 @@ export const trainSchema = z.strictObject({
     help: 'what SIGHUP does: stop saves and ends as SIGTERM does, ignore continues',
     fallback: 'stop; ignore under nohup',
   }),
-  listen: z.string().min(1).optional().register(optionNotes, {
-    group: 'cluster',
-    help: 'address for remote nodes, such as 127.0.0.1:9465 or 0.0.0.0:0 (any free port)',
-    value: 'host:port',
-    fallback: 'no remote nodes',
-  }),
-  tokenFile: z.string().min(1).optional().register(optionNotes, {
-    group: 'cluster',
-    help: 'file with the token that nodes must know, as the command `token` prints one',
-    value: 'file',
-    fallback: 'the token in $LOCKSTEP_TOKEN',
-  }),
-  tlsCert: z.string().min(1).optional().register(optionNotes, {
-    group: 'cluster',
-    help: 'PEM certificate for wss; with --tls-key',
-    value: 'file',
-    fallback: 'plain ws',
-  }),
-  tlsKey: z.string().min(1).optional().register(optionNotes, {
-    group: 'cluster',
-    help: 'PEM key of the certificate',
-    value: 'file',
-    fallback: 'plain ws',
-  }),
-  plaintext: z.boolean().default(false).register(optionNotes, {
-    group: 'cluster',
-    help: 'listen beyond loopback without TLS, for nodes (frames are authenticated, but not encrypted) and for --metrics-host',
-  }),
+  ...CLUSTER_OPTIONS,
   out: z.string().min(1).optional().register(optionNotes, {
     group: 'output',
     help: 'run directory, new or empty',

@@ -1,39 +1,9 @@
 // The scalars of a step. An entry of STEP_SCALARS and a row of docs/metrics.md are all that a new one needs: the step log, /metrics,
 // remote write, OpenMetrics, TensorBoard and the live page read them from here.
 
-/** A line of steps.jsonl. Everything but `timings` is the same for any number of workers. */
-export interface StepRecord extends Evaluation {
-  /** Updates done, this one included; the first is 1. */
-  readonly step: number;
-  /** Mean over the global batch, before the update. */
-  readonly loss: number;
-  /** Share of the global batch that is right, before the update, 0..1; undefined for regression. */
-  readonly accuracy?: number;
-  readonly learningRate: number;
-  /** L2 norm of the mean gradient, before clipping. */
-  readonly gradientNorm: number;
-  /** Of the round that the step belongs to: the mean squared distance of the replicas' weights to their average over the squared length of the average's step. */
-  readonly replicaDivergence?: number;
-  readonly timings: StepTimings;
-  /** SHA-256 of the weights after the update, lower-case hex; undefined if it wasn't computed. */
-  readonly weightsSha256?: string;
-  /** The hash chain over the run so far, lower-case hex; undefined if the step has no link. */
-  readonly chain?: string;
-}
+import type { Evaluation, StepRecord } from './step-record.ts';
 
-/** The result of an evaluation after the update; undefined if the step wasn't evaluated. */
-export interface Evaluation {
-  /** Share of the test set that is classified correctly, 0..1. */
-  readonly testAccuracy?: number;
-  /** Of numbers, 1 - squared errors / squared deviations from the test set's mean: 1 if all are right, 0 if each guess is that mean. */
-  readonly testR2?: number;
-  /** Mean over the test set. */
-  readonly testLoss?: number;
-  /** The same of the training samples that --validation holds back; undefined without them. */
-  readonly validationAccuracy?: number;
-  readonly validationR2?: number;
-  readonly validationLoss?: number;
-}
+export type { Evaluation, StepRecord, StepTimings } from './step-record.ts';
 
 /** Whether a step has the result of an evaluation. */
 export function isEvaluated(step: Evaluation | undefined): boolean {
@@ -44,19 +14,6 @@ export function isEvaluated(step: Evaluation | undefined): boolean {
 export function evaluationIn(record: { readonly [key in EvaluationField]?: number | undefined } = {}): Evaluation {
   const found = EVALUATION_FIELDS.map((key) => [key, record[key]] as const);
   return Object.fromEntries(found.filter(([, value]) => value !== undefined));
-}
-
-/** Durations in seconds, and the time of the step. */
-export interface StepTimings {
-  /**
-   * When the step was done: Unix milliseconds, an integer that rises by at least 1 from step to step, also across clock changes and
-   * resumes. Undefined in the log of an older version.
-   */
-  readonly at?: number;
-  /** From drawing the samples to the updated weights, without evaluation and checkpoint. */
-  readonly total: number;
-  /** Duration of each phase in the slowest worker, by name (docs/metrics.md); `evaluate` and `checkpoint` come after `total`. */
-  readonly phases?: Readonly<Record<string, number>>;
 }
 
 /** Ratios are 0..1. */
