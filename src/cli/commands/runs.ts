@@ -1,16 +1,16 @@
 // lockstep runs                                 the runs below runs/, newest first
 // lockstep runs elsewhere --json
+// lockstep runs --tag baseline first second     both get the tag; --untag takes it, --note "text" first notes something
+// lockstep runs --tagged baseline               those that have it
 // lockstep runs --remove first second           deletes both, or neither if one can't be deleted
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { CHECKPOINTS, LOCK, MANIFEST, manifestFile, partNumber, STEPS } from '../../coordinator/run/files.ts';
-import { runsIn } from '../../coordinator/run/find.ts';
 import { type ListedRun, listRuns, sizeOf } from '../../coordinator/run/list.ts';
 import { lockState, RunLock } from '../../coordinator/run/run-lock.ts';
-import { LATEST, resolveReadConfig } from '../../shared/config/config.ts';
+import { resolveReadConfig } from '../../shared/config/config.ts';
 import { datasetText, standIn } from '../../shared/data/registry.ts';
 import type { Evaluation } from '../../shared/live/step-scalars.ts';
-import { commandLine } from '../../shared/util/command-line.ts';
 import { RunDirectoryError, RunLockError, UsageError } from '../../shared/util/errors.ts';
 import { bytesText } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
@@ -18,36 +18,49 @@ import { shownPath } from '../../shared/util/shown-path.ts';
 import { alignedTable } from '../aligned-table.ts';
 import { print, printJson, printLines } from '../print.ts';
 import { testFigure } from '../progress/texts.ts';
+import { runsBelow } from '../run-names.ts';
+import { changeNotes, type NoteFlags, tagsIn } from './run-notes.ts';
 
 const AGES = [
   [86_400, 'd'],
   [3600, 'h'],
   [60, 'min'],
 ] as const;
+/** Characters of a note in the table; --json has all of it. */
+const NOTE_WIDTH = 60;
 /** Columns of figures, which are aligned to the right. */
 const FIGURES: ReadonlySet<string> = new Set(['step', 'test', 'age', 'size']);
 
+interface RunsFlags extends NoteFlags {
+  readonly remove?: readonly string[];
+  readonly tagged?: string;
+}
+
 /**
- * `lockstep runs [FOLDER]`: lists the runs below a folder, or deletes those that --remove names.
+ * `lockstep runs [FOLDER]`: lists the runs below a folder, deletes those that --remove names, or changes tags and notes of some.
  * @returns the exit code
  * @throws UsageError if a path isn't a folder or a run, RunLockError if a process may be using a run that is to be deleted,
  * RunDirectoryError if one can't be deleted
  */
 export async function runs(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
-  const { remove, ...others } = flags;
+  const { remove, tag, untag, note, tagged, ...others } = flags as RunsFlags & Record<string, unknown>;
   const { json } = resolveReadConfig({ flags: others, env: process.env });
   const folder = callerPath(path ?? 'runs', process.env);
   if (path !== undefined) await refuseOtherThanFolder(folder);
   if (remove !== undefined) {
-    const removed = await removeRuns(remove as readonly string[], folder);
+    if ((tag ?? untag ?? note ?? tagged) !== undefined) throw new UsageError('--remove: expected no other flag.');
+    const removed = await removeRuns(remove, folder);
     if (json) printJson(removed);
     else printLines(removedText(removed));
     return 0;
   }
-  const found = await listRuns(folder);
+  const wanted = tagged === undefined ? [] : tagsIn(tagged, '--tagged');
+  if ((tag ?? untag ?? note) !== undefined) await changeNotes({ tag, untag, note }, folder);
+  const found = (await listRuns(folder)).filter(({ tags }) => wanted.every((each) => tags.includes(each)));
+  for (const { notesProblem } of found) if (notesProblem !== undefined) print(notesProblem);
   if (json) printJson(found);
   else if (found.length > 0) printLines(tableOf(found, new Date()));
-  else print(`No runs below ${shownPath(folder)}.`);
+  else print(`No runs below ${shownPath(folder)}${tagged === undefined ? '' : ` that have the tag ${tagged}`}.`);
   return 0;
 }
 
@@ -62,17 +75,25 @@ async function refuseOtherThanFolder(path: string): Promise<void> {
 export function tableOf(listed: readonly ListedRun[], now: Date): string[] {
   // The column of data sets is shown if needed, so that figures for another set aren't taken for the default one's.
   const hasOther = listed.some(({ dataset }) => standIn(dataset) !== undefined);
-  const header = ['name', 'state', 'step', 'test', 'age', 'size', ...(hasOther ? ['data'] : [])];
-  const rows = listed.map(({ name, state, host, step, iterations, changed, bytes, dataset = '-', ...figures }) => [
+  const hasTags = listed.some(({ tags }) => tags.length > 0);
+  const hasNotes = listed.some(({ note }) => note !== undefined);
+  const some = [...(hasOther ? ['data'] : []), ...(hasTags ? ['tags'] : []), ...(hasNotes ? ['note'] : [])];
+  const rows = listed.map(({ name, state, host, step, iterations, changed, bytes, ...run }) => [
     name,
     host === undefined ? state : `${state} on ${host}`,
     iterations === undefined ? '-' : `${step}/${iterations}`,
-    testText(figures),
+    testText(run),
     ageText(changed, now),
     bytesText(bytes),
-    ...(hasOther ? [datasetText(dataset)] : []),
+    ...(hasOther ? [datasetText(run.dataset ?? '-')] : []),
+    ...(hasTags ? [run.tags.join(',')] : []),
+    ...(hasNotes ? [noteText(run.note)] : []),
   ]);
-  return alignedTable([header, ...rows], FIGURES);
+  return alignedTable([['name', 'state', 'step', 'test', 'age', 'size', ...some], ...rows], FIGURES);
+}
+
+function noteText(note = ''): string {
+  return note.length > NOTE_WIDTH ? `${note.slice(0, NOTE_WIDTH - 1)}…` : note;
 }
 
 function testText(evaluation: Evaluation): string {
@@ -92,9 +113,7 @@ type Removed = Pick<ListedRun, 'name' | 'path' | 'bytes'>;
 
 /** Deletes runs: none of them if one isn't a run below the folder, or may be in use. */
 async function removeRuns(names: readonly string[], folder: string): Promise<Removed[]> {
-  const newest = names.includes(LATEST) ? (await runsIn(folder))[0] : undefined;
-  const named = names.map((name) => (name === LATEST && newest) || name);
-  const paths = [...new Set(named.map((name) => runBelow(folder, name)))];
+  const paths = await runsBelow(folder, names, { flag: '--remove', usage: '--remove NAME', done: 'removed' });
   for (const path of paths) await refuseUnremovable(path);
   const found: Removed[] = [];
   for (const path of paths) found.push({ name: basename(path), path, bytes: await sizeOf(path) });
@@ -107,16 +126,6 @@ async function removeRuns(names: readonly string[], folder: string): Promise<Rem
   } finally {
     for (const lock of locks) await lock.release().catch(() => {});
   }
-}
-
-/** The path of a run that is given by its name or a path. @throws UsageError if it isn't directly below the folder */
-function runBelow(folder: string, name: string): string {
-  const path = basename(name) === name ? join(folder, name) : callerPath(name, process.env);
-  if (dirname(path) === folder && path !== folder) return path;
-  throw new UsageError(
-    `--remove ${name}: expected a run directly below ${folder}, by the name that \`${commandLine('runs', process.env)}\` shows. ` +
-      `For another folder: ${commandLine('runs FOLDER --remove NAME', process.env)}. Nothing was removed.`,
-  );
 }
 
 /** @throws UsageError if a path isn't a run directory, RunLockError if a process may be using it */

@@ -10,17 +10,29 @@ export function addRunCommands(program: Command, done: Done): void {
 }
 
 function addRuns(program: Command, done: Done): void {
-  const runs = program.command('runs').description('list the runs of a folder, or delete some');
+  const runs = program.command('runs').description('list the runs of a folder, tag or note some, or delete some');
   runs.argument('[folder]', 'folder of run directories (default: runs/)');
-  runs.option(
-    '--remove <names...>',
-    'delete these runs, by name or latest; every word that follows is one, so put the folder first',
-  );
+  runs
+    .option('--tagged <tags>', 'list the runs that have this tag, or all of several with commas')
+    .option('--tag <tag-and-runs...>', 'give a tag, or several with commas, to the runs that follow, by name or latest')
+    .option('--untag <tag-and-runs...>', 'take it from them')
+    .option('--note <text-and-runs...>', 'note a line for the runs that follow; an empty text removes theirs')
+    .option(
+      '--remove <names...>',
+      'delete these runs, by name or latest; every word that follows is one, so put the folder first',
+    );
   addOptions(runs, ['json']);
   runs
     .addHelpText(
       'after',
-      examples(['lockstep runs', 'lockstep runs elsewhere --json', 'lockstep runs --remove first second']),
+      examples([
+        'lockstep runs',
+        'lockstep runs elsewhere --json',
+        'lockstep runs --tag baseline first second',
+        'lockstep runs --note "learns slowly at first" first',
+        'lockstep runs --tagged baseline',
+        'lockstep runs --remove first second',
+      ]),
     )
     .action(async (folder: string | undefined, flags: Flags) => {
       done(await (await import('../commands/runs.ts')).runs(folder, flags));

@@ -7,13 +7,15 @@ import type { StepRecord } from '../train/observer.ts';
 import { manifestFile, stepsFile } from './files.ts';
 import { runsIn } from './find.ts';
 import { type Manifest, type RunState, readManifest } from './manifest.ts';
+import { type ListedNotes, listedNotes } from './notes.ts';
 import { type LockState, lockState } from './run-lock.ts';
 import type { ReadableLog } from './step-file.ts';
 import { parseStepLine } from './step-lines.ts';
 import { newestFirst, openPart } from './step-parts.ts';
+import type { Summary } from './summary.ts';
 
 /** A run directory as `lockstep runs` lists it, with the figures of its last evaluation. */
-export interface ListedRun extends Evaluation {
+export interface ListedRun extends Evaluation, ListedNotes {
   readonly name: string;
   readonly path: string;
   /** `crashed`: the process was killed; `unreadable`: run.json can't be read, so the optional fields are missing. */
@@ -26,6 +28,12 @@ export interface ListedRun extends Evaluation {
   readonly iterations?: number;
   /** The data set's name. */
   readonly dataset?: string;
+  /** The best evaluation on the validation samples; undefined if there are none, or the run has no result yet. */
+  readonly best?: Summary['best'];
+  /** Time at which its first attempt began. */
+  readonly started?: Date;
+  /** Duration of its attempts. One that was killed before the last one is left out, since nothing says when. */
+  readonly seconds?: number;
   /** Time of the end, or of the last write if the run hasn't ended. */
   readonly changed: Date;
   /** Size on the disk. */
@@ -48,20 +56,35 @@ export async function listRuns(folder: string): Promise<ListedRun[]> {
   return runs;
 }
 
-async function listedRun(path: string): Promise<ListedRun> {
-  const files = { name: basename(path), path, bytes: await sizeOf(path) };
+/** The entry of a run directory. */
+export async function listedRun(path: string): Promise<ListedRun> {
+  const files = { name: basename(path), path, bytes: await sizeOf(path), ...(await listedNotes(path)) };
   const changed = await lastWrite([manifestFile(path), stepsFile(path)]);
   const found = await readRun(path);
   if (found === undefined) return { ...files, state: 'unreadable', changed };
-  const { config, dataset, ended } = found.manifest;
+  const { config, dataset, started, ended, result } = found.manifest;
+  const state = stateOf(found.manifest, found.lock);
   return {
     ...files,
-    ...stateOf(found.manifest, found.lock),
+    ...state,
     ...(await progressOf(path, found.manifest)),
     iterations: config.iterations,
     dataset,
+    ...(result?.best && { best: result.best }),
+    started: new Date(started),
+    seconds: secondsOf(found.manifest, state.state === 'running' ? new Date() : changed),
     changed: ended === undefined ? changed : new Date(ended),
   };
+}
+
+/** @param now the end of the last attempt if it wrote none */
+function secondsOf({ attempts }: Manifest, now: Date): number {
+  const ends = attempts.map(({ ended }, i) => (ended === undefined && i === attempts.length - 1 ? now : ended));
+  const lengths = attempts.map(({ started }, i) => {
+    const end = ends[i];
+    return end === undefined ? 0 : Math.max(0, (new Date(end).getTime() - Date.parse(started)) / 1000);
+  });
+  return lengths.reduce((sum, each) => sum + each, 0);
 }
 
 /** Bytes on the disk of a file, or of a folder with all its contents. Links aren't followed; a missing file has 0 bytes. */

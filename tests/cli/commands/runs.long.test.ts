@@ -177,6 +177,101 @@ describe('step and accuracy', () => {
   });
 });
 
+test('the duration is that of the attempts whose end is known, and of the last one', async () => {
+  const at = (minute: number): string => `2026-05-04T10:${String(minute).padStart(2, '0')}:00.000Z`;
+  const attempt = { from: 0, iterations: 600, workers: 1, host: 'h', pid: 1 };
+  const attempts = [
+    { ...attempt, started: at(0), ended: at(10), steps: 100 },
+    { ...attempt, started: at(20) },
+    { ...attempt, started: at(30), ended: at(35), steps: 200 },
+  ];
+  const { started, seconds, best } = await listOne({
+    manifest: { state: 'stopped', started: at(0), ended: at(35), attempts },
+  });
+  assert.deepEqual([started?.toISOString(), seconds, best], [at(0), 15 * 60, undefined]);
+  const validated = { ...resultOf(600, 0.9), best: { step: 300, validationAccuracy: 0.95, validationLoss: 0.1 } };
+  const listed = await listOne({ manifest: { state: 'finished', ended: ENDED, result: validated } });
+  assert.equal(listed.best?.validationAccuracy, 0.95);
+});
+
+describe('tags and notes', () => {
+  test('are given, taken and listed', () => {
+    const folder = newFolder();
+    const runs = join(folder, 'runs');
+    for (const name of ['first', 'second']) makeRun(runs, name);
+    const json = (...args: string[]) => JSON.parse(lockstep(folder, 'runs', '--json', ...args).stdout);
+    const tagsOf = (listed: ListedRun[]) => Object.fromEntries(listed.map(({ name, tags }) => [name, tags.join()]));
+    assert.deepEqual(tagsOf(json('--tag', 'baseline,v1', 'first', 'runs/second')), {
+      first: 'baseline,v1',
+      second: 'baseline,v1',
+    });
+    assert.deepEqual(tagsOf(json('--tag', 'best', 'first', '--untag', 'v1', 'first')), {
+      first: 'baseline,best',
+      second: 'baseline,v1',
+    });
+    assert.deepEqual(tagsOf(json('--tagged', 'baseline, best')), { first: 'baseline,best' });
+    const { status, stdout } = lockstep(folder, 'runs', '--note', 'slow at first', 'first');
+    assert.match(stdout, /size {2}tags {11}note\n/);
+    assert.match(stdout, /baseline,best {2}slow at first\n/);
+    assert.equal(status, 0);
+    assert.deepEqual(JSON.parse(readFileSync(join(runs, 'first', 'notes.json'), 'utf8')), {
+      tags: ['baseline', 'best'],
+      note: 'slow at first',
+    });
+    json('--note', '', 'first', '--untag', 'baseline,best', 'first');
+    assert.equal(existsSync(join(runs, 'first', 'notes.json')), false);
+    assert.match(lockstep(folder, 'runs', '--tagged', 'other').stderr, /^No runs below runs that have the tag other\./);
+  });
+
+  test('change nothing if a run, a tag or a text is refused', () => {
+    const folder = newFolder();
+    const runs = join(folder, 'runs');
+    const first = makeRun(runs, 'first');
+    mkdirSync(join(runs, 'no-run'));
+    const torn = makeRun(runs, 'torn');
+    writeFileSync(join(torn, 'notes.json'), '{"tags":["a","a"]}');
+    const cases: readonly (readonly [readonly string[], RegExp])[] = [
+      [['--tag', 'a'], /^--tag: expected a tag and then runs, but got only "a"\. .* runs --tagged TAG`\./],
+      [['--tag', 'a b', 'first'], /^--tag: expected a word of at most 40 .* but got "a b"/],
+      [['--tag', 'a,', 'first'], /but got ""/],
+      [['--tag', '--json', 'first'], /expected a word|argument missing/],
+      [['--note', 'a\nb', 'first'], /^--note, runs\/first: expected one line of at most 1000 characters/],
+      [['--tag', Array.from({ length: 33 }, (_, i) => i).join(), 'first'], /expected at most 32 tags/],
+      [['--tag', 'a', 'first', 'no-run'], /^--tag: there is no run runs\/no-run\..* Nothing was changed/],
+      [['--tag', 'a', 'first', 'torn'], /torn\/notes\.json can't be read: tags: expected each tag once\. Correct it/],
+      [['--tag', 'a', 'first', '../elsewhere/run'], /expected a run directly below/],
+      [['--remove', 'first', '--tag', 'a', 'first'], /^--remove: expected no other flag/],
+    ];
+    for (const [args, message] of cases) {
+      const { status, stderr } = lockstep(folder, 'runs', ...args);
+      assert.match(stderr, message);
+      assert.equal(status, 2, args.join(' '));
+      assert.equal(existsSync(join(first, 'notes.json')), false, args.join(' '));
+    }
+    const { status, stdout, stderr } = lockstep(folder, 'runs');
+    assert.equal(status, 0);
+    assert.match(stdout, /^torn /m);
+    assert.match(stderr, /torn\/notes\.json can't be read/);
+  });
+
+  for (const [what, text] of [
+    ['another field', '{"tags":[],"more":1}'],
+    ['a tag that is none', '{"tags":["a\\u001b"]}'],
+    ['a key twice', '{"tags":[],"tags":[]}'],
+    ['a note of two lines', '{"tags":[],"note":"a\\nb"}'],
+    ['too many bytes', JSON.stringify({ tags: [], note: ' '.repeat(1 << 17) })],
+    ['no JSON', 'tags'],
+  ] as const) {
+    test(`of a file with ${what} are a problem of that run alone`, async () => {
+      const folder = newFolder();
+      writeFileSync(join(makeRun(folder, 'run'), 'notes.json'), text);
+      const [run] = await listRuns(folder);
+      assert.deepEqual([run?.state, run?.tags], ['crashed', []]);
+      assert.match(run?.notesProblem ?? '', /notes\.json can't be read/);
+    });
+  }
+});
+
 test('runs are listed newest first, with their size on the disk, without links', async () => {
   const folder = newFolder();
   makeRun(folder, 'a-old', { time: 1000 });
@@ -209,6 +304,7 @@ describe('the table', () => {
     dataset: 'mnist',
     changed: new Date(ENDED),
     bytes: 14_700_000,
+    tags: [],
   };
 
   test('is as narrow as its cells, figures aligned to the right', () => {
@@ -216,7 +312,7 @@ describe('the table', () => {
     const others: ListedRun[] = [
       { ...untested, name: 'a-longer-name', state: 'running', host: 'far', step: 5 },
       { ...untested, name: 'numbers', testR2: 0.98765 },
-      { name: 'torn', path: '/runs/torn', state: 'unreadable', changed: now, bytes: 512 },
+      { name: 'torn', path: '/runs/torn', state: 'unreadable', changed: now, bytes: 512, tags: [] },
     ];
     assert.deepEqual(tableOf([finished, ...others], now), [
       'name           state                  step       test  age     size',
@@ -232,6 +328,14 @@ describe('the table', () => {
     assert.match(lines[0] ?? '', / size {2}data$/);
     assert.match(lines[1] ?? '', / MB {2}mnist$/);
     assert.match(lines[2] ?? '', / MB {2}SYNTHETIC digits \(not MNIST\)$/);
+  });
+
+  test('has the tags and notes if a run has any, long notes cut', () => {
+    const noted = { ...finished, tags: ['best', 'v2'], note: 'n'.repeat(100) };
+    assert.deepEqual(
+      tableOf([noted, finished], now).map((line) => line.slice(53)),
+      ['tags     note', `best,v2  ${'n'.repeat(59)}…`, ''],
+    );
   });
 
   test('shortens ages and sizes', () => {
@@ -264,10 +368,11 @@ describe('lockstep runs', () => {
     );
     const [run, ...others] = JSON.parse(lockstep(root, 'runs', join(folder, 'runs'), '--json').stdout);
     assert.deepEqual(others, []);
-    const { changed, bytes, ...rest } = run;
+    const { changed, bytes, started, seconds, ...rest } = run;
+    assert.deepEqual([started, typeof seconds], [ENDED, 'number']);
     const path = join(folder, 'runs', 'first');
     const figures = { step: 12, iterations: 600, testAccuracy: 0.001, dataset: 'mnist' };
-    assert.deepEqual(rest, { name: 'first', path, state: 'crashed', ...figures });
+    assert.deepEqual(rest, { name: 'first', path, state: 'crashed', tags: [], ...figures });
     assert.deepEqual([typeof bytes, new Date(changed).toISOString()], ['number', changed]);
   });
 
