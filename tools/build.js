@@ -29,6 +29,7 @@ const COPIES = {
   page: [
     'src/page/index.html',
     'src/page/style.css',
+    'src/page/runs.css',
     'src/page/icon.svg',
     join(CHARTS, 'uPlot.iife.min.js'),
     join(CHARTS, 'uPlot.min.css'),

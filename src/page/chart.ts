@@ -1,13 +1,15 @@
 import type { TestPoint } from '../shared/live/feed.ts';
-import { type Curve, stepsAround } from '../shared/live/series.ts';
 import type { Quantity, ScalarChart } from '../shared/live/step-scalars.ts';
 import { count } from '../shared/util/figures.ts';
+import { type Drawn, drawnOf, tableOf } from './drawn.ts';
 import { followFinger, NOTHING } from './finger.ts';
 import { orDash } from './format.ts';
+import { readingNodes } from './readout.ts';
 import type { Run } from './run.ts';
-import { bandOf, PER_RUN, seriesOf } from './run-series.ts';
-import { colour, runColour } from './theme.ts';
-import { roundBelow, roundOnes, roundSteps, WHOLE_STEPS } from './ticks.ts';
+import { bandsOf, seriesOf } from './run-series.ts';
+import { colour } from './theme.ts';
+import { roundBelow, roundOnes } from './ticks.ts';
+import { AXIS_TEXTS, type AxisName, axisOptions, hasAxis } from './x-axis.ts';
 import type { Zoom } from './zoom.ts';
 
 export interface ChartOptions extends ScalarChart {
@@ -21,7 +23,17 @@ export interface ChartOptions extends ScalarChart {
   readonly isWholeAtFirst?: boolean;
 }
 
+/** What all charts of a page have in common. */
+export interface ChartSettings {
+  readonly zoom: Zoom;
+  axis: AxisName;
+  /** The weight of the average before each value, 0 (none) up to 1. */
+  smoothing: number;
+}
+
 const HEIGHT = 280;
+/** A chart that ends below this ratio of the screen has its box of values above it. */
+const LOW = 0.65;
 /** The ends of an axis: above it, its length would be no number. */
 const MAX_SHOWN = 1e300;
 
@@ -31,23 +43,24 @@ const SYNC: uPlot.Cursor.Sync = {
   filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' },
 };
 
-/** One quantity of all runs over the steps: the mean, shaded from minimum to maximum if a pixel stands for several steps. */
+/** One quantity of all runs over the steps or the time: the mean, shaded from minimum to maximum if a pixel stands for several steps. */
 export class Chart {
   readonly element: HTMLElement;
   readonly #options: ChartOptions;
-  readonly #zoom: Zoom;
+  readonly #settings: ChartSettings;
   readonly #canvas: HTMLElement;
   readonly #readout: HTMLElement;
   #runs: readonly Run[] = [];
+  #drawn: readonly Drawn[] = [];
   #plot: uPlot | undefined;
   #isClose: boolean;
   #isLogarithmic: boolean;
   /** The most steps that a drawn value stands for. */
   #size = 1;
 
-  constructor(options: ChartOptions, zoom: Zoom) {
+  constructor(options: ChartOptions, settings: ChartSettings) {
     this.#options = options;
-    this.#zoom = zoom;
+    this.#settings = settings;
     this.#isClose = options.closeUp !== undefined && options.isWholeAtFirst !== true;
     this.#isLogarithmic = options.isLogarithmic ?? false;
     this.element = document.createElement('figure');
@@ -60,7 +73,7 @@ export class Chart {
     this.#canvas.tabIndex = 0;
     this.#canvas.setAttribute('role', 'img');
     this.#canvas.addEventListener('keydown', (event) => {
-      if (!event.ctrlKey && !event.metaKey && !event.altKey && zoom.press(event.key)) event.preventDefault();
+      if (!event.ctrlKey && !event.metaKey && !event.altKey && settings.zoom.press(event.key)) event.preventDefault();
     });
     caption.append(heading, ...this.#switches(), this.#readout);
     this.element.append(caption, this.#canvas);
@@ -69,26 +82,32 @@ export class Chart {
 
   /** Replaces the runs. */
   show(runs: readonly Run[]): void {
+    const looks = (of: readonly Run[]): string => of.map(({ look }) => look).join();
+    const isSame = this.#plot !== undefined && looks(runs) === looks(this.#runs);
     this.#runs = runs;
-    this.rebuild();
+    if (isSame) this.draw();
+    else this.rebuild();
   }
 
   /** Draws again, with the new steps. */
   draw(): void {
     if (this.#plot === undefined) return;
-    const { from, to } = this.#zoom.view;
+    const { from, to } = this.#settings.zoom.view;
+    const least = this.#settings.axis === 'step' ? 1 : 1e-3;
     this.#plot.batch(() => {
       this.#plot?.setData(this.#data(), false);
-      this.#plot?.setScale('x', { min: from, max: Math.max(to, from + 1) });
+      this.#plot?.setScale('x', { min: from, max: Math.max(to, from + least) });
     });
     this.#describe();
   }
 
   /** Draws from scratch, after a change of colours or scales. */
   rebuild(): void {
+    const { left = -1, top = -1 } = this.#plot?.cursor ?? {};
     this.#plot?.destroy();
     this.#plot = new uPlot(this.#plotOptions(), this.#data(), this.#canvas);
     this.draw();
+    if (left >= 0) this.#plot.setCursor({ left, top });
   }
 
   #switches(): HTMLElement[] {
@@ -126,23 +145,16 @@ export class Chart {
   }
 
   #data(): uPlot.AlignedData {
-    const { quantity, test, validation } = this.#options;
-    const { from, to } = this.#zoom.view;
     const points = Math.max(100, this.#canvas.clientWidth);
-    this.#size = 1;
-    const tables = this.#runs.flatMap((run): uPlot.AlignedData[] => {
-      const curve = run.series.curve(quantity, { from, to, points, isLogarithmic: this.#zoom.isLogarithmic });
-      this.#size = Math.max(this.#size, curve.size);
-      const tests = test === undefined ? [] : run.tests;
-      const values = [test, validation].map((read) => tests.map((point) => read?.(point) ?? null));
-      return [curveTable(curve), [tests.map(({ step }) => step), ...values]];
-    });
-    return tables.length === 0 ? [[]] : uPlot.join(tables);
+    this.#drawn = this.#runs.map((run) => drawnOf(run, { ...this.#options, ...this.#settings, points }));
+    this.#size = Math.max(1, ...this.#drawn.map(({ curve }) => curve.size));
+    return tableOf(this.#drawn);
   }
 
   #plotOptions(): uPlot.Options {
     const { format } = this.#options;
-    const { isLogarithmic } = this.#zoom;
+    const { isLogarithmic } = this.#settings.zoom;
+    const isSmoothed = (): boolean => this.#settings.smoothing > 0;
     const axis = { stroke: () => colour('muted'), font: '12px system-ui, sans-serif' };
     const grid = { stroke: () => colour('grid'), width: 1 };
     return {
@@ -159,15 +171,11 @@ export class Chart {
           ...axis,
           grid,
           ticks: grid,
-          label: 'step',
           labelFont: axis.font,
           labelSize: 18,
           labelGap: 0,
           size: 30,
-          space: 60,
-          incrs: WHOLE_STEPS,
-          ...(isLogarithmic && { splits: (_plot, _axis, from, to, increment) => roundSteps(from, to, increment) }),
-          values: (_plot, steps) => steps.map((step) => count(step)),
+          ...axisOptions(this.#settings.axis, isLogarithmic),
         },
         {
           ...axis,
@@ -180,14 +188,14 @@ export class Chart {
           },
         },
       ],
-      series: [{}, ...this.#runs.flatMap((_, index) => seriesOf(index))],
-      bands: this.#runs.map((_, index) => bandOf(index)),
+      series: [{}, ...this.#runs.flatMap((run) => seriesOf(run, isSmoothed))],
+      bands: bandsOf(this.#runs),
       hooks: {
         setSelect: [(plot) => this.#select(plot)],
         setCursor: [() => this.#describe()],
         ready: [
           (plot) => {
-            plot.over.addEventListener('dblclick', () => this.#zoom.whole());
+            plot.over.addEventListener('dblclick', () => this.#settings.zoom.whole());
             followFinger(plot);
           },
         ],
@@ -211,62 +219,40 @@ export class Chart {
     if (width < 4) return;
     const [from, to] = [plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')];
     plot.setSelect(NOTHING, false);
-    this.#zoom.choose(from, to);
+    this.#settings.zoom.choose(from, to);
   }
 
   /** Describes the values under the cursor, or how to read the chart. */
   #describe(): void {
     const { format, title } = this.#options;
+    const { axis } = this.#settings;
     const at = this.#plot?.cursor.idx;
-    const step = at === null || at === undefined ? undefined : this.#plot?.data[0][at];
-    this.#readout.replaceChildren(...(step === undefined ? this.#rule() : this.#values(at as number, step)));
+    const place = at === null || at === undefined ? undefined : this.#plot?.data[0][at];
+    this.#readout.className = this.#runs.length > 1 ? 'several' : '';
+    this.#readout.dataset.side = this.#canvas.getBoundingClientRect().bottom > innerHeight * LOW ? 'above' : 'below';
+    const nodes = place === undefined ? this.#rule() : readingNodes(this.#drawn, { place, axis, format });
+    this.#readout.replaceChildren(...nodes);
     const means = this.#runs.map((run) => run.recent(this.#options.quantity));
     const last = means.map((mean) => (mean === undefined ? 'none yet' : orDash(mean, format))).join(', ');
-    this.#canvas.setAttribute('aria-label', `${title} over the steps; mean of the last 100: ${last}.`);
+    this.#canvas.setAttribute('aria-label', `${title} over ${AXIS_TEXTS[axis]}; mean of the last 100: ${last}.`);
   }
 
   #rule(): Node[] {
     const isEmpty = this.#runs.every(({ lastStep }) => lastStep === 0);
-    const mean = this.#zoom.isLogarithmic ? 'mean of up to' : 'mean of';
+    const mean = this.#settings.zoom.isLogarithmic ? 'mean of up to' : 'mean of';
     const text = this.#size === 1 ? 'every step' : `${mean} ${count(this.#size)} steps, shaded from least to most`;
     const hasTests = this.#options.test !== undefined && this.#runs.some(({ tests }) => tests.length > 0);
     const hasDots =
       this.#options.validation !== undefined && this.#runs.some(({ tests }) => tests.some((point) => point.validation));
     const marks = `${hasTests ? '; circles: test set' : ''}${hasDots ? ', dots: validation samples' : ''}`;
-    return [document.createTextNode(isEmpty ? 'no steps' : `${text}${marks}`)];
-  }
-
-  #values(at: number, middle: number): Node[] {
-    const { format } = this.#options;
-    const { first, last } = stepsAround(middle);
-    const end = Math.min(last, Math.max(...this.#runs.map(({ lastStep }) => lastStep)));
-    const steps = end > first ? `mean of steps ${count(first)} to ${count(end)}` : `step ${count(first)}`;
-    const shown: Node[] = [document.createTextNode(steps)];
-    for (const index of this.#runs.keys()) {
-      const value = (series: number): number | null | undefined => this.#plot?.data[1 + PER_RUN * index + series]?.[at];
-      const [mean, min, max, test, validation] = [value(0), value(1), value(2), value(3), value(4)];
-      const words: string[] = [];
-      if (mean !== undefined) words.push(orDash(mean, format));
-      if (typeof min === 'number' && typeof max === 'number' && min !== max)
-        words.push(`(${format(min)} to ${format(max)})`);
-      if (typeof test === 'number') words.push(`test ${format(test)}`);
-      if (typeof validation === 'number') words.push(`validation ${format(validation)}`);
-      if (words.length === 0) continue;
-      const entry = document.createElement('span');
-      entry.textContent = words.join(' ');
-      entry.style.color = runColour(index);
-      shown.push(document.createTextNode(' · '), entry);
-    }
-    return shown;
+    const isWithout = this.#runs.length > 0 && this.#runs.every((run) => !hasAxis(run, this.#settings.axis));
+    if (isEmpty || isWithout) return [document.createTextNode(isEmpty ? 'no steps' : 'the log has no times')];
+    return [document.createTextNode(`${text}${marks}`)];
   }
 }
 
 function shown(end: number): number {
   return Math.max(-MAX_SHOWN, Math.min(MAX_SHOWN, end));
-}
-
-function curveTable({ steps, mean, min, max }: Curve): uPlot.AlignedData {
-  return [steps, mean, min, max];
 }
 
 export function toggle(label: string, checked: boolean, onChange: (on: boolean) => void): HTMLLabelElement {

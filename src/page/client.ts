@@ -1,6 +1,6 @@
 import { FEED_PATH, type FeedMessage, type FeedType } from '../shared/live/feed.ts';
 
-const TYPES: readonly FeedType[] = ['runs', 'steps', 'test', 'checkpoint', 'happening', 'status', 'end'];
+const TYPES: readonly FeedType[] = ['run', 'list', 'steps', 'test', 'checkpoint', 'happening', 'status', 'end'];
 /** Milliseconds until the page asks again after an answer that is no feed. */
 const RETRY_MS = 2000;
 /** The other pages of this server in the same browser. */

@@ -1,38 +1,45 @@
-// The page that shows runs while they train, or afterwards, from the messages of the feed.
+// The page that shows a run while it trains, or the runs of a folder, from the messages of the feed.
 
 import type { FeedMessage, StatusView } from '../shared/live/feed.ts';
 import { QUANTITIES } from '../shared/live/series.ts';
 import { Charts } from './charts.ts';
 import { listen } from './client.ts';
-import { element, showHeading, showLists, showRuns, showState, showStatus, showTiles } from './panels.ts';
+import { element, labelCells, showHeading, showLists, showState, showStatus, showTiles } from './panels.ts';
 import { Run } from './run.ts';
+import { RunsPage } from './runs-page.ts';
 import { chartOf } from './scalar-charts.ts';
 import { startTheme } from './theme.ts';
 
+/** Those that are shown; if one trains, that alone. */
 let runs: readonly Run[] = [];
 let status: StatusView | undefined;
-let isLive = false;
+let list: RunsPage | undefined;
 let isDue = false;
 
 const charts = new Charts(element('charts'), QUANTITIES.map(chartOf), () => redraw());
-startTheme(element<HTMLButtonElement>('theme'), () => {
-  charts.rebuild();
-  if (runs.length > 0) showRuns(runs);
-});
+startTheme(element<HTMLButtonElement>('theme'), () => charts.rebuild());
 listen({
   onMessage: take,
-  onLost: () => showState('unreachable'),
+  onLost: () => {
+    element('state').hidden = false;
+    showState('unreachable');
+  },
 });
 
 function take(message: FeedMessage): void {
-  // All further messages concern the live run.
+  // All messages after the first concern the run that trains, but for lists.
   const [live] = runs;
   switch (message.type) {
-    case 'runs':
-      begin(
-        message.runs.map((view) => new Run(view)),
-        message.live,
-      );
+    case 'list':
+      element('runs').hidden = false;
+      list ??= new RunsPage(showRuns);
+      list.take(message);
+      return;
+    case 'run':
+      status = undefined;
+      element('nodes').hidden = false;
+      element('phases').hidden = false;
+      showRuns([new Run(message.run)]);
       return;
     case 'steps':
       live?.add(message.points);
@@ -51,6 +58,7 @@ function take(message: FeedMessage): void {
     case 'status':
       status = message.status;
       showStatus(status);
+      labelCells(element('nodes-table'));
       break;
     case 'end':
       if (live === undefined) return;
@@ -61,19 +69,13 @@ function take(message: FeedMessage): void {
   redraw();
 }
 
-function begin(all: readonly Run[], live: boolean): void {
-  runs = all;
-  isLive = live;
-  status = undefined;
+function showRuns(shown: readonly Run[]): void {
+  runs = shown;
   const single = runs.length === 1 ? runs[0] : undefined;
   showState(single?.state ?? 'finished');
   element('state').hidden = single === undefined;
   element('tiles').hidden = single === undefined;
-  element('runs').hidden = single !== undefined;
-  element('nodes').hidden = !isLive;
-  element('phases').hidden = !isLive;
   showHeading(runs);
-  showRuns(runs);
   showLists(runs);
   charts.show(runs);
   redraw();

@@ -2,7 +2,6 @@ import type { NodeState, RunState, StatusView } from '../shared/live/feed.ts';
 import { bytesText, count, percent } from '../shared/util/figures.ts';
 import { clock, duration, figure, orDash } from './format.ts';
 import type { Run } from './run.ts';
-import { runColour } from './theme.ts';
 
 const SHOWN = 100;
 const NODE_STATES: Readonly<Record<NodeState, string>> = {
@@ -16,7 +15,7 @@ export function element<Kind extends HTMLElement = HTMLElement>(id: string): Kin
   return document.getElementById(id) as Kind;
 }
 
-function show(id: string, text: string): void {
+export function show(id: string, text: string): void {
   const target = element(id);
   if (target.textContent !== text) target.textContent = text;
 }
@@ -29,7 +28,8 @@ export function showState(state: RunState | 'connecting' | 'unreachable'): void 
 /** Shows the parts of a run that never change. */
 export function showHeading(runs: readonly Run[]): void {
   const [run] = runs;
-  const title = runs.length === 1 && run !== undefined ? run.view.name : `${runs.length} runs`;
+  const title =
+    runs.length === 1 && run !== undefined ? run.view.name : runs.length === 0 ? 'runs' : `${runs.length} runs`;
   show('title', title);
   document.title = `${title} · Lockstep`;
   const notes = [...new Set(runs.flatMap(({ view }) => view.dataNote ?? []))];
@@ -63,6 +63,7 @@ export function showTiles(run: Run, status: StatusView | undefined): void {
   show('test', testText(run));
   show('tested', test === undefined ? 'not measured yet' : `after step ${count(test.step)}${validationText(run)}`);
   const isOver = run.state !== 'running';
+  showElapsed(run);
   if (status !== undefined && !isOver) {
     show('speed', count(status.speed));
     show('left', status.left === null ? '' : `${duration(status.left)} left`);
@@ -78,6 +79,15 @@ export function showTiles(run: Run, status: StatusView | undefined): void {
     show('paced', 'mean of the last 100 steps');
   }
   if (isOver) show('left', run.weightsSha256 === undefined ? run.state : `weights ${run.weightsSha256.slice(0, 16)}…`);
+}
+
+/** Shows the time since the start of a run, or its length, and what of it was training. */
+function showElapsed({ view, series, state, lastStep }: Run): void {
+  const last = series.has('wall') ? series.timeOf(lastStep, 'wall') : undefined;
+  // Times rise by a millisecond a step, so those of faster steps are ahead of the clock.
+  const end = state === 'running' ? Date.now() : last && Math.min(Date.now(), last);
+  show('elapsed', end === undefined ? '–' : duration(Math.max(0, (end - view.started) / 1000)));
+  show('trained', series.has('elapsed') ? `${duration(series.timeOf(lastStep, 'elapsed'))} in steps` : '');
 }
 
 /** What a run is tested by: models that tell numbers have no accuracy, and R² only once they were tested. */
@@ -96,24 +106,6 @@ function validationText({ view, lastTest }: Run): string {
   const { accuracy, loss } = lastTest?.validation ?? {};
   if (accuracy === undefined && loss === undefined) return '';
   return `, validation ${view.hasAccuracy === false ? orDash(loss, figure) : orDash(accuracy, percent)}`;
-}
-
-export function showRuns(runs: readonly Run[]): void {
-  const rows = runs.map((run, index) => {
-    const [loss, test] = [run.recent('loss'), run.lastTest];
-    const name = withText('th', run.view.name);
-    name.style.color = runColour(index);
-    const cells = [
-      run.state,
-      `${count(run.lastStep)} of ${count(run.view.iterations)}`,
-      orDash(loss, figure),
-      test !== undefined && run.view.hasAccuracy === false ? `${testTitle(run)} ${testText(run)}` : testText(run),
-      (run.weightsSha256 ?? '–').slice(0, 16),
-    ];
-    return row([name, ...cells.map((text) => withText('td', text))]);
-  });
-  const head = ['Run', 'State', 'Step', 'Train loss', 'Test accuracy', 'Weights, SHA-256'];
-  element('runs-table').replaceChildren(row(head.map((text) => withText('th', text))), ...rows);
 }
 
 export function showStatus({ nodes, phases }: StatusView): void {
@@ -197,13 +189,30 @@ function list(id: string, lines: readonly string[], none: string): void {
   element(id).replaceChildren(...items);
 }
 
+/** A state as a table shows it. */
+export function pill(state: string, text = state): HTMLElement {
+  const made = withText('span', text);
+  made.className = 'pill';
+  made.dataset.state = state;
+  return made;
+}
+
+/** Gives each cell of a table the heading of its column, which it has beside it on a narrow screen. */
+export function labelCells(table: HTMLElement): void {
+  const [head, ...rows] = [...table.children];
+  const headings = [...(head?.children ?? [])].map(({ textContent }) => textContent ?? '');
+  for (const { children } of rows) {
+    for (const [i, cell] of [...children].entries()) (cell as HTMLElement).dataset.label = headings[i] ?? '';
+  }
+}
+
 function row(cells: readonly HTMLElement[]): HTMLElement {
   const made = document.createElement('tr');
   made.append(...cells);
   return made;
 }
 
-function withText(tag: string, text: string): HTMLElement {
+export function withText(tag: string, text: string): HTMLElement {
   const made = document.createElement(tag);
   made.textContent = text;
   return made;

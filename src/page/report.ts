@@ -47,9 +47,9 @@ function saved(): ReportCurves[] {
   return JSON.parse(document.getElementById(CURVES_ID)?.textContent ?? '[]');
 }
 
-function runOf({ series, ...curves }: ReportCurves): Run {
+function runOf({ series, ...curves }: ReportCurves, index: number): Run {
   const rest = { state: 'finished', started: 0, config: {}, digests: {} } as const;
-  return new Run({ ...rest, ...curves, series: unpackSeries(series), checkpoints: [], happenings: [] });
+  return new Run({ ...rest, ...curves, series: unpackSeries(series), checkpoints: [], happenings: [] }, index);
 }
 
 /** Draws for print: a style sheet can't change the size and the colours of a canvas. */

@@ -1,16 +1,29 @@
-import { colour, runColour } from './theme.ts';
+import type { Run } from './run.ts';
+import { colour, runColour, runDash } from './theme.ts';
 
-/** Series of one run: mean, minimum, maximum, test and validation. */
-export const PER_RUN = 5;
-/** Opacity of the shaded range from minimum to maximum, as two hexadecimal digits. */
+/** Series of one run: mean, minimum, maximum, test, validation and smoothed mean. */
+export const PER_RUN = 6;
+/** Opacities as two hexadecimal digits: of the shade from minimum to maximum, alone and among many runs, and of means behind smoothed ones. */
 const BAND_OPACITY = '33';
+const THIN_BAND_OPACITY = '1a';
+const FAINT_OPACITY = '4d';
+/** Many runs. */
+const MANY = 4;
 
-export function seriesOf(index: number): uPlot.Series[] {
-  const stroke = (): string => runColour(index);
+/** @param isSmoothed whether the smoothed means are drawn, over the others */
+export function seriesOf({ look }: Run, isSmoothed: () => boolean): uPlot.Series[] {
+  const stroke = (): string => runColour(look);
+  const dash = [...runDash(look)];
   // A value that isn't finite is a gap; what joining the tables leaves out is none.
   const edge = { paths, stroke: 'transparent', width: 0, points: { show: false } };
   return [
-    { paths, stroke, width: 1.5, points: { show: false } },
+    {
+      paths,
+      stroke: () => `${stroke()}${isSmoothed() ? FAINT_OPACITY : ''}`,
+      width: 1.5,
+      dash,
+      points: { show: false },
+    },
     edge,
     edge,
     {
@@ -29,6 +42,7 @@ export function seriesOf(index: number): uPlot.Series[] {
       points: { show: true, size: 5, fill: stroke },
       spanGaps: true,
     },
+    { paths, stroke, width: 2, dash, points: { show: false } },
   ];
 }
 
@@ -39,9 +53,10 @@ const paths: uPlot.Series.PathBuilder = (plot, series, first, last) => {
 };
 const lines = uPlot.paths.linear?.();
 
-export function bandOf(index: number): uPlot.Band {
-  return {
+export function bandsOf(runs: readonly Run[]): uPlot.Band[] {
+  const opacity = runs.length >= MANY ? THIN_BAND_OPACITY : BAND_OPACITY;
+  return runs.map(({ look }, index) => ({
     series: [PER_RUN * index + 3, PER_RUN * index + 2],
-    fill: () => `${runColour(index)}${BAND_OPACITY}`,
-  };
+    fill: () => `${runColour(look)}${opacity}`,
+  }));
 }

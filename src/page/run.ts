@@ -10,6 +10,8 @@ const MAX_LINES = 4096;
 /** A run on the page, which grows with the feed. */
 export class Run {
   readonly view: RunView;
+  /** Which colour and dash its curves have. */
+  readonly look: number;
   readonly series: StepSeries;
   readonly tests: TestPoint[];
   readonly checkpoints: CheckpointView[];
@@ -17,8 +19,9 @@ export class Run {
   state: RunState;
   weightsSha256: string | undefined;
 
-  constructor(view: RunView) {
+  constructor(view: RunView, look = 0) {
     this.view = view;
+    this.look = look;
     this.series = StepSeries.from(view.series);
     this.tests = [...view.tests];
     this.checkpoints = [...view.checkpoints];

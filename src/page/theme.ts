@@ -34,7 +34,30 @@ export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** The colour of the run at this index, #rrggbb; colours repeat. */
-export function runColour(index: number): string {
-  return colour(`run-${index % 6}`);
+const COLOURS = 8;
+/** The dashes of curves, so that the runs are told apart whose colours repeat; the first is none. */
+const DASHES: readonly (readonly number[])[] = [[], [8, 4], [2, 3], [12, 3, 2, 3]];
+
+/** The colour of a run's curves, #rrggbb. */
+export function runColour(look: number): string {
+  return colour(`run-${look % COLOURS}`);
+}
+
+/** The dash of a run's curves. */
+export function runDash(look: number): readonly number[] {
+  return DASHES[Math.floor(look / COLOURS) % DASHES.length] ?? [];
+}
+
+/** A short line as a run's curves are drawn, which follows the theme. */
+export function swatch(look: number): SVGElement {
+  const made = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  made.setAttribute('viewBox', '0 0 26 8');
+  made.setAttribute('class', 'swatch');
+  made.setAttribute('aria-hidden', 'true');
+  const line = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+  line.setAttribute('d', 'M1 4H25');
+  line.setAttribute('stroke-dasharray', runDash(look).join(' '));
+  line.style.stroke = `var(--run-${look % COLOURS})`;
+  made.append(line);
+  return made;
 }

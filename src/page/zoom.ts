@@ -1,43 +1,39 @@
-/** A range of steps. */
+/** A range of the horizontal axis. */
 export interface View {
   readonly from: number;
   readonly to: number;
 }
 
-/** The fewest steps in view. */
-const MIN_STEPS = 10;
-
-/** The range of steps that all charts show. */
+/** The range of the horizontal axis that all charts show. */
 export class Zoom {
-  /** Whether the axis of steps is logarithmic. */
+  /** Whether the axis is logarithmic, as that of steps may be. */
   isLogarithmic = false;
-  /** Undefined: all steps, those to come included. */
+  /** The shortest range in view. */
+  least = 1;
+  /** Undefined: all of it, what is to come included. */
   #chosen: View | undefined;
-  #last = 1;
+  #all: View = { from: 1, to: 1 };
   readonly #onChange: () => void;
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
   }
 
-  /** The last step. */
-  set last(step: number) {
-    this.#last = Math.max(1, step);
-  }
-
-  get isWhole(): boolean {
-    return this.#chosen === undefined;
+  /** All that there is. */
+  set all(view: View) {
+    this.#all = view;
   }
 
   get view(): View {
-    return this.#chosen ?? { from: 1, to: this.#last };
+    return this.#chosen ?? this.#all;
   }
 
   choose(from: number, to: number): void {
-    const length = Math.max(MIN_STEPS, to - from);
-    const begin = Math.max(1, Math.min(from, this.#last - length));
-    const isWhole = begin <= 1 && begin + length >= this.#last;
-    this.#chosen = isWhole ? undefined : { from: begin, to: Math.min(this.#last, begin + length) };
+    const { from: first, to: last } = this.#all;
+    const length = Math.max(this.least, to - from);
+    const begin = Math.max(first, Math.min(from, last - length));
+    const isWhole = begin <= first && begin + length >= last;
+    this.#chosen = isWhole ? undefined : { from: begin, to: Math.min(last, begin + length) };
     this.#onChange();
   }
 
@@ -49,10 +45,15 @@ export class Zoom {
   /** Handles a key of a chart in focus. @returns whether the key has a meaning */
   press(key: string): boolean {
     const { from, to } = this.view;
-    const [first, last, begin, end] = [this.#place(1), this.#place(this.#last), this.#place(from), this.#place(to)];
+    const [first, last, begin, end] = [this.#all.from, this.#all.to, from, to].map((each) => this.#place(each)) as [
+      number,
+      number,
+      number,
+      number,
+    ];
     const quarter = (end - begin) / 4;
     const choose = (start: number, stop: number): void =>
-      this.choose(this.#stepAt(Math.max(first, start)), this.#stepAt(Math.min(last, stop)));
+      this.choose(this.#valueAt(Math.max(first, start)), this.#valueAt(Math.min(last, stop)));
     const move = (by: number): void => choose(begin + by, end + by);
     switch (key) {
       case '+':
@@ -77,12 +78,12 @@ export class Zoom {
     }
   }
 
-  /** The place of a step along the axis. */
-  #place(step: number): number {
-    return this.isLogarithmic ? Math.log(step) : step;
+  /** The place of a value along the axis. */
+  #place(value: number): number {
+    return this.isLogarithmic ? Math.log(value) : value;
   }
 
-  #stepAt(place: number): number {
+  #valueAt(place: number): number {
     return this.isLogarithmic ? Math.exp(place) : place;
   }
 }

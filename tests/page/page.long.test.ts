@@ -184,8 +184,8 @@ describe('the live page', { skip }, () => {
     assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark');
     const readout = page.locator('figcaption output').first();
     assert.match((await readout.textContent()) ?? '', /^mean of \d+ steps/);
-    // The button, the switches of all charts and of the first one, the chart.
-    for (let tabs = 0; tabs < 4; tabs++) await page.keyboard.press('Tab');
+    // The button, the three switches of all charts and that of the first one, the chart.
+    for (let tabs = 0; tabs < 6; tabs++) await page.keyboard.press('Tab');
     assert.equal(await page.evaluate<string>("document.activeElement.getAttribute('role')"), 'img');
     for (let presses = 0; presses < 12; presses++) await page.keyboard.press('+');
     await page
@@ -279,8 +279,8 @@ describe('the live page', { skip }, () => {
     const shown = start(['dashboard', ...paths, '--metrics-port', '0']);
     const url = (await shown.said(/http:/)).match(/http:\S+/)?.[0] ?? '';
     const { page, faults } = await watch(browser, url);
-    await page.locator('#runs-table tr').nth(2).waitFor();
-    assert.match((await page.locator('#runs-table').textContent()) ?? '', /one.*finished.*150 of 150.*two/s);
+    await page.locator('#options-table th').nth(2).waitFor();
+    assert.match((await page.locator('#runs-table').textContent()) ?? '', /two.*finished.*150 of 150.*one/s);
     const values = (await readAt(page, 0, 0.5)).split(' · ');
     assert.equal(values.length, 3, `the step, and each run's loss: ${values}`);
     assert.deepEqual(faults, []);

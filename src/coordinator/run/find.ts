@@ -5,9 +5,9 @@ import { LATEST } from '../../shared/config/config.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { CheckpointError, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
-import { checkpointsFolder, manifestFile } from './files.ts';
+import { checkpointsFolder, MARKS, manifestFile } from './files.ts';
 
-/** The number of colours for curves. */
+/** The most runs of one report. */
 const MAX_RUNS = 6;
 
 /** The folder of runs that aren't written elsewhere. */
@@ -96,15 +96,19 @@ export async function findRun(
   throw new UsageError(`${run} is a file: expected a run directory, such as runs/first. ${advice}`);
 }
 
+/** Whether a folder is a run directory, rather than a folder of some. */
+export async function isRun(path: string): Promise<boolean> {
+  const found = await Promise.all(MARKS.map((name) => isThere(join(path, name))));
+  return found.includes(true);
+}
+
 /**
- * The run directories that one page shows, without duplicates; the newest if none is named.
+ * The run directories of one report, without duplicates; the newest if none is named.
  * @throws UsageError if one doesn't exist, or there are too many
  */
 export async function findRuns(named: readonly string[], env: NodeJS.ProcessEnv): Promise<string[]> {
   if (named.length > MAX_RUNS) {
-    throw new UsageError(
-      `Expected at most ${MAX_RUNS} runs, one for each colour, but got ${named.length}. Name fewer.`,
-    );
+    throw new UsageError(`Expected at most ${MAX_RUNS} runs, but got ${named.length}. Name fewer.`);
   }
   if (named.length === 0) return [await findRun(undefined, env)];
   const paths: string[] = [];

@@ -16,6 +16,8 @@ export interface ReadOptions {
   readonly parse?: typeof parseStepLine;
   /** The first part that is read (default: 1). */
   readonly fromPart?: number;
+  /** The last part that is read (default: steps.jsonl too). */
+  readonly toPart?: number;
   /** Lines that aren't parsed are left out (default: none). */
   readonly isWanted?: (line: string) => boolean;
 }
@@ -38,9 +40,9 @@ interface OpenFile {
  */
 export async function* readSteps(
   log: string,
-  { fromPart = 1, ...options }: ReadOptions = {},
+  { fromPart = 1, toPart, ...options }: ReadOptions = {},
 ): AsyncGenerator<StepRecord, void, undefined> {
-  for (let number = fromPart; ; number++) {
+  for (let number = fromPart; number <= (toPart ?? number); number++) {
     const opened = await openNext(log, number);
     if (opened === undefined) return;
     try {
@@ -49,7 +51,7 @@ export async function* readSteps(
       if (error instanceof RunDirectoryError) throw error;
       throw opened.part === undefined ? readFailure(log, error as Error) : damagedPart(opened.path, error as Error);
     }
-    if (opened.part === undefined) return;
+    if (opened.part === toPart) return;
   }
 }
 

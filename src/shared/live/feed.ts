@@ -1,3 +1,4 @@
+import type { PackedSeries } from './packed-series.ts';
 import { type Finite, finite, type Point, type SeriesData } from './series.ts';
 import {
   type Evaluation,
@@ -9,6 +10,8 @@ import {
 
 /** The path of the feed of server-sent events; the name of an event is its message's type. */
 export const FEED_PATH = '/feed';
+/** The path of a run of the list, which the query names: /run?name=first. */
+export const RUN_PATH = '/run';
 
 export type RunState = 'running' | 'stopped' | 'failed' | 'finished' | 'crashed';
 
@@ -69,6 +72,28 @@ export interface RunView {
   readonly weightsSha256?: string | undefined;
 }
 
+/** A run of the list as JSON. */
+export type ListedRunView = Omit<RunView, 'series'> & { readonly series: PackedSeries };
+
+/** A run of the list, as the page has it. Times are Unix milliseconds. */
+export interface ListedView extends Evaluation {
+  readonly name: string;
+  readonly state: RunState | 'unreadable';
+  readonly host?: string | undefined;
+  readonly step?: number;
+  readonly iterations?: number;
+  readonly best?: (Evaluation & { readonly step: number }) | undefined;
+  readonly started?: number | undefined;
+  readonly changed: number;
+  /** Duration in seconds. */
+  readonly seconds?: number;
+  readonly bytes: number;
+  readonly dataset?: string;
+  readonly tags: readonly string[];
+  readonly note?: string | undefined;
+  readonly notesProblem?: string;
+}
+
 export type NodeState = 'ready' | 'starting' | 'lost' | 'left';
 
 export interface NodeView {
@@ -100,10 +125,11 @@ export interface StatusView {
   readonly nodes: readonly NodeView[];
 }
 
-/** All but `runs` concern the first run, which is the live one. */
 export type FeedMessage =
-  /** Everything so far; replaces what the page had. */
-  | { readonly type: 'runs'; readonly live: boolean; readonly runs: readonly RunView[] }
+  /** A run that trains, with everything so far; replaces what the page had. All further messages concern it. */
+  | { readonly type: 'run'; readonly run: RunView }
+  /** Runs on the disk, whenever one of them has changed; the page asks for those that are chosen. `title`: where they are. */
+  | { readonly type: 'list'; readonly title: string; readonly isChosen: boolean; readonly runs: readonly ListedView[] }
   | { readonly type: 'steps'; readonly points: readonly Point[] }
   | { readonly type: 'test'; readonly test: TestPoint }
   | { readonly type: 'checkpoint'; readonly checkpoint: CheckpointView }

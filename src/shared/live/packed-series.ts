@@ -1,5 +1,6 @@
 import { QUANTITIES, type Range, type SeriesData } from './series.ts';
 import type { Quantity } from './step-scalars.ts';
+import type { Times } from './step-times.ts';
 
 /** Some quantities of a series in a file, without what follows from the rest. */
 export interface PackedSeries {
@@ -8,6 +9,8 @@ export interface PackedSeries {
   readonly places?: { readonly buckets: readonly number[]; readonly counts: readonly number[] };
   /** `min` and `max` are left out if each value is of one step. */
   readonly values: Readonly<Partial<Record<Quantity, Partial<Range> & Pick<Range, 'mean'>>>>;
+  /** Undefined: they weren't packed. */
+  readonly times?: Times | undefined;
 }
 
 export function packSeries(data: SeriesData, quantities: readonly Quantity[]): PackedSeries {
@@ -21,7 +24,7 @@ export function packSeries(data: SeriesData, quantities: readonly Quantity[]): P
 }
 
 /** Quantities that weren't packed have no values. */
-export function unpackSeries({ size, places, values }: PackedSeries): SeriesData {
+export function unpackSeries({ size, places, values, times }: PackedSeries): SeriesData {
   const length = Object.values(values)[0]?.mean.length ?? 0;
   const buckets = places?.buckets ?? Array.from({ length }, (_, i) => i);
   const counts = places?.counts ?? buckets.map(() => 1);
@@ -29,5 +32,5 @@ export function unpackSeries({ size, places, values }: PackedSeries): SeriesData
     const { mean = [], min = mean, max = mean } = values[quantity] ?? {};
     return [quantity, { mean, min, max }];
   });
-  return { size, buckets, counts, values: Object.fromEntries(ranges) };
+  return { size, buckets, counts, values: Object.fromEntries(ranges), times };
 }

@@ -1,4 +1,5 @@
 import { CHARTED_SCALARS, type Quantity, type StepRecord } from './step-scalars.ts';
+import { elapsedAfter, firstIndex, rounded, setTime, type Times } from './step-times.ts';
 
 /** The quantities of each step that a history keeps. */
 export const QUANTITIES: readonly Quantity[] = CHARTED_SCALARS.map(({ key }) => key);
@@ -6,12 +7,13 @@ export const QUANTITIES: readonly Quantity[] = CHARTED_SCALARS.map(({ key }) => 
 /** A number as JSON can hold it; null: it isn't finite, or there is none. */
 export type Finite = number | null;
 
-/** A step as the page shows it. */
-export type Point = { readonly step: number } & Readonly<Record<Quantity, Finite>>;
+/** A step as the page shows it. `at`: when it was done, in Unix milliseconds; null in the log of an older version. */
+export type Point = { readonly step: number; readonly at: Finite } & Readonly<Record<Quantity, Finite>>;
 
 export function pointOf(record: StepRecord): Point {
   const values = CHARTED_SCALARS.map(({ key, read }) => [key, finite(read(record))]);
-  return { step: record.step, ...(Object.fromEntries(values) as Record<Quantity, Finite>) };
+  const at = finite(record.timings.at);
+  return { step: record.step, at, ...(Object.fromEntries(values) as Record<Quantity, Finite>) };
 }
 
 export function finite(value: number | undefined): Finite {
@@ -37,6 +39,8 @@ export interface SeriesData {
   /** The number of steps in each bucket so far. */
   readonly counts: readonly number[];
   readonly values: Readonly<Record<Quantity, Range>>;
+  /** Undefined: the times of the steps aren't known. */
+  readonly times?: Times | undefined;
 }
 
 /** One quantity as a chart draws it. */
@@ -74,6 +78,7 @@ export class StepSeries {
   #buckets: number[] = [];
   #counts: number[] = [];
   #values = emptyValues();
+  #times: Times | undefined = { wall: [], elapsed: [] };
 
   constructor(capacity = CAPACITY) {
     this.#capacity = capacity;
@@ -88,6 +93,8 @@ export class StepSeries {
       const { min, mean, max } = data.values[quantity];
       series.#values[quantity] = { min: [...min], mean: [...mean], max: [...max] };
     }
+    const { times } = data;
+    series.#times = times && { wall: [...times.wall], elapsed: [...times.elapsed] };
     return series;
   }
 
@@ -107,12 +114,15 @@ export class StepSeries {
   push(point: Point): void {
     const bucket = Math.floor((point.step - 1) / this.#size);
     const at = this.#buckets.length - 1;
+    const elapsed = elapsedAfter(this.#times, point);
     if (at >= 0 && bucket <= (this.#buckets[at] as number)) {
       const count = this.#counts[at] as number;
       for (const quantity of QUANTITIES) mix(this.#values[quantity], at, of(point[quantity]), count, 1);
       this.#counts[at] = count + 1;
+      setTime(this.#times, at, point.at, elapsed);
       return;
     }
+    setTime(this.#times, at + 1, point.at, elapsed);
     this.#buckets.push(bucket);
     this.#counts.push(1);
     for (const quantity of QUANTITIES) append(this.#values[quantity], of(point[quantity]));
@@ -121,13 +131,35 @@ export class StepSeries {
 
   /** The history as JSON, to six digits: more than a chart shows. */
   get data(): SeriesData {
-    const rounded = ({ min, mean, max }: Range): Range => ({
+    const shortened = ({ min, mean, max }: Range): Range => ({
       min: min.map(sixDigits),
       mean: mean.map(sixDigits),
       max: max.map(sixDigits),
     });
-    const values = Object.fromEntries(QUANTITIES.map((quantity) => [quantity, rounded(this.#values[quantity])]));
-    return { size: this.#size, buckets: this.#buckets, counts: this.#counts, values: values as SeriesData['values'] };
+    const values = Object.fromEntries(QUANTITIES.map((quantity) => [quantity, shortened(this.#values[quantity])]));
+    const times = this.#times && rounded(this.#times);
+    const [size, buckets, counts] = [this.#size, this.#buckets, this.#counts];
+    return { size, buckets, counts, values: values as SeriesData['values'], times };
+  }
+
+  /** Whether it is known of every step when it was done. */
+  has(clock: keyof Times): boolean {
+    const times = this.#times?.[clock] ?? [];
+    return times.length > 0 && times[0] !== null;
+  }
+
+  /** When a step was done by a clock that it has; within a bucket, the time of its last step. */
+  timeOf(step: number, clock: keyof Times): number {
+    const times = this.#times?.[clock] ?? [];
+    return times[Math.min(this.#firstFrom(step), times.length - 1)] ?? 0;
+  }
+
+  /** The first step that was done at a time or later, and the last one of its bucket; after the end, the last step. */
+  stepsAt(time: number, clock: keyof Times): { readonly first: number; readonly last: number } {
+    const times = this.#times?.[clock] ?? [];
+    const at = firstIndex(times.length - 1, (i) => (times[i] ?? 0) >= time);
+    const before = (this.#buckets[at] ?? 0) * this.#size;
+    return { first: before + 1, last: before + this.#size };
   }
 
   /** A quantity between two steps in about `points` values at most, whose buckets are the same in every run. */
@@ -162,22 +194,19 @@ export class StepSeries {
 
   /** The first bucket with a step from this one on. */
   #firstFrom(step: number): number {
-    let [low, high] = [0, this.#buckets.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (((this.#buckets[middle] as number) + 1) * this.#size < step) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstIndex(this.#buckets.length, (i) => ((this.#buckets[i] as number) + 1) * this.#size >= step);
   }
 
   #halve(): void {
-    const [buckets, counts, values] = [this.#buckets, this.#counts, this.#values];
+    const [buckets, counts, values, times] = [this.#buckets, this.#counts, this.#values, this.#times];
     [this.#buckets, this.#counts, this.#values] = [[], [], emptyValues()];
+    this.#times = times && { wall: [], elapsed: [] };
     this.#size *= 2;
     for (const [at, before] of buckets.entries()) {
       const [bucket, weight, last] = [before >> 1, counts[at] as number, this.#buckets.length - 1];
-      if (this.#buckets[last] !== bucket) {
+      const isNew = this.#buckets[last] !== bucket;
+      setTime(this.#times, isNew ? last + 1 : last, times?.wall[at] ?? null, times?.elapsed[at] ?? 0);
+      if (isNew) {
         this.#buckets.push(bucket);
         this.#counts.push(weight);
         for (const quantity of QUANTITIES) append(this.#values[quantity], entry(values[quantity], at));

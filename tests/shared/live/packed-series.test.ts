@@ -17,8 +17,9 @@ for (const [name, capacity, stride] of [
     }
     const packed = JSON.parse(JSON.stringify(packSeries(series.data, ['loss', 'accuracy'])));
     const unpacked = unpackSeries(packed);
-    const { values, ...places } = series.data;
-    const { values: back, ...placesBack } = unpacked;
+    const { values, times: _, ...places } = series.data;
+    const { values: back, times, ...placesBack } = unpacked;
+    assert.equal(times, undefined);
     assert.deepEqual(placesBack, places);
     for (const quantity of QUANTITIES.slice(0, 2)) assert.deepEqual(back[quantity], values[quantity]);
   });

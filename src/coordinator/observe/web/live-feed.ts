@@ -68,7 +68,7 @@ export class LiveFeed implements StepObserver {
   }
 
   snapshot(): FeedMessage {
-    return { type: 'runs', live: true, runs: [this.#view] };
+    return { type: 'run', run: this.#view };
   }
 
   get #view(): RunView {

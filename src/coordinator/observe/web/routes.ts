@@ -1,5 +1,6 @@
 import type { FastifyInstance, RouteShorthandOptions } from 'fastify';
-import { FEED_PATH, type FeedMessage } from '../../../shared/live/feed.ts';
+import { FEED_PATH, type FeedMessage, type ListedRunView, RUN_PATH } from '../../../shared/live/feed.ts';
+import { LockstepError } from '../../../shared/util/errors.ts';
 import { type EventStreamClients, STREAM_HEADERS } from './event-stream-clients.ts';
 import { addFiles } from './files.ts';
 
@@ -13,6 +14,8 @@ export interface Feed {
   readonly clients: EventStreamClients;
   /** Everything so far, with which a page starts. */
   snapshot(): FeedMessage | Promise<FeedMessage>;
+  /** A run of the list that the feed sends, by its name there; undefined: there is none. @throws LockstepError if it can't be read */
+  run?(name: string): Promise<ListedRunView | undefined>;
 }
 
 /** Adds the page at / with its files, and its feed. */
@@ -27,5 +30,26 @@ export function addPage(app: FastifyInstance, feed: Feed, guarded: RouteShorthan
     for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value ?? '');
     feed.clients.join(reply.raw, snapshot);
     return reply;
+  });
+  if (feed.run !== undefined) addRun(app, (name) => feed.run?.(name), guarded);
+}
+
+/** Adds the runs of a list, of which only those that are in it can be named. */
+function addRun(
+  app: FastifyInstance,
+  read: (name: string) => Promise<ListedRunView | undefined> | undefined,
+  guarded: RouteShorthandOptions,
+): void {
+  app.get(RUN_PATH, guarded, async ({ query }, reply) => {
+    const { name } = query as { readonly name?: unknown };
+    if (typeof name !== 'string') return reply.code(400).send('Expected one run, such as /run?name=first.\n');
+    try {
+      const run = await read(name);
+      if (run === undefined) return reply.code(404).send('The list has no run of this name.\n');
+      return reply.type('application/json; charset=utf-8').send(JSON.stringify(run));
+    } catch (error) {
+      if (!(error instanceof LockstepError)) throw error;
+      return reply.code(500).send(`${error.message}\n`);
+    }
   });
 }

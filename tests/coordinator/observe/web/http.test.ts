@@ -144,7 +144,7 @@ describe('startHttp', () => {
 describe('the event stream', () => {
   const feed = () => ({
     clients: new EventStreamClients(),
-    snapshot: () => ({ type: 'runs', live: false, runs: [] }) as const,
+    snapshot: () => ({ type: 'list', title: '', isChosen: false, runs: [] }) as const,
   });
 
   test('has the headers of the other answers', async (t) => {
@@ -195,7 +195,7 @@ describe('connections that ask for nothing', () => {
   test('displace those of their own address, and no answer that is under way', async (t) => {
     const data = {
       clients: new EventStreamClients(),
-      snapshot: () => ({ type: 'runs', live: true, runs: [] }) as const,
+      snapshot: () => ({ type: 'list', title: '', isChosen: false, runs: [] }) as const,
     };
     const server = await startHttp({ port: 0, explicit: true, feed: data });
     t.after(() => server.close());
