@@ -99,6 +99,43 @@ describe('the charts', { skip }, () => {
     await without.page.close();
   });
 
+  test('the last evaluation up to the step under the pointer is shown beside it', async () => {
+    const point = { step: 20, accuracy: 0.5, r2: null, loss: 0.25 };
+    const tests = [point, { ...point, step: 80, accuracy: 0.75 }];
+    const { page } = await chartsOf([{ ...madeRun('run', 100), tests }]);
+    assert.doesNotMatch(await readAt(page, 0.1), /test/);
+    assert.match(await readAt(page, 0.5), /^step 5\d · \d\d\.\d % test 50\.0 % at 20$/);
+    assert.match(await readAt(page, 1), /^step (99|100) · .* test 75\.0 % at 80$/);
+    await page.close();
+  });
+
+  test('smoothed curves are over the others, and the axis can be one of times', async () => {
+    const run = madeRun('run', 100, (step) => 1 + (step % 2));
+    const at = (step: number): number => Date.UTC(2026, 4, 4, 10) + 1000 * step;
+    const steps = Array.from({ length: 100 }, (_, i) => i + 1);
+    const times = { wall: steps.map(at), elapsed: steps.map((step) => 2 * step) };
+    const { page, faults } = await chartsOf([{ ...run, series: { ...run.series, times } }], { timezoneId: 'UTC' });
+    assert.doesNotMatch(await readAt(page, 0.9, 1), /smoothed/);
+    await page.getByLabel('smoothing').fill('0.9');
+    // Losses of 1 and 2 take turns.
+    assert.match(await readAt(page, 0.9, 1), /^step \d+ · [12] smoothed 1\.[45]\d*/);
+    const axis = page.getByRole('combobox');
+    await axis.selectOption('elapsed');
+    assert.ok(await page.getByLabel('log steps').isHidden());
+    assert.match(await readAt(page, 0.5, 1), /^after 1 min 4\d s · step 5\d: /);
+    await axis.selectOption('wall');
+    assert.match(await readAt(page, 1, 1), /^2026-05-04 10:01:(39|40) · step (99|100): /);
+    await drag(page, 0.5, 0.75);
+    assert.match(await readAt(page, 0, 1), /^2026-05-04 10:00:5\d · step 5\d: /);
+    await axis.selectOption('step');
+    assert.match(await readAt(page, 0, 1), /^step [123] · /);
+    assert.deepEqual(faults, []);
+    await page.close();
+    const without = await chartsOf([run]);
+    assert.ok(await without.page.locator('.switches select').isHidden());
+    await without.page.close();
+  });
+
   test('runs whose lengths differ by more than ten times have a logarithmic axis of steps', async () => {
     const { page, faults } = await chartsOf([madeRun('short', 100), madeRun('long', 10_000)]);
     const axis = page.getByLabel('log steps');

@@ -182,6 +182,11 @@ describe('the live page', { skip }, () => {
     const wide = await page.evaluate<number>('document.documentElement.scrollWidth');
     assert.ok(wide <= 360, `${wide} pixels wide`);
     assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark');
+    const lost = page.locator('#nodes-table td[data-label="Lost"]');
+    const box = (await lost.boundingBox()) ?? assert.fail('the column of what was lost is not shown');
+    assert.ok(box.x >= 0 && box.x + box.width <= 360);
+    assert.match((await page.locator('#elapsed').textContent()) ?? '', /\d s$/);
+    assert.match((await page.locator('#trained').textContent()) ?? '', /\d m?s in steps$/);
     const readout = page.locator('figcaption output').first();
     assert.match((await readout.textContent()) ?? '', /^mean of \d+ steps/);
     // The button, the three switches of all charts and that of the first one, the chart.

@@ -142,3 +142,45 @@ describe('StepSeries', () => {
     assert.deepEqual(steps, [1004.5, 1012.5, 1020.5, 1028.5, 1036.5]);
   });
 });
+
+describe('the times of a series', () => {
+  const steps = 40;
+  /** Each step takes 2 s, of which 0.5 s overlap with the one before; a pause of an hour comes before step 21. */
+  const record = (step: number) => {
+    const at = 1_000_000 + 1500 * step + (step > 20 ? 3_600_000 : 0);
+    return pointOf(stepRecord(step, { timings: { at, total: 2 } }));
+  };
+
+  for (const capacity of [64, 16]) {
+    const series = new StepSeries(capacity);
+    for (let step = 1; step <= steps; step++) series.push(record(step));
+
+    test(`are those of the last steps of its buckets, by a capacity of ${capacity}`, () => {
+      for (const each of [series, StepSeries.from(series.data)]) {
+        assert.ok(each.has('wall') && each.has('elapsed'));
+        assert.equal(each.timeOf(steps, 'wall'), record(steps).at);
+        // The first step and the first after the pause count whole, the others what they took longer.
+        assert.equal(each.timeOf(steps, 'elapsed'), 2 + 19 * 1.5 + 2 + 19 * 1.5);
+        const { first, last } = each.stepsAt(record(30).at as number, 'wall');
+        assert.ok(first <= 30 && last >= 30 && last - first < each.size, `${first} to ${last}`);
+        assert.ok(each.stepsAt(Number.MAX_VALUE, 'elapsed').last >= steps);
+        assert.equal(each.stepsAt(0, 'elapsed').first, 1);
+      }
+    });
+  }
+
+  test('of a log that has none are the durations of its steps', () => {
+    const series = seriesOf([1, 1, 1], 16);
+    assert.equal(series.has('wall'), false);
+    assert.equal(series.timeOf(3, 'elapsed').toFixed(6), '0.015000');
+  });
+
+  test('are none of a series without steps, or from which they were left out', () => {
+    assert.equal(new StepSeries().has('elapsed'), false);
+    const { times: _, ...data } = seriesOf([1, 2], 16).data;
+    const series = StepSeries.from(data);
+    assert.equal(series.has('elapsed'), false);
+    series.push(point(3, 1));
+    assert.equal(series.data.times, undefined);
+  });
+});
