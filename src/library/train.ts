@@ -1,6 +1,7 @@
 // Trains a run, without output, signal handlers or exit codes:
 //   const job = await resolveJob({ flags: { iterations: 500, out: 'runs/first' }, env: process.env });
 //   const { state, result } = await train(job, { observers: [{ onStep: ({ step, loss }) => … }] });
+import { startNotes } from '../coordinator/run/notes.ts';
 import { isOver, type Summary } from '../coordinator/run/summary.ts';
 import { CheckpointTimer } from '../coordinator/train/checkpoint-timer.ts';
 import { HashChain } from '../coordinator/train/hash-chain.ts';
@@ -80,6 +81,7 @@ async function carryOut(context: RunContext, control: TrainControl): Promise<Tra
   const { manifest, from } = start;
   const { config, dataset, attempts } = manifest;
   await directory.writeManifest(manifest);
+  if (context.job.resumed === undefined) await startNotes(directory.path, context.job.config);
   const startedAt = Date.parse(attempts.at(-1)?.started ?? manifest.started);
   const { iterations, replicas, syncEvery } = config;
   metrics.begin({ attempt: attempts.length, startedAt, step: from.step, iterations, replicas, syncEvery });

@@ -1,7 +1,8 @@
 // The part of `lockstep runs` that changes what people note about runs.
 import { stat } from 'node:fs/promises';
 import { manifestFile } from '../../coordinator/run/files.ts';
-import { isTag, type Notes, problemOf, readNotes, TAG_TEXT, writeNotes } from '../../coordinator/run/notes.ts';
+import { type Notes, problemOf, readNotes, writeNotes } from '../../coordinator/run/notes.ts';
+import { splitTags, TAG_TEXT, Tag } from '../../shared/config/note-options.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import { shownPath } from '../../shared/util/shown-path.ts';
@@ -54,8 +55,8 @@ export async function changeNotes(flags: NoteFlags, folder: string): Promise<voi
 
 /** The tags of a flag's word, which has one or several with commas. @throws UsageError if one can't be a tag */
 export function tagsIn(word: string, flag: string): string[] {
-  const tags = word.split(',').map((tag) => tag.trim());
-  const wrong = tags.find((tag) => !isTag(tag));
+  const tags = splitTags(word);
+  const wrong = tags.find((tag) => !Tag.safeParse(tag).success);
   if (wrong === undefined) return tags;
   throw new UsageError(`${flag}: expected ${TAG_TEXT}, or several with commas, but got ${JSON.stringify(wrong)}.`);
 }

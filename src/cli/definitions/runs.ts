@@ -40,14 +40,17 @@ function addRuns(program: Command, done: Done): void {
 }
 
 function addDashboard(program: Command, done: Done): void {
-  const dashboard = program.command('dashboard').description('serve the live page of runs, from their files');
-  dashboard.argument('[runs...]', `what is drawn in the same charts, each ${RUN_TEXT} (default: latest)`);
+  const dashboard = program
+    .command('dashboard')
+    .description('serve the page of all runs of a folder, or of some, from their files');
+  dashboard.argument('[runs...]', `each ${RUN_TEXT}, or a folder of runs (default: runs/)`);
   addOptions(dashboard, ['metricsPort', 'metricsHost', 'metricsTokenFile', 'plaintext']);
   dashboard
     .addHelpText(
       'after',
       examples([
         'lockstep dashboard',
+        'lockstep dashboard latest',
         'lockstep dashboard runs/first runs/second',
         'lockstep dashboard runs/first --metrics-port 8000',
       ]),

@@ -5,7 +5,14 @@ import { UsageError } from '../../shared/util/errors.ts';
 import type { Flags } from '../definitions/options.ts';
 
 /** Options whose values may have commas of their own: they aren't split, but given several times. */
-export const WHOLE_VALUES: ReadonlySet<string> = new Set<OptionKey>(['augment', 'freeze', 'classWeights', 'data']);
+export const WHOLE_VALUES: ReadonlySet<string> = new Set<OptionKey>([
+  'augment',
+  'freeze',
+  'classWeights',
+  'data',
+  'tag',
+  'note',
+]);
 /** What a sweep decides itself, or what only one run can have. */
 const REFUSED: readonly string[] = ['resume', 'out', 'json', 'listen', 'lockId', 'forceUnlock'];
 const RANGE = /^(\d+)\.\.(\d+)$/;

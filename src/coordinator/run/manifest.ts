@@ -149,13 +149,13 @@ export function attemptOf(step: number, attempts: readonly Pick<Attempt, 'from'>
 
 /** A manifest as run.json holds it. */
 export type ManifestJson = Omit<Manifest, 'config' | 'explicit'> & {
-  readonly config: Omit<TrainConfig, 'resume' | 'forceUnlock' | 'notify' | 'checkpointCommand'>;
+  readonly config: Omit<TrainConfig, 'resume' | 'forceUnlock' | 'notify' | 'checkpointCommand' | 'tag' | 'note'>;
   readonly explicit: readonly string[];
 };
 
 export function manifestJson({ config, explicit, ...rest }: Manifest): ManifestJson {
-  // These options belong to the command that started the attempt, not to the run.
-  const { resume: _, forceUnlock: __, notify: ___, checkpointCommand: ____, ...own } = config;
+  // These options belong to the command that started the attempt, not to the run, or are in notes.json.
+  const { resume: _, forceUnlock: __, notify: ___, checkpointCommand: ____, tag: _____, note: ______, ...own } = config;
   const given = [...explicit].filter((key) => Object.hasOwn(own, key) || NEVER_WRITTEN.has(key)).sort();
   const { name, id, state, started, ended, ...others } = rest;
   return { name, id, state, started, ended, config: own, explicit: given, ...others };

@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { TrainConfig } from '../../shared/config/config.ts';
+import { Note, splitTags, Tags } from '../../shared/config/note-options.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { parseJson } from '../../shared/util/json.ts';
 import { readPlainFile } from '../../shared/util/plain-file.ts';
@@ -10,19 +12,7 @@ import { writeFailure } from './step-file.ts';
 
 /** Far more than the longest notes have. */
 const MAX_BYTES = 1 << 16;
-const MAX_TAGS = 32;
-const MAX_NOTE = 1000;
 
-/** What a tag is, and what a note is, in words. */
-export const TAG_TEXT = 'a word of at most 40 letters, digits and . _ : + -, which begins with a letter or a digit';
-export const NOTE_TEXT = `one line of at most ${MAX_NOTE} characters`;
-
-const Tag = z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N}._:+-]{0,39}$/u, `expected ${TAG_TEXT}`);
-const Tags = z
-  .array(Tag)
-  .max(MAX_TAGS, `expected at most ${MAX_TAGS} tags`)
-  .refine((tags) => new Set(tags).size === tags.length, 'expected each tag once');
-const Note = z.string().regex(new RegExp(`^\\P{C}{1,${MAX_NOTE}}$`, 'u'), `expected ${NOTE_TEXT}`);
 const NotesSchema = z.strictObject({ tags: Tags, note: Note.optional() });
 
 /** What people note about a run: notes.json of its directory. */
@@ -35,11 +25,6 @@ export interface Notes {
 export interface ListedNotes extends Notes {
   /** Why they can't be read. */
   readonly notesProblem?: string;
-}
-
-/** Whether a text may be a tag. */
-export function isTag(text: string): boolean {
-  return Tag.safeParse(text).success;
 }
 
 /** @returns what is wrong with notes; undefined: nothing */
@@ -76,4 +61,9 @@ export async function writeNotes(run: string, { tags, note }: Notes): Promise<vo
   } catch (error) {
     throw writeFailure(file, error as Error);
   }
+}
+
+/** Writes the notes that a new run is given. @throws RunDirectoryError if that fails */
+export async function startNotes(run: string, { tag, note }: Pick<TrainConfig, 'tag' | 'note'>): Promise<void> {
+  if ((tag ?? note) !== undefined) await writeNotes(run, { tags: tag === undefined ? [] : splitTags(tag), note });
 }

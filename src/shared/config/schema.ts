@@ -16,6 +16,7 @@ import { ENGINE_OPTIONS } from './engine-options.ts';
 import { float32 } from './float32.ts';
 import { LOSS_OPTIONS } from './loss-options.ts';
 import { MODEL_OPTIONS } from './model-options.ts';
+import { NOTE_OPTIONS } from './note-options.ts';
 import { type OptionNotes, optionNotes } from './option-notes.ts';
 import { ROUND_OPTIONS } from './round-options.ts';
 import { VALIDATION_OPTIONS } from './validation-options.ts';
@@ -172,6 +173,7 @@ export const trainSchema = z.strictObject({
     value: 'dir',
     fallback: 'a new one under runs/',
   }),
+  ...NOTE_OPTIONS,
   ...DATA_OPTIONS,
   ...VALIDATION_OPTIONS,
   metricsPort: z

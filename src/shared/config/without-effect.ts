@@ -18,6 +18,11 @@ const LISTENS: Need = { text: '--listen', isMet: ({ listen }) => listen !== unde
 const HAS_DATA: Need = { text: '--data', isMet: ({ data }) => data !== undefined };
 const SERVES: Need = { text: '--metrics-port', isMet: ({ metricsPort }) => metricsPort !== 'off' };
 
+const BEGINS: Need = {
+  text: 'a new run (the command `runs` changes the tags and notes of others)',
+  isMet: ({ resume }) => resume === undefined || resume === 'auto',
+};
+
 const NEEDS: Readonly<Partial<Record<OptionKey, Need>>> = {
   ...Object.fromEntries(Object.keys(OPTIMIZER_OPTIONS).map((key) => [key, optimizerNeed(key)])),
   ...Object.fromEntries(READING_KEYS.map((key) => [key, HAS_DATA])),
@@ -29,6 +34,8 @@ const NEEDS: Readonly<Partial<Record<OptionKey, Need>>> = {
     text: '--listen or --metrics-host',
     isMet: ({ listen, metricsHost = '' }) => listen !== undefined || !isLoopback(metricsHost),
   },
+  tag: BEGINS,
+  note: BEGINS,
   metricsHost: SERVES,
   metricsTokenFile: SERVES,
   metricsTargets: SERVES,

@@ -26,11 +26,3 @@ export function bytesText(bytes: number): string {
 export function layerText(name: string): string {
   return /^[a-z]\d$/.test(name) ? name.toUpperCase() : name;
 }
-
-/** A size in a fitting unit, such as 512 B or 14.7 MB. */
-export function bytesText(bytes: number): string {
-  let [value, unit] = [bytes, 0];
-  // 999.95 would be rounded to 1000.0.
-  for (; value >= 999.95 && unit < UNITS.length - 1; unit++) value /= 1000;
-  return `${value.toFixed(unit === 0 ? 0 : 1)} ${UNITS[unit]}`;
-}

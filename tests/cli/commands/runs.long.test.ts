@@ -223,6 +223,26 @@ describe('tags and notes', () => {
     assert.match(lockstep(folder, 'runs', '--tagged', 'other').stderr, /^No runs below runs that have the tag other\./);
   });
 
+  test('are given to a new run, and to no resumed one', () => {
+    const folder = newFolder();
+    const small = '--data synthetic --workers 1 --batch 8 --metrics-port off --iterations 2'.split(' ');
+    const noted = ['--tag', 'baseline, v1', '--note', 'the first'];
+    const { status, stderr } = lockstep(folder, 'train', ...small, '--out', 'runs/first', ...noted);
+    assert.deepEqual([status, /has no effect/.test(stderr)], [0, false]);
+    const run = join(folder, 'runs', 'first');
+    const notes = readFileSync(join(run, 'notes.json'), 'utf8');
+    assert.deepEqual(JSON.parse(notes), { tags: ['baseline', 'v1'], note: 'the first' });
+    assert.doesNotMatch(readFileSync(join(run, 'run.json'), 'utf8'), /baseline|"note"|"tag"/);
+    const again = lockstep(folder, 'train', '--resume', 'first', '--metrics-port', 'off', '--tag', 'other');
+    assert.equal(again.status, 0);
+    assert.equal(readFileSync(join(run, 'notes.json'), 'utf8'), notes);
+    assert.equal(lockstep(folder, 'verify', 'first').status, 0);
+    const refused = lockstep(folder, 'train', ...small, '--out', 'runs/second', '--tag', 'a b');
+    assert.equal(refused.status, 2);
+    assert.match(refused.stderr, /^--tag: expected a word of at most 40 .*, or several with commas, but got "a b"/);
+    assert.equal(existsSync(join(folder, 'runs', 'second')), false);
+  });
+
   test('change nothing if a run, a tag or a text is refused', () => {
     const folder = newFolder();
     const runs = join(folder, 'runs');

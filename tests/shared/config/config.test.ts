@@ -44,6 +44,7 @@ const CHOICES: Readonly<Record<string, string>> = {
   resize: 'cover',
   augment: 'flip',
   classWeights: 'balanced',
+  tag: 'baseline',
 };
 
 describe('resolveTrainConfig', () => {
@@ -449,6 +450,23 @@ test('what goes by a validation loss is refused where there is none', () => {
   assert.match(messageOf({ validation: '1' }), /^--validation: expected a number from 0 below 1, but got "1"/);
 });
 
+test('tags and a note are for a new run', () => {
+  const noted = { tag: 'a, b', note: 'text' };
+  assert.deepEqual(resolve(noted).unused, []);
+  const unused = (flags: object) => resumeTrainConfig({ flags: { ...noted, ...flags }, env: {} }, resolve()).unused;
+  assert.equal(unused({ resume: 'auto' })?.length, 0);
+  assert.deepEqual(
+    unused({ resume: 'first' })?.map((line) => /^--(tag|note) has no effect without a new run/.test(line)),
+    [true, true],
+  );
+  for (const tag of ['', 'a,', 'a b', '-a', 'a'.repeat(41), Array(33).fill('a').join()]) {
+    assert.match(messageOf({ tag }), /^--tag: expected a word of at most 40 letters/);
+  }
+  for (const note of ['', 'a\nb', 'a\u202eb', 'a'.repeat(1001)]) {
+    assert.match(messageOf({ note }), /^--note: expected one line of at most 1000 characters/);
+  }
+});
+
 test('a resumed run with patience keeps the steps between its evaluations', () => {
   const refusals = (patience: number) =>
     resumeTrainConfig({ flags: { evaluateEvery: 7 }, env: {} }, resolve({ validation: 0.1, patience })).refused;
@@ -460,7 +478,7 @@ test('the options that decide the bits are told from the others', () => {
   const others = OPTION_KEYS.filter((key) => !BITS.includes(key)).sort();
   assert.deepEqual(
     others,
-    'checkpointCommand checkpointEvery checkpointMinutes data evaluateEvery forceUnlock json keep keepBest kernel listen lockId logEvery logFile logFormat logLevel maxTime maxTimeExitCode metricsHost metricsPort metricsTargets metricsTokenFile notify onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
+    'checkpointCommand checkpointEvery checkpointMinutes data evaluateEvery forceUnlock json keep keepBest kernel listen lockId logEvery logFile logFormat logLevel maxTime maxTimeExitCode metricsHost metricsPort metricsTargets metricsTokenFile note notify onHangup out plaintext remoteWrite remoteWriteTokenFile resize resume tag target tensorboard testSplit tlsCert tlsKey tokenFile workers'.split(
       ' ',
     ),
   );
