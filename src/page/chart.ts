@@ -228,7 +228,9 @@ export class Chart {
     const { axis } = this.#settings;
     const at = this.#plot?.cursor.idx;
     const place = at === null || at === undefined ? undefined : this.#plot?.data[0][at];
-    this.#readout.className = this.#runs.length > 1 ? 'several' : '';
+    // Room for all of the values, so that the chart stays where it is.
+    const isLong = this.#settings.smoothing > 0 || axis !== 'step';
+    this.#readout.className = this.#runs.length > 1 ? 'several' : isLong ? 'long' : '';
     this.#readout.dataset.side = this.#canvas.getBoundingClientRect().bottom > innerHeight * LOW ? 'above' : 'below';
     const nodes = place === undefined ? this.#rule() : readingNodes(this.#drawn, { place, axis, format });
     this.#readout.replaceChildren(...nodes);

@@ -40,7 +40,7 @@ export class RunsFeed implements Feed {
 
   async snapshot(): Promise<FeedMessage> {
     const message = await this.#look();
-    this.#sent = JSON.stringify(message);
+    this.#publish(message);
     this.#lookLater(LOOK_MS);
     return message;
   }
@@ -65,10 +65,15 @@ export class RunsFeed implements Feed {
     const before = performance.now();
     // What can't be read now may be readable the next time.
     const message = await this.#look().catch(() => undefined);
-    const text = message && JSON.stringify(message);
-    if (text !== undefined && text !== this.#sent) this.clients.send(message as FeedMessage);
-    this.#sent = text ?? this.#sent;
+    if (message !== undefined) this.#publish(message);
     this.#lookLater(Math.max(LOOK_MS, LOOK_RATIO * (performance.now() - before)));
+  }
+
+  /** Sends the list to the pages if it has changed. */
+  #publish(message: FeedMessage): void {
+    const text = JSON.stringify(message);
+    if (text !== this.#sent) this.clients.send(message);
+    this.#sent = text;
   }
 
   async #look(): Promise<FeedMessage> {

@@ -71,6 +71,28 @@ describe('the list', () => {
     assert.deepEqual(names(await listed(feed)), ['second']);
   });
 
+  test('is sent to all pages once it has changed', async (t) => {
+    const folder = newFolder();
+    const feed = new RunsFeed([folder], { isChosen: false });
+    const server = await startHttp({ port: 0, explicit: true, feed });
+    t.after(() => server.close());
+    const stream = async () => {
+      const { body } = await fetch(`${server.url}/feed`);
+      const reader = body?.pipeThrough(new TextDecoderStream()).getReader() ?? assert.fail();
+      return async (wanted: RegExp): Promise<void> => {
+        for (let text = ''; !wanted.test(text); ) text += (await reader.read()).value ?? assert.fail();
+      };
+    };
+    const first = await stream();
+    await first(/"runs":\[\]/);
+    makeRun(folder, 'new');
+    // The first page has it from the answer to the second, or from the look after it.
+    await (await stream())(/"name":"new"/);
+    await first(/"name":"new"/);
+    makeRun(folder, 'newer');
+    await first(/"name":"newer"/);
+  });
+
   test('reads an entry again once one of its files has changed', async () => {
     const folder = newFolder();
     const run = makeRun(folder, 'run', { state: 'stopped' });
