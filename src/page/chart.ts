@@ -1,4 +1,4 @@
-import type { TestPoint } from '../shared/live/feed.ts';
+import type { RunView, TestPoint } from '../shared/live/feed.ts';
 import type { Quantity, ScalarChart } from '../shared/live/step-scalars.ts';
 import { count } from '../shared/util/figures.ts';
 import { type Drawn, drawnOf, tableOf } from './drawn.ts';
@@ -14,6 +14,8 @@ import type { Zoom } from './zoom.ts';
 
 export interface ChartOptions extends ScalarChart {
   readonly quantity: Quantity;
+  /** Which runs have it; the chart is shown if one of them is (default: all). */
+  readonly isOf?: ((run: RunView) => boolean) | undefined;
   /** The value of a test point, which is drawn as a circle; undefined: there are no circles. */
   readonly test?: ((test: TestPoint) => number | null) | undefined;
   /** The same of the validation samples, drawn as a dot. */
@@ -92,6 +94,9 @@ export class Chart {
   /** Draws again, with the new steps. */
   draw(): void {
     if (this.#plot === undefined) return;
+    const { isOf = () => true } = this.#options;
+    this.element.hidden = this.#runs.length > 0 && !this.#runs.some(({ view }) => isOf(view));
+    if (this.element.hidden) return;
     const { from, to } = this.#settings.zoom.view;
     const least = this.#settings.axis === 'step' ? 1 : 1e-3;
     this.#plot.batch(() => {

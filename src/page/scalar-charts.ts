@@ -1,10 +1,12 @@
-import type { TestPoint } from '../shared/live/feed.ts';
+import type { RunView, TestPoint } from '../shared/live/feed.ts';
 import {
   CHARTED_SCALARS,
+  type MeasuredRun,
   type Quantity,
   type ScalarChart,
   TESTED_SCALARS,
   type Unit,
+  type UpdateScalar,
   VALIDATED_SCALARS,
 } from '../shared/live/step-scalars.ts';
 import { percent } from '../shared/util/figures.ts';
@@ -17,14 +19,22 @@ const FORMATS: Readonly<Record<Unit, (value: number) => string>> = {
   seconds: duration,
 };
 
+/** What a run's view tells of what it measures. */
+function measured({ hasAccuracy = true, config }: RunView): MeasuredRun {
+  return { hasAccuracy, hasValidation: Number(config.validation) > 0, hasReplicas: Number(config.replicas) > 1 };
+}
+
 /** The chart of a scalar of STEP_SCALARS, with the evaluations that belong in it. */
 export function chartOf(quantity: Quantity): ChartOptions {
-  const { chart, unit } = CHARTED_SCALARS.find(({ key }) => key === quantity) as { chart: ScalarChart; unit: Unit };
+  const { chart, unit, isOf } = CHARTED_SCALARS.find(({ key }) => key === quantity) as UpdateScalar & {
+    readonly chart: ScalarChart;
+  };
   const tested = TESTED_SCALARS.find((scalar) => scalar.chartOf === quantity);
   const validated = VALIDATED_SCALARS.find((scalar) => scalar.validationOf === quantity);
   return {
     ...chart,
     quantity,
+    isOf: isOf && ((run) => isOf(measured(run))),
     format: FORMATS[unit],
     test: tested && ((point: TestPoint) => point[tested.chartOf]),
     validation: validated && ((point: TestPoint) => point.validation?.[validated.validationOf] ?? null),

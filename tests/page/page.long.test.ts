@@ -183,6 +183,7 @@ describe('the live page', { skip }, () => {
     assert.ok(wide <= 360, `${wide} pixels wide`);
     assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark');
     const lost = page.locator('#nodes-table td[data-label="Lost"]');
+    await lost.waitFor();
     const box = (await lost.boundingBox()) ?? assert.fail('the column of what was lost is not shown');
     assert.ok(box.x >= 0 && box.x + box.width <= 360);
     assert.match((await page.locator('#elapsed').textContent()) ?? '', /\d s$/);

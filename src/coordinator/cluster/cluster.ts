@@ -59,8 +59,6 @@ export class Cluster implements Executor {
   readonly #record: UpdateRecord;
   readonly #updater: BlockUpdater;
   readonly #members: Members;
-  /** Updates done before each state that a step or an evaluation may name. */
-  readonly #ages = new WeakMap<WeightsVersion, number>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -115,7 +113,6 @@ export class Cluster implements Executor {
   }
 
   async #step({ t, current, next, update }: StepWork): Promise<StepResult> {
-    this.#ages.set(current, t).set(next, t + 1);
     const start = performance.now();
     this.#gradients.reclaim();
     const units = this.#options.shards;
@@ -161,7 +158,6 @@ export class Cluster implements Executor {
 
   async round({ t, steps, current }: RoundWork): Promise<RoundResult> {
     const { replicas, auditor } = this.#options.rounds ?? notReplicated();
-    this.#ages.set(current, t);
     const start = performance.now();
     this.#states?.reclaim();
     const { replicas: units, shards } = replicas;
@@ -185,9 +181,8 @@ export class Cluster implements Executor {
     this.#updater.apply({ begin: 0, end: this.#record.blocks });
   }
 
-  async evaluate(weights: WeightsVersion): Promise<Evaluation> {
+  async evaluate(weights: WeightsVersion, t: number): Promise<Evaluation> {
     const chunks = new EvaluationChunks(this.#options.evaluated);
-    const t = this.#ages.get(weights) ?? 0;
     const units = chunks.count;
     const job = new Job<EvaluatedChunks>({ kind: 'evaluate', t, weights, units, ranges: [{ begin: 0, end: units }] });
     return joinChunks(await this.#members.complete(job), chunks);

@@ -76,7 +76,7 @@ export class TrainingProgress {
   async evaluate(): Promise<void> {
     const { executor, state, observer, answers } = this.#training;
     const start = performance.now();
-    const evaluated = await executor.evaluate(state.current);
+    const evaluated = await executor.evaluate(state.current, this.#steps);
     const seconds = (performance.now() - start) / 1000;
     const found = scoresOf(answers, evaluated);
     observer.onEvaluation({ step: this.#steps, ...found, seconds });

@@ -116,7 +116,7 @@ export interface Executor {
   update(update: Update): Promise<void>;
   /** Has all replicas take the local steps of a round. @throws WorkerError, AbandonedError as a step does */
   round(work: RoundWork): Promise<RoundResult>;
-  /** Classifies the test set and the validation samples. @throws WorkerError, AbandonedError as above */
-  evaluate(weights: WeightsVersion): Promise<Evaluation>;
+  /** Classifies the test set and the validation samples. @param t updates done @throws WorkerError, AbandonedError as above */
+  evaluate(weights: WeightsVersion, t: number): Promise<Evaluation>;
   close(): Promise<void>;
 }

@@ -58,7 +58,7 @@ export interface MeasuredRun {
 }
 
 /** A scalar that every step of a model has that has it at all. */
-interface UpdateScalar extends Scalar {
+export interface UpdateScalar extends Scalar {
   readonly when: 'update';
   readonly read: (record: StepRecord) => number | undefined;
   /** Undefined: the live page doesn't have it. */
@@ -139,6 +139,7 @@ export const STEP_SCALARS = [
     isGauge: true,
     tag: 'train/replica_divergence',
     isOf: ({ hasReplicas }) => hasReplicas,
+    chart: { title: 'Divergence of replicas', isLogarithmic: true, height: 0.6 },
   },
   {
     key: 'seconds',
