@@ -36,6 +36,14 @@ export interface Setting {
   readonly imports?: readonly string[];
 }
 
+/** The data set of all runs, the real digits where they are at hand. */
+const DATA = process.env.MNIST_DIR ?? 'synthetic';
+/** The jobs whose coordinator is killed: steps over the whole batch, and rounds of replicas. */
+export const JOBS = {
+  steps: { data: DATA },
+  rounds: { data: DATA, flags: ['--replicas', '2', '--sync-every', '6'] },
+} as const satisfies Readonly<Record<string, Setting>>;
+
 /** What a killed run is held against. */
 export interface Undisturbed extends Setting {
   readonly run: string;
@@ -55,11 +63,8 @@ export interface Schedule {
   readonly workers: readonly number[];
 }
 
-/** Runs the coordinator undisturbed (default: on the real digits where they are at hand). */
-export async function undisturbed(
-  folder: string,
-  setting: Setting = { data: process.env.MNIST_DIR ?? 'synthetic' },
-): Promise<Undisturbed> {
+/** Runs the coordinator undisturbed. */
+export async function undisturbed(folder: string, setting: Setting = JOBS.steps): Promise<Undisturbed> {
   const run = join(folder, 'undisturbed');
   const log = join(folder, 'operations');
   const start = performance.now();

@@ -2,6 +2,7 @@
 //   --kind coordinator                                only coordinators that are killed and resumed
 //   --kind nodes                                      only nodes and networks that are disturbed
 //   --kind rounds                                     the same, of a job that is cut into replicas
+//   --kind rounds-coordinator                         coordinators of such a job
 //   --kind nodes --seed 1 --only 17                   one schedule again
 // npm run chaos -- --kills 1000                       kills so many computing nodes one after the other
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -25,20 +26,28 @@ interface Plan {
 type Plans = Readonly<Record<string, (folder: string, count: number, seed: number) => Promise<Plan>>>;
 
 const PLANS: Plans = {
-  coordinator: async (folder, count, seed) => {
-    const expected = await coordinators.undisturbed(folder);
-    const schedules = coordinators.schedules(count, seed, expected);
-    const carryOut = async (index: number): Promise<Tally> => {
-      const schedule = schedules[index] as coordinators.Schedule;
-      const tally = new Tally();
-      tally.add('kill', await coordinators.disturb(join(folder, String(index)), schedule, expected));
-      return tally;
-    };
-    return { schedules, carryOut };
-  },
+  coordinator: (...args) => coordinatorPlan('steps', ...args),
   nodes: (...args) => nodesPlan('steps', ...args),
   rounds: (...args) => nodesPlan('rounds', ...args),
+  'rounds-coordinator': (...args) => coordinatorPlan('rounds', ...args),
 };
+
+async function coordinatorPlan(
+  job: keyof typeof coordinators.JOBS,
+  folder: string,
+  count: number,
+  seed: number,
+): Promise<Plan> {
+  const expected = await coordinators.undisturbed(folder, coordinators.JOBS[job]);
+  const schedules = coordinators.schedules(count, seed, expected);
+  const carryOut = async (index: number): Promise<Tally> => {
+    const schedule = schedules[index] as coordinators.Schedule;
+    const tally = new Tally();
+    tally.add('kill', await coordinators.disturb(join(folder, String(index)), schedule, expected));
+    return tally;
+  };
+  return { schedules, carryOut };
+}
 
 async function nodesPlan(job: nodes.JobName, folder: string, count: number, seed: number): Promise<Plan> {
   const expected = nodes.undisturbed(folder, job);

@@ -108,6 +108,38 @@ for (const head of ['softmax', 'rbf']) {
   }
 }
 
+describe('world-size invariance (rounds of replicas)', { skip }, () => {
+  const rounds = { replicas: 8, syncEvery: 7, shardSize: 5, batch: 120, iterations: STEPS, evaluateEvery: 25, seed: 7 };
+  const run = (workers: number, faults: readonly Fault[] = []): Promise<Outcome> => {
+    assert.ok(realImages);
+    return runOnce({ flags: { ...rounds, workers }, dataset: realImages, faults });
+  };
+  let expected: Outcome;
+  before(async () => {
+    expected = await run(1);
+  });
+
+  it('trains', () => {
+    const [first, last] = [expected.records.at(0), expected.records.at(-1)];
+    assert.ok(first && last && last.loss < first.loss / 2, `loss went from ${first?.loss} to ${last?.loss}`);
+  });
+
+  for (const workers of WORLD_SIZES) {
+    it(`${workers} workers give the bits of one`, async () => {
+      assert.deepEqual(await run(workers), expected);
+    });
+  }
+
+  for (const [name, workers, disturbances] of DISTURBANCES) {
+    it(`the bits stay when ${name}`, { timeout: 300_000 }, async () => {
+      const faults = disturbances.map(({ worker, t, kind }): Fault => {
+        return { worker, t, kind: kind === 'kill' ? 'exit' : kind, milliseconds: STALL_MS };
+      });
+      assert.deepEqual(await run(workers, faults), expected);
+    });
+  }
+});
+
 function all(workers: number, t: number, kind: Disturbance['kind'], first = 0): Disturbance[] {
   return Array.from({ length: workers }, (_, i) => ({ worker: first + i, t, kind }));
 }
