@@ -187,8 +187,10 @@ function differences(
   }
   if (digests.dataset !== dataset.sha256) notes.push('Note: the checkpoint was trained on another data set.');
   const augment = AUGMENT_OPTION.safeParse(config.augment).data;
+  const replicas = Number(config.replicas ?? 1);
   const isKnown =
-    isOptimizer(optimizerName) && hasNumerics(digests.numerics, { layout, optimizer: optimizerName, augment });
+    isOptimizer(optimizerName) &&
+    hasNumerics(digests.numerics, { layout, optimizer: optimizerName, augment, replicas });
   if (!isKnown) {
     notes.push('Note: the checkpoint was written by other numerics; the loss may differ in its last digits.');
   }

@@ -172,7 +172,7 @@ function describeRun({ config, dataset, layout, run }: HubOptions): RunDescripti
     classes: head.targetKind === 'class' ? classes : 2,
     hasAccuracy: head.hasAccuracy,
     maxLoss: head.maxLoss(spec.head) * Math.max(1, ...(loss?.classWeights ?? [])),
-    numerics: numericsByName({ layout, optimizer, augment, inputs: inputKindOf(dataset.train) }),
+    numerics: numericsByName({ layout, optimizer, augment, replicas, inputs: inputKindOf(dataset.train) }),
     selfTest: selfTest(),
     dataParts: () => parts,
   };

@@ -44,8 +44,8 @@ export async function resumedRun(sources: Sources, capacity?: Capacity): Promise
   const resumed = { path, manifest, ...resumeTrainConfig(sources, manifest, capacity) };
   const { numerics } = manifest.digests;
   const differences = [...resumed.refused];
-  const { optimizer, augment } = manifest.config;
-  const computed = { layout: modelOf(manifest.config), optimizer, augment };
+  const { optimizer, augment, replicas } = manifest.config;
+  const computed = { layout: modelOf(manifest.config), optimizer, augment, replicas };
   if (!hasNumerics(numerics, computed)) {
     const own = shortDigest(numericsOf(computed));
     differences.push(`numerics: the run has ${shortDigest(numerics)}, but this build of Lockstep ${own}`);

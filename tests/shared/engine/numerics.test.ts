@@ -78,6 +78,7 @@ const GOLDEN: Readonly<Record<NumericsName, string>> = {
   packWeights: '0957630de1152f56',
   program: '3f147b76963e319f',
   rbfHead: 'fec6a2313f0668f0',
+  rounds: '4fe4547a0ca3b422',
   sampler: '03ddcbec1705cfaa',
   sgd: '212f10fdfceff5c6',
   sigmoidHead: 'b60e27154f9dbc86',

@@ -70,7 +70,7 @@ function vectors(trial: Trial, count: number): number[] {
 }
 
 /** These have no inputs that could be special. */
-export const SCHEME_CASES: Cases<'initialWeights' | 'sampler' | 'augmentation' | 'tree'> = {
+export const SCHEME_CASES: Cases<'initialWeights' | 'sampler' | 'augmentation' | 'tree' | 'rounds'> = {
   initialWeights(trial) {
     const tensors = [
       { offset: 0, size: 6, fanIn: [7, 25], fill: 0 },
@@ -88,6 +88,10 @@ export const SCHEME_CASES: Cases<'initialWeights' | 'sampler' | 'augmentation' |
     trial.text(`${MAX_SHIFT}`);
     drawn(trial, new Sampler({ samples: 37, batch: 16, seed: 2 ** 40 + 7, augment: 'shift' }), ({ shifts }) => shifts);
   },
+  /** Local steps of replicas, and their average; which shards a replica has and what it updates are in its version. */
+  rounds(trial) {
+    for (const replicas of [2, 4, 8]) averaged(trial, replicas);
+  },
   tree(trial) {
     for (const shards of [1, 2, 3, 5, 7, 8, 13, 64, 100]) {
       const leaf = (range: { readonly begin: number; readonly end: number }): string | undefined =>
@@ -98,6 +102,21 @@ export const SCHEME_CASES: Cases<'initialWeights' | 'sampler' | 'augmentation' |
     }
   },
 };
+
+/** The average of the states of replicas. */
+function averaged(trial: Trial, replicas: number): void {
+  const states = Array.from({ length: replicas }, () => trial.floats(COUNT));
+  const sum = reduceTree({ begin: 0, end: replicas }, one(states), (left, right) => {
+    trial.kernel.add(left, left, right, COUNT);
+    return left;
+  });
+  const mean = trial.room(4 * COUNT);
+  trial.kernel.meanAndSquares(mean, sum, COUNT, 1 / replicas);
+  trial.floatsAt(mean, COUNT);
+}
+
+const one = (leaves: readonly number[]) => (range: { readonly begin: number; readonly end: number }) =>
+  range.end - range.begin === 1 ? leaves[range.begin] : undefined;
 
 function drawn(
   trial: Trial,

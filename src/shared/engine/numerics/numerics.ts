@@ -73,6 +73,8 @@ export interface NumericsOptions {
   readonly augment?: string | undefined;
   /** What the samples are. */
   readonly inputs?: 'uint8' | 'float32' | undefined;
+  /** Into how many the job is cut (default: 1). */
+  readonly replicas?: number | undefined;
 }
 
 const known = new Map<NumericsName, string>();
@@ -104,6 +106,7 @@ export function numericsNames({
   optimizer,
   augment = NO_AUGMENTATION,
   inputs,
+  replicas = 1,
 }: NumericsOptions): NumericsName[] {
   const operations: OperationName[] = [];
   // Every shard size has the same operations.
@@ -113,7 +116,8 @@ export function numericsNames({
   // Shifts alone are 'augmentation', which every run has.
   const kinds = parseAugmentations(augment).flatMap(({ kind }) => (kind.stage === 'decode' ? [] : [kind]));
   const augmentations = kinds.length === 0 ? [] : [...kinds.map(augmentationCase), TOGETHER];
-  const functions = [...optimizerOf(optimizer).functions, ...state, ...augmentations];
+  const rounds = replicas > 1 ? (['rounds'] as const) : [];
+  const functions = [...optimizerOf(optimizer).functions, ...state, ...augmentations, ...rounds];
   const all = new Set<NumericsName>([...operations, ...activations, ...COMMON, ...functions]);
   return [...all].sort();
 }
