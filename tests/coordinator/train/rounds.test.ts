@@ -114,6 +114,13 @@ describe('rounds of several replicas', () => {
     }
   });
 
+  test('end the run where a replica fails again and again, and name it', { timeout: 300_000 }, async () => {
+    const faults = Array.from({ length: 20 }, () => ({ worker: 0, t: 8, kind: 'throw' }) as const);
+    const session = new Session({ flags: { ...FLAGS, ...ROUNDS }, dataset, faults });
+    await assert.rejects(session.run(), /failed repeatedly on replica 0 in steps 7 to 12; the last cause: injected/);
+    await session.close();
+  });
+
   test('name the first step and replica whose loss or norm is not finite, and are not applied', async () => {
     const messages = new Set<string>();
     for (const workers of [1, 3]) {
