@@ -143,16 +143,16 @@ export class Cluster implements Executor {
 
   /** @param gradientMs @param updateMs milliseconds of each part of the step */
   #phasesOf({ seconds }: Job<unknown>, gradientMs: number, updateMs: number): StepPhases {
-    const { dispatch, sample, compute, reduce } = seconds;
+    const { dispatch, sample, compute, reduce, update } = seconds;
     const inBlocks = this.#updater.reducing.take();
     return {
       dispatch,
       sample,
       compute,
       reduce: reduce + inBlocks,
-      update: Math.max(0, updateMs / 1000 - inBlocks),
+      update: update + Math.max(0, updateMs / 1000 - inBlocks),
       // Spent on the way, and waiting for the slowest.
-      wait: Math.max(0, gradientMs / 1000 - dispatch - sample - compute - reduce),
+      wait: Math.max(0, gradientMs / 1000 - dispatch - sample - compute - reduce - update),
     };
   }
 

@@ -89,6 +89,10 @@ export class Rounds {
     const targets = apart === 0 ? [] : await pool.complete(job);
     states.lend(job.regions);
     const seconds: Seconds = { ...job.seconds, wait: 0 };
+    // Waiting for the slowest thread.
+    const { dispatch, sample, compute, reduce, update } = seconds;
+    const elapsed = (performance.now() - start) / 1000;
+    seconds.wait = Math.max(0, elapsed - dispatch - sample - compute - reduce - update);
     for (const range of all.slice(apart)) targets.push(await this.#trainTogether(pool, work, range, seconds));
     seconds.total = (performance.now() - start) / 1000;
     const partials = targets.map(({ range, region }) => {
