@@ -106,7 +106,8 @@ describe('rounds of several replicas', () => {
     const session = new Session({ flags: { ...FLAGS, ...ROUNDS, workers: 3 }, dataset, faults });
     try {
       assert.deepEqual(await session.run(), one);
-      assert.equal(session.lost.length, 3);
+      // A thread that is being replaced meets no fault: others have its replicas.
+      assert.ok(session.lost.length >= 1 && session.lost.length <= 3, `${session.lost.length} were lost`);
     } finally {
       Atomics.store(release, 0, RELEASED);
       Atomics.notify(release, 0);
