@@ -9,25 +9,27 @@ import { pongOf } from '../../support/bare-node.ts';
 /** Leads nowhere. */
 const link = { send: () => {}, sendEncoded: () => {} } as unknown as RemoteNodeOptions['link'];
 
+const OPTIONS: RemoteNodeOptions = {
+  name: 'a',
+  identity: '',
+  threads: 1,
+  parameters: 2,
+  vectors: 1,
+  shards: 4,
+  replicas: 1,
+  testSamples: 8,
+  validationSamples: 0,
+  chunkSize: 4,
+  shardSize: 4,
+  classes: 10,
+  hasAccuracy: true,
+  maxLoss: 7e38,
+  link,
+  weightsFrame: () => ({ bytes: new Uint8Array(), onSent: () => {} }),
+};
+
 function nodeAtWork(kind: 'gradient' | 'evaluate' = 'gradient') {
-  const node = new RemoteNode({
-    name: 'a',
-    identity: '',
-    threads: 1,
-    parameters: 2,
-    vectors: 1,
-    shards: 4,
-    replicas: 1,
-    testSamples: 8,
-    validationSamples: 0,
-    chunkSize: 4,
-    shardSize: 4,
-    classes: 10,
-    hasAccuracy: true,
-    maxLoss: 7e38,
-    link,
-    weightsFrame: () => ({ bytes: new Uint8Array(), onSent: () => {} }),
-  });
+  const node = new RemoteNode(OPTIONS);
   const weights = { values: new Float32Array(2), readers: 0 };
   const ranges = [{ begin: 0, end: kind === 'gradient' ? 4 : 2 }];
   return { node, result: node.work({ kind, t: 5, steps: 1, weights, ranges }) };
@@ -172,5 +174,73 @@ describe('an answer is refused that claims', () => {
         await assert.rejects(result, MemberGoneError);
       }
     }
+  });
+});
+
+describe('the states of replicas', () => {
+  /** Replicas 2 and 3 of four take two steps of four shards of four samples each. */
+  const RANGE = { begin: 2, end: 4 };
+  const INFINITE = Number.POSITIVE_INFINITY;
+  // Where a value isn't finite, how far the weights moved, and of each step loss, correct samples and norm.
+  const FIGURES = [INFINITE, 0.5, 3, 30, 1, 2, 32, 0];
+
+  function atRound() {
+    const node = new RemoteNode({ ...OPTIONS, vectors: 2, replicas: 4 });
+    const weights = { values: new Float32Array(2), readers: 0 };
+    return { node, result: node.work({ kind: 'replica', t: 5, steps: 2, weights, ranges: [RANGE] }) };
+  }
+
+  const states = (figures: readonly number[], rest = {}) =>
+    ({
+      type: 'states',
+      step: 5,
+      steps: 2,
+      seconds: 1,
+      sampleSeconds: 0.25,
+      reduceSeconds: 0.125,
+      updateSeconds: 0.125,
+      ranges: [{ ...RANGE, figures }],
+      body: Buffer.from(Float32Array.of(1, 2, 3, 4).buffer),
+      ...rest,
+    }) as const;
+
+  it('are taken with what their steps found', async () => {
+    const { node, result } = atRound();
+    node.receive(states(FIGURES));
+    const taken = await result;
+    assert.ok(taken.kind === 'replica');
+    assert.deepEqual(taken.phases, { sample: 0.25, compute: 0.5, reduce: 0.125, update: 0.125 });
+    const [partial] = taken.partials;
+    assert.ok(partial !== undefined && 'copyTo' in partial);
+    const state = { values: new Float32Array(2), m: new Float32Array(2), v: undefined };
+    partial.copyTo(state);
+    assert.deepEqual([...state.values, ...state.m], [1, 2, 3, 4]);
+    assert.deepEqual(partial.figures.at(1), { lossSum: 2, correct: 32, gradientNorm: 0 });
+  });
+
+  it('are refused where no such replicas can have found that', () => {
+    const wrong = (place: number, value: number): number[] => FIGURES.with(place, value);
+    for (const figures of [
+      ...[-1, Number.NaN, INFINITE].map((moved) => wrong(1, moved)),
+      ...[-1, 1e300, Number.NaN].map((loss) => wrong(2, loss)),
+      ...[-1, 33, 0.5, Number.NaN].map((correct) => wrong(3, correct)),
+      ...[-1e-9, INFINITE, Number.NaN].map((norm) => wrong(4, norm)),
+      // A step or replica that it wasn't asked for.
+      ...[-1, 0, 1, 4, 5, 8, 10, 2.5, Number.NaN].map((place) => wrong(0, place)),
+    ]) {
+      assert.throws(() => atRound().node.receive(states(figures)), isBadResult, figures.join());
+    }
+    for (const place of [2, 3, 6, 7]) atRound().node.receive(states(wrong(0, place)));
+  });
+
+  it('are refused where they are those of other steps or replicas, and answer nothing else', () => {
+    for (const rest of [{ step: 6 }, { steps: 1 }, { ranges: [{ begin: 0, end: 2, figures: FIGURES }] }]) {
+      assert.throws(() => atRound().node.receive(states(FIGURES, rest)), isBadResult, JSON.stringify(rest));
+    }
+    const { node } = nodeAtWork();
+    assert.throws(
+      () => node.receive(states(FIGURES)),
+      (error) => error instanceof ProtocolError && error.closeCode === 'unexpected',
+    );
   });
 });
