@@ -68,7 +68,7 @@ export function showTiles(run: Run, status: StatusView | undefined): void {
     show('speed', count(status.speed));
     show('left', status.left === null ? '' : `${duration(status.left)} left`);
     const seconds = run.recent('seconds');
-    show('paced', typeof seconds === 'number' ? `${duration(seconds)} a step` : '');
+    show('paced', typeof seconds === 'number' ? paceText(run, seconds) : '');
   }
   if (isOver || status === undefined) {
     const seconds = run.recent('seconds');
@@ -79,6 +79,13 @@ export function showTiles(run: Run, status: StatusView | undefined): void {
     show('paced', 'mean of the last 100 steps');
   }
   if (isOver) show('left', run.weightsSha256 === undefined ? run.state : `weights ${run.weightsSha256.slice(0, 16)}…`);
+}
+
+/** The time of a step and, with replicas, of a round. */
+function paceText({ view }: Run, seconds: number): string {
+  const { replicas = 1, syncEvery = 1 } = view.config;
+  const step = `${duration(seconds)} a step`;
+  return Number(replicas) > 1 ? `${step}, ${duration(seconds * Number(syncEvery))} a round` : step;
 }
 
 /** Shows the time since the start of a run, or its length, and what of it was training. */
