@@ -22,6 +22,14 @@ export function checkValidation({ validation, ...config }: Checked, given: Given
   );
 }
 
+/** @param from where the number of workers comes from @throws UsageError if nobody would compute */
+export function checkWorkers({ workers, listen }: Pick<Checked, 'workers' | 'listen'>, from: string): void {
+  if (workers !== 0 || listen !== undefined) return;
+  throw new UsageError(
+    `${from}: a run without workers needs remote nodes: add --listen HOST:PORT, or give at least 1 by --workers.`,
+  );
+}
+
 /** @throws UsageError if options contradict each other */
 export function checkTogether(config: Checked, given: GivenOptions): void {
   checkValidation(config, given);
@@ -44,11 +52,7 @@ export function checkTogether(config: Checked, given: GivenOptions): void {
         `but got ${batch}. A batch of ${fits} would do, or a shard size that divides ${batch}.`,
     );
   }
-  if (config.workers === 0 && config.listen === undefined) {
-    throw new UsageError(
-      `${from('workers')}: a run without workers needs remote nodes: add --listen HOST:PORT, or give at least 1.`,
-    );
-  }
+  checkWorkers(config, from('workers'));
   if (warmup > iterations) {
     throw new UsageError(
       `${from('warmup')}: expected at most the number of iterations, which is ${iterations} by ${from('iterations')}, ` +

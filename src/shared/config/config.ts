@@ -6,7 +6,7 @@ import { BALANCED, isPreset } from '../model/registry.ts';
 import { UsageError } from '../util/errors.ts';
 import { callerPath } from '../util/paths.ts';
 import { processorCount } from '../util/processors.ts';
-import { checkTogether, checkValidation } from './check-together.ts';
+import { checkTogether, checkValidation, checkWorkers } from './check-together.ts';
 import { flagOf, notesOf, OPTION_KEYS, type OptionKey, trainSchema } from './schema.ts';
 import { type GivenOptions, readSources, type Sources } from './sources.ts';
 import { withoutEffect } from './without-effect.ts';
@@ -64,9 +64,8 @@ export function resolveTrainConfig(sources: Sources, capacity = UNLIMITED): Reso
 
 /** The part of a config that decides the bits: the same wherever the run is computed. */
 export function bitsOf(config: TrainConfig): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    BITS.filter((key) => config[key] !== undefined && key !== 'init').map((key) => [key, config[key]]),
-  );
+  const given = BITS.filter((key) => config[key] !== undefined && key !== 'init');
+  return Object.fromEntries(given.map((key) => [key, config[key]]));
 }
 
 /**
@@ -143,7 +142,7 @@ export function resumeTrainConfig(
   const taken = new Set([...BITS, ...[...explicit].filter(isTaken)]);
   const base = Object.fromEntries(Object.entries(own).filter(([key]) => taken.has(key as OptionKey)));
   const { out, resume, forceUnlock, ...values } = valuesOf(given);
-  // The same command starts the run and continues it: its preset is compared with the run's options as flags are.
+  // The same command starts a run and continues it: its preset is compared as flags are.
   const isAuto = resume === AUTO;
   if (!isAuto && (sources.flags.preset !== undefined || sources.env.LOCKSTEP_PRESET)) {
     throw new UsageError('--preset: a resumed run has its options already. Leave it out.');
@@ -157,6 +156,7 @@ export function resumeTrainConfig(
   const isGiven = given.workers !== undefined;
   const config = isGiven ? decided : { ...decided, workers: Math.min(decided.workers, useful.workers) };
   checkHeld(config, given.workers?.from ?? flagOf('workers'), capacity);
+  checkWorkers(config, given.workers?.from ?? "The run's number of workers, 0");
   checkValidation(config, given);
   // A model that is given is only comparable once the data set is known, and so are balanced weights.
   const comparable = [...BITS, ...(own.patience > 0 ? (['evaluateEvery'] as const) : [])].filter(
@@ -182,9 +182,9 @@ export function resumeTrainConfig(
 }
 
 function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boolean {
-  // The last round would have been a longer one.
-  const endsRound = own.replicas === 1 || own.iterations % own.syncEvery === 0;
-  return key === 'iterations' && own.schedule === 'constant' && config.iterations > own.iterations && endsRound;
+  const isLonger = key === 'iterations' && own.schedule === 'constant' && config.iterations > own.iterations;
+  // The last round of a longer run would have had more steps.
+  return isLonger && (own.replicas === 1 || own.iterations % own.syncEvery === 0);
 }
 
 /** Fills in what depends on other options or on the machine. */

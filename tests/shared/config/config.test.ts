@@ -529,3 +529,12 @@ test('a run of replicas is continued beyond its iterations only where its last r
     assert.equal(resumeTrainConfig({ flags: changed, env: {} }, own).refused.length, 1);
   }
 });
+
+test('a run without workers is continued only where nodes can connect, or with workers', () => {
+  const own = resolve({ workers: 0, listen: '127.0.0.1:0' });
+  const resumed = (flags: Record<string, unknown>) => resumeTrainConfig({ flags, env: {} }, own).config.workers;
+  assert.throws(() => resumed({}), /The run's number of workers, 0: a run without workers needs remote nodes/);
+  assert.throws(() => resumed({ workers: 0 }), /--workers: a run without workers/);
+  assert.equal(resumed({ listen: '127.0.0.1:0' }), 0);
+  assert.equal(resumed({ workers: 2 }), 2);
+});
