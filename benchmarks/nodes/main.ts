@@ -1,10 +1,13 @@
 // npm run bench:nodes                      remote nodes against the pool of one process; needs MNIST_DIR or the user's cache
-// npm run bench:nodes -- --only many       one part: throughput, gigabit (Linux, root), slow, failures or many
+// npm run bench:nodes -- --only many       one part: throughput, gigabit (Linux, root), slow, failures, many or exchange
+// npm run bench:nodes -- --only exchange   steps and rounds over links, measured and by a model (Linux, root)
+//   --rounds 3 --seconds 4 --save FILE     keeps what was measured; --from FILE computes from it again
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { median } from '#src/cli/bench/median.js';
 import { newToken } from '#src/shared/util/token.js';
+import { exchange } from './exchange.ts';
 import { type Joined, Session, type SessionOptions, type Window } from './session.ts';
 import { ShapedNamespace } from './veth.ts';
 
@@ -15,12 +18,21 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     nodes: { type: 'string', default: '50' },
+    save: { type: 'string' },
+    from: { type: 'string' },
     batches: { type: 'string', default: '1024,512,128' },
   },
 });
 const batches = values.batches.split(',').map(Number);
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
-const parts: Readonly<Record<string, () => Promise<void>>> = { throughput, gigabit, slow, failures, many };
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  throughput,
+  gigabit,
+  slow,
+  failures,
+  many,
+  exchange: () => exchange({ rounds, seconds, save: values.save, from: values.from }),
+};
 for (const [name, part] of Object.entries(parts)) if ((values.only ?? name) === name) await part();
 
 interface Layout extends Omit<SessionOptions, 'batch'> {

@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const POLL_MS = 20;
+/** A second in /proc/PID/stat. */
+const TICKS = 100;
 /** Far more steps than are measured, each worth the same. */
 const ENDLESS = ['--iterations', '4000000000', '--schedule', 'constant', '--learning-rate', '0.001'];
 const QUIET = ['--evaluate-every', '0', '--checkpoint-every', '0', '--hash-every', '0'];
@@ -23,6 +25,29 @@ export interface Window {
   readonly received: number;
   /** Partials of all nodes a step. */
   readonly partials: number;
+}
+
+/** What a step or a round of local steps takes, on average. */
+export interface PeriodFigures {
+  readonly seconds: number;
+  /** Of `seconds`: computing, by the slowest member's report; the coordinator's update isn't part of it. */
+  readonly computing: number;
+  /** Bytes. */
+  readonly sent: number;
+  readonly received: number;
+  /** Processor time of the coordinator's process, and of all nodes' processes. */
+  readonly coordinatorProcessor: number;
+  readonly nodesProcessor: number;
+}
+
+interface StepLine {
+  readonly step: number;
+  readonly timings: {
+    /** Unix time in milliseconds. */
+    readonly at: number;
+    readonly total: number;
+    readonly phases: Readonly<Record<'sample' | 'compute' | 'reduce' | 'update', number>>;
+  };
 }
 
 export interface SessionOptions {
@@ -51,6 +76,8 @@ export class Session {
       this.#lines.push({ at: performance.now(), text });
       this.#coordinator.emit('said');
     });
+    // Whoever waits for a line then learns that none will come.
+    this.#coordinator.once('close', () => this.#coordinator.emit('said'));
   }
 
   /** The first line that matches, behind the first `from` lines, and when it came. */
@@ -126,12 +153,49 @@ export class Session {
     };
   }
 
+  /** Waits for `warmup` periods of so many steps, then measures over `seconds`, and over `least` periods at least. Linux. */
+  async measurePeriods({ steps, warmup, seconds, least }: PeriodOptions): Promise<PeriodFigures> {
+    await this.steps(warmup * steps);
+    const [before, processorBefore, begin] = [await this.metrics(), this.#processorSeconds(), performance.now()];
+    await this.steps(least * steps);
+    await sleep(Math.max(0, 1000 * seconds - (performance.now() - begin)));
+    const [after, processorAfter] = [await this.metrics(), this.#processorSeconds()];
+    const [from, until] = [stepsAt(before), stepsAt(after)];
+    const aPeriod = (change: number): number => (change * steps) / (until - from);
+    const of = (name: string): number => aPeriod((after.get(name) ?? 0) - (before.get(name) ?? 0));
+    // The log is written a little later.
+    while ((this.#stepLines().at(-1)?.step ?? 0) < until) await sleep(POLL_MS);
+    const lines = this.#stepLines().filter(({ step }) => step > from && step <= until);
+    const ends = lines.filter(({ step }) => step % steps === 0).map(({ timings }) => timings.at);
+    const isRound = steps > 1;
+    const computing = lines.map(({ timings: { phases } }) => {
+      return phases.sample + phases.compute + phases.reduce + (isRound ? phases.update : 0);
+    });
+    return {
+      seconds: ((ends.at(-1) ?? 0) - (ends[0] ?? 0)) / (ends.length - 1) / 1000,
+      computing: (steps * computing.reduce((sum, each) => sum + each, 0)) / lines.length,
+      sent: of('lockstep_network_bytes_total{direction="sent"}'),
+      received: of('lockstep_network_bytes_total{direction="received"}'),
+      coordinatorProcessor: aPeriod(processorAfter.coordinator - processorBefore.coordinator),
+      nodesProcessor: aPeriod(processorAfter.nodes - processorBefore.nodes),
+    };
+  }
+
+  #processorSeconds(): { readonly coordinator: number; readonly nodes: number } {
+    const nodes = this.nodes.reduce((sum, node) => sum + processorSecondsOf(node), 0);
+    return { coordinator: processorSecondsOf(this.#coordinator), nodes };
+  }
+
   /** Seconds of each step so far. */
   stepSeconds(): number[] {
+    return this.#stepLines().map(({ timings }) => timings.total);
+  }
+
+  #stepLines(): StepLine[] {
     const lines = readFileSync(join(this.#folder, 'run', 'steps.jsonl'), 'utf8')
       .split('\n')
       .slice(0, -1);
-    return lines.map((line) => JSON.parse(line).timings.total);
+    return lines.map((line) => JSON.parse(line));
   }
 
   async end(): Promise<void> {
@@ -143,6 +207,14 @@ export class Session {
     await Promise.all(ended);
     rmSync(this.#folder, { recursive: true });
   }
+}
+
+export interface PeriodOptions {
+  /** Of a period. */
+  readonly steps: number;
+  readonly warmup: number;
+  readonly seconds: number;
+  readonly least: number;
 }
 
 export interface JoinOptions {
@@ -162,6 +234,13 @@ export interface Joined {
 
 function stepsAt(metrics: Map<string, number>): number {
   return metrics.get('lockstep_steps_total') ?? 0;
+}
+
+/** User and system time of a process, of all its threads. */
+function processorSecondsOf({ pid }: ChildProcess): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
 function start(place: Place, args: readonly string[], imports: readonly string[] = []): ChildProcess {
