@@ -9,14 +9,14 @@ import type { ModelLayout } from '#src/shared/model/layout.js';
 import { modelOf } from '#src/shared/model/registry.js';
 import { newToken } from '#src/shared/util/token.js';
 import { linkBytesPerSecond } from './link-speed.ts';
-import { bytesOneWay, type Job, type Parts, samplesOf, starPeriod } from './model.ts';
+import { bytesOneWay, type Job, type Parts, starPeriod, workOf } from './model.ts';
 import { type PeriodFigures, type Place, Session } from './session.ts';
 import { ShapedNamespace } from './veth.ts';
 
 /** Of Adam's state: weights and two moments. */
 const STATE_VECTORS = 3;
-/** Threads that a measured job has replicas or samples for. */
-const JOB_THREADS = 8;
+/** Of a measured job; a synchronous step has as many samples as they have together. */
+export const REPLICAS = 8;
 /** Of this machine. */
 const PROCESSORS = 2;
 /** Samples like CIFAR-10's: their values change no time. */
@@ -96,15 +96,15 @@ export async function measureExchange(options: MeasureOptions): Promise<Measured
 
 /** Predicted seconds of a measured run, over the nodes that took part, which share this machine's processors. */
 export function predicted({ links, parts }: Measured, job: Job, { link, took, sums }: Check): number {
-  const setting = { nodes: took, sums, threads: 1, samples: samplesOf(job, JOB_THREADS), processors: PROCESSORS };
+  const setting = { nodes: took, sums, threads: 1, ...workOf(job, REPLICAS), processors: PROCESSORS };
   const bytesPerSecond = link === 'loopback' ? Number.POSITIVE_INFINITY : links[link];
   return starPeriod(parts[job.name] as Parts, { ...setting, bytesPerSecond }).total;
 }
 
 function flagsOf({ model, samples, syncEvery }: Job, data: string): string[] {
-  const rounds = ['--replicas', String(JOB_THREADS), '--sync-every', String(syncEvery)];
+  const rounds = ['--replicas', String(REPLICAS), '--sync-every', String(syncEvery)];
   return [
-    ...['--model', model, '--batch', String(JOB_THREADS * samples)],
+    ...['--model', model, '--batch', String(REPLICAS * samples)],
     ...(syncEvery === 1 ? [] : rounds),
     ...(model === 'lenet5' ? [] : ['--data', data]),
   ];
@@ -116,10 +116,10 @@ async function measurePools({ rounds, seconds }: MeasureOptions, data: string): 
   for (let round = 0; round < rounds; round++) {
     for (const job of JOBS) {
       for (const workers of [1, 2]) {
-        const session = new Session({ batch: JOB_THREADS * job.samples, workers, flags: flagsOf(job, data) });
+        const session = new Session({ batch: REPLICAS * job.samples, workers, flags: flagsOf(job, data) });
         try {
           const window = await session.measurePeriods({ steps: job.syncEvery, warmup: 4, seconds, least: 4 });
-          speeds.get(job.name)?.[workers - 1]?.push(samplesOf(job, JOB_THREADS) / window.seconds);
+          speeds.get(job.name)?.[workers - 1]?.push(workOf(job, REPLICAS).samples / window.seconds);
         } finally {
           await session.end();
         }
@@ -140,7 +140,7 @@ async function measureRuns({ seconds }: MeasureOptions, data: string, where: Whe
   const checks: Check[] = [];
   for (const job of JOBS) {
     const flags = [...flagsOf(job, data), '--plaintext'];
-    const session = new Session({ batch: JOB_THREADS * job.samples, workers: 0, listen, flags });
+    const session = new Session({ batch: REPLICAS * job.samples, workers: 0, listen, flags });
     try {
       for (const nodes of NODES) {
         const args = job.model === 'lenet5' ? [] : ['--data', data];
@@ -182,7 +182,7 @@ function partsOf(job: Job, pools: Measured['pools'], checks: readonly Check[]): 
   const node = Math.max(0, nodesProcessor - computing);
   return {
     ...shapeOf(job),
-    sample: median(singles.map(({ figures }) => figures.computing)) / samplesOf(job, JOB_THREADS),
+    sample: median(singles.map(({ figures }) => figures.computing)) / workOf(job, REPLICAS).samples,
     alone: 1 / one,
     slowdown: Math.max(1, (2 * one) / two),
     frame,

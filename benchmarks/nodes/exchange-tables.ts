@@ -1,5 +1,5 @@
 // The tables of the exchange, as Markdown: what was measured, and what the model computes from it.
-import { JOBS, type LinkName, type Measured, predicted } from './exchange-measurements.ts';
+import { JOBS, type LinkName, type Measured, predicted, REPLICAS } from './exchange-measurements.ts';
 import {
   aloneSeconds,
   bestNodes,
@@ -9,8 +9,8 @@ import {
   type Parts,
   relayedPeriod,
   type Setting,
-  samplesOf,
   starPeriod,
+  workOf,
 } from './model.ts';
 
 /** Local steps of the largest round. */
@@ -19,6 +19,8 @@ const MAX_STEPS = 4096;
 const COMPUTED: readonly Job[] = JOBS.map((job) =>
   job.name === 'resnet8, rounds of 4' ? { ...job, name: 'resnet8, rounds of 32', syncEvery: 32 } : job,
 );
+/** Efficiencies that are worth to know. */
+const SHARES = [0.5, 0.8, 0.9];
 /** Of a round that relayed sums must save before they pay. */
 const SAVED = 0.1;
 
@@ -29,8 +31,8 @@ export function printTables(measured: Measured): void {
   const computed = 'computed, each thread on a core of its own';
   print(`Samples/s, share of communication and efficiency, ${computed}`, speedRows(measured));
   print(
-    `Local steps of LeNet-5 from which nodes are faster than one machine alone / half as fast as without communication / 80 %, ${computed}`,
-    lenetRows(measured),
+    `Local steps of a round from which nodes are faster than one machine alone / efficiency of 50 / 80 / 90 %, ${computed}`,
+    stepRows(measured),
   );
   print(`64 nodes, a star and relayed sums, ${computed}`, manyRows(measured));
 }
@@ -103,8 +105,11 @@ function speedRows(measured: Measured): Row[] {
     for (const threads of [1, 4]) {
       for (const [link, bytesPerSecond] of linksOf(measured)) {
         const parts = partsOf(measured.parts, job);
-        const setting = { threads, samples: samplesOf(job, 8 * threads), bytesPerSecond };
-        const cells = [1, 2, 4, 8].map((nodes) => [`${nodes} nodes`, speedText(parts, { ...setting, nodes })]);
+        const setting = { threads, ...workOf(job, REPLICAS), bytesPerSecond };
+        const cells = [1, 2, 4, 8].map((nodes) => [
+          nodes === 1 ? '1 node' : `${nodes} nodes`,
+          speedText(parts, { ...setting, nodes }),
+        ]);
         const best = bestNodes(parts, setting, { most: 8 });
         const alone = thousands(setting.samples / aloneSeconds(parts, setting));
         rows.push({ job: job.name, threads, link, alone, ...Object.fromEntries(cells), 'best of 8': best });
@@ -114,24 +119,25 @@ function speedRows(measured: Measured): Row[] {
   return rows;
 }
 
-/** From which H so many nodes are faster than one machine alone, and reach half and four fifths of what they have without communication. */
-function lenetRows(measured: Measured): Row[] {
-  const job = jobNamed('lenet5, rounds of 32');
-  const parts = partsOf(measured.parts, job);
+/** From which H so many nodes are faster than one machine alone, and reach these shares of what they have without communication. */
+function stepRows(measured: Measured): Row[] {
   const rows: Row[] = [];
-  for (const [link, bytesPerSecond] of linksOf(measured)) {
-    for (const threads of [1, 4]) {
-      const from = (nodes: number, least: number): string => {
-        for (let syncEvery = 1; syncEvery <= MAX_STEPS; syncEvery *= 2) {
-          const samples = samplesOf({ ...job, syncEvery }, 8 * threads);
-          if (efficiency(parts, { nodes, threads, samples, bytesPerSecond }) > least) return String(syncEvery);
-        }
-        return 'never';
-      };
-      const cells = [2, 4, 8].map((nodes) => {
-        return [`${nodes} nodes`, [1 / nodes, 0.5, 0.8].map((least) => from(nodes, least)).join(' / ')];
-      });
-      rows.push({ link, 'threads a node': threads, ...Object.fromEntries(cells) });
+  for (const job of COMPUTED.filter(({ syncEvery }) => syncEvery > 1)) {
+    for (const [link, bytesPerSecond] of linksOf(measured)) {
+      for (const threads of [1, 4]) {
+        const parts = partsOf(measured.parts, job);
+        const from = (nodes: number, least: number): string => {
+          for (let syncEvery = 2; syncEvery <= MAX_STEPS; syncEvery *= 2) {
+            const setting = { nodes, threads, ...workOf({ ...job, syncEvery }, REPLICAS), bytesPerSecond };
+            if (efficiency(parts, setting) > least) return String(syncEvery);
+          }
+          return 'never';
+        };
+        const cells = [2, 4, 8].map((nodes) => {
+          return [`${nodes} nodes`, [1 / nodes, ...SHARES].map((least) => from(nodes, least)).join(' / ')];
+        });
+        rows.push({ model: job.model, link, 'threads a node': threads, ...Object.fromEntries(cells) });
+      }
     }
   }
   return rows;
@@ -142,7 +148,7 @@ function manyRows(measured: Measured): Row[] {
   for (const job of COMPUTED) {
     for (const [link, bytesPerSecond] of linksOf(measured)) {
       const parts = partsOf(measured.parts, job);
-      const setting = { threads: 1, samples: samplesOf(job, 64), bytesPerSecond };
+      const setting = { threads: 1, ...workOf(job, 64), bytesPerSecond };
       const relayed = { most: 64, period: relayedPeriod };
       rows.push({
         job: job.name,
@@ -161,7 +167,7 @@ function manyRows(measured: Measured): Row[] {
 /** The fewest nodes, a power of two with a share of the job each, whose period is a tenth shorter with relayed sums. */
 function relayingFrom(parts: Parts, setting: Pick<Setting, 'threads' | 'bytesPerSecond'>, job: Job): string {
   for (let nodes = 2; nodes <= 1024; nodes *= 2) {
-    const all = { ...setting, nodes, samples: samplesOf(job, nodes) };
+    const all = { ...setting, nodes, ...workOf(job, nodes) };
     if (relayedPeriod(parts, all).total < (1 - SAVED) * starPeriod(parts, all).total) return `${nodes} nodes`;
   }
   return 'never';

@@ -3,14 +3,16 @@
 /** Bytes of headers and seals that a frame of vectors has besides them, about. */
 const FRAME_BYTES = 200;
 const FLOAT_BYTES = 4;
+/** Samples of a shard. */
+const SHARD = 8;
 /** Seconds from one machine to another and back, over a switch. */
 const ROUND_TRIP = 0.0002;
 
-/** A job by its share for one thread: jobs for more threads have more replicas, or a larger batch. */
+/** A job by its replicas: there may be more of them for more nodes. */
 export interface Job {
   readonly name: string;
   readonly model: string;
-  /** Samples of a step for each of eight threads: a replica's batch, or an eighth of a synchronous step. */
+  /** Samples of a replica's step, or of a synchronous step for each replica that there would be. */
   readonly samples: number;
   /** 1 for a synchronous step. */
   readonly syncEvery: number;
@@ -40,6 +42,8 @@ export interface Setting {
   readonly threads: number;
   /** Samples of a period. */
   readonly samples: number;
+  /** Of a step: no more threads than that have work. */
+  readonly shards: number;
   /** Of the coordinator's link, each way. */
   readonly bytesPerSecond: number;
   /** Sums of shards or replicas that a node sends for each frame that it gets (default: 1, as equal nodes do). */
@@ -47,6 +51,8 @@ export interface Setting {
   /** That all nodes of one thread share, 2 or more; undefined: each thread has its own. */
   readonly processors?: number | undefined;
 }
+
+type Work = Pick<Setting, 'samples' | 'shards' | 'threads'>;
 
 export interface Period {
   readonly compute: number;
@@ -60,9 +66,9 @@ export function bytesOneWay({ parameters, vectors }: Parts): number {
   return FLOAT_BYTES * parameters * vectors + FRAME_BYTES;
 }
 
-/** Samples of a period of a job for so many threads. */
-export function samplesOf({ samples, syncEvery }: Job, threads: number): number {
-  return samples * syncEvery * threads;
+/** The work of a period of a job with so many replicas. */
+export function workOf({ samples, syncEvery }: Job, replicas: number): Pick<Setting, 'samples' | 'shards'> {
+  return { samples: samples * syncEvery * replicas, shards: (samples * replicas) / SHARD };
 }
 
 /** A star: the coordinator's link carries the frames of all nodes down, and then, when all have computed, up. */
@@ -84,8 +90,8 @@ export function relayedPeriod(parts: Parts, setting: Setting): Period {
 }
 
 /** The period of one machine of so many threads alone. */
-export function aloneSeconds(parts: Parts, { samples, threads }: Pick<Setting, 'samples' | 'threads'>): number {
-  return (samples * parts.alone) / threads;
+export function aloneSeconds(parts: Parts, { samples, shards, threads }: Work): number {
+  return (samples * parts.alone) / Math.min(threads, shards);
 }
 
 /** The power of two up to `most` with the shortest period. */
@@ -104,8 +110,8 @@ export function efficiency(parts: Parts, setting: Setting, period = starPeriod):
   return aloneSeconds(parts, setting) / setting.nodes / period(parts, setting).total;
 }
 
-function computing(parts: Parts, { nodes, threads, samples, processors }: Setting) {
-  const each = (samples * parts.sample) / (nodes * threads);
+function computing(parts: Parts, { nodes, threads, samples, shards, processors }: Setting) {
+  const each = (samples * parts.sample) / Math.min(nodes * threads, shards);
   if (processors === undefined) return { compute: each, sharing: 1, roundTrip: ROUND_TRIP };
   // Equal nodes compute at the same time: more of them than processors take turns, and two threads of a core slow each other down.
   const sharing = Math.max(1, nodes / processors);

@@ -20,7 +20,7 @@ const parts: Parts = {
   node: 0.002,
   own: 0.003,
 };
-const fast = { threads: 1, samples: 16_000, bytesPerSecond: Number.POSITIVE_INFINITY };
+const fast = { threads: 1, samples: 16_000, shards: 64, bytesPerSecond: Number.POSITIVE_INFINITY };
 const slow = { ...fast, bytesPerSecond: 1e7 };
 
 function assertClose(found: number, expected: number): void {
@@ -35,6 +35,12 @@ test('threads compute side by side, and frames do not', () => {
   const [one, four] = [1, 4].map((threads) => starPeriod(parts, { ...fast, threads, nodes: 2 }));
   assertClose((one?.compute ?? 0) / 4, four?.compute ?? 0);
   assertClose((one?.total ?? 0) - (one?.compute ?? 0), (four?.total ?? 0) - (four?.compute ?? 0));
+});
+
+test('no more threads work than there are shards', () => {
+  const compute = (shards: number): number => starPeriod(parts, { ...fast, threads: 4, nodes: 2, shards }).compute;
+  assertClose(compute(4), 2 * compute(8));
+  assertClose(compute(8), compute(16));
 });
 
 test('the link of a star carries a frame to each node and as many back as it sends sums', () => {
