@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const POLL_MS = 20;
+const SLOW_POLL_MS = 250;
 /** A second in /proc/PID/stat. */
 const TICKS = 100;
 /** Far more steps than are measured, each worth the same. */
@@ -156,11 +157,13 @@ export class Session {
   /** Waits for `warmup` periods of so many steps, then measures over `seconds`, and over `least` periods at least. Linux. */
   async measurePeriods({ steps, warmup, seconds, least }: PeriodOptions): Promise<PeriodFigures> {
     await this.steps(warmup * steps);
-    const [before, processorBefore, begin] = [await this.metrics(), this.#processorSeconds(), performance.now()];
-    await this.steps(least * steps);
-    await sleep(Math.max(0, 1000 * seconds - (performance.now() - begin)));
-    const [after, processorAfter] = [await this.metrics(), this.#processorSeconds()];
-    const [from, until] = [stepsAt(before), stepsAt(after)];
+    const [before, processorBefore] = [await this.metrics(), this.#processorSeconds()];
+    const from = stepsAt(before);
+    // Each look takes the coordinator time.
+    await sleep(1000 * seconds);
+    let after = await this.metrics();
+    for (; stepsAt(after) < from + least * steps; after = await this.metrics()) await sleep(SLOW_POLL_MS);
+    const [processorAfter, until] = [this.#processorSeconds(), stepsAt(after)];
     const aPeriod = (change: number): number => (change * steps) / (until - from);
     const of = (name: string): number => aPeriod((after.get(name) ?? 0) - (before.get(name) ?? 0));
     // The log is written a little later.
