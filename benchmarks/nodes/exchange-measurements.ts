@@ -174,11 +174,10 @@ function partsOf(job: Job, pools: Measured['pools'], checks: readonly Check[]): 
   const own = checks.filter(({ job: name, link }) => name === job.name && link === 'loopback');
   const [single] = own as [Check];
   const singles = checks.filter(({ job: name, nodes }) => name === job.name && nodes === 1);
-  const frame = Math.max(
-    0,
-    slopeOf(own.map(({ took, sums, figures }) => [(took * (1 + sums)) / 2, figures.coordinatorProcessor] as const)),
-  );
-  const { seconds, computing, nodesProcessor } = single.figures;
+  const { seconds, computing, nodesProcessor, coordinatorProcessor } = single.figures;
+  const points = own.map(({ took, sums, figures }) => [(took * (1 + sums)) / 2, figures.coordinatorProcessor] as const);
+  // With more nodes than processors whatever runs takes longer, so it is at most what one node needs.
+  const frame = Math.min(coordinatorProcessor, Math.max(0, slopeOf(points)));
   const node = Math.max(0, nodesProcessor - computing);
   return {
     ...shapeOf(job),
