@@ -49,13 +49,16 @@ export interface Check {
   readonly figures: PeriodFigures;
 }
 
-export interface Measured {
+export interface Runs {
   readonly links: Readonly<Record<LinkName, number>>;
-  /** By the job's name. */
-  readonly parts: Readonly<Record<string, Parts>>;
   /** Samples a second of one process alone, by the job's name: with one worker thread and with two. */
   readonly pools: Readonly<Record<string, readonly [number, number]>>;
   readonly checks: readonly Check[];
+}
+
+export interface Measured extends Runs {
+  /** By the job's name. */
+  readonly parts: Readonly<Record<string, Parts>>;
 }
 
 export interface MeasureOptions {
@@ -66,7 +69,7 @@ export interface MeasureOptions {
 }
 
 /** Measures everything; Linux, root. */
-export async function measureExchange(options: MeasureOptions): Promise<Measured> {
+export async function measureExchange(options: MeasureOptions): Promise<Runs> {
   const folder = mkdtempSync(join(tmpdir(), 'lockstep-pictures-'));
   const data = join(folder, 'pictures.safetensors');
   process.env.LOCKSTEP_TOKEN = newToken();
@@ -87,11 +90,15 @@ export async function measureExchange(options: MeasureOptions): Promise<Measured
         link.remove();
       }
     }
-    const parts = Object.fromEntries(JOBS.map((job) => [job.name, partsOf(job, pools, checks)]));
-    return { links: links as Measured['links'], parts, pools, checks };
+    return { links: links as Runs['links'], pools, checks };
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** What was measured, with the parts of each job's period. */
+export function withParts(runs: Runs): Measured {
+  return { ...runs, parts: Object.fromEntries(JOBS.map((job) => [job.name, partsOf(job, runs)])) };
 }
 
 /** Predicted seconds of a measured run, over the nodes that took part, which share this machine's processors. */
@@ -111,7 +118,7 @@ function flagsOf({ model, samples, syncEvery }: Job, data: string): string[] {
 }
 
 /** One process without nodes, of one worker thread and of two, interleaved. */
-async function measurePools({ rounds, seconds }: MeasureOptions, data: string): Promise<Measured['pools']> {
+async function measurePools({ rounds, seconds }: MeasureOptions, data: string): Promise<Runs['pools']> {
   const speeds = new Map<string, [number[], number[]]>(JOBS.map(({ name }) => [name, [[], []]]));
   for (let round = 0; round < rounds; round++) {
     for (const job of JOBS) {
@@ -165,28 +172,33 @@ function layoutOf(model: string): ModelLayout {
 function shapeOf({ model, syncEvery }: Job): Parts {
   const { parameters } = layoutOf(model);
   const vectors = syncEvery === 1 ? 1 : STATE_VECTORS;
-  return { parameters, vectors, sample: 0, alone: 0, slowdown: 1, frame: 0, node: 0, own: 0 };
+  return { parameters, vectors, sample: 0, slowdown: 1, frame: 0, node: 0, own: 0 };
 }
 
-/** The parts of a job's period, from the runs over loopback and those of one process. */
-function partsOf(job: Job, pools: Measured['pools'], checks: readonly Check[]): Parts {
+/** The parts of a job's period: from the runs with one node over each link, and from the coordinator's processor time over loopback. */
+function partsOf(job: Job, { links, pools, checks }: Runs): Parts {
   const [one, two] = pools[job.name] as readonly [number, number];
-  const own = checks.filter(({ job: name, link }) => name === job.name && link === 'loopback');
-  const [single] = own as [Check];
-  const singles = checks.filter(({ job: name, nodes }) => name === job.name && nodes === 1);
-  const { seconds, computing, nodesProcessor, coordinatorProcessor } = single.figures;
-  const points = own.map(({ took, sums, figures }) => [(took * (1 + sums)) / 2, figures.coordinatorProcessor] as const);
-  // With more nodes than processors whatever runs takes longer, so it is at most what one node needs.
-  const frame = Math.min(coordinatorProcessor, Math.max(0, slopeOf(points)));
-  const node = Math.max(0, nodesProcessor - computing);
+  const own = checks.filter((check) => check.job === job.name);
+  const singles = own.filter(({ nodes }) => nodes === 1);
+  const medianOf = (value: (check: Check) => number): number => median(singles.map(value));
+  const exchange = medianOf(({ link, figures }) => {
+    const bytes = figures.sent + figures.received;
+    return figures.seconds - figures.computing - (link === 'loopback' ? 0 : bytes / links[link]);
+  });
+  const points = own
+    .filter(({ link }) => link === 'loopback')
+    .map(({ took, sums, figures }) => [(took * (1 + sums)) / 2, figures.coordinatorProcessor] as const);
+  // What runs beside others takes longer, so processor times are at most what one node's exchange takes.
+  const frame = Math.min(exchange, Math.max(0, slopeOf(points)));
+  const node = medianOf(({ figures }) => figures.nodesProcessor - figures.computing);
+  const nodePart = Math.min(exchange - frame, Math.max(0, node));
   return {
     ...shapeOf(job),
-    sample: median(singles.map(({ figures }) => figures.computing)) / workOf(job, REPLICAS).samples,
-    alone: 1 / one,
+    sample: medianOf(({ figures }) => figures.computing) / workOf(job, REPLICAS).samples,
     slowdown: Math.max(1, (2 * one) / two),
     frame,
-    node,
-    own: Math.max(0, seconds - computing - frame - node),
+    node: nodePart,
+    own: exchange - frame - nodePart,
   };
 }
 

@@ -29,7 +29,7 @@ export function printTables(measured: Measured): void {
   print('Two threads of one process, measured', poolRows(measured));
   print('The model against runs of nodes of one thread that share this machine, measured', checkRows(measured));
   const computed = 'computed, each thread on a core of its own';
-  print(`Samples/s, share of communication and efficiency, ${computed}`, speedRows(measured));
+  print(`Samples/s and share of communication, ${computed}`, speedRows(measured));
   print(
     `Local steps of a round from which nodes are faster than one machine alone / efficiency of 50 / 80 / 90 %, ${computed}`,
     stepRows(measured),
@@ -54,10 +54,9 @@ function partsRows({ parts, links }: Measured): Row[] {
     return {
       job: job.name,
       'µs a sample': (1e6 * found.sample).toFixed(1),
-      'µs without nodes': (1e6 * found.alone).toFixed(1),
       'both threads busy': `x ${found.slowdown.toFixed(2)}`,
       'KB a frame': (bytesOneWay(found) / 1000).toFixed(0),
-      'coordinator, ms a node': ms(found.frame),
+      'coordinator, ms a frame each way': ms(found.frame),
       'node, ms': ms(found.node),
       'rest, ms': ms(found.own),
     };
@@ -77,8 +76,8 @@ function checkRows(measured: Measured): Row[] {
     const { figures, link, nodes, took } = check;
     const model = predicted(measured, jobNamed(check.job), check);
     const error = model / figures.seconds - 1;
-    // One node over loopback is where the parts come from.
-    if (link !== 'loopback' || nodes > 1) errors.push(Math.abs(error));
+    // One node is where the parts come from.
+    if (nodes > 1) errors.push(Math.abs(error));
     return {
       job: check.job,
       link,
@@ -175,8 +174,7 @@ function relayingFrom(parts: Parts, setting: Pick<Setting, 'threads' | 'bytesPer
 
 function speedText(parts: Parts, setting: Setting, period = starPeriod): string {
   const { total, communication } = period(parts, setting);
-  const share = `${(100 * communication).toFixed(0)} %`;
-  return `${thousands(setting.samples / total)} (${share}, ${(100 * efficiency(parts, setting, period)).toFixed(0)} %)`;
+  return `${thousands(setting.samples / total)} (${(100 * communication).toFixed(0)} %)`;
 }
 
 /** Bytes a second of the links that were measured, and of one that is ten times as fast as the fastest. */

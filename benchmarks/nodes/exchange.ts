@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type Measured, type MeasureOptions, measureExchange } from './exchange-measurements.ts';
+import { type MeasureOptions, measureExchange, type Runs, withParts } from './exchange-measurements.ts';
 import { printTables } from './exchange-tables.ts';
 
 export interface ExchangeOptions extends MeasureOptions {
@@ -11,8 +11,7 @@ export interface ExchangeOptions extends MeasureOptions {
 
 /** The parts of steps and rounds over nodes, a model of them, its check, and what it says of more machines than this one. */
 export async function exchange({ save, from, ...options }: ExchangeOptions): Promise<void> {
-  const measured =
-    from === undefined ? await measureExchange(options) : (JSON.parse(readFileSync(from, 'utf8')) as Measured);
-  if (save !== undefined) writeFileSync(save, `${JSON.stringify(measured, null, 2)}\n`);
-  printTables(measured);
+  const runs = from === undefined ? await measureExchange(options) : (JSON.parse(readFileSync(from, 'utf8')) as Runs);
+  if (save !== undefined) writeFileSync(save, `${JSON.stringify(runs, null, 2)}\n`);
+  printTables(withParts(runs));
 }

@@ -25,8 +25,6 @@ export interface Parts {
   readonly vectors: number;
   /** A node's computing of a sample while nothing else runs. */
   readonly sample: number;
-  /** All that a sample takes in one process of one worker thread, without nodes. */
-  readonly alone: number;
   /** How many times as long each of two threads takes if both of this machine's processors compute. */
   readonly slowdown: number;
   /** The coordinator's processor time for a frame to a node and one back: seal, send, receive, open, decode, copy, add. */
@@ -89,9 +87,9 @@ export function relayedPeriod(parts: Parts, setting: Setting): Period {
   return periodOf(compute, levels * level + parts.node + parts.own);
 }
 
-/** The period of one machine of so many threads alone. */
+/** The period of one machine of so many threads that exchanges nothing. */
 export function aloneSeconds(parts: Parts, { samples, shards, threads }: Work): number {
-  return (samples * parts.alone) / Math.min(threads, shards);
+  return (samples * parts.sample) / Math.min(threads, shards);
 }
 
 /** The power of two up to `most` with the shortest period. */

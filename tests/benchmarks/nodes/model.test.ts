@@ -14,7 +14,6 @@ const parts: Parts = {
   parameters: 60_000,
   vectors: 3,
   sample: 1e-5,
-  alone: 1e-5,
   slowdown: 1.5,
   frame: 0.001,
   node: 0.002,
