@@ -86,7 +86,7 @@ function checkRows(measured: Measured): Row[] {
       'KB down + up': `${(figures.sent / 1000).toFixed(0)} + ${(figures.received / 1000).toFixed(0)}`,
       'measured, ms': ms(figures.seconds),
       'model, ms': ms(model),
-      error: `${(100 * error).toFixed(0)} %`,
+      error: `${Math.round(100 * error) + 0} %`,
     };
   });
   const sorted = errors.sort((a, b) => a - b);
