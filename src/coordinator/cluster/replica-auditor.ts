@@ -1,5 +1,5 @@
 import type { PartialState } from '../../shared/engine/executor.ts';
-import { addStates } from '../../shared/engine/partials.ts';
+import { addStates, partialOf } from '../../shared/engine/partials.ts';
 import { allocateReplica, type ReplicaOptions, ReplicaTrainer } from '../../shared/engine/replica.ts';
 import { RoundFigures } from '../../shared/engine/round-figures.ts';
 import { copyState, stateIn, stateLength, vectorsOf } from '../../shared/engine/state.ts';
@@ -58,8 +58,8 @@ export class ReplicaAuditor extends Auditor<PartialState> {
   }
 
   protected sum(parts: readonly PartialState[], range: ShardRange): PartialState {
-    return this.#sum(range, ({ begin, end }, target) => {
-      const part = parts.find((each) => each.range.begin === begin && each.range.end === end);
+    return this.#sum(range, (below, target) => {
+      const part = partialOf(parts, below);
       if (part !== undefined) copyState(part.state, target);
       return part?.figures;
     });

@@ -1,6 +1,7 @@
 import { unitCount } from '../../shared/engine/tree.ts';
 import { FIRST_MEASUREMENTS } from '../../shared/scheduler/policy.ts';
-import { SteadySplit } from '../../shared/scheduler/split-by-cost.ts';
+import type { Cost } from '../../shared/scheduler/speed.ts';
+import { splitByCost } from '../../shared/scheduler/split-by-cost.ts';
 import type { MemberState } from './member-state.ts';
 
 /** What a round takes with the members that are there, by what was measured of them. */
@@ -16,11 +17,10 @@ export interface RoundForecast {
 
 /** Undefined until each member's speed is known. */
 export function forecastRound(replicas: number, members: readonly MemberState[]): RoundForecast | undefined {
-  const costs = members.map(({ speeds }) => speeds.replica.cost);
   const isKnown = members.every(({ speeds }) => speeds.replica.measurements >= FIRST_MEASUREMENTS);
-  const known = costs.filter((cost) => cost !== undefined);
-  if (!isKnown || known.length === 0 || known.length < members.length) return undefined;
-  const split = new SteadySplit().split(replicas, known);
+  if (!isKnown || members.length === 0) return undefined;
+  const known = members.map(({ speeds }) => speeds.replica.cost as Cost);
+  const split = splitByCost(replicas, known);
   const times = known.map(({ shard, overhead }, i) => {
     const units = unitCount(split[i] ?? []);
     return { isNode: members[i]?.isLocal === false, overhead, total: units === 0 ? 0 : overhead + units * shard };

@@ -1,4 +1,5 @@
 import type { LossSum } from './backend.ts';
+import { partialOf } from './partials.ts';
 import { reduceTree } from './reduce.ts';
 import type { ShardRange } from './tree.ts';
 
@@ -6,7 +7,7 @@ import type { ShardRange } from './tree.ts';
 export function addLosses(partials: readonly (LossSum & { readonly range: ShardRange })[]): LossSum {
   const { lossSum, correct } = reduceTree<LossSum>(
     { begin: 0, end: partials.at(-1)?.range.end ?? 0 },
-    ({ begin, end }) => partials.find(({ range }) => range.begin === begin && range.end === end),
+    (range) => partialOf(partials, range),
     (left, right) => ({ lossSum: left.lossSum + right.lossSum, correct: left.correct + right.correct }),
   );
   return { lossSum, correct };

@@ -50,7 +50,8 @@ export function addStates(kernel: KernelExports, partials: readonly PartialState
   );
 }
 
-function partialOf<Partial extends { readonly range: ShardRange }>(
+/** The part that is a vertex of the tree; undefined: there is none. */
+export function partialOf<Partial extends { readonly range: ShardRange }>(
   partials: readonly Partial[],
   { begin, end }: ShardRange,
 ): Partial | undefined {

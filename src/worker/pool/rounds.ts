@@ -8,6 +8,7 @@ import type {
 } from '../../shared/engine/executor.ts';
 import { Optimizer } from '../../shared/engine/optimizer.ts';
 import type { ReplicaOptions } from '../../shared/engine/replica.ts';
+import type { LocalStep } from '../../shared/engine/round-figures.ts';
 import { copyState, StateStore, squaredDistance } from '../../shared/engine/state.ts';
 import { type ShardRange, unitsOf } from '../../shared/engine/tree.ts';
 import type { Update } from '../../shared/engine/update.ts';
@@ -45,6 +46,7 @@ export interface RoundsOptions extends ReplicaOptions {
   readonly together: StateStore | undefined;
 }
 
+type TakenStep = StepResult & LocalStep;
 type Seconds = { -readonly [Phase in keyof StepPhases]: number } & { total: number };
 
 /**
@@ -125,8 +127,7 @@ export class Rounds {
       const firstShard = range.begin * shards;
       const found = await this.#step(pool, together, t + step, firstShard);
       for (const [phase, spent] of Object.entries(found.phases)) seconds[phase as keyof StepPhases] += spent;
-      const gradientNorm = this.#optimizer.normOf(found.squares);
-      if (!figures.set(step, { ...found, gradientNorm }, step * replicas + range.begin)) break;
+      if (!figures.set(step, found, step * replicas + range.begin)) break;
     }
     copyState(together.current, result.state);
     figures.moved = squaredDistance(result.state.values, state.values);
@@ -134,12 +135,13 @@ export class Rounds {
     return { range, region };
   }
 
-  async #step(pool: RoundsPool, together: StateStore, t: number, firstShard: number): Promise<StepResult> {
+  async #step(pool: RoundsPool, together: StateStore, t: number, firstShard: number): Promise<TakenStep> {
     const [current, next] = [together.current, together.take()];
     const result = await pool.begin({ t, current, next, update: this.#optimizer.update(t), firstShard }).finish();
-    const clipped = this.#optimizer.clipped(t, this.#optimizer.normOf(result.squares));
+    const gradientNorm = this.#optimizer.normOf(result.squares);
+    const clipped = this.#optimizer.clipped(t, gradientNorm);
     if (clipped !== undefined) await pool.update(clipped);
     together.publish(next);
-    return result;
+    return { ...result, gradientNorm };
   }
 }
