@@ -74,7 +74,8 @@ export async function newestFirst(log: string): Promise<Part[]> {
   return [...(isThere === undefined ? [] : [current]), ...parts.reverse()];
 }
 
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
+/** Undefined for a file that isn't there. @throws any other error */
+export function unlessMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
 

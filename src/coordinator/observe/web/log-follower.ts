@@ -1,6 +1,6 @@
 import { openPlainFile } from '../../../shared/util/plain-file.ts';
 import { MAX_LINE_BYTES, parseStepLine } from '../../run/step-lines.ts';
-import { type Part, partsOf } from '../../run/step-parts.ts';
+import { type Part, partsOf, unlessMissing } from '../../run/step-parts.ts';
 import { readSteps } from '../../run/step-reader.ts';
 import { History } from './history.ts';
 
@@ -21,13 +21,15 @@ export class LogFollower {
 
   /**
    * The steps so far.
-   * @returns undefined if the log isn't what it was, or has a line that is no step's: this follower is of no use then
+   * @returns undefined if the log isn't what it was, has just become an old part, or has a line that is no step's: this follower is of
+   * no use then
    * @throws the file system's error
    */
   async read(): Promise<History | undefined> {
-    const file = await openPlainFile(this.#path, 'read');
+    const file = await openPlainFile(this.#path, 'read').catch(unlessMissing);
+    if (file === undefined) return undefined;
     try {
-      // Listed after the file was opened, so that it isn't one of them.
+      // Listed after the file was opened: should that become a part in between, its lines come twice, and are refused.
       const parts = await partsOf(this.#path);
       this.#parts ??= await this.#takeParts(parts);
       if (parts.length !== this.#parts || (await file.stat()).size < this.#end) return undefined;

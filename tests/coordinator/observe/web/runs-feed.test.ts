@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
@@ -7,6 +7,7 @@ import { startHttp } from '#src/coordinator/observe/web/http.js';
 import { LogFollower } from '#src/coordinator/observe/web/log-follower.js';
 import { RunsFeed } from '#src/coordinator/observe/web/runs-feed.js';
 import { SavedRuns } from '#src/coordinator/observe/web/saved-run.js';
+import { partFile } from '#src/coordinator/run/files.js';
 import { manifestJson, manifestOf } from '#src/coordinator/run/manifest.js';
 import { RunLock } from '#src/coordinator/run/run-lock.js';
 import { stepLine } from '#src/coordinator/run/step-lines.js';
@@ -207,6 +208,20 @@ describe('a log that grows', () => {
       writeFileSync(file, text);
       assert.equal(await log.read(), undefined);
     }
+  });
+
+  test('begins with its old parts, and is read anew by another one after it was rotated', async () => {
+    const file = logFile(linesOf(4, 5));
+    writeFileSync(partFile(file, 1), linesOf(1, 3));
+    const log = new LogFollower(file);
+    assert.equal((await log.read())?.view.series.buckets.length, 5);
+    appendFileSync(file, linesOf(6, 6));
+    assert.equal((await log.read())?.view.series.buckets.length, 6);
+    renameSync(file, partFile(file, 2));
+    assert.equal(await log.read(), undefined);
+    writeFileSync(file, linesOf(7, 7));
+    assert.equal(await log.read(), undefined);
+    assert.equal((await new LogFollower(file).read())?.view.series.buckets.length, 7);
   });
 
   test('is that of a running run, whose view grows with it, also after it was resumed', async () => {
