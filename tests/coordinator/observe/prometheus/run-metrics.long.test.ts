@@ -98,10 +98,11 @@ describe('the metrics of a run with nodes', () => {
 
   before(async () => {
     const coordinator = start(
-      ...['train', '--workers', '2', '--batch', '512', '--iterations', '1000000', '--checkpoint-every', '50'],
+      // Steps so large that nodes pay on a single processor too.
+      ...['train', '--workers', '2', '--batch', '4096', '--iterations', '1000000', '--checkpoint-every', '10'],
       ...[
         '--evaluate-every',
-        '50',
+        '10',
         '--listen',
         '127.0.0.1:0',
         '--metrics-port',
