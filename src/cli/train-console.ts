@@ -2,6 +2,7 @@ import type { Summary } from '../coordinator/run/summary.ts';
 import type { EvaluationRecord, RunEvent, StepObserver, StepRecord } from '../coordinator/train/observer.ts';
 import type { RunObserver, RunStarted } from '../library/observer.ts';
 import type { TrainConfig } from '../shared/config/config.ts';
+import { keepYoungSmall } from '../shared/util/young-garbage.ts';
 import { printJson } from './print.ts';
 import { progressOf } from './progress/progress.ts';
 import { announcement, summaryText } from './run-texts.ts';
@@ -25,6 +26,8 @@ export class TrainConsole implements RunObserver {
   }
 
   onStart(run: RunStarted): void {
+    // For the whole process, so it isn't for the library to decide.
+    keepYoungSmall();
     for (const [line, level] of announcement(run)) this.#terminal.print(line, { level });
     const { iterations: steps, batch } = run.config;
     this.#progress = progressOf({ terminal: this.#terminal, steps, batch, now: () => performance.now() });

@@ -143,6 +143,7 @@ function acceptNodes(run: string, { config, inputs, served, observer, server, cl
     },
   });
   metrics.watchRemote(hub.counts, cluster.auditCounts);
+  observer.onEvent({ kind: 'listening', url: hub.url });
   print(`Nodes can connect: ${joinCommand(hub.url, listening?.tls, config, process.env)}`);
   const needs = nodesNeed(hub.url, listening, config);
   if (needs !== undefined) print(needs);

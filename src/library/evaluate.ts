@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { recordedData } from '../coordinator/run/list.ts';
-import { findModel } from '../coordinator/run/saved-model.ts';
+import type { SavedModel } from '../coordinator/run/saved-model.ts';
 import { scoresOf, testAnswers } from '../coordinator/train/test-answers.ts';
 import { Inspector } from '../inspect/activations/inspector.ts';
 import {
@@ -40,10 +40,8 @@ import { readingFor } from './model.ts';
 const MAX_MATRIX = 1000;
 
 export interface EvaluateOptions {
-  /** A checkpoint file or a run directory (default: the newest run below runs/). */
-  readonly checkpoint?: string | undefined;
-  /** A folder or file with a data set, or the name of one such as `synthetic` (default: the set that the weights were trained on). */
-  readonly data?: string | undefined;
+  /** A data set, a folder or file with one, or the name of one such as `synthetic` (default: the set that the weights were trained on). */
+  readonly data?: string | Dataset | undefined;
   /** How it is read, if not as the run read it. */
   readonly reading?: Pick<ReadingOptions, ReadingKey>;
   readonly backend: BackendName;
@@ -92,28 +90,16 @@ export interface EvaluationReport extends Evaluation {
 
 /**
  * Tries the test set by a checkpoint's weights.
- * @throws CheckpointError if there is no usable checkpoint, DatasetError if the data set can't be found or used, BackendError if the
- * backend can't be used
+ * @throws DatasetError if the data set can't be found or used, BackendError if the backend can't be used
  */
-export async function evaluate({
-  checkpoint: named,
-  data,
-  reading,
-  backend,
-  env,
-  print,
-}: EvaluateOptions): Promise<EvaluationReport> {
-  const { checkpoint, layout, weights } = await findModel(named, { env, print });
+export async function evaluate(
+  { checkpoint, layout, weights }: SavedModel,
+  { data, reading, backend, env, print }: EvaluateOptions,
+): Promise<EvaluationReport> {
   const trainedOn = checkpoint.digests.dataset;
   const recorded = await recordedData(dirname(dirname(checkpoint.file)));
-  const dataset = await openDataset({
-    flag: data,
-    reading: readingFor(layout, reading),
-    env,
-    print,
-    trainedOn,
-    recorded,
-  });
+  const options = { reading: readingFor(layout, reading), env, print, trainedOn, recorded };
+  const dataset = typeof data === 'object' ? data : await openDataset({ ...options, flag: data });
   for (const line of differences(checkpoint, { layout, dataset, backend })) print(line);
 
   const evaluated = await classify(dataset.test, { backend, layout }, weights);

@@ -18,9 +18,11 @@ import { type ResolvedTrainConfig, resolveTrainConfig } from '../shared/config/c
 import { classWeightsOf } from '../shared/config/loss-options.ts';
 import { passedOverText, type Sources } from '../shared/config/sources.ts';
 import type { Dataset } from '../shared/data/dataset.ts';
+import { heldDataset } from '../shared/data/held.ts';
 import { type FindOptions, findDataset } from '../shared/data/open.ts';
 import { keepDataset } from '../shared/data/packed-cache.ts';
 import { namedSetOf } from '../shared/data/registry.ts';
+import type { Found } from '../shared/data/source.ts';
 import { withValidation } from '../shared/data/validation.ts';
 import { chooseKernel, type KernelChoice } from '../shared/engine/kernel-choice.ts';
 import { prepareTfjs } from '../shared/engine/tfjs/load.ts';
@@ -42,6 +44,8 @@ export interface TrainingJob extends ResolvedTrainConfig {
   readonly unused: readonly string[];
   /** Undefined for a new run. */
   readonly resumed: Resumed | undefined;
+  /** What it is trained on, if that is in memory already; undefined: what --data names. */
+  readonly dataset?: Dataset | undefined;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -49,12 +53,12 @@ export interface TrainingJob extends ResolvedTrainConfig {
  * Resolves options to a job.
  * @throws UsageError if an option can't be used or the run to resume can't be found, RunDirectoryError if its run.json can't be used
  */
-export async function resolveJob(sources: Sources): Promise<TrainingJob> {
+export async function resolveJob(sources: Sources, dataset?: Dataset): Promise<TrainingJob> {
   const [started, startedAt] = [new Date(), performance.now()];
   const resumed = await resumedRun(sources, CAPACITY);
   const { config, explicit, unused } = resumed ?? resolveTrainConfig(sources, CAPACITY);
   const id = resumed?.manifest.id ?? newRunId();
-  return { id, started, startedAt, config, explicit, unused: unused ?? [], resumed, env: sources.env };
+  return { id, started, startedAt, config, explicit, unused: unused ?? [], resumed, dataset, env: sources.env };
 }
 
 /** Everything that a job reads before the run directory is made or opened. */
@@ -103,14 +107,7 @@ export async function readInputs(
   const { metricsTargets } = config;
   if (metricsTargets !== undefined) outputFile(metricsTargets, { option: '--metrics-targets', kind: TARGETS });
   if (config.backend === 'tfjs') prepareTfjs();
-  const found = await findDataset({
-    flag: config.data,
-    reading: await readingOf(job),
-    env,
-    print,
-    show: observer.onStatus,
-    ...(resumed === undefined ? {} : trainedOnBy(resumed)),
-  });
+  const found = await foundOf(job, observer);
   config = { ...config, augment: augmentOf(config, found.shape) };
   if (resumed === undefined) config = await withModel(config, found.shape, print);
   else await refuseOtherModel(resumed, found.shape, print);
@@ -126,6 +123,19 @@ export async function readInputs(
   else if (namedSetOf(whole.sha256) === undefined) await keepDataset(whole, { env, print });
   requireRoom(config.workers);
   return { job: { ...job, config }, inputs: { listening, remoteWrite, address, kernel, initial, memory, dataset } };
+}
+
+async function foundOf(job: TrainingJob, observer: Required<RunObserver>): Promise<Found<Dataset>> {
+  const { config, dataset, resumed, env } = job;
+  if (dataset !== undefined) return heldDataset(dataset);
+  return findDataset({
+    flag: config.data,
+    reading: await readingOf(job),
+    env,
+    print: printer(observer),
+    show: observer.onStatus,
+    ...(resumed === undefined ? {} : trainedOnBy(resumed)),
+  });
 }
 
 function trainedOnBy({ manifest }: Resumed): Pick<FindOptions, 'trainedOn' | 'recorded'> {

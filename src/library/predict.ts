@@ -15,6 +15,9 @@ export type Predicted = { readonly file: string; readonly index?: number } & (
   | { readonly problem: string }
 );
 
+/** A picture's file; or its bytes, and what it is called in messages. */
+export type Picture = Pick<ImageTask, 'file' | 'bytes'>;
+
 /** An image that was read but not predicted yet. */
 type Named = { readonly file: string; readonly index?: number } & Prepared;
 
@@ -23,13 +26,13 @@ type Named = { readonly file: string; readonly index?: number } & Prepared;
  * @throws UsageError if no picture can be a sample of the model, or it was trained on floats, CheckpointError if the weights are so large that their sums overflow,
  * PackageError if no picture can be decoded here
  */
-export function predictPictures(model: SavedModel, files: readonly string[]): AsyncGenerator<Predicted> {
+export function predictPictures(model: SavedModel, pictured: readonly Picture[]): AsyncGenerator<Predicted> {
   refuseFloats(model);
   const preparation = preparationOf(model);
   const { input, spec } = model.layout;
   const problem = pictureProblem(input);
   if (problem !== undefined) throw new UsageError(`${spec.name}: ${problem}. Use the weights of another network.`);
-  return predictAll(model, pictures(files.map((file) => ({ file, input, preparation }))));
+  return predictAll(model, pictures(pictured.map((picture) => ({ ...picture, input, preparation }))));
 }
 
 /**

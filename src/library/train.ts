@@ -9,7 +9,6 @@ import { train as trainSteps } from '../coordinator/train/train.ts';
 import type { CheckpointState, TrainingResult } from '../coordinator/train/training.ts';
 import { initialWeights } from '../shared/model/initialize.ts';
 import { NotFiniteError } from '../shared/util/errors.ts';
-import { keepYoungSmall } from '../shared/util/young-garbage.ts';
 import { conclude, type Run, recordFailure, type TrainOutcome } from './conclusion.ts';
 import { readInputs, type TrainingJob } from './inputs.ts';
 import { notificationsOf, type RunNotifications } from './notifications.ts';
@@ -122,7 +121,6 @@ async function runSteps(
     computing.acceptNodes(manifest.name);
     state.load(initial?.weights ?? initialWeights(layout, config.seed, kernel.squareRoot), initial?.optimizer);
     observers.begin(state);
-    keepYoungSmall();
     await computing.ready();
     const { all: observer } = observers;
     const timer = new CheckpointTimer(config.checkpointMinutes);

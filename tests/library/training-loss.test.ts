@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { findModel } from '#src/coordinator/run/saved-model.js';
 import { evaluate } from '#src/library/evaluate.js';
 import { resolveJob } from '#src/library/inputs.js';
 import { runNode } from '#src/library/node.js';
@@ -62,7 +63,7 @@ async function run(name: string, flags: Readonly<Record<string, unknown>>, onNot
 async function recallOf(name: string): Promise<number> {
   const notes: string[] = [];
   const options = { backend: 'kernel', env, print: (line: string) => notes.push(line) } as const;
-  const { confusion } = await evaluate({ ...options, checkpoint: join(folder, name) });
+  const { confusion } = await evaluate(await findModel(join(folder, name), options), options);
   assert.deepEqual(
     notes.filter((line) => line.startsWith('Note: ')),
     [],

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readManifest } from '#src/coordinator/run/manifest.js';
+import { findModel } from '#src/coordinator/run/saved-model.js';
 import { evaluate } from '#src/library/evaluate.js';
 import { resolveJob } from '#src/library/inputs.js';
 import { train } from '#src/library/train.js';
@@ -36,12 +37,9 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 test('its checkpoint is evaluated without a note on other numerics', async () => {
   const notes: string[] = [];
-  const { testLoss, testAccuracy } = await evaluate({
-    checkpoint: join(run, 'checkpoints', 'step-00000010.safetensors'),
-    backend: 'kernel',
-    env,
-    print: (line) => notes.push(line),
-  });
+  const print = (line: string): void => void notes.push(line);
+  const model = await findModel(join(run, 'checkpoints', 'step-00000010.safetensors'), { env, print });
+  const { testLoss, testAccuracy } = await evaluate(model, { backend: 'kernel', env, print });
   assert.deepEqual({ testLoss, testAccuracy }, { testLoss: 1.8656481939885952, testAccuracy: 0.5193 });
   assert.doesNotMatch(notes.join('\n'), /numerics/);
 });

@@ -1,3 +1,4 @@
+import { findModel } from '../../coordinator/run/saved-model.ts';
 import { isFound, type Rates, worstFirst } from '../../inspect/scores/class-scores.ts';
 import { type EvaluationReport, evaluate as evaluateCheckpoint, type NamedScore } from '../../library/evaluate.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
@@ -16,7 +17,14 @@ const MAX_NAME = 24;
 /** `lockstep evaluate [CHECKPOINT]`: classifies the test set by a checkpoint's weights. @returns the exit code: 1 if they aren't finite */
 export async function evaluate(path: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const { backend, data, reading, json } = resolveReadConfig({ flags, env: process.env });
-  const report = await evaluateCheckpoint({ checkpoint: path, data, reading, backend, env: process.env, print });
+  const { env } = process;
+  const report = await evaluateCheckpoint(await findModel(path, { env, print }), {
+    data,
+    reading,
+    backend,
+    env,
+    print,
+  });
   if (json) printJson(report);
   else printLines(reportText(report));
   if (report.notFinite === undefined) return 0;

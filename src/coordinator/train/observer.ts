@@ -43,6 +43,8 @@ export type LeaveReason = (typeof LEAVE_REASONS)[number];
 export type RunEvent =
   /** How many workers of a node are in each state now. */
   | { readonly kind: 'workers'; readonly node: string; readonly counts: Readonly<Record<WorkerState, number>> }
+  /** Nodes can connect to this address. */
+  | { readonly kind: 'listening'; readonly url: string }
   /** A remote node is ready to compute. */
   | { readonly kind: 'joined'; readonly node: string }
   /** A remote node that had joined is gone. */

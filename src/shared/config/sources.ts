@@ -14,6 +14,8 @@ export interface Sources {
    * file of configs/.
    */
   readonly flags: Readonly<Record<string, unknown>>;
+  /** The same as a caller of the library gave them. */
+  readonly options?: Readonly<Record<string, unknown>>;
   readonly env: NodeJS.ProcessEnv;
 }
 
@@ -41,10 +43,10 @@ const ADDRESS_OF_SERVICE = /^LOCKSTEP_([A-Z0-9_]+_)?PORT=(tcp|udp|sctp):\/\//;
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /**
- * The values given to `keys`, each checked: flags over environment over config file over preset.
+ * The values given to `keys`, each checked: flags and options over environment over config file over preset.
  * @throws UsageError for an unknown option or an impossible value, whichever source holds it
  */
-export function readSources({ flags, env }: Sources, keys: readonly OptionKey[]): GivenOptions {
+export function readSources({ flags, options = {}, env }: Sources, keys: readonly OptionKey[]): GivenOptions {
   const file = flags.config ?? (env.LOCKSTEP_CONFIG || undefined);
   const preset = flags.preset ?? (env.LOCKSTEP_PRESET || undefined);
   const given: GivenOptions = {
@@ -52,6 +54,7 @@ export function readSources({ flags, env }: Sources, keys: readonly OptionKey[])
     ...(file === undefined ? {} : fromFile(callerPath(String(file), env))),
     ...fromEnvironment(env),
     ...fromFlags(flags),
+    ...fromObject(options, 'the options'),
   };
   return Object.fromEntries(Object.entries(given).filter(([key]) => keys.includes(key as OptionKey)));
 }
@@ -111,6 +114,7 @@ function fromFile(path: string): GivenOptions {
 function fromObject(options: object, path: string): GivenOptions {
   const given: GivenOptions = {};
   for (const [key, value] of Object.entries(options)) {
+    if (value === undefined) continue;
     if (!isOption(key)) {
       const meant = nearest(key, OPTION_KEYS);
       throw new UsageError(

@@ -27,7 +27,8 @@ import { subsample } from './layers/subsample.ts';
 import { tanh } from './layers/tanh.ts';
 import { zeroPad } from './layers/zero-pad.ts';
 
-export const LAYERS = [
+/** With the types of their specs and fields. */
+export const LAYER_KINDS = [
   conv,
   dense,
   subsample,
@@ -50,17 +51,20 @@ export const LAYERS = [
   rescale,
 ] as const;
 
-export const HEADS = [softmax, rbf, sigmoidHead, mse] as const;
+export const HEAD_KINDS = [softmax, rbf, sigmoidHead, mse] as const;
+
+// A spec of a kind goes to that kind alone.
+export const LAYERS = LAYER_KINDS as readonly unknown[] as readonly Layer[];
+export const HEADS = HEAD_KINDS as readonly unknown[] as readonly Head[];
 
 /** @throws ModelError if there is no such kind of layer */
 export function kindOf(spec: LayerSpec): Layer {
-  // A spec of a kind goes to that kind alone.
-  return find(LAYERS as readonly unknown[] as readonly Layer[], spec.kind, spec.name);
+  return find(LAYERS, spec.kind, spec.name);
 }
 
 /** @throws ModelError if there is no such kind of head */
 export function headOf(spec: HeadSpec): Head {
-  return find(HEADS as readonly unknown[] as readonly Head[], spec.kind, 'head');
+  return find(HEADS, spec.kind, 'head');
 }
 
 function find<K extends { readonly kind: string }>(kinds: readonly K[], kind: string, name: string): K {

@@ -88,10 +88,19 @@ export function pictureBytes(file: string): Buffer {
   // Opening a named pipe would wait for a writer for ever.
   const found = statSync(file);
   if (!found.isFile()) throw new PictureError('it is no file');
-  if (found.size > MAX_FILE_BYTES) {
-    throw new PictureError(`it has ${found.size} bytes, more than ${MAX_FILE_BYTES}: make it smaller`);
-  }
+  checkLength(found.size);
   return readFileSync(file);
+}
+
+/** A picture that was a file elsewhere. @throws PictureError if it is too large */
+export function pictureIn(bytes: Uint8Array): Buffer {
+  checkLength(bytes.length);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function checkLength(bytes: number): void {
+  if (bytes <= MAX_FILE_BYTES) return;
+  throw new PictureError(`it has ${bytes} bytes, more than ${MAX_FILE_BYTES}: make it smaller`);
 }
 
 /**

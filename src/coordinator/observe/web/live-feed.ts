@@ -116,7 +116,7 @@ export class LiveFeed implements StepObserver {
       this.clients.send({ type: 'happening', happening });
       return;
     }
-    if (event.kind === 'disk') return;
+    if (event.kind === 'disk' || event.kind === 'listening') return;
     const node = this.#nodes.get(event.node);
     if (node === undefined) return;
     if (event.kind === 'workers') Object.assign(node, event.counts);

@@ -1,10 +1,9 @@
-import type { z } from 'zod';
 import type { GraphEmitter, GraphValue } from '../formats/graph.ts';
 import type { KerasEmitter, KerasValue } from '../formats/keras.ts';
 import type { OnnxAttributes } from '../formats/onnx.ts';
 import type { Tensor, TensorOperations } from '../formats/tensorflow.ts';
 import type { Emit, Value } from '../layers/emit.ts';
-import type { Fields } from '../layers/layer.ts';
+import type { Fields, Zod } from '../layers/layer.ts';
 import type { Shape } from '../shape.ts';
 import type { TrainingLoss } from '../training-loss.ts';
 
@@ -76,7 +75,7 @@ export interface Head<S extends HeadSpec = HeadSpec> extends HeadFormats<S> {
   targets?(spec: S): readonly (readonly number[])[];
 
   /** The fields of its spec but for its kind. */
-  fields(zod: typeof z): Fields;
+  fields(zod: Zod): Fields;
   /** Classes, or outputs, for the last layer's shape. @throws ModelError if it doesn't fit */
   outputs(spec: S, last: Shape): number;
   /** Emits losses, predictions and the delta of the last layer's output, a vector. @param loss as of tfjs */

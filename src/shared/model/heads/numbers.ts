@@ -13,7 +13,7 @@ export interface MseHeadSpec extends HeadSpec {
   readonly kind: 'mse';
 }
 
-export const sigmoidHead: Head<SigmoidHeadSpec> = {
+export const sigmoidHead = {
   kind: 'sigmoid',
   text: 'sigmoid',
   targetKind: 'numbers',
@@ -51,9 +51,9 @@ export const sigmoidHead: Head<SigmoidHeadSpec> = {
     const all = graph.add('accuracy/All', [equal, axis], [ANY], { Tidx: INT32, keep_dims: false });
     return { losses: rowMeans(graph, parts), right: graph.cast('accuracy/Cast', all, 'bool', 'float') };
   },
-};
+} satisfies Head<SigmoidHeadSpec>;
 
-export const mse: Head<MseHeadSpec> = {
+export const mse = {
   kind: 'mse',
   text: 'mean squared error',
   targetKind: 'numbers',
@@ -74,7 +74,7 @@ export const mse: Head<MseHeadSpec> = {
   graph: (graph, _spec, z, targets) => ({
     losses: rowMeans(graph, graph.add('loss/SquaredDifference', [z, targets], z.shape)),
   }),
-};
+} satisfies Head<MseHeadSpec>;
 
 function rowMeans(graph: GraphEmitter, x: GraphValue): GraphValue {
   const axis = graph.constant('loss/axis', Int32Array.of(1), [1]);

@@ -17,7 +17,7 @@ export interface RbfHeadSpec extends HeadSpec {
   readonly j: number;
 }
 
-export const rbf: Head<RbfHeadSpec> = {
+export const rbf = {
   kind: 'rbf',
   text: 'radial basis functions',
   targetKind: 'class',
@@ -109,7 +109,7 @@ export const rbf: Head<RbfHeadSpec> = {
     const all = graph.add('rejection/PadV2', [scores, paddings, value], [ANY, classes + 1], { Tpaddings: INT32 });
     return { losses: crossEntropy(graph, all, labels), right: rightGuesses(graph, scores, labels) };
   },
-};
+} satisfies Head<RbfHeadSpec>;
 
 function unitsOf([target]: RbfHeadSpec['targets']): number {
   return target?.length ?? 0;

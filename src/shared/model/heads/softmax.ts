@@ -14,7 +14,7 @@ export interface SoftmaxHeadSpec extends HeadSpec {
   readonly classWeights?: readonly number[] | undefined;
 }
 
-export const softmax: Head<SoftmaxHeadSpec> = {
+export const softmax = {
   kind: 'softmax',
   text: 'softmax',
   targetKind: 'class',
@@ -76,7 +76,7 @@ export const softmax: Head<SoftmaxHeadSpec> = {
     graph.add('Softmax', [z], z.shape);
     return { losses: graphLosses(graph, spec, z, labels), right: rightGuesses(graph, z, labels) };
   },
-};
+} satisfies Head<SoftmaxHeadSpec>;
 
 function graphLosses(
   graph: GraphEmitter,

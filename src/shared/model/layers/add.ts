@@ -10,7 +10,7 @@ export interface AddSpec extends LayerSpec {
   readonly kind: 'add';
 }
 
-export const add: Layer<AddSpec, never> = {
+export const add = {
   kind: 'add',
   text: 'sum',
   arity: [2, 64],
@@ -49,4 +49,4 @@ export const add: Layer<AddSpec, never> = {
     return keras.add('', 'Add', names);
   },
   graph: (graph, _layer, x) => graph.add('AddN', x, (x[0] as GraphValue).shape),
-};
+} satisfies Layer<AddSpec, never>;

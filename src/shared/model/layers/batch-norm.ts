@@ -18,7 +18,7 @@ export interface BatchNormSpec extends LayerSpec {
   readonly epsilon: number;
 }
 
-export const batchNorm: Layer<BatchNormSpec, 'weight' | 'bias' | 'running_mean' | 'running_var'> = {
+export const batchNorm = {
   kind: 'batch-norm',
   text: 'batch normalization',
   refines: true,
@@ -111,7 +111,7 @@ export const batchNorm: Layer<BatchNormSpec, 'weight' | 'bias' | 'running_mean' 
     };
     return graph.add('FusedBatchNormV3', inputs, value.shape, attributes, { others });
   },
-};
+} satisfies Layer<BatchNormSpec, 'weight' | 'bias' | 'running_mean' | 'running_var'>;
 
 const PARTS = ['weight', 'bias', 'running_mean', 'running_var'] as const;
 

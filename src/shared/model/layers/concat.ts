@@ -10,7 +10,7 @@ export interface ConcatSpec extends LayerSpec {
   readonly kind: 'concat';
 }
 
-export const concat: Layer<ConcatSpec, never> = {
+export const concat = {
   kind: 'concat',
   text: 'concatenation',
   arity: [2, 64],
@@ -51,7 +51,7 @@ export const concat: Layer<ConcatSpec, never> = {
     const axis = graph.constant('axis', Int32Array.of(1), []);
     return graph.add('ConcatV2', [...x, axis], batchOf(output), { Tidx: INT32 });
   },
-};
+} satisfies Layer<ConcatSpec, never>;
 
 /** The maps of `whole` that belong to each input. */
 function partsOf(whole: Value, shapes: readonly Shape[]): Value[] {

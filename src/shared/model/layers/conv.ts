@@ -7,7 +7,7 @@ import type { Layer } from './layer.ts';
 import type { PlacedLayer } from './placed-layer.ts';
 import { paddingField, pairField, slide } from './windows.ts';
 
-export const conv: Layer<ConvSpec, 'weight' | 'bias'> = {
+export const conv = {
   kind: 'conv',
   text: 'convolution',
   outputText: 'feature maps',
@@ -49,7 +49,7 @@ export const conv: Layer<ConvSpec, 'weight' | 'bias'> = {
   forward: forwardConv,
   backward: backwardConv,
   ...convFormats,
-};
+} satisfies Layer<ConvSpec, 'weight' | 'bias'>;
 
 /** All maps have as many inputs, unless there is a table: then each kernel counts those of its map. */
 function weightOf(layer: PlacedLayer<ConvSpec>) {

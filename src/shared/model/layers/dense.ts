@@ -27,7 +27,7 @@ const PICTURE_MAPS = 3;
 /** More levels than any group of shards has. */
 const STACK_LEVELS = 8;
 
-export const dense: Layer<DenseSpec, 'weight' | 'bias'> = {
+export const dense = {
   kind: 'dense',
   text: 'fully connected',
   takes: 'vectors',
@@ -112,7 +112,7 @@ export const dense: Layer<DenseSpec, 'weight' | 'bias'> = {
     const sums = graph.add('MatMul', [x as GraphValue, weight], [ANY, spec.units], attributes);
     return spec.bias ? biased(graph, sums, bias) : sums;
   },
-};
+} satisfies Layer<DenseSpec, 'weight' | 'bias'>;
 
 /** From [unit][map][row][column] to [row][column][map][unit]: Keras flattens maps last. */
 function kernelOf(weight: Float32Array, units: number, input: Shape): Float32Array {

@@ -16,7 +16,7 @@ export interface DropoutSpec extends LayerSpec {
   readonly rate: number;
 }
 
-export const dropout: Layer<DropoutSpec, never> = {
+export const dropout = {
   kind: 'dropout',
   text: 'dropout',
   isElementwise: true,
@@ -61,7 +61,7 @@ export const dropout: Layer<DropoutSpec, never> = {
     const mask = graph.cast('keep/Cast', kept, 'bool', 'float');
     return scaled(graph, 'scale', graph.add('Mul', [value, mask], value.shape), scaleOf(spec.rate));
   },
-};
+} satisfies Layer<DropoutSpec, never>;
 
 /** What the values of each sample are multiplied by: [count][height][width][maps]. */
 function factorsOf({ spec: { rate }, place, output }: LayerLayout<DropoutSpec>, pass: TensorPass): Float32Array {

@@ -11,7 +11,7 @@ export interface FlattenSpec extends LayerSpec {
   readonly kind: 'flatten';
 }
 
-export const flatten: Layer<FlattenSpec, never> = {
+export const flatten = {
   kind: 'flatten',
   text: 'flatten',
   takes: 'vectors',
@@ -36,4 +36,4 @@ export const flatten: Layer<FlattenSpec, never> = {
   onnx: (_graph, _layer, [x]) => x as string,
   keras: (_keras, _layer, [x]) => (x as KerasValue).name,
   graph: (_graph, _layer, [x]) => x as GraphValue,
-};
+} satisfies Layer<FlattenSpec, never>;

@@ -13,7 +13,7 @@ export interface GlobalAveragePoolSpec extends LayerSpec {
   readonly kind: 'global-average-pool';
 }
 
-export const globalAveragePool: Layer<GlobalAveragePoolSpec, never> = {
+export const globalAveragePool = {
   kind: 'global-average-pool',
   text: 'global average pooling',
   takes: 'stacks',
@@ -36,7 +36,7 @@ export const globalAveragePool: Layer<GlobalAveragePoolSpec, never> = {
     const axes = graph.constant('axes', Int32Array.of(2, 3), [2]);
     return graph.add('Mean', [x as GraphValue, axes], batchOf(output), { Tidx: INT32, keep_dims: false });
   },
-};
+} satisfies Layer<GlobalAveragePoolSpec, never>;
 
 function whole({ inputs: [input] }: LayerLayout): Windows {
   const { height, width } = input as Shape;

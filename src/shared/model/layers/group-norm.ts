@@ -15,7 +15,7 @@ export interface GroupNormSpec extends LayerSpec {
   readonly epsilon: number;
 }
 
-export const groupNorm: Layer<GroupNormSpec, 'weight' | 'bias'> = {
+export const groupNorm = {
   kind: 'group-norm',
   text: 'group normalization',
   takes: 'stacks',
@@ -91,4 +91,4 @@ export const groupNorm: Layer<GroupNormSpec, 'weight' | 'bias'> = {
     const stack = reshaped(graph, 'normalized', normal, (x as GraphValue).shape);
     return weighted(graph, stack, variables, [output.maps, 1, 1]);
   },
-};
+} satisfies Layer<GroupNormSpec, 'weight' | 'bias'>;

@@ -18,7 +18,7 @@ export interface LayerNormSpec extends LayerSpec {
 const GROUPS = 1;
 const STATISTICS = 2 * 4 * LANES * GROUPS;
 
-export const layerNorm: Layer<LayerNormSpec, 'weight' | 'bias'> = {
+export const layerNorm = {
   kind: 'layer-norm',
   text: 'layer normalization',
   refines: true,
@@ -99,4 +99,4 @@ export const layerNorm: Layer<LayerNormSpec, 'weight' | 'bias'> = {
     const value = x as GraphValue;
     return weighted(graph, graphNormalized(graph, value, 1, epsilon), variables, value.shape.slice(1));
   },
-};
+} satisfies Layer<LayerNormSpec, 'weight' | 'bias'>;

@@ -50,7 +50,12 @@ export interface Kernels {
   readonly inputsOf: readonly (readonly number[])[];
 }
 
-/** The kinds of fields of specs, made by zod, which the browser's pages do without. */
+type ZodModule = typeof z;
+
+/** What makes fields of specs. The browser's pages do without it, so it is passed on instead of imported. */
+export interface Zod extends ZodModule {}
+
+/** The kinds of fields of specs. */
 export type Fields = Readonly<Record<string, z.ZodType>>;
 
 /** The fields of a layer of this kind. @param number reads a number of what is imported; the second argument stands for an absent one */
@@ -118,7 +123,7 @@ export interface Layer<S extends LayerSpec = LayerSpec, T extends string = strin
   readonly arity?: readonly [min: number, max: number];
 
   /** The fields of its spec but for kind, name and inputs. */
-  fields(zod: typeof z): Fields;
+  fields(zod: Zod): Fields;
   /** The shape of the output. @throws ModelError if the layer doesn't fit its inputs */
   shape(spec: S, inputs: readonly Shape[]): Shape;
   /** Its tensors in the flat order of checkpoints and hashes; state comes behind everything else. */

@@ -1,4 +1,5 @@
 import { activation } from './activation.ts';
+import type { Zod } from './layer.ts';
 import type { LayerSpec } from './placed-layer.ts';
 
 /** x where that is above 0, else slope times x. */
@@ -7,11 +8,15 @@ export interface LeakyReluSpec extends LayerSpec {
   readonly slope: number;
 }
 
-export const leakyRelu = activation<LeakyReluSpec>({
+const fields = (zod: Zod) => ({
+  slope: zod.number().min(0).max(1).default(0.01).describe('of values below 0'),
+});
+
+export const leakyRelu = activation<LeakyReluSpec, ReturnType<typeof fields>>({
   kind: 'leaky-relu',
   text: 'leaky ReLU',
   code: 5,
-  fields: (zod) => ({ slope: zod.number().min(0).max(1).default(0.01).describe('of values below 0') }),
+  fields,
   parameter: ({ slope }) => slope,
   imports: {
     onnx: { LeakyRelu: (number) => ({ slope: number('alpha', 0.01) }) },

@@ -15,20 +15,20 @@ export interface PoolSpec extends LayerSpec {
   readonly padding: Padding;
 }
 
-export const maxPool: Layer<PoolSpec, never> = {
+export const maxPool = {
   ...pool('max-pool', 'maximum pooling', 'maxPool'),
   ...maxPoolFormats(windowsOf),
   backward(emit, layer, { inputs: [x], delta, inputDeltas: [target] }) {
     if (target === undefined) return;
     emit.op('train', 'maxPoolBackward', x as Value, delta, target, ...windowArguments(windowsOf(layer.spec), layer));
   },
-};
+} satisfies Layer<PoolSpec, never>;
 
-export const averagePool: Layer<PoolSpec, never> = {
+export const averagePool = {
   ...pool('average-pool', 'average pooling', 'averagePool'),
   ...averagePoolFormats(({ spec }) => windowsOf(spec)),
   backward: (emit, layer, values) => spread(emit, layer, windowsOf(layer.spec), values),
-};
+} satisfies Layer<PoolSpec, never>;
 
 /** The backward pass of means over windows. */
 export function spread(

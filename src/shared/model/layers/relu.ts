@@ -1,13 +1,14 @@
-import { activation } from './activation.ts';
+import { activation, type NoFields, noFields } from './activation.ts';
 import type { LayerSpec } from './placed-layer.ts';
 
 export interface ReluSpec extends LayerSpec {
   readonly kind: 'relu';
 }
 
-export const relu = activation<ReluSpec>({
+export const relu = activation<ReluSpec, NoFields>({
   kind: 'relu',
   text: 'ReLU',
+  fields: noFields,
   code: 1,
   imports: { onnx: { Relu: () => ({}) }, kerasActivation: { relu: () => ({}) } },
   tfjs: (tf, x) => tf.relu(x),

@@ -13,7 +13,7 @@ export interface RescaleSpec extends LayerSpec {
   readonly offset: number;
 }
 
-export const rescale: Layer<RescaleSpec, never> = {
+export const rescale = {
   kind: 'rescale',
   text: 'rescaling',
   isElementwise: true,
@@ -46,4 +46,4 @@ export const rescale: Layer<RescaleSpec, never> = {
     const product = scaled(graph, 'scale', x as GraphValue, spec.scale);
     return graph.add('Add', [product, graph.constant('offset', Float32Array.of(spec.offset), [])], product.shape);
   },
-};
+} satisfies Layer<RescaleSpec, never>;

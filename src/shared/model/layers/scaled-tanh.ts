@@ -1,5 +1,5 @@
 import { scaled } from '../formats/graph.ts';
-import { activation, TANH_AMPLITUDE, TANH_SLOPE } from './activation.ts';
+import { activation, type NoFields, noFields, TANH_AMPLITUDE, TANH_SLOPE } from './activation.ts';
 import type { LayerSpec } from './placed-layer.ts';
 
 export interface ScaledTanhSpec extends LayerSpec {
@@ -7,9 +7,10 @@ export interface ScaledTanhSpec extends LayerSpec {
 }
 
 /** LeCun et al. 1998, appendix A: 1.7159 tanh(2x / 3). */
-export const scaledTanh = activation<ScaledTanhSpec>({
+export const scaledTanh = activation<ScaledTanhSpec, NoFields>({
   kind: 'scaled-tanh',
   text: 'scaled tanh',
+  fields: noFields,
   code: 2,
   tfjs: (tf, x) => tf.mul(tf.tanh(tf.mul(x, TANH_SLOPE)), TANH_AMPLITUDE),
   onnx(graph, x) {

@@ -1,13 +1,14 @@
-import { activation } from './activation.ts';
+import { activation, type NoFields, noFields } from './activation.ts';
 import type { LayerSpec } from './placed-layer.ts';
 
 export interface SigmoidSpec extends LayerSpec {
   readonly kind: 'sigmoid';
 }
 
-export const sigmoid = activation<SigmoidSpec>({
+export const sigmoid = activation<SigmoidSpec, NoFields>({
   kind: 'sigmoid',
   text: 'sigmoid',
+  fields: noFields,
   code: 4,
   imports: { onnx: { Sigmoid: () => ({}) }, kerasActivation: { sigmoid: () => ({}) } },
   tfjs: (tf, x) => tf.sigmoid(x),

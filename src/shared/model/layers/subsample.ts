@@ -23,7 +23,7 @@ const WINDOWS: Windows = { size: [2, 2], stride: [2, 2], padding: 'valid' };
 
 const means = averagePoolFormats<SubsampleSpec>(() => WINDOWS);
 
-export const subsample: Layer<SubsampleSpec, 'coefficient' | 'bias'> = {
+export const subsample = {
   kind: 'subsample',
   text: 'subsampling',
   takes: 'stacks',
@@ -77,4 +77,4 @@ export const subsample: Layer<SubsampleSpec, 'coefficient' | 'bias'> = {
     const factors = reshaped(graph, 'scale', coefficient, [layer.output.maps, 1, 1]);
     return biased(graph, graph.add('scale/Mul', [sums, factors], sums.shape), bias);
   },
-};
+} satisfies Layer<SubsampleSpec, 'coefficient' | 'bias'>;

@@ -1,13 +1,14 @@
-import { activation } from './activation.ts';
+import { activation, type NoFields, noFields } from './activation.ts';
 import type { LayerSpec } from './placed-layer.ts';
 
 export interface TanhSpec extends LayerSpec {
   readonly kind: 'tanh';
 }
 
-export const tanh = activation<TanhSpec>({
+export const tanh = activation<TanhSpec, NoFields>({
   kind: 'tanh',
   text: 'tanh',
+  fields: noFields,
   code: 3,
   imports: { onnx: { Tanh: () => ({}) }, kerasActivation: { tanh: () => ({}) } },
   tfjs: (tf, x) => tf.tanh(x),

@@ -1,7 +1,7 @@
-import type { z } from 'zod';
 import { ModelError } from '../../util/errors.ts';
 import type { Border, Pair, Shape } from '../shape.ts';
 import { shapeText } from '../shape.ts';
+import type { Zod } from './layer.ts';
 
 /** Windows that slide over a map: kernels and pooling. */
 export interface Windows {
@@ -17,14 +17,14 @@ export type Padding = 'valid' | 'same' | readonly [top: number, left: number, bo
 const MAX_SIDE = 1024;
 
 /** A pair of sides; one number stands for both. */
-export function pairField(zod: typeof z) {
+export function pairField(zod: Zod) {
   const side = zod.int().min(1).max(MAX_SIDE);
   return zod
     .union([zod.tuple([side, side]), side])
     .transform((value): Pair => (typeof value === 'number' ? [value, value] : value));
 }
 
-export function paddingField(zod: typeof z) {
+export function paddingField(zod: Zod) {
   const side = zod.int().min(0).max(MAX_SIDE);
   return zod.union([zod.enum(['valid', 'same']), zod.tuple([side, side, side, side])]);
 }

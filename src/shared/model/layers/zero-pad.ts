@@ -16,7 +16,7 @@ export interface ZeroPadSpec extends LayerSpec {
 /** Rows or columns on one side. */
 const MAX_PADDING = 1024;
 
-export const zeroPad: Layer<ZeroPadSpec, never> = {
+export const zeroPad = {
   kind: 'zero-pad',
   text: 'zero padding',
   takes: 'stacks',
@@ -57,7 +57,7 @@ export const zeroPad: Layer<ZeroPadSpec, never> = {
   },
   keras: (keras, { spec }, [x]) => kerasPadded(keras, '', (x as KerasValue).name, borderOf(spec)),
   graph: (graph, { spec }, [x]) => graphPadded(graph, x as GraphValue, borderOf(spec)),
-};
+} satisfies Layer<ZeroPadSpec, never>;
 
 function borderOf({ padding: [top, left, bottom, right] }: ZeroPadSpec): Border {
   return { top, left, bottom, right };
