@@ -20,6 +20,7 @@ export function addTrainingCommands(program: Command, done: Done): void {
   addVerify(program, done);
   addWorker(program, done);
   addToken(program, done);
+  addInit(program, done);
 }
 
 function addTrain(program: Command, done: Done): void {
@@ -129,6 +130,16 @@ function addWorker(program: Command, done: Done): void {
     )
     .action(async (flags: Flags) => {
       done(await (await import('../commands/worker.ts')).worker(flags));
+    });
+}
+
+function addInit(program: Command, done: Done): void {
+  const init = program.command('init').description('write a small project: data, a model, train.ts, and monitoring');
+  init
+    .argument('[dir]', 'new or empty folder (default: this one)')
+    .addHelpText('after', examples(['lockstep init my-project']))
+    .action(async (dir: string | undefined) => {
+      done(await (await import('../commands/init.ts')).init(dir));
     });
 }
 
