@@ -9,10 +9,12 @@ import type { Initialization, ModelSpec } from '../../shared/model/spec.ts';
 type KindOfLayer = (typeof LAYER_KINDS)[number];
 type KindOfHead = (typeof HEAD_KINDS)[number];
 
+type HasFields = { fields(zod: never): Readonly<Record<string, z.ZodType>> };
+
 /** What the fields of a kind may be given as. */
-type FieldsOf<K extends { fields(zod: never): Readonly<Record<string, z.ZodType>> }> = z.input<
-  z.ZodObject<ReturnType<K['fields']>>
->;
+type FieldsOf<K extends HasFields> = keyof ReturnType<K['fields']> extends never
+  ? unknown
+  : Readonly<z.input<z.ZodObject<ReturnType<K['fields']>>>>;
 
 /** `global-average-pool` is `globalAveragePool`. */
 type CamelCase<S extends string> = S extends `${infer First}-${infer Rest}`
@@ -33,18 +35,12 @@ export interface LayerDefinition extends LayerPlace {
 }
 
 /** The options of a kind of layer; docs/models.md lists them all. */
-export type LayerOptions<Kind extends KindOfLayer['kind']> = LayerPlace &
-  Readonly<FieldsOf<KindOf<Kind>>> &
-  // The data set's classes may decide a last layer's units.
-  unknown;
+export type LayerOptions<Kind extends KindOfLayer['kind']> = LayerPlace & FieldsOf<KindOf<Kind, KindOfLayer>>;
 
-type KindOf<Kind extends string> = KindOfLayer extends infer K
-  ? K extends { readonly kind: infer Own }
-    ? Kind extends Own
-      ? K extends { fields(zod: never): Readonly<Record<string, z.ZodType>> }
-        ? K
-        : never
-      : never
+/** The kind of this name; some have several. Distributes over `All`. */
+type KindOf<Kind, All> = All extends HasFields & { readonly kind: infer Own }
+  ? Kind extends Own
+    ? All
     : never
   : never;
 
@@ -67,10 +63,8 @@ function camelCase(kind: string): string {
   return kind.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-type HeadDefinition = KindOfHead extends infer K
-  ? K extends { readonly kind: infer Kind; fields(zod: never): Readonly<Record<string, z.ZodType>> }
-    ? Kind | ({ readonly kind: Kind } & Readonly<FieldsOf<K>>)
-    : never
+type HeadDefinition<All = KindOfHead> = All extends HasFields & { readonly kind: infer Kind }
+  ? Kind | ({ readonly kind: Kind } & FieldsOf<All>)
   : never;
 
 /** A network: its samples, its layers in order, and what its outputs mean. */
