@@ -15,6 +15,7 @@ import { classifiedParts } from '../inspect/scores/parts.ts';
 import { type ValueError, valueErrors } from '../inspect/scores/value-errors.ts';
 import { type Checkpoint, knownSamples, UNKNOWN, weightsSha256 } from '../shared/checkpoint/checkpoint.ts';
 import { AUGMENT_OPTION } from '../shared/config/augment-option.ts';
+import { SCHEDULE_OPTION } from '../shared/config/schedule-option.ts';
 import { classesOf, type Dataset, inputKindOf, type Split, scalingOf } from '../shared/data/dataset.ts';
 import { openDataset } from '../shared/data/open.ts';
 import type { ReadingKey, ReadingOptions } from '../shared/data/source.ts';
@@ -174,9 +175,10 @@ function differences(
   if (digests.dataset !== dataset.sha256) notes.push('Note: the checkpoint was trained on another data set.');
   const augment = AUGMENT_OPTION.safeParse(config.augment).data;
   const replicas = Number(config.replicas ?? 1);
+  const schedule = SCHEDULE_OPTION.safeParse(config.schedule).data;
   const isKnown =
     isOptimizer(optimizerName) &&
-    hasNumerics(digests.numerics, { layout, optimizer: optimizerName, augment, replicas });
+    hasNumerics(digests.numerics, { layout, optimizer: optimizerName, augment, replicas, schedule });
   if (!isKnown) {
     notes.push('Note: the checkpoint was written by other numerics; the loss may differ in its last digits.');
   }

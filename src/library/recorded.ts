@@ -83,8 +83,8 @@ export async function openRecorded(recorded: Recorded, options: RecomputeOptions
 }
 
 function refuseOtherNumerics({ shown, config, digests, version }: Recorded): void {
-  const { optimizer, augment, replicas } = config;
-  const computed = { layout: modelOf(config), optimizer, augment, replicas };
+  const { optimizer, augment, replicas, schedule } = config;
+  const computed = { layout: modelOf(config), optimizer, augment, replicas, schedule };
   if (hasNumerics(digests.numerics, computed)) return;
   throw new UsageError(
     `${shown} can't be verified by this build: the run has the numerics ${shortDigest(digests.numerics)}, ` +

@@ -28,7 +28,7 @@ export function servedOf(
   name: string,
 ): Served {
   const layout = modelOf(config);
-  const { backend, optimizer, seed, batch, iterations, shardSize, replicas } = config;
+  const { backend, optimizer, seed, batch, iterations, shardSize, replicas, schedule } = config;
   const registry = new Registry();
   processIn(registry);
   const metrics = new RunMetrics(registry, {
@@ -48,7 +48,7 @@ export function servedOf(
   const augment = augmentOf(config, shapeOf(dataset));
   const numerics =
     resumed?.manifest.digests.numerics ??
-    numericsOf({ layout, optimizer, augment, replicas, inputs: inputKindOf(dataset.train) });
+    numericsOf({ layout, optimizer, augment, replicas, schedule, inputs: inputKindOf(dataset.train) });
   const feed = new LiveFeed({
     name,
     started: started.getTime(),

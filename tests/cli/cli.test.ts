@@ -54,7 +54,7 @@ describe('help', () => {
       const flag = `--${variableOf(key).slice('LOCKSTEP_'.length).toLowerCase().replaceAll('_', '-')}`;
       assert.ok(text.includes(` ${flag} `), flag);
     }
-    assert.match(text, /--warmup <steps> .*\(default: a fifth of the iterations, at most 200\)/);
+    assert.match(text, /--warmup <steps> .*\(default: a fifth of the iterations, at most 200; 0 with a table\)/);
   });
 
   test('train shows every option in its group, and every group', () => {

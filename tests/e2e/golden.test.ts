@@ -64,6 +64,17 @@ const GOLDEN: readonly Golden[] = [
     weightsSha256: '7e586b447eccebff0d707b50613738b23da4a20cb52a2820ddd92e6c4b341564',
     testLoss: '3fe56903c04cbcc6',
   },
+  {
+    flags: {
+      head: 'softmax',
+      optimizer: 'adam',
+      batch: 32,
+      shardSize: 8,
+      schedule: '0:0.1,12:1,33:0.3',
+    },
+    weightsSha256: '59d11c8a816d325735b70bd626e9e20f059bb74afec40f77004db76b402f23ef',
+    testLoss: '3fe74f1ae20616b4',
+  },
 ];
 
 /** With their strengths by default. */
@@ -85,7 +96,8 @@ describe('the bits of a run', () => {
   for (const [kernel, { flags, ...golden }] of KERNELS.flatMap((each) => GOLDEN.map((run) => [each, run] as const))) {
     const { head, optimizer, clipNorm = Number.POSITIVE_INFINITY } = flags;
     const loss = flags.classWeights === undefined ? '' : ', with a training loss of its own';
-    it(`${head}, ${optimizer}${loss} (${kernel})`, async () => {
+    const table = flags.schedule?.toString().includes(':') ? ', its learning rate by a table' : '';
+    it(`${head}, ${optimizer}${loss}${table} (${kernel})`, async () => {
       const { records, weightsSha256 } = await runOnce({
         flags: { iterations: 40, workers: 2, kernel, ...flags },
         dataset,

@@ -1,6 +1,7 @@
 import { resolveTrainConfig, type TrainConfig } from '#src/shared/config/config.js';
 import { Optimizer } from '#src/shared/engine/optimizer.js';
 import { optimizerOf } from '#src/shared/engine/optimizers/registry.js';
+import { factorAt, isTable } from '#src/shared/engine/schedule-table.js';
 import type { UpdateLayout } from '#src/shared/engine/segments.js';
 import { BlockUpdater, type StateVectors, UpdateRecord } from '#src/shared/engine/update.js';
 import { compileKernel, instantiateKernel, type KernelExports } from '#src/shared/engine/wasm/exports.js';
@@ -130,6 +131,7 @@ export function referenceUpdate(state: Reference, config: TrainConfig, t: number
 }
 
 function referenceRate({ learningRate, warmup, iterations, schedule }: TrainConfig, t: number): number {
+  if (isTable(schedule)) return learningRate * factorAt(schedule, t);
   if (t < warmup) return (learningRate * (t + 1)) / warmup;
   if (schedule === 'constant') return learningRate;
   return (learningRate * (1 + Math.cos((Math.PI * (t - warmup)) / (iterations - warmup)))) / 2;

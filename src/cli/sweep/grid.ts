@@ -9,6 +9,7 @@ export const WHOLE_VALUES: ReadonlySet<string> = new Set<OptionKey>([
   'augment',
   'freeze',
   'classWeights',
+  'schedule',
   'data',
   'tag',
   'note',

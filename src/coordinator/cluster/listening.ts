@@ -145,7 +145,7 @@ export function openHub(options: HubOptions): Hub {
 
 /** What every node of the run is told, and what bounds its answers. */
 function describeRun({ config, dataset, layout, run }: HubOptions): RunDescription {
-  const { optimizer, shardSize, replicas } = config;
+  const { optimizer, shardSize, replicas, schedule } = config;
   const augment = augmentOf(config, shapeOf(dataset));
   const { spec, layers, classes, loss } = layout;
   const parts = new Parts(packedPieces(dataset));
@@ -172,7 +172,7 @@ function describeRun({ config, dataset, layout, run }: HubOptions): RunDescripti
     classes: head.targetKind === 'class' ? classes : 2,
     hasAccuracy: head.hasAccuracy,
     maxLoss: head.maxLoss(spec.head) * Math.max(1, ...(loss?.classWeights ?? [])),
-    numerics: numericsByName({ layout, optimizer, augment, replicas, inputs: inputKindOf(dataset.train) }),
+    numerics: numericsByName({ layout, optimizer, augment, replicas, schedule, inputs: inputKindOf(dataset.train) }),
     selfTest: selfTest(),
     dataParts: () => parts,
   };

@@ -59,7 +59,7 @@ export function causesOf([a, b]: Both<Manifest>): Cause[] {
 /** Whether one of the causes can make a step's loss or weights differ. */
 export function explains(causes: readonly Cause[], manifests: Both<Manifest>): boolean {
   const without = new Set([flagOf('hashEvery'), flagOf('patience')]);
-  if (manifests.every(({ config }) => config.schedule === 'constant')) without.add(flagOf('iterations'));
+  if (manifests.every(({ config }) => config.schedule !== 'cosine')) without.add(flagOf('iterations'));
   return causes.some(({ name }) => !without.has(name));
 }
 

@@ -1,15 +1,12 @@
 import type { Checkpoint, Digests } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
+import { AUTO, type Capacity, isSecret, type TrainConfig } from '../../shared/config/config.ts';
 import {
-  AUTO,
-  type Capacity,
   givenAgain,
-  isSecret,
   type ResumedTrainConfig,
   resumeTrainConfig,
-  type TrainConfig,
   typedOptions,
-} from '../../shared/config/config.ts';
+} from '../../shared/config/resume-config.ts';
 import { flagOf } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
 import { hasNumerics, numericsOf } from '../../shared/engine/numerics/numerics.ts';
@@ -44,8 +41,8 @@ export async function resumedRun(sources: Sources, capacity?: Capacity): Promise
   const resumed = { path, manifest, ...resumeTrainConfig(sources, manifest, capacity) };
   const { numerics } = manifest.digests;
   const differences = [...resumed.refused];
-  const { optimizer, augment, replicas } = manifest.config;
-  const computed = { layout: modelOf(manifest.config), optimizer, augment, replicas };
+  const { optimizer, augment, replicas, schedule } = manifest.config;
+  const computed = { layout: modelOf(manifest.config), optimizer, augment, replicas, schedule };
   if (!hasNumerics(numerics, computed)) {
     const own = shortDigest(numericsOf(computed));
     differences.push(`numerics: the run has ${shortDigest(numerics)}, but this build of Lockstep ${own}`);

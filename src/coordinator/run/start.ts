@@ -56,8 +56,8 @@ export async function start(state: TrainingState | undefined, options: StartOpti
   const layout = modelOf(config);
   const init = state === undefined ? {} : { init: weightsSha256(state.weights) };
   const augment = augmentOf(config, shapeOf(dataset));
-  const { optimizer, replicas } = config;
-  const numerics = numericsOf({ layout, optimizer, augment, replicas, inputs: inputKindOf(dataset.train) });
+  const { optimizer, replicas, schedule } = config;
+  const numerics = numericsOf({ layout, optimizer, augment, replicas, schedule, inputs: inputKindOf(dataset.train) });
   const digests: Digests = { dataset: dataset.sha256, numerics, ...init };
   if (state !== undefined) {
     // Written before run.json, so that every run that can be resumed has its initial weights.

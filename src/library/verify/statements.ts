@@ -132,9 +132,9 @@ function disordered({ attempts, config }: Manifest): Contradiction[] {
       ...above(`${path}.from`, from, `${path}.steps`, steps),
       ...above(`${path}.steps`, steps, `${path}.iterations`, iterations),
       ...above(`attempts.${i - 1}.iterations`, before?.iterations, `${path}.iterations`, iterations),
-      ...(config.schedule === 'constant'
-        ? []
-        : unlike(`${path}.iterations`, iterations, 'the schedule', config.iterations)),
+      ...(config.schedule === 'cosine'
+        ? unlike(`${path}.iterations`, iterations, 'the schedule', config.iterations)
+        : []),
     ];
   });
 }

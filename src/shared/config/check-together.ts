@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isTable } from '../engine/schedule-table.ts';
 import { UsageError } from '../util/errors.ts';
 import { flagOf, type OptionKey, type trainSchema } from './schema.ts';
 import type { GivenOptions } from './sources.ts';
@@ -7,7 +8,16 @@ type Options = z.output<typeof trainSchema>;
 /** What is checked of a config whose options are all decided. */
 type Checked = Pick<
   Options,
-  'batch' | 'shardSize' | 'replicas' | 'workers' | 'listen' | 'iterations' | 'validation' | 'patience' | 'keepBest'
+  | 'schedule'
+  | 'batch'
+  | 'shardSize'
+  | 'replicas'
+  | 'workers'
+  | 'listen'
+  | 'iterations'
+  | 'validation'
+  | 'patience'
+  | 'keepBest'
 > & {
   readonly warmup: number;
 };
@@ -34,7 +44,7 @@ export function checkWorkers({ workers, listen }: Pick<Checked, 'workers' | 'lis
 export function checkTogether(config: Checked, given: GivenOptions): void {
   checkValidation(config, given);
   const from = (key: OptionKey): string => given[key]?.from ?? `${flagOf(key)} (default)`;
-  const { batch, shardSize, replicas, warmup, iterations } = config;
+  const { batch, shardSize, replicas, schedule, warmup, iterations } = config;
   const unit = replicas * shardSize;
   if (replicas > 1 && batch % unit !== 0) {
     const below = batch - (batch % unit);
@@ -53,6 +63,12 @@ export function checkTogether(config: Checked, given: GivenOptions): void {
     );
   }
   checkWorkers(config, from('workers'));
+  if (isTable(schedule) && warmup > 0) {
+    throw new UsageError(
+      `${from('warmup')}: the table of ${from('schedule')} is the whole course of the learning rate, so a warm-up of 0 was ` +
+        `expected, but got ${warmup}. Leave it out, and begin the table with the warm-up.`,
+    );
+  }
   if (warmup > iterations) {
     throw new UsageError(
       `${from('warmup')}: expected at most the number of iterations, which is ${iterations} by ${from('iterations')}, ` +

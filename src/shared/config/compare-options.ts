@@ -1,15 +1,18 @@
+import { isDeepStrictEqual } from 'node:util';
 import { DEFAULT_MODEL, specOf } from '../model/registry.ts';
 import { canonicalJson } from '../util/canonical-json.ts';
 import type { TrainConfig } from './config.ts';
+import { scheduleText } from './schedule-option.ts';
 import type { OptionKey } from './schema.ts';
 
 /** Whether an option has the same effect on the bits in two configs. */
 export function isSameOption(key: OptionKey, a: TrainConfig, b: TrainConfig): boolean {
-  return key === 'model' ? modelText(a) === modelText(b) : Object.is(a[key], b[key]);
+  return key === 'model' ? modelText(a) === modelText(b) : isDeepStrictEqual(a[key], b[key]);
 }
 
-/** An option's value as it is shown to people: a model by its name. */
+/** An option's value as it is shown to people: a model by its name, a schedule as it is typed. */
 export function shownOption(key: OptionKey, config: TrainConfig): unknown {
+  if (key === 'schedule') return scheduleText(config.schedule);
   return key === 'model' ? specOf(config).name : config[key];
 }
 

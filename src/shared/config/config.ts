@@ -2,11 +2,12 @@ import type { z } from 'zod';
 import { namedSet } from '../data/registry.ts';
 import { READING_KEYS, type ReadingKey } from '../data/source.ts';
 import { optimizerOf } from '../engine/optimizers/registry.ts';
-import { BALANCED, isPreset } from '../model/registry.ts';
+import { isTable } from '../engine/schedule-table.ts';
+import { isPreset } from '../model/registry.ts';
 import { UsageError } from '../util/errors.ts';
 import { callerPath } from '../util/paths.ts';
 import { processorCount } from '../util/processors.ts';
-import { checkTogether, checkValidation, checkWorkers } from './check-together.ts';
+import { checkTogether } from './check-together.ts';
 import { flagOf, notesOf, OPTION_KEYS, type OptionKey, trainSchema } from './schema.ts';
 import { type GivenOptions, readSources, type Sources } from './sources.ts';
 import { withoutEffect } from './without-effect.ts';
@@ -38,7 +39,8 @@ export interface Capacity {
   afforded(config: TrainConfig, upTo: number): number;
 }
 
-const UNLIMITED: Capacity = { held: (_, upTo) => upTo, afforded: (_, upTo) => upTo };
+/** As many workers as may be wanted. */
+export const UNLIMITED: Capacity = { held: (_, upTo) => upTo, afforded: (_, upTo) => upTo };
 
 export interface ResolvedTrainConfig {
   readonly config: TrainConfig;
@@ -68,37 +70,6 @@ export function bitsOf(config: TrainConfig): Readonly<Record<string, unknown>> {
   return Object.fromEntries(given.map((key) => [key, config[key]]));
 }
 
-/**
- * What a resumed run takes from its run.json: what decides the bits, the intervals, the number of workers, and how data are read. A
- * run directory is data, which somebody else may have made: paths, URLs, hosts, credentials and switches come from this process's own sources alone.
- */
-const TAKEN_FROM_RUN: ReadonlySet<OptionKey> = new Set([
-  ...BITS,
-  'evaluateEvery',
-  'checkpointEvery',
-  'checkpointMinutes',
-  'logEvery',
-  'keep',
-  'keepBest',
-  'workers',
-  ...READING_KEYS,
-]);
-/** Options of a single command, or of a machine: nothing is missing if a resumed run lacks them. */
-const OWN_TO_A_COMMAND: ReadonlySet<OptionKey> = new Set(['kernel', 'json', 'out', 'resume', 'forceUnlock']);
-
-/** What the command that resumes a run is given again, by flag: all that differs from the defaults and isn't taken from the run. */
-export function givenAgain(config: TrainConfig): Readonly<Record<string, string | true>> {
-  const keys = OPTION_KEYS.filter((key) => !TAKEN_FROM_RUN.has(key) && !OWN_TO_A_COMMAND.has(key) && key !== 'data');
-  const changed = keys.filter((key) => config[key] !== trainSchema.shape[key].safeParse(undefined).data);
-  return { ...dataAgain(config), ...typedOptions(config, changed) };
-}
-
-/** Options of a config as a command that is printed gives them, by flag; without those whose values may hold a secret. */
-export function typedOptions(config: TrainConfig, keys: readonly OptionKey[]): Readonly<Record<string, string | true>> {
-  const shown = keys.filter((key) => !isSecret(key, config));
-  return Object.fromEntries(shown.map((key) => [flagOf(key), config[key] === true || String(config[key])]));
-}
-
 /** Options whose values may hold a secret anywhere: they are in no file of the run, and are never printed. */
 export const NEVER_WRITTEN: ReadonlySet<OptionKey> = new Set(['notify', 'checkpointCommand']);
 
@@ -116,85 +87,14 @@ export function dataAgain({ data }: Pick<TrainConfig, 'data'>): Readonly<Record<
   return data === undefined || namedSet(data) !== undefined ? {} : { [flagOf('data')]: data };
 }
 
-/** A resumed run's config, and which of the values that were given it can't take. */
-export interface ResumedTrainConfig extends ResolvedTrainConfig {
-  /** Options that were given when the run began, and that this process has to be given again. */
-  readonly notTaken: readonly OptionKey[];
-  /** The model that this process was given; it has to be the run's own. */
-  readonly givenModel: TrainConfig['model'];
-  /** A line for each option that would change the bits. */
-  readonly refused: readonly string[];
-}
-
-/**
- * The config of a resumed run: what decides the bits is the run's own. The rest is given; or, for intervals and workers, the
- * run's own if it was given then, as far as this machine has use for as many workers; or a default. Iterations may be raised if the learning rate doesn't depend on them.
- * @throws UsageError as `resolveTrainConfig`
- */
-export function resumeTrainConfig(
-  sources: Sources,
-  { config: own, explicit }: ResolvedTrainConfig,
-  capacity = UNLIMITED,
-): ResumedTrainConfig {
-  const given = readSources(sources, OPTION_KEYS);
-  const isTaken = (key: OptionKey): boolean =>
-    TAKEN_FROM_RUN.has(key) || (key === 'data' && namedSet(own.data) !== undefined);
-  const taken = new Set([...BITS, ...[...explicit].filter(isTaken)]);
-  const base = Object.fromEntries(Object.entries(own).filter(([key]) => taken.has(key as OptionKey)));
-  const { out, resume, forceUnlock, ...values } = valuesOf(given);
-  // The same command starts a run and continues it: its preset is compared as flags are.
-  const isAuto = resume === AUTO;
-  if (!isAuto && (sources.flags.preset !== undefined || sources.env.LOCKSTEP_PRESET)) {
-    throw new UsageError('--preset: a resumed run has its options already. Leave it out.');
-  }
-  if (!isAuto && out !== undefined) {
-    throw new UsageError(`${given.out?.from}: a resumed run stays in its directory. Leave it out.`);
-  }
-  const options = trainSchema.parse({ ...base, ...values, resume, forceUnlock });
-  const decided = decide(options, sources.env, capacity);
-  const useful = decide({ ...options, workers: 'auto' }, sources.env, capacity);
-  const isGiven = given.workers !== undefined;
-  const config = isGiven ? decided : { ...decided, workers: Math.min(decided.workers, useful.workers) };
-  checkHeld(config, given.workers?.from ?? flagOf('workers'), capacity);
-  checkWorkers(config, given.workers?.from ?? "The run's number of workers, 0");
-  checkValidation(config, given);
-  // A model that is given is only comparable once the data set is known, and so are balanced weights.
-  const comparable = [...BITS, ...(own.patience > 0 ? (['evaluateEvery'] as const) : [])].filter(
-    (key) => key !== 'model' && config[key] !== BALANCED,
-  );
-  const refused = comparable
-    .filter((key) => config[key] !== own[key] && !mayChange(key, own, config))
-    .map((key) => `${given[key]?.from ?? flagOf(key)}: the run has ${own[key] ?? 'none'}, but this is ${config[key]}`);
-  return {
-    config: { ...config, out: own.out, model: own.model },
-    givenModel: given.model === undefined ? undefined : config.model,
-    explicit: new Set(
-      [...explicit].filter((key) => taken.has(key) || key === 'out').concat(Object.keys(given) as OptionKey[]),
-    ),
-    notTaken: [...explicit].filter(
-      (key) =>
-        !(taken.has(key) || OWN_TO_A_COMMAND.has(key) || key in given) &&
-        (own[key] !== config[key] || NEVER_WRITTEN.has(key)),
-    ),
-    refused,
-    unused: withoutEffect(config, given, sources.flags),
-  };
-}
-
-function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boolean {
-  const isLonger = key === 'iterations' && own.schedule === 'constant' && config.iterations > own.iterations;
-  // The last round of a longer run would have had more steps.
-  return isLonger && (own.replicas === 1 || own.iterations % own.syncEvery === 0);
-}
-
 /** Fills in what depends on other options or on the machine. */
-function decide(options: Options, env: Sources['env'], capacity: Capacity): TrainConfig {
+export function decide(options: Options, env: Sources['env'], capacity: Capacity): TrainConfig {
   const { out, data, init, model, tokenFile, tlsCert, tlsKey, metricsTokenFile, metricsTargets } = options;
   const { remoteWriteTokenFile, logFile } = options;
   const config = {
     ...options,
     workers: options.workers === 'auto' ? usefulWorkers(options) : options.workers,
-    warmup: options.warmup ?? Math.min(200, Math.floor(options.iterations / 5)),
+    warmup: options.warmup ?? defaultWarmup(options),
     weightDecay: options.weightDecay ?? optimizerOf(options.optimizer).defaultWeightDecay,
     ...(out === undefined ? {} : { out: callerPath(out, env) }),
     ...(data === undefined ? {} : { data: dataPath(data, env) }),
@@ -203,6 +103,11 @@ function decide(options: Options, env: Sources['env'], capacity: Capacity): Trai
     ...filePaths({ tokenFile, tlsCert, tlsKey, metricsTokenFile, metricsTargets, remoteWriteTokenFile, logFile }, env),
   };
   return options.workers === 'auto' ? { ...config, workers: capacity.afforded(config, config.workers) } : config;
+}
+
+/** A table has the whole course of the learning rate. */
+function defaultWarmup({ schedule, iterations }: Pick<Options, 'schedule' | 'iterations'>): number {
+  return isTable(schedule) ? 0 : Math.min(200, Math.floor(iterations / 5));
 }
 
 /** A worker for each processor, but no more than shards: the others would have nothing to do. */
@@ -295,6 +200,7 @@ export function resolvePageConfig(sources: Sources): ResolvedPageConfig {
   };
 }
 
-function valuesOf(given: GivenOptions): Record<string, unknown> {
+/** The values of options, by key. */
+export function valuesOf(given: GivenOptions): Record<string, unknown> {
   return Object.fromEntries(Object.entries(given).map(([key, { value }]) => [key, value]));
 }

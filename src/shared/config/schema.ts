@@ -19,6 +19,7 @@ import { MODEL_OPTIONS } from './model-options.ts';
 import { NOTE_OPTIONS } from './note-options.ts';
 import { type OptionNotes, optionNotes } from './option-notes.ts';
 import { ROUND_OPTIONS } from './round-options.ts';
+import { SCHEDULE_OPTION } from './schedule-option.ts';
 import { VALIDATION_OPTIONS } from './validation-options.ts';
 
 // The kernel counts steps in 32 bits, and a sample's position (step times batch) must stay below 2^53.
@@ -78,16 +79,12 @@ export const trainSchema = z.strictObject({
     value: 'rate',
     bits: true,
   }),
-  schedule: z.enum(['cosine', 'constant']).default('cosine').register(optionNotes, {
-    group: 'optimisation',
-    help: 'learning rate after the warm-up: decreases to 0 along a cosine, or stays constant',
-    bits: true,
-  }),
+  schedule: SCHEDULE_OPTION,
   warmup: z.int().min(0).max(MAX_STEPS).optional().register(optionNotes, {
     group: 'optimisation',
     help: 'steps at the start in which the learning rate rises linearly',
     value: 'steps',
-    fallback: 'a fifth of the iterations, at most 200',
+    fallback: 'a fifth of the iterations, at most 200; 0 with a table',
     bits: true,
   }),
   ...optimizerOptions(),

@@ -4,6 +4,7 @@ import type { PartialState } from './executor.ts';
 import { type OptimizerName, type OptimizerOption, optimizerOf } from './optimizers/registry.ts';
 import { addStates } from './partials.ts';
 import type { RoundFigures } from './round-figures.ts';
+import { factorAt, isTable, type Schedule } from './schedule-table.ts';
 import { vectorsOf } from './state.ts';
 import type { StateVectors, Update } from './update.ts';
 import type { KernelExports } from './wasm/exports.ts';
@@ -15,7 +16,7 @@ export interface OptimizerConfig
     Record<OptimizerOption | 'learningRate' | 'warmup' | 'iterations' | 'clipNorm' | 'weightDecay' | 'batch', number>
   > {
   readonly optimizer: OptimizerName;
-  readonly schedule: 'cosine' | 'constant';
+  readonly schedule: Schedule;
 }
 
 /**
@@ -35,6 +36,7 @@ export class Optimizer {
   /** The learning rate of update t, which is counted from 0. */
   learningRate(t: number): number {
     const { learningRate, warmup, iterations, schedule } = this.#config;
+    if (isTable(schedule)) return learningRate * factorAt(schedule, t);
     return this.#kernel.learningRate(learningRate, warmup, iterations, schedule === 'cosine', t);
   }
 

@@ -3,6 +3,7 @@ import { MAX_CLASSES, MAX_SIDE } from '../data/limits.ts';
 import type { EvaluationSizes } from '../engine/evaluation.ts';
 import { MAX_LOCAL_STEPS, RoundFigures } from '../engine/round-figures.ts';
 import { CLOSE_CODES } from './close-codes.ts';
+import { RunOptions } from './run-options.ts';
 
 /** Bytes of the data set in one message; the last one may have fewer. A slow link carries it in a second or two, and little is lost with it. */
 export const PART_BYTES = 1 << 16;
@@ -16,13 +17,12 @@ export const MAX_RANGES = 32;
 export const MAX_STATE_RANGES = 2;
 /** Chunks of an evaluation in one message. */
 export const MAX_CHUNKS = 4096;
-/** Characters in a failure's message and in an option's value. */
+/** Characters in a failure's message. */
 export const MAX_TEXT = 1000;
 /** Characters in the name of a run or node. */
 export const MAX_NAME = 255;
 
 const MAX_THREADS = 1024;
-const MAX_OPTIONS = 64;
 /** Operations that a node tells of. */
 const MAX_OPERATIONS = 512;
 const MAX_FROZEN = 1000;
@@ -87,7 +87,6 @@ const Name = z.string().min(1).max(MAX_NAME);
 const Seconds = z.number().min(0).max(1e9);
 // Unlike z.number(), NaN and the infinities too: the receiver decides what such a loss means.
 const Float64 = z.custom<number>((value) => typeof value === 'number', 'expected a number');
-const Scalar = z.union([z.string().max(MAX_TEXT), z.number(), z.boolean(), z.null()]);
 
 const isRange = ({ begin, end }: { readonly begin: number; readonly end: number }): boolean => begin < end;
 const Range = z.strictObject({ begin: Uint32, end: Uint32 }).refine(isRange, 'expected begin < end');
@@ -217,10 +216,7 @@ export const coordinatorMessages = {
     header: z.strictObject({
       run: Name,
       /** The options of the run that decide what a node computes. */
-      config: z
-        .record(z.string().max(64), Scalar)
-        .refine((config) => Object.keys(config).length <= MAX_OPTIONS, `expected at most ${MAX_OPTIONS} options`)
-        .readonly(),
+      config: RunOptions,
       specBytes: z.int().min(1).max(MAX_SPEC_BYTES),
       /** Names of the layers that aren't trained. */
       freeze: z.array(Named).max(MAX_FROZEN).readonly(),

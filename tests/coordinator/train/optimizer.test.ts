@@ -40,6 +40,7 @@ const CASES: readonly Readonly<Record<string, unknown>>[] = [
   { optimizer: 'sgd', learningRate: 0.1, momentum: 0.9, weightDecay: 0.01, schedule: 'constant' },
   { optimizer: 'sgd', learningRate: 0.1, momentum: 0.5, weightDecay: 0.1, clipNorm: 3 },
   { optimizer: 'adam' },
+  { optimizer: 'adam', schedule: '0:0.1,4:1,7:0.2', warmup: 0 },
   { optimizer: 'adam', weightDecay: 0.01, clipNorm: 3, beta1: 0.8, beta2: 0.99, epsilon: 1e-4 },
   { optimizer: 'adamw', weightDecay: 0.1, learningRate: 0.05 },
   { optimizer: 'adamw', clipNorm: 1e9, schedule: 'constant', beta1: 0, beta2: 0 },

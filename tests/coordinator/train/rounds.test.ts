@@ -51,7 +51,8 @@ describe('rounds of one replica', () => {
 
 describe('rounds of several replicas', () => {
   test('are the same on any number of threads, with clipping and any optimizer', async () => {
-    for (const flags of [{}, { clipNorm: 0.5, optimizer: 'sgd' }, { optimizer: 'adamw', clipNorm: 2 }]) {
+    const table = { schedule: '0:0.1,9:1,30:0.2' };
+    for (const flags of [table, { clipNorm: 0.5, optimizer: 'sgd' }, { optimizer: 'adamw', clipNorm: 2 }]) {
       const one = await run({ ...ROUNDS, ...flags });
       assert.equal(one.records.length, FLAGS.iterations);
       for (const workers of [2, 3, 5]) assert.deepEqual(await run({ ...ROUNDS, ...flags, workers }), one);

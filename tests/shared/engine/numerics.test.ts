@@ -16,6 +16,7 @@ import {
 import { Bench } from '#src/shared/engine/numerics/trial.js';
 import { OPERATIONS } from '#src/shared/engine/operations.js';
 import { OPTIMIZER_NAMES } from '#src/shared/engine/optimizers/registry.js';
+import type { Schedule } from '#src/shared/engine/schedule-table.js';
 import { AUGMENTED, selfTestModels, selfTestSamples } from '#src/shared/engine/self-test.js';
 import { compileKernel } from '#src/shared/engine/wasm/exports.js';
 import { modelOf } from '#src/shared/model/registry.js';
@@ -80,6 +81,7 @@ const GOLDEN: Readonly<Record<NumericsName, string>> = {
   rbfHead: 'fec6a2313f0668f0',
   rounds: '4fe4547a0ca3b422',
   sampler: '03ddcbec1705cfaa',
+  scheduleTable: 'e0b2da57bcb3b4e8',
   sgd: '212f10fdfceff5c6',
   sigmoidHead: 'b60e27154f9dbc86',
   smoothedSoftmaxHead: '12489deeb08f9633',
@@ -222,6 +224,13 @@ describe('the digest of a run', () => {
     assert.ok(hasNumerics(four, { ...computed, replicas: 2 }) && !hasNumerics(four, computed));
   });
 
+  it("has a schedule's table only if it is one", () => {
+    const names = (schedule: Schedule) => numericsNames({ layout: lenet(), optimizer: 'adam', schedule });
+    assert.deepEqual(names('constant'), names('cosine'));
+    const more = names([[0, 1]]).filter((name) => !names('cosine').includes(name));
+    assert.deepEqual(more, ['scheduleTable']);
+  });
+
   it('is found whether samples are bytes or floats', () => {
     const layout = lenet();
     for (const inputs of ['uint8', 'float32'] as const)
@@ -236,7 +245,7 @@ it("the self-test's models have every operation", () => {
     const inputs = inputKindOf(selfTestSamples(layout));
     return OPTIMIZER_NAMES.flatMap((optimizer) => numericsNames({ layout, optimizer, inputs, augment: AUGMENTED }));
   });
-  // Rounds are made of the same updates, and of `add` and `meanAndSquares`.
-  const expected = NUMERICS_NAMES.filter((name) => name !== 'rounds');
+  // Rounds are made of the same updates, and of `add` and `meanAndSquares`; a table of the schedule is no code of the kernel.
+  const expected = NUMERICS_NAMES.filter((name) => name !== 'rounds' && name !== 'scheduleTable');
   assert.deepEqual([...new Set(used)].sort(), expected);
 });

@@ -3,6 +3,7 @@ import { initialWeights } from '../../model/initialize.ts';
 import { MAX_SHIFT } from '../augmentations/shift.ts';
 import { reduceTree } from '../reduce.ts';
 import { Sampler } from '../sampler.ts';
+import { factorAt } from '../schedule-table.ts';
 import { splitOf, treeSum } from '../tree.ts';
 import type { Cases } from './lenet-cases.ts';
 import type { Trial } from './trial.ts';
@@ -12,7 +13,7 @@ const COUNT = 44;
 const RATES = [0.001, 0.9, 0.999, 1 - 2 ** -40, 0.5];
 
 export const UPDATE_CASES: Cases<
-  'add' | 'meanAndSquares' | 'sgd' | 'adam' | 'follow' | 'biasCorrection' | 'learningRate'
+  'add' | 'meanAndSquares' | 'sgd' | 'adam' | 'follow' | 'biasCorrection' | 'learningRate' | 'scheduleTable'
 > = {
   add(trial) {
     const [a, b, out] = [trial.floats(COUNT), trial.floats(COUNT), trial.room(4 * COUNT)];
@@ -60,6 +61,10 @@ export const UPDATE_CASES: Cases<
     for (const rate of RATES)
       for (const t of [0, 1, 6, 7, 8, 50, 99, 100, 101])
         for (const isCosine of [true, false]) trial.number(trial.kernel.learningRate(rate, 7, 100, isCosine, t));
+  },
+  scheduleTable(trial) {
+    const table = [3, 10, 11, 1000, 2 ** 32 - 1].map((step, i) => [step, RATES[i] as number] as const);
+    for (const t of [0, 3, 4, 9, 10, 11, 12, 337, 1000, 2 ** 31, 2 ** 32 - 1]) trial.number(factorAt(table, t));
   },
 };
 

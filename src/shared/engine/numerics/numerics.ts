@@ -4,6 +4,7 @@ import { NO_AUGMENTATION, parseAugmentations } from '../augmentations/registry.t
 import type { OperationName } from '../operations.ts';
 import { type OptimizerName, optimizerOf } from '../optimizers/registry.ts';
 import { planProgram } from '../program/planner.ts';
+import { isTable, type Schedule } from '../schedule-table.ts';
 import { compileKernel } from '../wasm/exports.ts';
 import { bytesOf } from '../wasm/memory.ts';
 import { AUGMENTATION_CASES, type AugmentationCase, augmentationCase, TOGETHER } from './augmentation-cases.ts';
@@ -75,6 +76,7 @@ export interface NumericsOptions {
   readonly inputs?: 'uint8' | 'float32' | undefined;
   /** Into how many the job is cut (default: 1). */
   readonly replicas?: number | undefined;
+  readonly schedule?: Schedule | undefined;
 }
 
 const known = new Map<NumericsName, string>();
@@ -107,6 +109,7 @@ export function numericsNames({
   augment = NO_AUGMENTATION,
   inputs,
   replicas = 1,
+  schedule = 'cosine',
 }: NumericsOptions): NumericsName[] {
   const operations: OperationName[] = [];
   // Every shard size has the same operations.
@@ -117,7 +120,8 @@ export function numericsNames({
   const kinds = parseAugmentations(augment).flatMap(({ kind }) => (kind.stage === 'decode' ? [] : [kind]));
   const augmentations = kinds.length === 0 ? [] : [...kinds.map(augmentationCase), TOGETHER];
   const rounds = replicas > 1 ? (['rounds'] as const) : [];
-  const functions = [...optimizerOf(optimizer).functions, ...state, ...augmentations, ...rounds];
+  const table = isTable(schedule) ? (['scheduleTable'] as const) : [];
+  const functions = [...optimizerOf(optimizer).functions, ...state, ...augmentations, ...rounds, ...table];
   const all = new Set<NumericsName>([...operations, ...activations, ...COMMON, ...functions]);
   return [...all].sort();
 }
