@@ -144,8 +144,9 @@ function acceptNodes(run: string, { config, inputs, served, observer, server, cl
   });
   metrics.watchRemote(hub.counts, cluster.auditCounts);
   observer.onEvent({ kind: 'listening', url: hub.url });
-  print(`Nodes can connect: ${joinCommand(hub.url, listening?.tls, config, process.env)}`);
-  const needs = nodesNeed(hub.url, listening, config);
+  const isOwn = listening?.address === undefined;
+  print(`Nodes can connect: ${isOwn ? hub.url : joinCommand(hub.url, listening.tls, config, process.env)}`);
+  const needs = isOwn ? undefined : nodesNeed(hub.url, listening, config);
   if (needs !== undefined) print(needs);
   if (config.replicas === 1 && config.batch < MIN_BATCH_FOR_NODES) {
     print(

@@ -29,6 +29,7 @@ import { prepareTfjs } from '../shared/engine/tfjs/load.ts';
 import type { SharedMemory } from '../shared/engine/wasm/memory.ts';
 import { modelOf } from '../shared/model/registry.ts';
 import { warnOfReaders } from '../shared/util/token.ts';
+import type { NodeTransport } from '../shared/wire/transport.ts';
 import { requireRoom } from '../worker/pool/capacity.ts';
 import { CAPACITY, capacityFor, fitWorkers, memoryFor } from './capacity.ts';
 import { initialWeightsOf, readingOf, refuseOtherMetric, refuseOtherModel, withModel } from './model.ts';
@@ -61,6 +62,9 @@ export async function resolveJob(sources: Sources, dataset?: Dataset): Promise<T
   return { id, started, startedAt, config, explicit, unused: unused ?? [], resumed, dataset, env: sources.env };
 }
 
+/** Stands for --listen of a run that accepts nodes without it. */
+const ANY_TRANSPORT = 'transport';
+
 /** Everything that a job reads before the run directory is made or opened. */
 export interface TrainingInputs {
   /** Where to listen for nodes; undefined if this machine trains alone. */
@@ -80,12 +84,14 @@ export interface TrainingInputs {
 
 /**
  * Reads everything that a job needs before anything is made, so that a refused job leaves no files behind.
+ * @param transport what nodes connect over in place of WebSocket
  * @throws UsageError if an option or a file that it names can't be used, MemoryError if the memory can't be had, BackendError if the backend can't be used, CheckpointError if
  * the initial weights can't be used, DatasetError if the data set can't be found or used
  */
 export async function readInputs(
   job: TrainingJob,
   observer: Required<RunObserver>,
+  transport?: NodeTransport,
 ): Promise<{ readonly job: TrainingJob; readonly inputs: TrainingInputs }> {
   const { resumed, env } = job;
   let { config } = job;
@@ -101,7 +107,7 @@ export async function readInputs(
   config = { ...config, kernel: kernel.target };
   const { tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile } = config;
   await warnOfReaders([tokenFile, tlsKey, metricsTokenFile, remoteWriteTokenFile], (line) => print(line, 'warn'));
-  const listening = await listeningOf(config, env);
+  const listening = await listeningOf(config, env, transport);
   const remoteWrite = await remoteWriteOf(config, env);
   const address = await metricsAddressOf(job, env);
   const { metricsTargets } = config;
@@ -113,8 +119,12 @@ export async function readInputs(
   else await refuseOtherModel(resumed, found.shape, print);
   refuseOtherMetric(config, modelOf(config, found.shape));
   const initial = resumed === undefined ? await initialWeightsOf(config, { env, print }) : undefined;
+  const { listen } = config;
+  // Nodes take memory here, whatever they come over.
+  config = { ...config, listen: listening && (listen ?? ANY_TRANSPORT) };
   config = fitWorkers({ ...job, config }, capacityFor(found.shape));
   const memory = memoryFor(config, found.shape);
+  config = { ...config, listen };
   const whole = await found.read(memory);
   if (resumed !== undefined) refuseOtherData(resumed, whole.sha256);
   const dataset = withValidation(whole, config.validation);

@@ -14,6 +14,7 @@ import type { Token } from '../shared/util/token.ts';
 import { TOKEN_VARIABLE } from '../shared/util/token.ts';
 import { closeCodes, closeText, NO_CLOSE_FRAME, retriesAfter } from '../shared/wire/close-codes.ts';
 import { ConnectError } from '../shared/wire/connect-error.ts';
+import type { ConnectOptions, Transport } from '../shared/wire/transport.ts';
 import { connectWebSocket } from '../shared/wire/ws-transport.ts';
 import { NodeData } from '../worker/node/data.ts';
 import { type Ending, takePart } from '../worker/node/session.ts';
@@ -26,8 +27,13 @@ const LAST_REFUSED_PAUSE_MS = 60_000;
 const TOKEN_HINT = `Pass that run's token by --token-file FILE or $${TOKEN_VARIABLE}.`;
 
 export interface NodeOptions {
-  /** The coordinator's address: ws://HOST:PORT or wss://HOST:PORT. */
+  /** The coordinator's address: ws://HOST:PORT or wss://HOST:PORT; with `connect`, what messages call it. */
   readonly url: string;
+  /**
+   * Connects to the coordinator in place of WebSocket, each time that a connection is wanted (docs/protocol.md). What it throws is a
+   * connection that didn't come about; another one is tried.
+   */
+  readonly connect?: ((options: ConnectOptions) => Promise<Transport>) | undefined;
   readonly token: Token | undefined;
   /** PEM certificates to trust (default: those of the system). */
   readonly ca: Buffer | undefined;
@@ -65,7 +71,7 @@ export type NodeEvent =
  */
 export async function runNode(options: NodeOptions): Promise<'finished' | 'stopped'> {
   const { url, token, env, keep, stop, onEvent, giveUpAfter = Number.POSITIVE_INFINITY } = options;
-  if (token === undefined && !isLoopback(new URL(url).hostname)) {
+  if (options.connect === undefined && token === undefined && !isLoopback(new URL(url).hostname)) {
     throw new UsageError(`--connect ${url}: anybody on the network could answer without a token. ${TOKEN_HINT}`);
   }
   const print: Print = (message, level = 'info') => onEvent({ kind: 'notice', message, level });
@@ -145,7 +151,7 @@ class Node {
 
   /** One connection. @throws UsageError if address or certificates are wrong, and what this node fails at */
   async takePart(): Promise<Ending> {
-    const { url, ca, token, name, stop, onEvent } = this.#options;
+    const { url, token, name, stop, onEvent } = this.#options;
     const { threads, target, data, print } = this.#own;
     const code = target === 'wasm' ? '' : ` (${target})`;
     this.wasReady = false;
@@ -157,7 +163,7 @@ class Node {
         name,
         identity: this.#identity,
         leave: stop,
-        connect: (maxFrameBytes) => connectWebSocket(url, { ca, maxFrameBytes, signal: stop }),
+        connect: (maxFrameBytes) => this.#connect({ maxFrameBytes, signal: stop }),
         prepare: (welcome) => {
           this.#hasBeenWelcome = true;
           this.#welcomedAt ??= performance.now();
@@ -179,6 +185,17 @@ class Node {
       return { code: NO_CLOSE_FRAME, reason: error.message, finished: false, isFinal: false, isOwn: false };
     } finally {
       if (this.wasReady) onEvent({ kind: 'joined', isJoined: false });
+    }
+  }
+
+  async #connect(options: ConnectOptions): Promise<Transport> {
+    const { url, ca, connect } = this.#options;
+    if (connect === undefined) return connectWebSocket(url, { ca, ...options });
+    try {
+      return await connect(options);
+    } catch (error) {
+      const { message } = error as Error;
+      throw new ConnectError(message, { cause: error, isMisconfigured: false });
     }
   }
 

@@ -62,7 +62,7 @@ export async function withRun<T>(
   const lockLost = new AbortController();
   const stop = AbortSignal.any([...ends, lockLost.signal]);
   let isReady = false;
-  const avoid = [NODES_PORT, inputs.listening?.port ?? NODES_PORT];
+  const avoid = [NODES_PORT, inputs.listening?.address?.port ?? NODES_PORT];
   const http = inputs.address && (await startHttp({ ...inputs.address, avoid, metrics, feed, isReady: () => isReady }));
   const { metricsTargets } = config;
   let target: Target | undefined;

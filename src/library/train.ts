@@ -9,6 +9,7 @@ import { train as trainSteps } from '../coordinator/train/train.ts';
 import type { CheckpointState, TrainingResult } from '../coordinator/train/training.ts';
 import { initialWeights } from '../shared/model/initialize.ts';
 import { NotFiniteError } from '../shared/util/errors.ts';
+import type { NodeTransport } from '../shared/wire/transport.ts';
 import { conclude, type Run, recordFailure, type TrainOutcome } from './conclusion.ts';
 import { readInputs, type TrainingJob } from './inputs.ts';
 import { notificationsOf, type RunNotifications } from './notifications.ts';
@@ -23,6 +24,8 @@ export interface TrainControl {
   readonly failure?: AbortSignal;
   /** Whether a checkpoint was asked for since the last call. */
   readonly checkpointAsked?: () => boolean;
+  /** The run accepts nodes over it, in place of WebSocket (docs/protocol.md). A run of 0 workers needs `listen` besides, which means nothing then. */
+  readonly transport?: NodeTransport | undefined;
 }
 
 export interface TrainOptions extends TrainControl {
@@ -63,7 +66,7 @@ async function withInputs(
     observer.onResult(finished, job.config);
     return { state: 'finished', result: finished };
   }
-  const ready = await readInputs(job, observer);
+  const ready = await readInputs(job, observer, control.transport);
   const ends = [control.stop, control.failure].filter((signal) => signal !== undefined);
   return withRun(ready.job, ready.inputs, { observer, ends }, (context) => carryOut(context, control));
 }

@@ -1,6 +1,7 @@
 // A second transport: frames over a Unix domain socket, each after its length. A close is the length CLOSE with a code and a reason.
 import { once } from 'node:events';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Peer,
   type Receiver,
@@ -119,11 +120,12 @@ class UnixServer implements TransportServer {
 
   constructor(server: Server, path: string) {
     this.#server = server;
+    server.on('connection', refuse);
     this.url = `unix:${path}`;
   }
 
-  /** The test calls it before anything connects. */
   serve({ onConnect, onDisconnect, onTransport, onFault }: ServerHandlers): void {
+    this.#server.off('connection', refuse);
     this.#server.on('error', onFault);
     this.#server.on('connection', (socket: Socket) => {
       const peer: Peer = { address: 'local', hasSpoken: true, drop: () => socket.destroy() };
@@ -141,8 +143,14 @@ class UnixServer implements TransportServer {
     this.#server.close();
   }
 
-  async end(): Promise<void> {
+  async end(graceMs: number): Promise<void> {
     const closed = [...this.#sockets].map((socket) => once(socket.end(), 'close'));
-    await Promise.all(closed);
+    await Promise.race([Promise.all(closed), sleep(graceMs, undefined, { ref: false })]);
+    for (const socket of this.#sockets) socket.destroy();
   }
+}
+
+/** Closes a connection for which nobody is there yet. */
+function refuse(socket: Socket): void {
+  socket.destroy();
 }

@@ -16,8 +16,8 @@ import { readToken, type Token } from '../../shared/util/token.ts';
 import { maxBytesFromNode } from '../../shared/wire/frames.ts';
 import { type Limits, MAX_SPEC_BYTES } from '../../shared/wire/messages.ts';
 import { SEAL_BYTES } from '../../shared/wire/seal.ts';
-import type { TransportServer } from '../../shared/wire/transport.ts';
-import { listenForWebSockets } from '../../shared/wire/ws-server.ts';
+import type { NodeTransport, TransportServer } from '../../shared/wire/transport.ts';
+import { listenForWebSockets, type WsListenOptions } from '../../shared/wire/ws-server.ts';
 import { evaluatedOf } from '../../worker/pool/setup.ts';
 import type { RunEvent } from '../train/observer.ts';
 import { type Certificate, certificateOf } from './certificate.ts';
@@ -28,58 +28,68 @@ import { MAX_THREADS_SHOWN } from './self-report.ts';
 
 /** Where and how a coordinator listens for nodes. */
 export interface Listening {
-  readonly host: string;
-  readonly port: number;
+  /** Undefined: nodes come over a transport of the caller's. */
+  readonly address: Address | undefined;
   readonly token: Token | undefined;
   readonly tls: Certificate | undefined;
+  readonly transport: NodeTransport;
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
 }
 
 /**
- * The address, token and certificate that --listen and its companions give; undefined if this machine trains alone.
+ * What --listen and its companions give; undefined if this machine trains alone.
+ * @param transport in place of WebSocket; with one, nodes are accepted without --listen too, and its address means nothing
  * @throws UsageError if that isn't safe, or can't be read
  */
-export async function listeningOf(config: TrainConfig, env: NodeJS.ProcessEnv): Promise<Listening | undefined> {
-  const { backend, listen, tokenFile, plaintext } = config;
-  if (listen === undefined) return undefined;
+export async function listeningOf(
+  config: TrainConfig,
+  env: NodeJS.ProcessEnv,
+  transport?: NodeTransport,
+): Promise<Listening | undefined> {
+  const { backend, listen } = config;
+  if (listen === undefined && transport === undefined) return undefined;
   if (backend !== 'kernel') {
+    const [given, advice] = listen === undefined ? ['transport', 'the transport'] : [`--listen ${listen}`, '--listen'];
     throw new UsageError(
-      `--listen ${listen}: remote nodes compute by the kernel alone, whose bits are the same on every machine; those of the ` +
-        `backend ${backend} are not. Leave out --listen, or train with --backend kernel.`,
+      `${given}: remote nodes compute by the kernel alone, whose bits are the same on every machine; those of the ` +
+        `backend ${backend} are not. Leave out ${advice}, or train with --backend kernel.`,
     );
   }
-  const { host, port } = addressOf(listen);
-  const token = await readToken({ file: tokenFile, env });
+  if (transport === undefined) return overWebSocket(listen as string, config, env);
+  return { address: undefined, token: await readToken({ file: config.tokenFile, env }), tls: undefined, transport };
+}
+
+async function overWebSocket(listen: string, config: TrainConfig, env: NodeJS.ProcessEnv): Promise<Listening> {
+  const address = addressOf(listen);
+  const token = await readToken({ file: config.tokenFile, env });
   const tls = await certificateOf(config);
-  if (isLoopback(host)) return { host, port, token, tls };
+  const transport: NodeTransport = {
+    listen: ({ maxFrameBytes }) => bind(address, { tls, requiresLoopbackHost: token === undefined, maxFrameBytes }),
+  };
+  const listening = { address, token, tls, transport };
+  if (isLoopback(address.host)) return listening;
   if (token === undefined) {
     throw new UsageError(
       `--listen ${listen}: anybody on the network could join without a token. Make one by ` +
         `\`${commandLine('token --out token', env)}\` and give it to both sides by --token-file, or listen on 127.0.0.1.`,
     );
   }
-  if (tls === undefined && !plaintext) {
+  if (tls === undefined && !config.plaintext) {
     throw new UsageError(
       `--listen ${listen}: without TLS anybody on the network path can read weights and images. Give --tls-cert and --tls-key, ` +
         'or --plaintext if that is acceptable.',
     );
   }
-  return { host, port, token, tls };
+  return listening;
 }
 
-/**
- * Binds the address for nodes. Until `openHub`, connections are closed at once, and nodes try again.
- * @throws ListenError if it can't be bound, UsageError if nodes don't take a spec of that length
- */
-export async function listenForNodes(
-  { host, port, token, tls }: Listening,
-  dataset: Dataset,
-  layout: ModelLayout,
-  config: TrainConfig,
-): Promise<TransportServer> {
-  specBytes(layout);
-  const maxFrameBytes = maxBytesFromNode({ ...sizesOf(config, layout), ...evaluatedOf(dataset) }) + SEAL_BYTES;
+async function bind({ host, port }: Address, options: Omit<WsListenOptions, keyof Address>): Promise<TransportServer> {
   try {
-    return await listenForWebSockets({ host, port, tls, requiresLoopbackHost: token === undefined, maxFrameBytes });
+    return await listenForWebSockets({ host, port, ...options });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const advice = code?.startsWith('ERR_SSL')
@@ -87,6 +97,21 @@ export async function listenForNodes(
       : 'Name another address, or port 0 for any free one.';
     throw new ListenError(`--listen: ${host}:${port} can't be bound: ${message}. ${advice}`, { cause: error });
   }
+}
+
+/**
+ * Listens for nodes. Until `openHub`, connections are closed at once, and nodes try again.
+ * @throws ListenError if the address can't be bound, UsageError if nodes don't take a spec of that length, and what a caller's transport throws
+ */
+export function listenForNodes(
+  { transport }: Listening,
+  dataset: Dataset,
+  layout: ModelLayout,
+  config: TrainConfig,
+): Promise<TransportServer> {
+  specBytes(layout);
+  const maxFrameBytes = maxBytesFromNode({ ...sizesOf(config, layout), ...evaluatedOf(dataset) }) + SEAL_BYTES;
+  return transport.listen({ maxFrameBytes });
 }
 
 export interface HubOptions {
@@ -204,7 +229,7 @@ function joinedText({ name, threads }: NodeInfo): string {
   return `Node ${name} joined with ${threads} thread${threads === 1 ? '' : 's'}.${rest}`;
 }
 
-function addressOf(listen: string): { host: string; port: number } {
+function addressOf(listen: string): Address {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(listen) ?? [];
   const host = bracketed ?? plain;
   const port = Number(digits);

@@ -61,6 +61,19 @@ export interface TransportServer {
   end(graceMs: number): Promise<void>;
 }
 
+/** Listens in place of WebSocket: how the nodes of a run connect is its caller's choice. */
+export interface NodeTransport {
+  /** Called once a run. @param maxFrameBytes the longest frame of a node that has proved itself */
+  listen(options: { readonly maxFrameBytes: number }): Promise<TransportServer>;
+}
+
+export interface ConnectOptions {
+  /** The longest frame of a coordinator that has proved itself. */
+  readonly maxFrameBytes: number;
+  /** Aborted: nobody waits for the connection any more. */
+  readonly signal: AbortSignal;
+}
+
 export interface ServerHandlers {
   /** A connection was accepted; nothing of it has been read. */
   onConnect(peer: Peer): void;
