@@ -12,6 +12,7 @@ import { knownSamples } from '../shared/checkpoint/checkpoint.ts';
 import type { StateStore } from '../shared/engine/state.ts';
 import { modelOf } from '../shared/model/registry.ts';
 import { callerPath } from '../shared/util/paths.ts';
+import type { ScalarReader } from './own-scalars.ts';
 import type { RunContext } from './run-context.ts';
 
 /** All observers of a run. */
@@ -33,13 +34,16 @@ export interface Observers {
 }
 
 /** Builds all observers of a run: metrics, live page, the caller's own, step log, remote write, TensorBoard, checkpoints. */
-export async function openObservers(context: RunContext): Promise<Observers> {
+export async function openObservers(context: RunContext, scalars: ScalarReader): Promise<Observers> {
   const { start, directory, metrics, feed, observer, registry, remoteWrite, print } = context;
   const { manifest, from } = start;
   if (feed !== undefined) await recall(directory, from.step, feed);
   const remoteWriter = await startRemoteWrite(remoteWrite, manifest, { run: directory.path, registry, print });
   const onEvent = (event: RunEvent): void => all.onEvent(event);
-  const events = await eventLogOf(start, directory, (message) => onEvent({ kind: 'notice', level: 'warn', message }));
+  const events = await eventLogOf(start, directory, {
+    onNotice: (message) => onEvent({ kind: 'notice', level: 'warn', message }),
+    describe: (name) => scalars.helpOf(name),
+  });
   const checkpoints = new CheckpointWriter({
     ...checkpointInputs(context, events),
     observer: { onCheckpoint: (record) => all.onCheckpoint(record), onEvent },
@@ -62,7 +66,7 @@ export async function openObservers(context: RunContext): Promise<Observers> {
   const others = [feed, remoteWriter, events, checkpointCommand].filter((each) => each !== undefined);
   const all = together([log, checkpoints, metrics, ...others, histograms, observer]);
   return {
-    all,
+    all: { ...all, onStep: (record) => all.onStep(scalars.addTo(record)) },
     checkpoints,
     checkpointCommand,
     remoteWriter,

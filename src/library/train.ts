@@ -15,6 +15,7 @@ import { readInputs, type TrainingJob } from './inputs.ts';
 import { notificationsOf, type RunNotifications } from './notifications.ts';
 import { allOf, printer, type RunObserver } from './observer.ts';
 import { type Observers, openObservers } from './observers.ts';
+import { type OwnScalars, ScalarReader } from './own-scalars.ts';
 import { type RunContext, withRun } from './run-context.ts';
 
 export interface TrainControl {
@@ -24,6 +25,8 @@ export interface TrainControl {
   readonly failure?: AbortSignal;
   /** Whether a checkpoint was asked for since the last call. */
   readonly checkpointAsked?: () => boolean;
+  /** Numbers of the caller's own that each step is recorded with, such as the temperature of the machine; they decide no bit. */
+  readonly scalars?: OwnScalars | undefined;
   /** The run accepts nodes over it, in place of WebSocket (docs/protocol.md). A run of 0 workers needs `listen` besides, which means nothing then. */
   readonly transport?: NodeTransport | undefined;
 }
@@ -61,6 +64,7 @@ async function withInputs(
   observer: Required<RunObserver>,
   control: TrainControl,
 ): Promise<TrainOutcome> {
+  const scalars = new ScalarReader(control.scalars ?? {}, printer(observer));
   const finished = resultOf(job);
   if (finished !== undefined) {
     observer.onResult(finished, job.config);
@@ -68,7 +72,7 @@ async function withInputs(
   }
   const ready = await readInputs(job, observer, control.transport);
   const ends = [control.stop, control.failure].filter((signal) => signal !== undefined);
-  return withRun(ready.job, ready.inputs, { observer, ends }, (context) => carryOut(context, control));
+  return withRun(ready.job, ready.inputs, { observer, ends }, (context) => carryOut(context, scalars, control));
 }
 
 /** The result of the job's run if that is finished, with the run's present path. */
@@ -78,7 +82,7 @@ function resultOf({ config, resumed }: TrainingJob): Summary | undefined {
   return isOver(result, config.iterations) ? { ...result, run: resumed.path } : undefined;
 }
 
-async function carryOut(context: RunContext, control: TrainControl): Promise<TrainOutcome> {
+async function carryOut(context: RunContext, scalars: ScalarReader, control: TrainControl): Promise<TrainOutcome> {
   const { directory, start, metrics, observer, http } = context;
   const { manifest, from } = start;
   const { config, dataset, attempts } = manifest;
@@ -93,7 +97,7 @@ async function carryOut(context: RunContext, control: TrainControl): Promise<Tra
   let observers: Observers | undefined;
   let trained: Trained;
   try {
-    observers = await openObservers(context);
+    observers = await openObservers(context, scalars);
     trained = await runSteps({ context, observers, chain }, control);
   } catch (error) {
     await recordFailure({ context, chain, ...(observers && { observers }) }, error);

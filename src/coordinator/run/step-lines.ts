@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_OWN_SCALARS, OWN_SCALAR_NAME } from '../../shared/live/own-scalars.ts';
 import {
   EVALUATION_FIELDS,
   FIELDS_OF_SOME,
@@ -33,6 +34,10 @@ const stepRecord = z.object({
     total: seconds,
     phases: z.record(z.string(), seconds).exactOptional(),
   }),
+  scalars: z
+    .record(z.string().regex(OWN_SCALAR_NAME), z.number())
+    .refine((scalars) => Object.keys(scalars).length <= MAX_OWN_SCALARS, `expected at most ${MAX_OWN_SCALARS}`)
+    .exactOptional(),
   ...shapeOf(EVALUATION_FIELDS, evaluated),
   weightsSha256: z.string().exactOptional(),
   chain: z.string().exactOptional(),
@@ -60,6 +65,7 @@ export function stepLine(record: StepRecord): string {
   const line: Record<string, unknown> = { step: record.step };
   for (const key of FIELDS_ALWAYS) line[key] = record[key];
   line.timings = { at, total, phases };
+  line.scalars = record.scalars;
   for (const key of FIELDS_TAKEN) line[key] = record[key];
   return `${JSON.stringify(line)}\n`;
 }

@@ -1,4 +1,6 @@
-/** A line of steps.jsonl. Everything but `timings` is the same for any number of workers. */
+import type { OwnValues } from './own-scalars.ts';
+
+/** A line of steps.jsonl. Everything but `timings` and `scalars` is the same for any number of workers. */
 export interface StepRecord extends Evaluation {
   /** Updates done, this one included; the first is 1. */
   readonly step: number;
@@ -12,6 +14,8 @@ export interface StepRecord extends Evaluation {
   /** Of the round that the step belongs to: the mean squared distance of the replicas' weights to their average over the squared length of the average's step. */
   readonly replicaDivergence?: number;
   readonly timings: StepTimings;
+  /** Numbers of the caller's own; undefined: it gave none. */
+  readonly scalars?: OwnValues;
   /** SHA-256 of the weights after the update, lower-case hex; undefined if it wasn't computed. */
   readonly weightsSha256?: string;
   /** The hash chain over the run so far, lower-case hex; undefined if the step has no link. */

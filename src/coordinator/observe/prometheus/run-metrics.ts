@@ -1,4 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
+import type { OwnValues } from '../../../shared/live/own-scalars.ts';
 import type { CheckpointRecord, EvaluationRecord, RunEvent, StepObserver, StepRecord } from '../../train/observer.ts';
 import {
   type AuditCounts,
@@ -8,7 +9,7 @@ import {
   type WireCounts,
 } from './cluster-families.ts';
 import { type NodeReader, registerNodeFamilies, workerGauge } from './node-families.ts';
-import { durationHistograms, lastValueGauges, stepCounters } from './training-families.ts';
+import { durationHistograms, lastValueGauges, ownScalarGauge, stepCounters } from './training-families.ts';
 
 /** The constants of a run: the labels of lockstep_run_info. */
 export interface RunInfo {
@@ -55,6 +56,7 @@ export class RunMetrics implements StepObserver {
   readonly #gauges: ReturnType<typeof lastValueGauges>;
   readonly #workers: ReturnType<typeof workerGauge>;
   readonly #membership: ReturnType<typeof membershipFamilies>;
+  #own: ReturnType<typeof ownScalarGauge> | undefined;
   readonly #nodes = new Map<string, NodeReader>();
   #remote = NOTHING_REMOTE;
 
@@ -131,6 +133,14 @@ export class RunMetrics implements StepObserver {
     for (const { scalar, gauge } of this.#gauges.scalars) {
       if (scalar.when === 'update') setOrRemove(gauge, scalar.read(record));
     }
+    this.#setOwn(record.scalars ?? {});
+  }
+
+  #setOwn(scalars: OwnValues): void {
+    const names = Object.keys(scalars);
+    if (names.length > 0) this.#own ??= ownScalarGauge(this.#registry);
+    this.#own?.reset();
+    for (const name of names) this.#own?.set({ name }, scalars[name] as number);
   }
 
   onEvaluation(record: EvaluationRecord): void {

@@ -45,6 +45,16 @@ export function durationHistograms(registry: Registry) {
   };
 }
 
+/** Made for runs that have such scalars alone. */
+export function ownScalarGauge(registry: Registry): Gauge<'name'> {
+  return new Gauge({
+    name: 'lockstep_scalar',
+    help: "A number of the caller's own, by its name. The value of the last step.",
+    labelNames: ['name'],
+    registers: [registry],
+  });
+}
+
 /** Where a scalar comes from. */
 const SOURCES = { update: 'step', evaluation: 'evaluation' } as const;
 

@@ -17,6 +17,8 @@ export interface EventLogOptions extends EventFileOptions {
   readonly from: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** What a scalar of the caller's own is, by its name. */
+  readonly describe?: ((name: string) => string | undefined) | undefined;
 }
 
 /** From this version on, readers purge by the SessionLog what a restart makes stale. */
@@ -62,6 +64,11 @@ export class EventLog implements StepObserver {
     for (const { tag, help, read } of STEP_SCALARS) {
       const simpleValue = read(record);
       if (simpleValue !== undefined) value.push({ ...this.#tagged(tag, 'scalars', help), simpleValue });
+    }
+    const { describe } = this.#options;
+    for (const [name, simpleValue] of Object.entries(record.scalars ?? {})) {
+      const help = describe?.(name) ?? "A number of the caller's own.";
+      value.push({ ...this.#tagged(`host/${name}`, 'scalars', help), simpleValue });
     }
     this.#append({ step: record.step, summary: { value } });
   }

@@ -99,6 +99,19 @@ describe('RunMetrics', () => {
     assert.match(run ?? '', /model="lenet5".*seed="1"/);
   });
 
+  test("has the caller's own scalars of the last step, if there are any", async () => {
+    const metrics = new RunMetrics(new Registry(), info);
+    metrics.onStep(stepRecord(1));
+    assert.doesNotMatch(await metrics.text(), /lockstep_scalar/);
+    metrics.onStep(stepRecord(2, { scalars: { gpuTemperature: 61, load: 0.5 } }));
+    const ofBoth = await samplesOf(metrics);
+    assert.equal(ofBoth.get('lockstep_scalar{name="gpuTemperature"}'), 61);
+    assert.equal(ofBoth.get('lockstep_scalar{name="load"}'), 0.5);
+    metrics.onStep(stepRecord(3, { scalars: { load: 0.75 } }));
+    const ofOne = [...(await samplesOf(metrics))].filter(([name]) => name.startsWith('lockstep_scalar'));
+    assert.deepEqual(ofOne, [['lockstep_scalar{name="load"}', 0.75]]);
+  });
+
   test('names the run in every series', async () => {
     const metrics = new RunMetrics(new Registry(), info);
     metrics.onStep(stepRecord(1, { timings: { total: 0.005, phases: { compute: 0.004 } } }));
