@@ -59,8 +59,8 @@ function ignore(): void {
 
 /** Is told of what reaches a command. */
 export interface SignalWatcher {
-  /** A signal that does something, or `--max-time`, whose time is over. */
-  signal(name: StopSignal | UserSignal | '--max-time'): void;
+  /** A signal that does something. */
+  signal(name: StopSignal | UserSignal): void;
   /** An exception that nothing caught. */
   failed(error: unknown): void;
 }
@@ -82,7 +82,6 @@ export class StopSignals {
   readonly #stop = new AbortController();
   readonly #failure = new AbortController();
   #exitCode = 0;
-  #limit: NodeJS.Timeout | undefined;
   #asked = false;
   #repeats: NodeJS.Timeout | undefined;
   #nextEnds = false;
@@ -94,7 +93,7 @@ export class StopSignals {
     for (const name of USER_SIGNALS) process.on(name, this.#ask).off(name, sayNoCheckpoint);
   }
 
-  /** Aborted by the first SIGINT, SIGTERM or SIGHUP, and by `endAfter`. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   get stop(): AbortSignal {
     return this.#stop.signal;
   }
@@ -104,7 +103,7 @@ export class StopSignals {
     return this.#failure.signal;
   }
 
-  /** The exit code for what ended the work: a signal, or `endAfter`; 0 if nothing did. */
+  /** The exit code for the signal that ended the work; 0 if none did. */
   get exitCode(): number {
     return this.#exitCode;
   }
@@ -141,15 +140,6 @@ export class StopSignals {
     process.on('SIGHUP', isIgnored ? this.#ignoreHangup : this.#end).off('SIGHUP', ignore);
   }
 
-  /** Asks to stop so many seconds after the process was started, as the first signal does. */
-  endAfter(seconds: number, exitCode: number): void {
-    const left = 1000 * seconds - performance.now();
-    this.#limit = setTimeout(
-      () => this.#askToStop('--max-time', exitCode, 'The time of --max-time is over'),
-      left,
-    ).unref();
-  }
-
   /** From now on an exception that nothing caught aborts `failure` instead of ending the process, so that the command can save its work. */
   handleExceptions(): void {
     process.on('uncaughtException', this.#fail);
@@ -166,7 +156,6 @@ export class StopSignals {
     process.off('uncaughtException', this.#fail);
     process.off('unhandledRejection', this.#fail);
     clearTimeout(this.#repeats);
-    clearTimeout(this.#limit);
   }
 
   readonly #end = (name: StopSignal): void => {
@@ -175,17 +164,12 @@ export class StopSignals {
       if (this.#nextEnds) process.exit(EXIT_CODES[name]);
       this.#countRepeats();
     }
-    this.#askToStop(
-      name,
-      EXIT_CODES[name],
-      name,
-      ` A second signal, at least ${REPEAT_MS / 1000} seconds later, ends it at once.`,
-    );
+    this.#askToStop(name, name, ` A second signal, at least ${REPEAT_MS / 1000} seconds later, ends it at once.`);
   };
 
-  #askToStop(why: StopSignal | '--max-time', exitCode: number, whyText: string, more = ''): void {
+  #askToStop(why: StopSignal, whyText: string, more = ''): void {
     if (this.#stop.signal.aborted) return;
-    this.#exitCode = exitCode;
+    this.#exitCode = EXIT_CODES[why];
     this.#print(`${whyText}: ${this.#options.what}.${more}`);
     this.#stop.abort();
     this.#watcher?.signal(why);
@@ -201,7 +185,7 @@ export class StopSignals {
   }
 
   readonly #endWithNpm = (): void => {
-    this.#askToStop('SIGTERM', EXIT_CODES.SIGTERM, 'npm, which started this, has ended');
+    this.#askToStop('SIGTERM', 'npm, which started this, has ended');
   };
 
   readonly #ignoreHangup = (): void => {

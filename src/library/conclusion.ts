@@ -7,10 +7,13 @@ import type { TrainingResult } from '../coordinator/train/training.ts';
 import { RunDirectoryError, WriteError } from '../shared/util/errors.ts';
 import type { Observers } from './observers.ts';
 import type { RunContext } from './run-context.ts';
+import { MAX_TIME, type StoppedBy } from './time-limit.ts';
 
 export interface TrainOutcome {
   readonly state: 'finished' | 'stopped';
   readonly result: Summary;
+  /** What ended a stopped run. */
+  readonly stoppedBy?: StoppedBy;
 }
 
 export interface Run {
@@ -44,7 +47,8 @@ export async function conclude(
   } finally {
     await observers.checkpointCommand?.finish(stop);
   }
-  return { state, result: summary };
+  if (state === 'finished') return { state, result: summary };
+  return { state, result: summary, stoppedBy: stop.reason === MAX_TIME ? MAX_TIME : 'signal' };
 }
 
 /** Writes the reason for a failure to run.json, if that can be written. */

@@ -17,6 +17,7 @@ import { allOf, printer, type RunObserver } from './observer.ts';
 import { type Observers, openObservers } from './observers.ts';
 import { type OwnScalars, ScalarReader } from './own-scalars.ts';
 import { type RunContext, withRun } from './run-context.ts';
+import { TimeLimit } from './time-limit.ts';
 
 export interface TrainControl {
   /** Aborted: the run ends after the steps under way, with a checkpoint, and can be resumed. */
@@ -25,6 +26,8 @@ export interface TrainControl {
   readonly failure?: AbortSignal;
   /** Whether a checkpoint was asked for since the last call. */
   readonly checkpointAsked?: () => boolean;
+  /** From when --max-time counts, in milliseconds of `performance.now()` (default: when the job was resolved). */
+  readonly timeFrom?: number | undefined;
   /** Numbers of the caller's own that each step is recorded with, such as the temperature of the machine; they decide no bit. */
   readonly scalars?: OwnScalars | undefined;
   /** The run accepts nodes over it, in place of WebSocket (docs/protocol.md). A run of 0 workers needs `listen` besides, which means nothing then. */
@@ -47,7 +50,7 @@ export async function train(job: TrainingJob, options: TrainOptions = {}): Promi
   try {
     notifications ??= notificationsOf(job, printer(own));
     const observer = notifications === undefined ? own : allOf([own, notifications]);
-    const outcome = await withInputs(job, observer, options);
+    const outcome = await withinTime(job, observer, { ...options, notifications });
     notifications?.ended(outcome);
     return outcome;
   } catch (error) {
@@ -59,10 +62,32 @@ export async function train(job: TrainingJob, options: TrainOptions = {}): Promi
   }
 }
 
+/** Ends the run as `stop` does when the time of --max-time is over. */
+async function withinTime(
+  job: TrainingJob,
+  observer: Required<RunObserver>,
+  { notifications, timeFrom = job.startedAt, ...control }: TrainOptions,
+): Promise<TrainOutcome> {
+  const limit = new TimeLimit();
+  const onOpen = (name: string): void => {
+    observer.onOpen(name);
+    limit.start(job.config, timeFrom, () => {
+      printer(observer)('The time of --max-time is over: finishing this step, then saving.');
+      notifications?.signal('--max-time');
+    });
+  };
+  const stop = AbortSignal.any([limit.signal, ...(control.stop === undefined ? [] : [control.stop])]);
+  try {
+    return await withInputs(job, { ...observer, onOpen }, { ...control, stop });
+  } finally {
+    limit.cancel();
+  }
+}
+
 async function withInputs(
   job: TrainingJob,
   observer: Required<RunObserver>,
-  control: TrainControl,
+  control: Stoppable,
 ): Promise<TrainOutcome> {
   const scalars = new ScalarReader(control.scalars ?? {}, printer(observer));
   const finished = resultOf(job);
@@ -71,9 +96,11 @@ async function withInputs(
     return { state: 'finished', result: finished };
   }
   const ready = await readInputs(job, observer, control.transport);
-  const ends = [control.stop, control.failure].filter((signal) => signal !== undefined);
+  const ends = control.failure === undefined ? [control.stop] : [control.stop, control.failure];
   return withRun(ready.job, ready.inputs, { observer, ends }, (context) => carryOut(context, scalars, control));
 }
+
+type Stoppable = TrainControl & { readonly stop: AbortSignal };
 
 /** The result of the job's run if that is finished, with the run's present path. */
 function resultOf({ config, resumed }: TrainingJob): Summary | undefined {
@@ -82,7 +109,7 @@ function resultOf({ config, resumed }: TrainingJob): Summary | undefined {
   return isOver(result, config.iterations) ? { ...result, run: resumed.path } : undefined;
 }
 
-async function carryOut(context: RunContext, scalars: ScalarReader, control: TrainControl): Promise<TrainOutcome> {
+async function carryOut(context: RunContext, scalars: ScalarReader, control: Stoppable): Promise<TrainOutcome> {
   const { directory, start, metrics, observer, http } = context;
   const { manifest, from } = start;
   const { config, dataset, attempts } = manifest;
@@ -104,8 +131,7 @@ async function carryOut(context: RunContext, scalars: ScalarReader, control: Tra
     await observers?.checkpointCommand?.finish(AbortSignal.abort());
     throw error;
   }
-  const stop = control.stop ?? new AbortController().signal;
-  return conclude({ context, observers, chain }, { ...trained, stop });
+  return conclude({ context, observers, chain }, { ...trained, stop: control.stop });
 }
 
 interface Trained {

@@ -75,6 +75,25 @@ describe('a run by the library', () => {
     assert.match(manifestOf('named-alike').id, /^[0-9a-f]{16}$/);
   });
 
+  it('ends with a checkpoint when its time is over, or it is told to, and says which', async () => {
+    const timed = await jobOf('limited', { iterations: 1_000_000, maxTime: '0.5s' });
+    const notices: string[] = [];
+    const onEvent = (event: RunEvent) => event.kind === 'notice' && notices.push(event.message);
+    const { state, stoppedBy, result } = await train(timed.job, { observers: [timed.observer, { onEvent }] });
+    assert.deepEqual([state, stoppedBy], ['stopped', 'maxTime']);
+    assert.ok(notices.includes('The time of --max-time is over: finishing this step, then saving.'));
+    assert.ok(readdirSync(join(folder, 'limited', 'checkpoints')).some((name) => name.includes(`${result.steps}`)));
+    const stopped = await jobOf('told', { iterations: 1_000_000, maxTime: '24d' });
+    const control = new AbortController();
+    const observer = { onStep: () => control.abort() };
+    const told = await train(stopped.job, { observers: [observer], stop: control.signal });
+    assert.deepEqual([told.state, told.stoppedBy], ['stopped', 'signal']);
+    // Counted from elsewhere, the time is over when the run begins.
+    const late = await jobOf('late', { iterations: 1_000_000, maxTime: '1h' });
+    const outcome = await train(late.job, { timeFrom: performance.now() - 3_600_000 });
+    assert.deepEqual([outcome.state, outcome.stoppedBy], ['stopped', 'maxTime']);
+  });
+
   it('that is refused closes its observers', async () => {
     const { job, calls, observer } = await jobOf('refused', { data: join(folder, 'nowhere') });
     await assert.rejects(train(job, { observers: [observer] }), /nowhere/);

@@ -4,7 +4,6 @@
 import { resolveJob } from '../../library/inputs.ts';
 import { notificationsOf } from '../../library/notifications.ts';
 import { train as trainRun } from '../../library/train.ts';
-import { secondsOf } from '../../shared/config/duration.ts';
 import { StopSignals } from '../signals.ts';
 import { openConsole } from '../terminal/console.ts';
 import { TrainConsole } from '../train-console.ts';
@@ -13,7 +12,7 @@ import { TrainConsole } from '../train-console.ts';
 export async function train(flags: Record<string, unknown>): Promise<number> {
   const signals = new StopSignals({ what: 'finishing this step, then saving', takesCheckpoints: true });
   const job = await resolveJob({ flags, env: process.env });
-  const { onHangup, maxTime, maxTimeExitCode } = job.config;
+  const { onHangup, maxTimeExitCode } = job.config;
   if (onHangup === 'ignore') signals.ignoreHangup();
   const terminal = openConsole(job.config, process.env);
   const notifications = notificationsOf(job, (line, level) => terminal.print(line, { level }));
@@ -21,17 +20,19 @@ export async function train(flags: Record<string, unknown>): Promise<number> {
   const onOpen = (): void => {
     signals.handle((line, level) => terminal.print(line, { level }), onHangup);
     signals.handleExceptions();
-    if (maxTime !== undefined) signals.endAfter(secondsOf(maxTime), maxTimeExitCode);
   };
   try {
-    const { state } = await trainRun(job, {
+    const { state, stoppedBy } = await trainRun(job, {
       observers: [new TrainConsole(terminal), { onOpen }],
       notifications,
       stop: signals.stop,
       failure: signals.failure,
       checkpointAsked: signals.checkpointAsked,
+      // That of the process.
+      timeFrom: 0,
     });
-    return state === 'finished' ? 0 : signals.exitCode;
+    if (state === 'finished') return 0;
+    return stoppedBy === 'maxTime' ? maxTimeExitCode : signals.exitCode;
   } catch (error) {
     return terminal.printFailure(error);
   } finally {
