@@ -20,7 +20,7 @@ const BAD_USAGE = 2;
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   let exitCode = 0;
-  const program = lockstep((code) => {
+  const program = createProgram((code) => {
     exitCode = code;
   });
   try {
@@ -37,7 +37,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
-function lockstep(done: Done): Command {
+/** The commands with their options; parsing runs them. */
+export function createProgram(done: Done): Command {
   const program = new Command('lockstep')
     .description('Trains neural networks data-parallel; any number of workers gives the same bits.')
     .version(version())

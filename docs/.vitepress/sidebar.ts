@@ -1,0 +1,83 @@
+// The pages in groups. A page that is in none of them fails the test of the site.
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { DefaultTheme } from 'vitepress';
+
+type Item = DefaultTheme.SidebarItem;
+
+interface Group extends Item {
+  readonly text: string;
+  readonly items: Item[];
+}
+
+const docs = fileURLToPath(new URL('..', import.meta.url));
+
+/** What typedoc has written: a folder for each kind, and in it a page for each export. */
+function apiItems(): Item[] {
+  const folder = `${docs}reference/api`;
+  if (!existsSync(folder)) return [];
+  const kinds = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return kinds.map(({ name: kind }) => ({
+    text: kind.replaceAll('-', ' ').replace(/^./, (first) => first.toUpperCase()),
+    collapsed: true,
+    items: readdirSync(`${folder}/${kind}`).map((file) => {
+      const name = file.replace(/\.md$/, '');
+      return page(name, `reference/api/${kind}/${name}`);
+    }),
+  }));
+}
+
+function page(text: string, link: string): Item {
+  return { text, link: `/${link}` };
+}
+
+/** The pages of docs/, by what a reader wants to do. */
+export const SIDEBAR: readonly Group[] = [
+  { text: 'Start', items: [page('What it is', ''), page('All pages', 'README')] },
+  { text: 'Tutorials', items: [page('First run in five minutes', 'tutorials/first-run')] },
+  {
+    text: 'Running',
+    items: [page('Train', 'training'), page('Stop, resume, verify', 'runs'), page('Docker', 'docker')],
+  },
+  {
+    text: 'Data and models',
+    items: [
+      page('Data', 'data'),
+      page('Networks', 'models'),
+      page('Predict and draw', 'predict'),
+      page('Export', 'export'),
+      page('Import', 'import'),
+      page('TensorFlow', 'tfjs'),
+    ],
+  },
+  {
+    text: 'Clusters',
+    items: [
+      page('When machines help', 'scaling'),
+      page('Security', 'security'),
+      page('Kubernetes', 'kubernetes'),
+      page('Slurm', 'slurm'),
+    ],
+  },
+  { text: 'Watching', items: [page('Monitoring', 'monitoring'), page('Metrics', 'metrics'), page('Report', 'report')] },
+  {
+    text: 'Reference',
+    items: [
+      page('Command line', 'reference/command-line'),
+      { text: 'Library', link: '/reference/api/', collapsed: true, items: apiItems() },
+      page('Determinism', 'determinism'),
+      page('Protocol', 'protocol'),
+      page('Benchmarks', 'benchmarks'),
+      page('Changes', 'reference/changelog'),
+    ],
+  },
+  {
+    text: 'Inside',
+    items: [
+      page('Architecture', 'architecture'),
+      page('Threads', 'pool'),
+      page('Kernel', 'kernel'),
+      page('Contributing', 'reference/contributing'),
+    ],
+  },
+];
