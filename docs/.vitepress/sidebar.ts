@@ -69,6 +69,7 @@ export const SIDEBAR: readonly Group[] = [
       page('Protocol', 'protocol'),
       page('Benchmarks', 'benchmarks'),
       page('Changes', 'reference/changelog'),
+      page('Versions', 'versioning'),
     ],
   },
   {
@@ -78,6 +79,8 @@ export const SIDEBAR: readonly Group[] = [
       page('Threads', 'pool'),
       page('Kernel', 'kernel'),
       page('Contributing', 'reference/contributing'),
+      page('Releasing', 'release'),
+      page('Report a vulnerability', 'reference/reporting'),
     ],
   },
 ];
