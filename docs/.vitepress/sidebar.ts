@@ -34,7 +34,16 @@ function page(text: string, link: string): Item {
 /** The pages of docs/, by what a reader wants to do. */
 export const SIDEBAR: readonly Group[] = [
   { text: 'Start', items: [page('What it is', ''), page('All pages', 'README')] },
-  { text: 'Tutorials', items: [page('First run in five minutes', 'tutorials/first-run')] },
+  {
+    text: 'Tutorials',
+    items: [
+      page('First run in five minutes', 'tutorials/first-run'),
+      page('Your own pictures', 'tutorials/your-pictures'),
+      page('Two machines', 'tutorials/two-machines'),
+      page('A job of three days', 'tutorials/three-days'),
+      page('From a run to a served model', 'tutorials/serve'),
+    ],
+  },
   {
     text: 'Running',
     items: [page('Train', 'training'), page('Stop, resume, verify', 'runs'), page('Docker', 'docker')],
