@@ -70,6 +70,15 @@ export const SIDEBAR: readonly Group[] = [
   },
   { text: 'Watching', items: [page('Monitoring', 'monitoring'), page('Metrics', 'metrics'), page('Report', 'report')] },
   {
+    text: 'Explanations',
+    items: [
+      page('How the same bits come about', 'same-bits'),
+      page('How the kernel is fast', 'fast-kernel'),
+      page('What it is for, and what not', 'scope'),
+      page('Comparison', 'comparison'),
+    ],
+  },
+  {
     text: 'Reference',
     items: [
       page('Command line', 'reference/command-line'),

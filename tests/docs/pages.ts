@@ -24,6 +24,18 @@ export function blocks(languages: readonly string[]): Block[] {
 
 function blocksOf(page: string): Block[] {
   const markdown = readFileSync(join(ROOT, page), 'utf8');
+  return [...fencedBlocks(page, markdown), ...indentedBlocks(page, markdown)];
+}
+
+/** Blocks that four spaces make, behind an empty line; they have no language. */
+function indentedBlocks(page: string, markdown: string): Block[] {
+  return [...markdown.matchAll(/(?<=\n\n)(?: {4}[^\n]*\n)+/g)].map(({ 0: block, index }) => {
+    const line = markdown.slice(0, index).split('\n').length;
+    return { place: `${page}:${line}`, language: '', code: block.replaceAll(/^ {4}/gm, '') };
+  });
+}
+
+function fencedBlocks(page: string, markdown: string): Block[] {
   return [...markdown.matchAll(/^( *)```(\w*)[^\n]*\n([\s\S]*?)^ *```$/gm)].map((match) => {
     const [, indent = '', language = '', code = ''] = match;
     const line = markdown.slice(0, match.index).split('\n').length;
