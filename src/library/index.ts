@@ -35,6 +35,15 @@ export {
 } from '../shared/util/errors.ts';
 export type { Print } from '../shared/util/notice.ts';
 export { version } from '../shared/util/version.ts';
+export type {
+  ConnectOptions,
+  NodeTransport,
+  Peer,
+  Receiver,
+  ServerHandlers,
+  Transport,
+  TransportServer,
+} from '../shared/wire/transport.ts';
 export {
   type DatasetDefinition,
   defineDataset,
@@ -87,5 +96,6 @@ export {
 export type { EvaluationReport } from './evaluate.ts';
 export type { ExportReport } from './export.ts';
 export type { RunObserver, RunStarted } from './observer.ts';
+export type { OwnScalar, OwnScalars } from './own-scalars.ts';
 export type { Receipt } from './receipt/receipt.ts';
 export type { Verification } from './verify/verification.ts';

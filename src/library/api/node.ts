@@ -5,6 +5,7 @@ import { UsageError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { readToken, TOKEN_VARIABLE } from '../../shared/util/token.ts';
+import type { ConnectOptions, Transport } from '../../shared/wire/transport.ts';
 import { runNode } from '../node.ts';
 import { nodeThreads, nodeUrl, trustedCertificates } from '../node-options.ts';
 import { type Environment, NO_ENVIRONMENT } from './environment.ts';
@@ -33,6 +34,8 @@ export interface StartNodeOptions {
   readonly data?: string;
   /** Whether to wait for the next run when one is over (default: no). */
   readonly keep?: boolean;
+  /** Connects over a transport of the caller's own, in place of WebSocket (docs/protocol.md). */
+  readonly connect?: (options: ConnectOptions) => Promise<Transport>;
   /** Seconds without a coordinator after which the node ends (default: never). */
   readonly giveUpAfter?: number;
   readonly environment?: Environment;
@@ -60,7 +63,7 @@ export interface RunningNode {
  */
 export async function startNode(options: StartNodeOptions): Promise<RunningNode> {
   const { token, tokenFile, tlsCa, environment: env = NO_ENVIRONMENT, threads, name = hostname() } = options;
-  const { onRun, onJoined, onNotice, kernel, data, keep = false, giveUpAfter } = options;
+  const { onRun, onJoined, onNotice, kernel, data, keep = false, giveUpAfter, connect } = options;
   const url = nodeUrl(options.url);
   const file = tokenFile === undefined ? undefined : callerPath(tokenFile, env);
   const stopping = new AbortController();
@@ -75,6 +78,7 @@ export async function startNode(options: StartNodeOptions): Promise<RunningNode>
     env,
     keep,
     giveUpAfter,
+    connect,
     stop: stopping.signal,
     onEvent(event) {
       if (event.kind === 'run') onRun?.(event.name);

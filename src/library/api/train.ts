@@ -3,8 +3,10 @@ import type { CheckpointRecord, EvaluationRecord, RunEvent, StepRecord } from '.
 import type { OptionKey, trainSchema } from '../../shared/config/schema.ts';
 import type { Dataset } from '../../shared/data/dataset.ts';
 import type { ModelSpec } from '../../shared/model/spec.ts';
+import type { NodeTransport } from '../../shared/wire/transport.ts';
 import { resolveJob } from '../inputs.ts';
 import type { RunObserver, RunStarted } from '../observer.ts';
+import type { OwnScalars } from '../own-scalars.ts';
 import { train as trainJob } from '../train.ts';
 import { type Environment, NO_ENVIRONMENT } from './environment.ts';
 import { EndedRun, type Run } from './run.ts';
@@ -55,6 +57,10 @@ export interface TrainControl extends TrainEvents {
   readonly signal?: AbortSignal;
   /** Asked after each step: whether a checkpoint is to be taken now. */
   readonly checkpointAsked?: () => boolean;
+  /** Numbers of the caller's own that each step is recorded with, such as the temperature of the machine; they decide no bit. */
+  readonly scalars?: OwnScalars;
+  /** The run accepts nodes over it, in place of WebSocket (docs/protocol.md). */
+  readonly transport?: NodeTransport;
   /** Observers with all callbacks, beside those above. */
   readonly observers?: readonly RunObserver[];
   /** Variables that count as options and addresses too, such as `fromEnvironment()` (default: none). */
@@ -85,11 +91,12 @@ export function resume(run: Run | string, options: ResumeOptions = {}, control: 
 }
 
 async function carryOut(options: TrainOptions, control: TrainControl, resumed?: string): Promise<EndedRun> {
-  const { environment: env = NO_ENVIRONMENT, signal, checkpointAsked, observers = [], ...events } = control;
-  const { preset, config, data, ...rest } = options;
+  const { environment: env = NO_ENVIRONMENT, signal, checkpointAsked, scalars, transport, ...rest } = control;
+  const { observers = [], ...events } = rest;
+  const { preset, config, data, ...own } = options;
   const given: Partial<Record<OptionKey, unknown>> = {
     metricsPort: 'off',
-    ...rest,
+    ...own,
     ...(typeof data === 'string' && { data }),
     ...(resumed !== undefined && { resume: resumed }),
   };
@@ -99,6 +106,8 @@ async function carryOut(options: TrainOptions, control: TrainControl, resumed?: 
     observers: [observerOf(events), ...observers],
     ...(signal && { stop: signal }),
     ...(checkpointAsked && { checkpointAsked }),
+    scalars,
+    transport,
   });
   return EndedRun.open(result.run);
 }
