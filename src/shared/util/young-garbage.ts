@@ -10,13 +10,19 @@ const MAX_BYTES = 2e6;
  * process: 46 MB after reading MNIST.
  */
 export class YoungGarbage {
+  readonly #maxBytes: number;
   #bytes = 0;
   #collect: ((options: { readonly type: 'minor' }) => void) | undefined;
+
+  /** @param maxBytes that are left before they are collected */
+  constructor(maxBytes = MAX_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
 
   /** So many bytes came, and are of no use any more. */
   add(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes < MAX_BYTES) return;
+    if (this.#bytes < this.#maxBytes) return;
     this.#bytes = 0;
     this.#collect ??= collector();
     this.#collect({ type: 'minor' });

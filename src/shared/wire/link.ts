@@ -1,12 +1,17 @@
 import { YoungGarbage } from '../util/young-garbage.ts';
 import { type CloseCode, closeCodes, INTERNAL_ERROR } from './close-codes.ts';
+import { FrameBuffers } from './frame-buffers.ts';
 import { SILENT_HEARTBEATS } from './messages.ts';
 import { ProtocolError } from './protocol-error.ts';
 import type { Seal } from './seal.ts';
 import type { Transport } from './transport.ts';
 
+/** More than frames of a few connections that are incomplete: what outlives two collections is freed with the whole heap alone. */
+const GARBAGE_BYTES = 6e6;
 /** What the frames of all connections of this process leave. */
-const garbage = new YoungGarbage();
+const garbage = new YoungGarbage(GARBAGE_BYTES);
+/** Memory for the sealed frames of all connections of this process. */
+const buffers = new FrameBuffers();
 
 export interface LinkOptions<In, Out> {
   /** The peer has proved itself. */
@@ -66,9 +71,14 @@ export class Link<In, Out> {
   /** Sends what `encode` made of a message, which several links may share. */
   sendEncoded(payload: Uint8Array, onSent?: () => void): void {
     if (this.#isClosed) return;
-    const frame = this.#options.seal.seal(payload);
+    const { seal, transport } = this.#options;
+    const frame = seal.seal(payload, (bytes) => buffers.take(bytes));
     this.#meter.sent += frame.length;
-    this.#options.transport.send(frame, onSent && (() => this.run(onSent)));
+    transport.send(frame, () => {
+      // Without a seal it is the payload itself, which isn't this link's.
+      if (seal.overhead > 0) buffers.give(frame);
+      if (onSent !== undefined) this.run(onSent);
+    });
   }
 
   /** Closes by a rule of the protocol. */

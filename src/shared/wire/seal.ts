@@ -44,10 +44,13 @@ export class Seal {
     return this.#keys === undefined ? 0 : SEAL_BYTES;
   }
 
-  /** The next frame to send, in the order of the calls: a copy of the payload, or without keys a view of it. */
-  seal(payload: Uint8Array): Buffer {
+  /**
+   * The next frame to send, in the order of the calls: a copy of the payload, or without keys a view of it.
+   * @param allocate gives memory of so many bytes for a copy
+   */
+  seal(payload: Uint8Array, allocate: (bytes: number) => Buffer = Buffer.allocUnsafe): Buffer {
     if (this.#keys === undefined) return viewOf(payload);
-    const frame = Buffer.allocUnsafe(SEAL_BYTES + payload.length);
+    const frame = allocate(SEAL_BYTES + payload.length);
     frame.writeBigUInt64BE(BigInt(this.#sent++));
     frame.set(payload, SEAL_BYTES);
     // The MAC is over the copy: the payload may be shared memory.
