@@ -1,5 +1,7 @@
 /** Free buffers of one size that are kept; more are left to the garbage collector. */
 const MAX_BUFFERS = 8;
+/** Sizes of which buffers are kept: a process may run jobs of many models. */
+const MAX_SIZES = 16;
 /** Smaller buffers come in many sizes, and cost nothing. */
 const LEAST_BYTES = 65_536;
 
@@ -17,6 +19,7 @@ export class FrameBuffers {
   /** Takes back a buffer that nobody reads any more. A buffer that isn't given back is collected as any other. */
   give(buffer: Buffer): void {
     if (buffer.length < LEAST_BYTES) return;
+    if (this.#free.size >= MAX_SIZES && !this.#free.has(buffer.length)) this.#free.clear();
     const free = this.#free.get(buffer.length) ?? [];
     if (free.length < MAX_BUFFERS) free.push(buffer);
     this.#free.set(buffer.length, free);
