@@ -1,5 +1,6 @@
-import type { RunView, TestPoint } from '../shared/live/feed.ts';
-import type { Quantity, ScalarChart } from '../shared/live/step-scalars.ts';
+import type { TestPoint } from '../shared/live/feed.ts';
+import type { CurveQuantity } from '../shared/live/series.ts';
+import type { ScalarChart } from '../shared/live/step-scalars.ts';
 import { count } from '../shared/util/figures.ts';
 import { type Drawn, drawnOf, tableOf } from './drawn.ts';
 import { followFinger, NOTHING } from './finger.ts';
@@ -13,9 +14,9 @@ import { AXIS_TEXTS, type AxisName, axisOptions, hasAxis } from './x-axis.ts';
 import type { Zoom } from './zoom.ts';
 
 export interface ChartOptions extends ScalarChart {
-  readonly quantity: Quantity;
+  readonly quantity: CurveQuantity;
   /** Which runs have it; the chart is shown if one of them is (default: all). */
-  readonly isOf?: ((run: RunView) => boolean) | undefined;
+  readonly isOf?: ((run: Run) => boolean) | undefined;
   /** The value of a test point, which is drawn as a circle; undefined: there are no circles. */
   readonly test?: ((test: TestPoint) => number | null) | undefined;
   /** The same of the validation samples, drawn as a dot. */
@@ -95,7 +96,7 @@ export class Chart {
   draw(): void {
     if (this.#plot === undefined) return;
     const { isOf = () => true } = this.#options;
-    this.element.hidden = this.#runs.length > 0 && !this.#runs.some(({ view }) => isOf(view));
+    this.element.hidden = this.#runs.length > 0 && !this.#runs.some((run) => isOf(run));
     if (this.element.hidden) return;
     const { from, to } = this.#settings.zoom.view;
     const least = this.#settings.axis === 'step' ? 1 : 1e-3;

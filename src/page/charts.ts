@@ -1,5 +1,7 @@
+import type { OwnQuantity } from '../shared/live/own-scalars.ts';
 import { Chart, type ChartOptions, type ChartSettings, toggle } from './chart.ts';
 import type { Run } from './run.ts';
+import { ownChartOf } from './scalar-charts.ts';
 import { AXES, AXIS_TEXTS, type AxisName, hasAxis, LEAST, wholeOf } from './x-axis.ts';
 import { Zoom } from './zoom.ts';
 
@@ -10,7 +12,10 @@ const MAX_SMOOTHING = 0.99;
 /** Charts over the same axis, with their common switches above them. */
 export class Charts {
   readonly #settings: ChartSettings;
-  readonly #charts: readonly Chart[];
+  readonly #charts: Chart[];
+  readonly #parent: HTMLElement;
+  /** The quantities of the callers' own that have a chart. */
+  readonly #own = new Set<OwnQuantity>();
   readonly #axis: HTMLSelectElement;
   readonly #logarithmic: HTMLLabelElement;
   #runs: readonly Run[] = [];
@@ -19,6 +24,7 @@ export class Charts {
 
   /** @param onZoom must call `draw` */
   constructor(parent: HTMLElement, options: readonly ChartOptions[], onZoom: () => void) {
+    this.#parent = parent;
     this.#settings = { zoom: new Zoom(onZoom), axis: 'step', smoothing: 0 };
     this.#charts = options.map((each) => new Chart(each, this.#settings));
     this.#axis = this.#axisChoice();
@@ -44,6 +50,7 @@ export class Charts {
     if (isChanged) this.#setLogarithmic(true);
     // A report has no times.
     (this.#axis.parentElement as HTMLElement).hidden = runs.length > 0 && !runs.some((run) => hasAxis(run, 'elapsed'));
+    this.#addOwn();
     this.#findWhole();
     for (const chart of this.#charts) chart.show(runs);
     if (isChanged) this.rebuild();
@@ -51,6 +58,7 @@ export class Charts {
 
   /** Draws again, with the new steps. */
   draw(): void {
+    this.#addOwn();
     this.#findWhole();
     for (const chart of this.#charts) chart.draw();
   }
@@ -59,6 +67,18 @@ export class Charts {
   rebuild(): void {
     this.#findWhole();
     for (const chart of this.#charts) chart.rebuild();
+  }
+
+  /** Adds the charts of what the steps so far have of their callers' own. */
+  #addOwn(): void {
+    const missing = new Set(this.#runs.flatMap(({ series }) => series.own).filter((each) => !this.#own.has(each)));
+    for (const quantity of missing) {
+      const chart = new Chart(ownChartOf(quantity), this.#settings);
+      this.#own.add(quantity);
+      this.#charts.push(chart);
+      this.#parent.append(chart.element);
+      chart.show(this.#runs);
+    }
   }
 
   #axisChoice(): HTMLSelectElement {

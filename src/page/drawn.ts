@@ -1,7 +1,6 @@
 import type { TestPoint } from '../shared/live/feed.ts';
-import { type Curve, type Finite, stepsAround } from '../shared/live/series.ts';
+import { type Curve, type CurveQuantity, type Finite, stepsAround } from '../shared/live/series.ts';
 import { smooth } from '../shared/live/smoothing.ts';
-import type { Quantity } from '../shared/live/step-scalars.ts';
 import { firstIndex } from '../shared/live/step-times.ts';
 import type { Run } from './run.ts';
 import { type AxisName, hasAxis, placeOf, stepsIn } from './x-axis.ts';
@@ -11,7 +10,7 @@ import type { Zoom } from './zoom.ts';
 const SMOOTHED_POINTS = 1000;
 
 export interface DrawOptions {
-  readonly quantity: Quantity;
+  readonly quantity: CurveQuantity;
   readonly test?: ((test: TestPoint) => number | null) | undefined;
   readonly validation?: ((test: TestPoint) => number | null) | undefined;
   readonly zoom: Zoom;

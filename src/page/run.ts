@@ -1,6 +1,5 @@
 import type { CheckpointView, HappeningView, RunState, RunView, TestPoint } from '../shared/live/feed.ts';
-import { type Finite, type Point, StepSeries } from '../shared/live/series.ts';
-import type { Quantity } from '../shared/live/step-scalars.ts';
+import { type CurveQuantity, type Finite, type Point, StepSeries } from '../shared/live/series.ts';
 
 /** Steps over which the key figures are averaged. */
 const RECENT = 100;
@@ -39,7 +38,7 @@ export class Run {
   }
 
   /** The mean of the last steps; undefined before the first one, null if one of them isn't finite. */
-  recent(quantity: Quantity): Finite | undefined {
+  recent(quantity: CurveQuantity): Finite | undefined {
     const to = this.lastStep;
     const { mean } = this.series.curve(quantity, { from: Math.max(1, to - RECENT + 1), to, points: RECENT });
     if (mean.length === 0) return undefined;

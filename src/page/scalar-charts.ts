@@ -1,4 +1,5 @@
 import type { RunView, TestPoint } from '../shared/live/feed.ts';
+import { type OwnQuantity, ownQuantity } from '../shared/live/own-scalars.ts';
 import {
   CHARTED_SCALARS,
   type MeasuredRun,
@@ -24,6 +25,17 @@ function measured({ hasAccuracy = true, config }: RunView): MeasuredRun {
   return { hasAccuracy, hasValidation: Number(config.validation) > 0, hasReplicas: Number(config.replicas) > 1 };
 }
 
+/** The chart of a scalar of the caller's own, shown of runs that have it. */
+export function ownChartOf(quantity: OwnQuantity): ChartOptions {
+  return {
+    title: quantity.slice(ownQuantity('').length),
+    quantity,
+    height: 0.6,
+    isOf: ({ series }) => series.own.includes(quantity),
+    format: figure,
+  };
+}
+
 /** The chart of a scalar of STEP_SCALARS, with the evaluations that belong in it. */
 export function chartOf(quantity: Quantity): ChartOptions {
   const { chart, unit, isOf } = CHARTED_SCALARS.find(({ key }) => key === quantity) as UpdateScalar & {
@@ -34,7 +46,7 @@ export function chartOf(quantity: Quantity): ChartOptions {
   return {
     ...chart,
     quantity,
-    isOf: isOf && ((run) => isOf(measured(run))),
+    isOf: isOf && (({ view }) => isOf(measured(view))),
     format: FORMATS[unit],
     test: tested && ((point: TestPoint) => point[tested.chartOf]),
     validation: validated && ((point: TestPoint) => point.validation?.[validated.validationOf] ?? null),

@@ -260,6 +260,29 @@ describe('the live page', { skip }, () => {
     await page.close();
   });
 
+  test("draws a caller's own scalars, from the step on that first has them", { timeout: 300_000 }, async (t) => {
+    const feed = new LiveFeed({ ...HEADING, name: 'own scalars' });
+    const options = { host: '127.0.0.1', port: 0, explicit: true, advice: '' };
+    const server = await startWebServer(options, (app) => addPage(app, feed, {}));
+    t.after(() => server.close());
+    t.after(() => feed.end('finished'));
+    for (let step = 1; step <= 50; step++) feed.onStep(stepRecord(step, { scalars: { gpuTemperature: 61 } }));
+    const watched = await watch(browser, server.url, { script: RECORD_DRAWING });
+    const { page } = watched;
+    await waitForStep(page, 50);
+    const titles = page.locator('figure.chart:visible h2');
+    const before = await titles.allTextContents();
+    assert.equal(before.at(-1), 'gpuTemperature');
+    const canvas = page.locator('figure.chart:visible div[role=img]').last();
+    assert.match((await canvas.getAttribute('aria-label')) ?? '', /^gpuTemperature .* mean of the last 100: 61\.$/);
+    for (let step = 51; step <= 60; step++)
+      feed.onStep(stepRecord(step, { scalars: { gpuTemperature: 62, load: 0.5 } }));
+    await page.locator('figure.chart h2', { hasText: 'load' }).waitFor();
+    assert.deepEqual(await titles.allTextContents(), [...before, 'load']);
+    await assertSound(watched);
+    await page.close();
+  });
+
   test('shows a run that ended with a loss that is not finite', { timeout: 300_000 }, async () => {
     const run = join(folder, 'overflown');
     const steep = ['--optimizer', 'sgd', '--learning-rate', '1000000', '--warmup', '0', '--schedule', 'constant'];

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Digests } from '../../shared/checkpoint/checkpoint.ts';
 import { NEVER_WRITTEN, type ResolvedTrainConfig, type TrainConfig } from '../../shared/config/config.ts';
 import { OPTION_KEYS, type OptionKey, trainSchema, WorkerCount } from '../../shared/config/schema.ts';
+import { isTable } from '../../shared/engine/schedule-table.ts';
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { firstNotIn, parseJson } from '../../shared/util/json.ts';
 import { readPlainFile } from '../../shared/util/plain-file.ts';
@@ -205,6 +206,10 @@ export const ConfigSchema = trainSchema
   .refine(({ batch, shardSize, replicas }) => batch % (shardSize * replicas) === 0, {
     path: ['batch'],
     error: 'expected a multiple of shardSize and replicas',
+  })
+  .refine(({ schedule, warmup }) => !isTable(schedule) || warmup === 0, {
+    path: ['warmup'],
+    error: 'expected 0 with a table as schedule',
   })
   .refine(({ validation, patience, keepBest }) => validation > 0 || (patience === 0 && !keepBest), {
     path: ['validation'],

@@ -1,19 +1,25 @@
+import { isOwnQuantity, MAX_OWN_SCALARS, type OwnQuantity, ownQuantity } from './own-scalars.ts';
+import { append, entry, type Finite, mix, NONE, of, type Range } from './ranges.ts';
 import { CHARTED_SCALARS, type Quantity, type StepRecord } from './step-scalars.ts';
 import { elapsedAfter, firstIndex, rounded, setTime, type Times } from './step-times.ts';
 
-/** The quantities of each step that a history keeps. */
+export type { Finite, Range } from './ranges.ts';
+
+/** What a history can have a curve of. */
+export type CurveQuantity = Quantity | OwnQuantity;
+
+/** The quantities of each step that every history keeps. */
 export const QUANTITIES: readonly Quantity[] = CHARTED_SCALARS.map(({ key }) => key);
 
-/** A number as JSON can hold it; null: it isn't finite, or there is none. */
-export type Finite = number | null;
-
 /** A step as the page shows it. `at`: when it was done, in Unix milliseconds; null in the log of an older version. */
-export type Point = { readonly step: number; readonly at: Finite } & Readonly<Record<Quantity, Finite>>;
+export type Point = { readonly step: number; readonly at: Finite } & Readonly<Record<Quantity, Finite>> &
+  Readonly<Partial<Record<OwnQuantity, Finite>>>;
 
 export function pointOf(record: StepRecord): Point {
   const values = CHARTED_SCALARS.map(({ key, read }) => [key, finite(read(record))]);
+  const own = Object.entries(record.scalars ?? {}).map(([name, value]) => [ownQuantity(name), finite(value)]);
   const at = finite(record.timings.at);
-  return { step: record.step, at, ...(Object.fromEntries(values) as Record<Quantity, Finite>) };
+  return { step: record.step, at, ...(Object.fromEntries([...values, ...own]) as Record<CurveQuantity, Finite>) };
 }
 
 export function finite(value: number | undefined): Finite {
@@ -23,13 +29,6 @@ export function finite(value: number | undefined): Finite {
 /** The most buckets: a run of up to so many steps is kept step by step. */
 export const CAPACITY = 16_384;
 
-/** Minimum, mean and maximum of a quantity, one entry for each bucket; null where the value of a step isn't finite. */
-export interface Range {
-  readonly min: Finite[];
-  readonly mean: Finite[];
-  readonly max: Finite[];
-}
-
 /** A history as JSON. */
 export interface SeriesData {
   /** Steps in a bucket, a power of two. */
@@ -38,7 +37,7 @@ export interface SeriesData {
   readonly buckets: readonly number[];
   /** The number of steps in each bucket so far. */
   readonly counts: readonly number[];
-  readonly values: Readonly<Record<Quantity, Range>>;
+  readonly values: Readonly<Record<CurveQuantity, Range>>;
   /** Undefined: the times of the steps aren't known. */
   readonly times?: Times | undefined;
 }
@@ -77,7 +76,7 @@ export class StepSeries {
   #size = 1;
   #buckets: number[] = [];
   #counts: number[] = [];
-  #values = emptyValues();
+  #values = emptyValues(QUANTITIES);
   #times: Times | undefined = { wall: [], elapsed: [] };
 
   constructor(capacity = CAPACITY) {
@@ -89,9 +88,8 @@ export class StepSeries {
     series.#size = data.size;
     series.#buckets = [...data.buckets];
     series.#counts = [...data.counts];
-    for (const quantity of QUANTITIES) {
-      const { min, mean, max } = data.values[quantity];
-      series.#values[quantity] = { min: [...min], mean: [...mean], max: [...max] };
+    for (const [quantity, { min, mean, max }] of Object.entries(data.values)) {
+      series.#values.set(quantity as CurveQuantity, { min: [...min], mean: [...mean], max: [...max] });
     }
     const { times } = data;
     series.#times = times && { wall: [...times.wall], elapsed: [...times.elapsed] };
@@ -110,14 +108,20 @@ export class StepSeries {
     return { first: first * this.#size + 1, last: last * this.#size + (this.#counts.at(-1) ?? 1) };
   }
 
+  /** The caller's own quantities of its steps so far. */
+  get own(): readonly OwnQuantity[] {
+    return [...this.#values.keys()].filter(isOwnQuantity);
+  }
+
   /** Adds a step; steps come in order. A step that isn't beyond the last bucket is merged into it. */
   push(point: Point): void {
     const bucket = Math.floor((point.step - 1) / this.#size);
     const at = this.#buckets.length - 1;
     const elapsed = elapsedAfter(this.#times, point);
+    this.#admit(point);
     if (at >= 0 && bucket <= (this.#buckets[at] as number)) {
       const count = this.#counts[at] as number;
-      for (const quantity of QUANTITIES) mix(this.#values[quantity], at, of(point[quantity]), count, 1);
+      for (const [quantity, range] of this.#values) mix(range, at, of(point[quantity] ?? null), count, 1);
       this.#counts[at] = count + 1;
       setTime(this.#times, at, point.at, elapsed);
       return;
@@ -125,7 +129,7 @@ export class StepSeries {
     setTime(this.#times, at + 1, point.at, elapsed);
     this.#buckets.push(bucket);
     this.#counts.push(1);
-    for (const quantity of QUANTITIES) append(this.#values[quantity], of(point[quantity]));
+    for (const [quantity, range] of this.#values) append(range, of(point[quantity] ?? null));
     if (this.#buckets.length > this.#capacity) this.#halve();
   }
 
@@ -136,7 +140,7 @@ export class StepSeries {
       mean: mean.map(sixDigits),
       max: max.map(sixDigits),
     });
-    const values = Object.fromEntries(QUANTITIES.map((quantity) => [quantity, shortened(this.#values[quantity])]));
+    const values = Object.fromEntries([...this.#values].map(([quantity, range]) => [quantity, shortened(range)]));
     const times = this.#times && rounded(this.#times);
     const [size, buckets, counts] = [this.#size, this.#buckets, this.#counts];
     return { size, buckets, counts, values: values as SeriesData['values'], times };
@@ -163,12 +167,12 @@ export class StepSeries {
   }
 
   /** A quantity between two steps in about `points` values at most, whose buckets are the same in every run. */
-  curve(quantity: Quantity, { from, to, points, isLogarithmic = false }: CurveOptions): Curve {
+  curve(quantity: CurveQuantity, { from, to, points, isLogarithmic = false }: CurveOptions): Curve {
     // Powers of ten are equally wide on a logarithmic axis, so a value near step s stands for a fraction of s steps.
     const perStep = Math.log(Math.max(2, to / from));
     const sizeOf = (steps: number): number => Math.max(this.#size, sizeFor(steps, points));
     const even = sizeOf(to - from + 1);
-    const values = this.#values[quantity];
+    const values = this.#values.get(quantity) ?? NONE;
     const curve: Curve & { size: number } = { size: 1, steps: [], min: [], mean: [], max: [] };
     let last = -1;
     let count = 0;
@@ -192,6 +196,15 @@ export class StepSeries {
     return curve;
   }
 
+  /** Makes room for the quantities of a step that the steps before didn't have; a log that somebody else made may have any number. */
+  #admit(point: Point): void {
+    for (const key in point) {
+      if (!isOwnQuantity(key) || this.#values.has(key) || this.own.length === MAX_OWN_SCALARS) continue;
+      const before = this.#buckets.map(() => null);
+      this.#values.set(key, { min: [...before], mean: [...before], max: [...before] });
+    }
+  }
+
   /** The first bucket with a step from this one on. */
   #firstFrom(step: number): number {
     return firstIndex(this.#buckets.length, (i) => ((this.#buckets[i] as number) + 1) * this.#size >= step);
@@ -199,7 +212,7 @@ export class StepSeries {
 
   #halve(): void {
     const [buckets, counts, values, times] = [this.#buckets, this.#counts, this.#values, this.#times];
-    [this.#buckets, this.#counts, this.#values] = [[], [], emptyValues()];
+    [this.#buckets, this.#counts, this.#values] = [[], [], emptyValues(values.keys())];
     this.#times = times && { wall: [], elapsed: [] };
     this.#size *= 2;
     for (const [at, before] of buckets.entries()) {
@@ -209,12 +222,12 @@ export class StepSeries {
       if (isNew) {
         this.#buckets.push(bucket);
         this.#counts.push(weight);
-        for (const quantity of QUANTITIES) append(this.#values[quantity], entry(values[quantity], at));
+        for (const [quantity, range] of this.#values) append(range, entry(values.get(quantity) ?? NONE, at));
         continue;
       }
       const count = this.#counts[last] as number;
-      for (const quantity of QUANTITIES) {
-        mix(this.#values[quantity], last, entry(values[quantity], at), count, weight);
+      for (const [quantity, range] of this.#values) {
+        mix(range, last, entry(values.get(quantity) ?? NONE, at), count, weight);
       }
       this.#counts[last] = count + weight;
     }
@@ -233,42 +246,8 @@ function sizeFor(steps: number, points: number): number {
   return size;
 }
 
-interface Value {
-  readonly min: Finite;
-  readonly mean: Finite;
-  readonly max: Finite;
-}
-
-const of = (value: Finite): Value => ({ min: value, mean: value, max: value });
-
-const entry = ({ min, mean, max }: Range, at: number): Value => ({
-  min: min[at] as Finite,
-  mean: mean[at] as Finite,
-  max: max[at] as Finite,
-});
-
-function append({ min, mean, max }: Range, value: Value): void {
-  min.push(value.min);
-  mean.push(value.mean);
-  max.push(value.max);
-}
-
-/** Merges a value of `weight` steps into entry `at`, which has `count`. */
-function mix({ min, mean, max }: Range, at: number, value: Value, count: number, weight: number): void {
-  min[at] = ofBoth(min[at], value.min, Math.min);
-  max[at] = ofBoth(max[at], value.max, Math.max);
-  // Weighed before they are added: their sum may be above the largest number.
-  const share = weight / (count + weight);
-  mean[at] = ofBoth(mean[at], value.mean, (here, there) => here * (1 - share) + there * share);
-}
-
-function ofBoth(here: Finite | undefined, there: Finite, join: (here: number, there: number) => number): Finite {
-  return typeof here === 'number' && there !== null ? join(here, there) : null;
-}
-
-function emptyValues(): Record<Quantity, Range> {
-  const entries = QUANTITIES.map((quantity) => [quantity, { min: [], mean: [], max: [] }]);
-  return Object.fromEntries(entries) as Record<Quantity, Range>;
+function emptyValues(quantities: Iterable<CurveQuantity>): Map<CurveQuantity, Range> {
+  return new Map(Array.from(quantities, (quantity) => [quantity, { min: [], mean: [], max: [] }]));
 }
 
 function sixDigits(value: Finite): Finite {

@@ -31,6 +31,8 @@ test('a run.json is read only if each of its options could have been given', asy
     { workers: 'auto' },
     { warmup: 2 ** 40 },
     { warmup: undefined },
+    { schedule: [[0, 1]], warmup: 1 },
+    { schedule: [], warmup: 0 },
     { weightDecay: -1 },
     { weightDecay: 1e300 },
   ]) {

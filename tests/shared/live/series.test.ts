@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { MAX_OWN_SCALARS, type OwnValues } from '#src/shared/live/own-scalars.js';
+import { packSeries, unpackSeries } from '#src/shared/live/packed-series.js';
 import { type Point, pointOf, type SeriesData, StepSeries, stepsAround } from '#src/shared/live/series.js';
 import { stepRecord } from '../../support/step-record.ts';
 
@@ -17,6 +19,24 @@ function seriesOf(losses: readonly number[], capacity: number): StepSeries {
 const isNear = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(b));
 
 describe('StepSeries', () => {
+  test("keeps a caller's own scalars from the step on that first has them, up to a number", () => {
+    const series = new StepSeries(8);
+    const push = (step: number, scalars?: OwnValues): void =>
+      series.push(pointOf(stepRecord(step, scalars === undefined ? {} : { scalars })));
+    for (const step of [1, 2]) push(step);
+    for (const step of [3, 4, 5, 6, 7, 8]) push(step, { load: step });
+    assert.deepEqual(series.own, ['host/load']);
+    const whole = { from: 1, to: 8, points: 8 };
+    assert.deepEqual(series.curve('host/load', whole).mean, [null, null, 3, 4, 5, 6, 7, 8]);
+    assert.deepEqual(series.curve('host/other', whole).mean, new Array(8).fill(null));
+    for (const step of [9, 10]) push(step, { load: step });
+    assert.deepEqual(series.curve('host/load', { from: 1, to: 10, points: 8 }).mean, [null, 3.5, 5.5, 7.5, 9.5]);
+    const again = StepSeries.from(unpackSeries(packSeries(series.data, ['loss', 'host/load'])));
+    assert.deepEqual(again.curve('host/load', { from: 3, to: 10, points: 8 }).max, [4, 6, 8, 10]);
+    for (let i = 0; i < 40; i++) push(11 + i, { [`load${i}`]: i });
+    assert.equal(series.own.length, MAX_OWN_SCALARS);
+  });
+
   test('keeps every step up to its capacity', () => {
     const losses = Array.from({ length: 16 }, (_, i) => 2 / (i + 1));
     const { size, steps, min, mean, max } = seriesOf(losses, 16).curve('loss', { from: 1, to: 16, points: 100 });

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { ownQuantity } from '../../../shared/live/own-scalars.ts';
 import { STEP_SCALARS } from '../../../shared/live/step-scalars.ts';
 import type { ModelLayout } from '../../../shared/model/layout.ts';
 import type { StepObserver, StepRecord } from '../../train/observer.ts';
@@ -68,7 +69,7 @@ export class EventLog implements StepObserver {
     const { describe } = this.#options;
     for (const [name, simpleValue] of Object.entries(record.scalars ?? {})) {
       const help = describe?.(name) ?? "A number of the caller's own.";
-      value.push({ ...this.#tagged(`host/${name}`, 'scalars', help), simpleValue });
+      value.push({ ...this.#tagged(ownQuantity(name), 'scalars', help), simpleValue });
     }
     this.#append({ step: record.step, summary: { value } });
   }

@@ -3,7 +3,7 @@ import { checkpointsIn } from '../../../shared/checkpoint/checkpoint-file.ts';
 import { dataNote } from '../../../shared/data/registry.ts';
 import type { ListedRunView } from '../../../shared/live/feed.ts';
 import { packSeries } from '../../../shared/live/packed-series.ts';
-import { QUANTITIES } from '../../../shared/live/series.ts';
+import type { CurveQuantity } from '../../../shared/live/series.ts';
 import { headOf } from '../../../shared/model/kinds.ts';
 import { specOf } from '../../../shared/model/registry.ts';
 import { checkpointsFolder, stepsFile } from '../../run/files.ts';
@@ -58,7 +58,7 @@ export class SavedRuns {
       dataNote: dataNote(dataset),
       config: configShown(config),
       digests: digests as Record<string, string>,
-      series: { ...packSeries(series, QUANTITIES), times: series.times },
+      series: { ...packSeries(series, Object.keys(series.values) as CurveQuantity[]), times: series.times },
       tests,
       checkpoints: checkpoints.map(({ step, file }) => ({ step, file: basename(file) })),
       happenings: attempts.flatMap((attempt, index) => eventsOf(attempt, index + 1)),
