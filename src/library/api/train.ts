@@ -96,6 +96,8 @@ async function carryOut(options: TrainOptions, control: TrainControl, resumed?: 
   const { preset, config, data, ...own } = options;
   const given: Partial<Record<OptionKey, unknown>> = {
     metricsPort: 'off',
+    // Nodes can come over it, which is all that the address then says.
+    ...(transport !== undefined && { listen: '127.0.0.1:0' }),
     ...own,
     ...(typeof data === 'string' && { data }),
     ...(resumed !== undefined && { resume: resumed }),

@@ -45,7 +45,9 @@ describe('a cluster has the bits of one worker', () => {
     assert.deepEqual(outcome, undisturbed);
     const { lost = 0 } = cluster.shardCounts.get('a') ?? {};
     assert.ok(lost > 0);
-    assert.ok(assigned(cluster, 'retry') >= lost, 'what was lost was assigned again');
+    // What is lost of a probe is computed by others anyway.
+    const again = assigned(cluster, 'retry') + assigned(cluster, 'duplicate');
+    assert.ok(again >= lost, 'what was lost was assigned twice');
     assert.equal(assigned(cluster, 'first'), STEPS * SHARDS);
     assert.ok(c.assignments.length > 10);
     assert.equal(
