@@ -12,11 +12,9 @@
  * | m | map stack: pointer, bytes of a row, bytes of a plane | 3 |
  * | s | two numbers below 65,536: rows << 16 \| columns | 1 |
  */
-export type ArgumentKind = 'p' | 'w' | 'g' | 'i' | 'f' | 'm' | 's';
-
 export interface Operation {
   readonly number: number;
-  /** A string of ArgumentKind. */
+  /** A letter of the table above for each. */
   readonly arguments: string;
 }
 

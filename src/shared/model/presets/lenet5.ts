@@ -11,9 +11,6 @@ const C3_TABLE: readonly (readonly number[])[] = [
   [3, 4, 5, 8, 9, 10, 11, 13, 14, 15],
 ];
 
-export const LENET5_HEADS = ['softmax', 'rbf'] as const;
-export type Lenet5Head = (typeof LENET5_HEADS)[number];
-
 /** LeNet-5 on 28x28 digits. */
 export const lenet5: Preset = {
   name: 'lenet5',
