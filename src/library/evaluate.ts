@@ -51,11 +51,13 @@ export interface EvaluateOptions {
   readonly print: Print;
 }
 
+/** What has a name. */
 export interface Named {
   /** The class's, the label's or the output's name. */
   readonly name: string;
 }
 
+/** The counts and rates of a class or label. */
 export type NamedScore = Score & Named;
 
 /** The result of trying the test set by a checkpoint's weights. */
@@ -68,7 +70,7 @@ export interface EvaluationReport extends Evaluation {
   readonly samples: number;
   /** Mean loss over the test set. */
   readonly testLoss: number;
-  /** [true class][predicted class]: number of test samples; absent if the outputs aren't classes, or are more than 1,000. */
+  /** Numbers of test samples, [true class][predicted class]; absent if the outputs aren't classes, or are more than 1,000. */
   readonly confusion?: readonly (readonly number[])[];
   /** The pairs of different classes that were confused, the most frequent first; absent if the outputs aren't classes. */
   readonly confused?: readonly Confused[];

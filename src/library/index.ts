@@ -1,27 +1,35 @@
 // The library: import { train } from 'lockstep'. Nothing in it prints, handles signals, ends the process, or reads environment variables
 // that it isn't given.
-export type { Comparison } from '../coordinator/run/compare.ts';
+export type { Both, Comparison, Difference } from '../coordinator/run/compare.ts';
 export type { ListedRun } from '../coordinator/run/list.ts';
 export type { Notes } from '../coordinator/run/notes.ts';
 export type { Summary } from '../coordinator/run/summary.ts';
 export type {
   CheckpointRecord,
   EvaluationRecord,
+  LeaveReason,
   RunEvent,
   StepObserver,
   StepRecord,
+  WorkerState,
 } from '../coordinator/train/observer.ts';
 export type { FormatName } from '../inspect/export/formats.ts';
+export type { Confused, Rates, Score } from '../inspect/scores/class-scores.ts';
+export type { ValueError } from '../inspect/scores/value-errors.ts';
 export type { TrainConfig } from '../shared/config/config.ts';
-export type { Dataset, Split } from '../shared/data/dataset.ts';
+export type { Contents, Dataset, Inputs, SampleShape, Split, Targets } from '../shared/data/dataset.ts';
+export type { Evaluation, StepTimings } from '../shared/live/step-scalars.ts';
+export type { HeadSpec } from '../shared/model/heads/head.ts';
+export type { LayerSpec } from '../shared/model/layers/placed-layer.ts';
 export type { Shape } from '../shared/model/shape.ts';
-export type { ModelSpec } from '../shared/model/spec.ts';
+export type { Initialization, ModelSpec } from '../shared/model/spec.ts';
 export {
   BackendError,
   CheckpointError,
   DatasetError,
   ListenError,
   LockstepError,
+  type LockstepErrorOptions,
   MemoryError,
   ModelError,
   NodeError,
@@ -33,7 +41,7 @@ export {
   WorkerError,
   WriteError,
 } from '../shared/util/errors.ts';
-export type { Print } from '../shared/util/notice.ts';
+export type { Print, Severity } from '../shared/util/notice.ts';
 export { version } from '../shared/util/version.ts';
 export type {
   ConnectOptions,
@@ -44,6 +52,7 @@ export type {
   Transport,
   TransportServer,
 } from '../shared/wire/transport.ts';
+export type { BackendName } from '../worker/pool/backend.ts';
 export {
   type DatasetDefinition,
   defineDataset,
@@ -57,6 +66,7 @@ export {
   defineModel,
   type LayerDefinition,
   type LayerOptions,
+  type LayerPlace,
   type Layers,
   layers,
   type ModelDefinition,
@@ -93,9 +103,12 @@ export {
   type TrainOptions,
   train,
 } from './api/train.ts';
-export type { EvaluationReport } from './evaluate.ts';
+export type { EvaluationReport, Named, NamedScore } from './evaluate.ts';
 export type { ExportReport } from './export.ts';
 export type { RunObserver, RunStarted } from './observer.ts';
-export type { OwnScalar, OwnScalars } from './own-scalars.ts';
+export type { OwnScalar, OwnScalars, ReadScalar } from './own-scalars.ts';
 export type { Receipt } from './receipt/receipt.ts';
-export type { Verification } from './verify/verification.ts';
+export type { ChainCheck, ChainDifference, LogCheck } from './verify/log-check.ts';
+export type { DamagedCheckpoint } from './verify/spans.ts';
+export type { Contradiction } from './verify/statements.ts';
+export type { RecomputedSpan, Verification } from './verify/verification.ts';

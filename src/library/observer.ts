@@ -22,6 +22,7 @@ export interface RunObserver extends StepObserver {
   onStatus?(text: string): void;
   /** Called with the run's name when its directory is open: from now on a stop ends the run with a checkpoint. */
   onOpen?(name: string): void;
+  /** Called when the first step is about to begin. */
   onStart?(run: RunStarted): void;
   /** Called when the training is over, finished or stopped, and everything except run.json's last state is saved. */
   onResult?(result: Summary, config: TrainConfig): void;

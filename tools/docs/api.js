@@ -32,9 +32,14 @@ export async function writeApi(root, folder) {
     enumMembersFormat: 'table',
     expandObjects: false,
     sanitizeComments: true,
+    // Whatever has a name for its users has a comment. What types are derived from is not theirs.
+    validation: { notDocumented: true, notExported: false, invalidLink: true },
+    requiredToBeDocumented: ['Class', 'Function', 'Interface', 'TypeAlias', 'Variable', 'Method', 'Accessor'],
   });
   const project = await app.convert();
   if (project === undefined || app.logger.hasErrors()) throw new Error(`${ENTRY}: typedoc can't read it.`);
+  app.validate(project);
+  if (app.logger.validationWarningCount > 0) throw new Error(`${ENTRY}: what typedoc says has no comment needs one.`);
   await app.generateOutputs(project);
   if (app.logger.hasErrors()) throw new Error('typedoc has found errors.');
 }

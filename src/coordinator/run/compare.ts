@@ -18,12 +18,14 @@ export interface Cause {
   readonly values: Both<unknown>;
 }
 
+/** The first step that two runs have otherwise. */
 export interface Difference {
   /** Updates done. */
   readonly step: number;
   readonly fields: Readonly<Partial<Record<Field, Both<unknown>>>>;
 }
 
+/** What two logs have in common. */
 export interface Comparison {
   /** Number of equal steps before the first that differs, among those that both logs have. */
   readonly steps: number;

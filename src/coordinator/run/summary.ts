@@ -51,6 +51,7 @@ export const SummarySchema = z.object({
   seed: z.number(),
 });
 
+/** The result of an attempt, as `lockstep train --json` prints it and run.json keeps it. */
 export type Summary = Readonly<z.output<typeof SummarySchema>>;
 
 export interface SummaryOptions {

@@ -10,7 +10,9 @@ export type { StepRecord, StepTimings } from '../../shared/live/step-scalars.ts'
 export interface StepObserver {
   /** Called last for a step: by then the record also has the results of its evaluation and checkpoint. */
   onStep?(record: StepRecord): void;
+  /** Called with the figures of the test set, and of the validation samples if there are any. */
   onEvaluation?(record: EvaluationRecord): void;
+  /** Called when a checkpoint is on the disk. */
   onCheckpoint?(record: CheckpointRecord): void;
   /** Called at any moment, independently of the steps. */
   onEvent?(event: RunEvent): void;
@@ -24,6 +26,7 @@ export interface EvaluationRecord extends Evaluation {
   readonly seconds: number;
 }
 
+/** A checkpoint that is on the disk. */
 export interface CheckpointRecord {
   readonly step: number;
   readonly file: string;
@@ -38,8 +41,10 @@ export type WorkerState = 'starting' | 'ready';
  * coordinator closed the connection because of an error of the node.
  */
 export const LEAVE_REASONS = ['left', 'lost', 'closed'] as const;
+/** Why a node is gone: it `left`, was `lost`, or the coordinator `closed` its connection. */
 export type LeaveReason = (typeof LEAVE_REASONS)[number];
 
+/** What happens beside the steps. */
 export type RunEvent =
   /** How many workers of a node are in each state now. */
   | { readonly kind: 'workers'; readonly node: string; readonly counts: Readonly<Record<WorkerState, number>> }

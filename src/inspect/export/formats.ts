@@ -38,6 +38,7 @@ const FORMATS = {
   },
 } as const satisfies Readonly<Record<string, Format>>;
 
+/** A format for other programs, such as `onnx` (docs/export.md). */
 export type FormatName = keyof typeof FORMATS;
 
 export const FORMAT_NAMES = Object.keys(FORMATS) as readonly FormatName[];

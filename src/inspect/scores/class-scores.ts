@@ -10,6 +10,7 @@ export interface Found {
   readonly wrong: number;
 }
 
+/** Precision, recall and F1, each 0 to 1. */
 export interface Rates {
   readonly precision: number;
   readonly recall: number;

@@ -4,6 +4,7 @@ import type { Part } from './parts.ts';
 /** Outputs of which all predictions are kept, for charts. */
 const MAX_KEPT = 4;
 
+/** How far numbers are from their targets, in the unit of these. */
 export interface ValueError {
   /** Mean of the errors' magnitudes. */
   readonly mae: number;

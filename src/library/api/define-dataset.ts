@@ -13,11 +13,11 @@ import { type Environment, NO_ENVIRONMENT } from './environment.ts';
 
 /** Samples with their classes or numbers. */
 export interface Samples {
-  /** [count][maps][height][width]: bytes, which a model sees as 0 to 1, or floats, which it sees as they are. */
+  /** Values [count][maps][height][width]: bytes, which a model sees as 0 to 1, or floats, which it sees as they are. */
   readonly inputs: Uint8Array | Uint8ClampedArray | Float32Array;
-  /** [count]: the class of each sample, from 0; for data sets with `classes`. */
+  /** The class of each sample, from 0, [count]; for data sets with `classes`. */
   readonly labels?: ArrayLike<number>;
-  /** [count][outputs]: the numbers that the model is to tell; for data sets with `outputs`. */
+  /** The numbers that the model is to tell, [count][outputs]; for data sets with `outputs`. */
   readonly targets?: Float32Array;
 }
 
@@ -165,6 +165,7 @@ function joined<T extends Uint8Array | Uint16Array | Float32Array>(parts: readon
   return all;
 }
 
+/** How a file or folder is read; docs/data.md has the options. */
 export interface OpenDatasetOptions extends Pick<ReadingOptions, ReadingKey> {
   readonly environment?: Environment;
   readonly onNotice?: Print;

@@ -26,13 +26,13 @@ export interface Prediction {
   readonly className?: string;
   /** Of the class, 0 to 1. */
   readonly probability?: number;
-  /** [classes]: of each class, or of each label by itself; undefined if the outputs are numbers. */
+  /** Of each class, or of each label by itself, [classes]; undefined if the outputs are numbers. */
   readonly probabilities?: Float32Array;
   /** The labels that the sample is said to have, from 0; undefined if the outputs aren't labels. */
   readonly labels?: readonly number[];
-  /** [outputs]: numbers in the unit of the training set's targets; undefined if the outputs are classes or labels. */
+  /** Numbers in the unit of the training set's targets, [outputs]; undefined if the outputs are classes or labels. */
   readonly values?: readonly number[];
-  /** [outputs]: what the network's last layer gives. */
+  /** What the network's last layer gives, [outputs]. */
   readonly outputs: Float32Array;
 }
 
@@ -44,6 +44,7 @@ export interface Unreadable {
 /** A picture: its file (PNG, JPEG, WebP, GIF or TIFF), or that file's bytes. */
 export type PictureInput = string | Uint8Array;
 
+/** What a network is tried on, and how. */
 export interface EvaluateNetworkOptions extends Pick<ReadingOptions, ReadingKey> {
   /** A data set, or what `data` of `train` names (default: what the network was trained on). */
   readonly data?: string | Dataset;
@@ -59,7 +60,7 @@ export class Network {
   readonly #model: SavedModel;
   #inspector: Inspector | undefined;
 
-  /** `openRun` and `train` give runs, whose `network` makes one. */
+  /** @internal `openRun` and `train` give runs, whose `network` makes one. */
   constructor(model: SavedModel) {
     this.#model = model;
   }
@@ -69,7 +70,7 @@ export class Network {
     return this.#model.layout.spec;
   }
 
-  /** [parameters], in the order of the spec's tensors (docs/models.md). A copy. */
+  /** A copy, [parameters], in the order of the spec's tensors (docs/models.md). */
   get weights(): Float32Array {
     return this.#model.weights.slice();
   }
@@ -84,7 +85,7 @@ export class Network {
     return this.#model.checkpoint.step;
   }
 
-  /** [classes]: the names of the classes or outputs; undefined: they have numbers. */
+  /** The names of the classes or outputs, [classes]; undefined: they have numbers. */
   get classNames(): readonly string[] | undefined {
     return this.#model.checkpoint.classNames;
   }
@@ -122,7 +123,7 @@ export class Network {
 
   /**
    * What the network makes of a sample as it was trained on.
-   * @param sample [maps][height][width]: bytes if it was trained on bytes, else floats
+   * @param sample values [maps][height][width]: bytes if it was trained on bytes, else floats
    * @throws UsageError if it has another type or number of values; CheckpointError if sums overflow
    */
   predictSample(sample: Uint8Array | Float32Array): Prediction {

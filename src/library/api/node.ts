@@ -15,6 +15,7 @@ import { type TrainControl, type TrainOptions, train } from './train.ts';
 /** Where coordinators of the library listen unless they are told: on this machine alone, on any free port. */
 const ANY_PORT = '127.0.0.1:0';
 
+/** Where a node finds its coordinator, and what it computes with. */
 export interface StartNodeOptions {
   /** The coordinator's address: ws://HOST:PORT or wss://HOST:PORT. */
   readonly url: string;

@@ -54,6 +54,7 @@ export interface ReproduceRunOptions extends RecomputeRunOptions {
 /** What was compared of a run, and whether it was the same. */
 export type RunCheck = Verification & { readonly workers: number };
 
+/** Which weights of a run are taken. */
 export interface NetworkOptions {
   /** Of which step's checkpoint the weights are (default: the last one that is intact). */
   readonly step?: number | 'best';
@@ -78,6 +79,7 @@ export class Run {
   readonly result: Summary | undefined;
   readonly #manifest: Manifest;
 
+  /** @internal `openRun` opens one. */
   protected constructor(path: string, manifest: Manifest, state: Run['state']) {
     this.path = path;
     this.#manifest = manifest;
@@ -89,7 +91,7 @@ export class Run {
     this.result = manifest.result;
   }
 
-  /** @throws RunDirectoryError if run.json can't be read */
+  /** @internal `openRun` finds it by its name too. @throws RunDirectoryError if run.json can't be read */
   static async open(path: string): Promise<Run> {
     const { manifest, lock } = await readRun(path);
     return new Run(path, manifest, stateOf(manifest, lock).state);
@@ -179,6 +181,7 @@ export class Run {
 export class EndedRun extends Run {
   declare readonly result: Summary;
 
+  /** @internal */
   static override async open(path: string): Promise<EndedRun> {
     const { manifest, lock } = await readRun(path);
     return new EndedRun(path, manifest, stateOf(manifest, lock).state);

@@ -43,10 +43,13 @@ export interface TrainEvents {
   readonly onStart?: (run: RunStarted) => void;
   /** A step is done. Called for every one, so it should take little time. */
   readonly onStep?: (step: StepRecord) => void;
+  /** The test set was tried, and the validation samples if there are any. */
   readonly onEvaluation?: (evaluation: EvaluationRecord) => void;
   /** A checkpoint is on the disk. */
   readonly onCheckpoint?: (checkpoint: CheckpointRecord) => void;
+  /** A remote node has joined, or is gone. */
   readonly onNode?: (change: NodeChange) => void;
+  /** Something that a person should know. */
   readonly onNotice?: (notice: Notice) => void;
   /** A temporary text, such as the progress of a download; an empty text removes it. */
   readonly onStatus?: (text: string) => void;

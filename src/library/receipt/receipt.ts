@@ -60,6 +60,7 @@ const ReceiptSchema = z.strictObject({
     .exactOptional(),
 });
 
+/** What it takes for somebody else to reproduce a run (docs/runs.md). */
 export type Receipt = Readonly<z.output<typeof ReceiptSchema>>;
 export type ReceiptResult = Receipt['result'];
 

@@ -12,6 +12,7 @@ import { RunDirectoryError } from '../../shared/util/errors.ts';
 import { DueFields } from './due-fields.ts';
 import type { Span } from './spans.ts';
 
+/** What was found of the log. */
 export interface LogCheck {
   readonly same: boolean;
   /** The last step in the log. */
@@ -21,6 +22,7 @@ export interface LogCheck {
   readonly problem?: string;
 }
 
+/** What was found of the hash chain. */
 export interface ChainCheck {
   readonly same: boolean;
   readonly links: number;
@@ -29,6 +31,7 @@ export interface ChainCheck {
   readonly first?: ChainDifference;
 }
 
+/** The first link of the hash chain that is another one. */
 export interface ChainDifference {
   /** The step of the link; undefined for the last value, which is also in run.json. */
   readonly step?: number;

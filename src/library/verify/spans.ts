@@ -16,6 +16,7 @@ export interface Span {
   readonly end: string | undefined;
 }
 
+/** A checkpoint that should be there and intact. */
 export interface DamagedCheckpoint {
   readonly file: string;
   readonly problem: string;

@@ -24,6 +24,7 @@ import {
 } from './spans.ts';
 import type { Contradiction } from './statements.ts';
 
+/** Steps between two checkpoints that were computed again. */
 export interface RecomputedSpan {
   /** Updates done before the span. */
   readonly from: number;

@@ -23,7 +23,7 @@ export interface DatasetShape extends SampleShape {
 
 /** What a data set holds. */
 export interface Contents extends SampleShape {
-  /** [classes]: names for people, of the outputs if the targets are floats. */
+  /** Names for people, [classes]; of the outputs if the targets are floats. */
   readonly classNames: readonly string[];
   /** Under what terms it is published, if its files say so. */
   readonly licence?: string | undefined;
@@ -48,6 +48,7 @@ export type Inputs = Uint8Array | Float32Array;
 /** What a model is to make of each sample: its class [count], or its outputs [count][outputs]. */
 export type Targets = Uint16Array | Float32Array;
 
+/** One part of a data set. */
 export interface Split {
   readonly inputs: Inputs;
   readonly targets: Targets;

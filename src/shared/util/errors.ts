@@ -5,6 +5,7 @@ export const TEMPORARY = 75;
 /** That of a run that diverges. */
 export const DIVERGED = 3;
 
+/** What an error may say besides its message. */
 export interface LockstepErrorOptions extends ErrorOptions {
   /** The same command may work later, though nobody does anything. Default: as `mayPass` finds of the cause. */
   readonly isTemporary?: boolean;

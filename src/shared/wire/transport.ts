@@ -63,10 +63,11 @@ export interface TransportServer {
 
 /** Listens in place of WebSocket: how the nodes of a run connect is its caller's choice. */
 export interface NodeTransport {
-  /** Called once a run. @param maxFrameBytes the longest frame of a node that has proved itself */
+  /** Called once a run. @param options `maxFrameBytes`: the longest frame of a node that has proved itself */
   listen(options: { readonly maxFrameBytes: number }): Promise<TransportServer>;
 }
 
+/** What a connection of a node is made with. */
 export interface ConnectOptions {
   /** The longest frame of a coordinator that has proved itself. */
   readonly maxFrameBytes: number;
@@ -74,6 +75,7 @@ export interface ConnectOptions {
   readonly signal: AbortSignal;
 }
 
+/** Who is told of the connections of a server. */
 export interface ServerHandlers {
   /** A connection was accepted; nothing of it has been read. */
   onConnect(peer: Peer): void;

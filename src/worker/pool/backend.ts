@@ -9,6 +9,7 @@ import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { StartupMutex } from './startup-mutex.ts';
 
+/** What computes gradients: the kernel, or native TensorFlow. */
 export type BackendName = 'kernel' | 'tfjs';
 
 /** What a thread's backend is made from. */

@@ -7,6 +7,7 @@ import type { Fields, Zod } from '../layers/layer.ts';
 import type { Shape } from '../shape.ts';
 import type { TrainingLoss } from '../training-loss.ts';
 
+/** What the outputs of a model mean, by its kind; kinds have fields of their own. */
 export interface HeadSpec {
   readonly kind: string;
 }
