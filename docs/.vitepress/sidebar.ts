@@ -46,7 +46,12 @@ export const SIDEBAR: readonly Group[] = [
   },
   {
     text: 'Running',
-    items: [page('Train', 'training'), page('Stop, resume, verify', 'runs'), page('Docker', 'docker')],
+    items: [
+      page('Train', 'training'),
+      page('From TypeScript', 'library'),
+      page('Stop, resume, verify', 'runs'),
+      page('Docker', 'docker'),
+    ],
   },
   {
     text: 'Data and models',
