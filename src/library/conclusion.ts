@@ -3,7 +3,7 @@ import { resumeCommand } from '../coordinator/run/resume.ts';
 import type { RunDirectory } from '../coordinator/run/run-directory.ts';
 import { isOver, type Summary, samplesText, summaryOf } from '../coordinator/run/summary.ts';
 import type { HashChain } from '../coordinator/train/hash-chain.ts';
-import type { TrainingResult } from '../coordinator/train/training.ts';
+import type { TrainingResult } from '../coordinator/train/training-result.ts';
 import { RunDirectoryError, WriteError } from '../shared/util/errors.ts';
 import type { Observers } from './observers.ts';
 import type { RunContext } from './run-context.ts';

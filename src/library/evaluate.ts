@@ -31,7 +31,7 @@ import { readingOf } from '../shared/model/heads/head.ts';
 import { headOf } from '../shared/model/kinds.ts';
 import type { ModelLayout } from '../shared/model/layout.ts';
 import type { Print } from '../shared/util/notice.ts';
-import type { BackendName } from '../worker/pool/backend.ts';
+import type { BackendName } from '../worker/pool/backend-name.ts';
 import { LocalPool } from '../worker/pool/pool.ts';
 import { placeInMemory } from '../worker/pool/sample-set.ts';
 import { poolSize } from '../worker/pool/setup.ts';

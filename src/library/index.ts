@@ -52,7 +52,7 @@ export type {
   Transport,
   TransportServer,
 } from '../shared/wire/transport.ts';
-export type { BackendName } from '../worker/pool/backend.ts';
+export type { BackendName } from '../worker/pool/backend-name.ts';
 export {
   type DatasetDefinition,
   defineDataset,
@@ -109,6 +109,6 @@ export type { RunObserver, RunStarted } from './observer.ts';
 export type { OwnScalar, OwnScalars, ReadScalar } from './own-scalars.ts';
 export type { Receipt } from './receipt/receipt.ts';
 export type { ChainCheck, ChainDifference, LogCheck } from './verify/log-check.ts';
+export type { RecomputedSpan, Verification } from './verify/result.ts';
 export type { DamagedCheckpoint } from './verify/spans.ts';
 export type { Contradiction } from './verify/statements.ts';
-export type { RecomputedSpan, Verification } from './verify/verification.ts';

@@ -17,7 +17,8 @@ import { MAX_RECEIPT_BYTES, type ReadReceipt, type Receipt, readReceipt, receipt
 import { checkSignature, type SignatureCheck } from './receipt/signature.ts';
 import { openRecorded, type RecomputeOptions, type Recorded } from './recorded.ts';
 import { checkFiles, type FilesCheck } from './verify/check-files.ts';
-import { type Verification, verifyRun } from './verify/verification.ts';
+import type { Verification } from './verify/result.ts';
+import { verifyRun } from './verify/verification.ts';
 import { recordedIn } from './verify.ts';
 
 export interface ReproduceOptions extends RecomputeOptions {

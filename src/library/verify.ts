@@ -1,7 +1,8 @@
 import { type Manifest, readManifest } from '../coordinator/run/manifest.ts';
 import { shownPath } from '../shared/util/shown-path.ts';
 import { openRecorded, type RecomputeOptions, type Recorded } from './recorded.ts';
-import { type Verification, verifyRun } from './verify/verification.ts';
+import type { Verification } from './verify/result.ts';
+import { verifyRun } from './verify/verification.ts';
 
 export interface VerifyOptions extends RecomputeOptions {
   /** The run directory. */

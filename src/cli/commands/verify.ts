@@ -1,7 +1,7 @@
 // lockstep verify                     three spans of the newest run, chosen at random
 // lockstep verify runs/first --all    every step
 import { findRun } from '../../coordinator/run/find.ts';
-import type { RecomputedSpan, Verification } from '../../library/verify/verification.ts';
+import type { RecomputedSpan, Verification } from '../../library/verify/result.ts';
 import { verify as verifyRun } from '../../library/verify.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
 import { readSources } from '../../shared/config/sources.ts';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tfjsProblem } from '../../shared/engine/tfjs/load.ts';
-import type { BackendName } from '../../worker/pool/backend.ts';
+import type { BackendName } from '../../worker/pool/backend-name.ts';
 import type { Check } from './check.ts';
 
 const SELF_TEST = fileURLToPath(

@@ -4,7 +4,7 @@ import type { TrainConfig } from '../../shared/config/config.ts';
 import { evaluationIn } from '../../shared/live/step-scalars.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
 import { typedPath } from '../../shared/util/shown-path.ts';
-import type { TrainingResult } from '../train/training.ts';
+import type { TrainingResult } from '../train/training-result.ts';
 
 // JSON has no infinity, so a loss that overflowed is written as null.
 const figure = z

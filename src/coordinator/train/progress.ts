@@ -13,7 +13,8 @@ import type { Round } from './round.ts';
 import type { Due } from './schedule.ts';
 import { StepClock } from './step-clock.ts';
 import { scoresOf } from './test-answers.ts';
-import type { Training, TrainingResult } from './training.ts';
+import type { Training } from './training.ts';
+import type { TrainingResult } from './training-result.ts';
 
 /** The progress of a training: the record of its last step, its evaluations, hash chain and checkpoints. */
 export class TrainingProgress {

@@ -3,7 +3,8 @@ import { StepPipeline } from './pipeline.ts';
 import { TrainingProgress } from './progress.ts';
 import { RoundPipeline } from './round-pipeline.ts';
 import { dueAt } from './schedule.ts';
-import type { Training, TrainingResult } from './training.ts';
+import type { Training } from './training.ts';
+import type { TrainingResult } from './training-result.ts';
 
 /**
  * Trains to the last iteration, until the run stops early, or until stopped. The state after the last applied step is saved, also after

@@ -1,4 +1,4 @@
-import type { Part } from './parts.ts';
+import type { PartOutputs } from './part-outputs.ts';
 
 /** How often a class or a label was predicted rightly and wrongly. */
 export interface Found {
@@ -101,7 +101,7 @@ export function confusedPairs(truths: Uint16Array, guesses: Uint16Array, classes
 }
 
 /** As the head has it: a label is said to be there if its logit is positive. @param targets [samples][labels] */
-export function labelScores(parts: Iterable<Part>, targets: Float32Array, labels: number) {
+export function labelScores(parts: Iterable<PartOutputs>, targets: Float32Array, labels: number) {
   const found = Array.from({ length: labels }, () => ({ hits: 0, missed: 0, wrong: 0 }));
   let right = 0;
   for (const { first, count, outputs } of parts) {

@@ -1,15 +1,13 @@
 import type { Inputs } from '../../shared/data/dataset.ts';
 import { shapeSize } from '../../shared/model/shape.ts';
 import type { Classified, Inspector } from '../activations/inspector.ts';
+import type { PartOutputs } from './part-outputs.ts';
 
 /** Outputs that are in memory at once, about. */
 const MAX_OUTPUTS = 2 ** 20;
 
 /** What a model makes of consecutive test samples. */
-export interface Part extends Classified {
-  /** Place of its first sample in the test set. */
-  readonly first: number;
-}
+export type Part = Classified & PartOutputs;
 
 /** Classifies a test set part by part, so that the outputs of many samples with many classes take little memory. */
 export function* classifiedParts(inspector: Inspector, inputs: Inputs): Generator<Part> {

@@ -1,5 +1,5 @@
 import { r2Of, squaresAroundMeans } from '../../coordinator/train/test-answers.ts';
-import type { Part } from './parts.ts';
+import type { PartOutputs } from './part-outputs.ts';
 
 /** Outputs of which all predictions are kept, for charts. */
 const MAX_KEPT = 4;
@@ -22,7 +22,12 @@ export interface ValueErrors extends ValueError {
 }
 
 /** @param targets [samples][outputs] @param unit what an output of 1 is in the numbers' own unit, in which the errors are */
-export function valueErrors(parts: Iterable<Part>, targets: Float32Array, outputs: number, unit = 1): ValueErrors {
+export function valueErrors(
+  parts: Iterable<PartOutputs>,
+  targets: Float32Array,
+  outputs: number,
+  unit = 1,
+): ValueErrors {
   const samples = targets.length / outputs;
   const [magnitudes, squares] = [new Float64Array(outputs), new Float64Array(outputs)];
   const predictions = Array.from({ length: Math.min(outputs, MAX_KEPT) }, () => new Float32Array(samples));

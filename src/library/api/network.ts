@@ -12,7 +12,7 @@ import type { ModelSpec } from '../../shared/model/spec.ts';
 import { UsageError } from '../../shared/util/errors.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { callerPath } from '../../shared/util/paths.ts';
-import type { BackendName } from '../../worker/pool/backend.ts';
+import type { BackendName } from '../../worker/pool/backend-name.ts';
 import { type EvaluationReport, evaluate } from '../evaluate.ts';
 import { type ExportReport, exportModel } from '../export.ts';
 import { type Picture, predictPictures } from '../predict.ts';

@@ -19,7 +19,7 @@ import { callerPath } from '../../shared/util/paths.ts';
 import { makeReceipt } from '../receipt/make.ts';
 import type { Receipt } from '../receipt/receipt.ts';
 import { reproduceRun } from '../reproduce.ts';
-import type { Verification } from '../verify/verification.ts';
+import type { Verification } from '../verify/result.ts';
 import { verify } from '../verify.ts';
 import { type Environment, NO_ENVIRONMENT } from './environment.ts';
 import { Network } from './network.ts';

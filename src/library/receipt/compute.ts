@@ -1,7 +1,7 @@
 import { startEngine } from '../../coordinator/engine.ts';
 import { HashChain } from '../../coordinator/train/hash-chain.ts';
 import { train } from '../../coordinator/train/train.ts';
-import type { TrainingResult } from '../../coordinator/train/training.ts';
+import type { TrainingResult } from '../../coordinator/train/training-result.ts';
 import type { Checkpoint } from '../../shared/checkpoint/checkpoint.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
 import { EVALUATION_FIELDS, evaluationIn } from '../../shared/live/step-scalars.ts';

@@ -8,17 +8,8 @@ import type { TrainConfig } from '../../shared/config/config.ts';
 import { isEvaluated } from '../../shared/live/step-scalars.ts';
 import { initialWeights } from '../../shared/model/initialize.ts';
 import { NotFiniteError } from '../../shared/util/errors.ts';
+import type { Difference } from './result.ts';
 import type { Span } from './spans.ts';
-
-/** The first difference between a run and what was computed again. */
-export interface Difference {
-  readonly step: number;
-  /** The field of the step's line or, with the prefix `checkpoint.`, of its checkpoint. */
-  readonly field: string;
-  /** The value in the run; null if it has none. */
-  readonly logged: number | string | null;
-  readonly computed: number | string | null;
-}
 
 export interface SpanWork {
   readonly span: Span;

@@ -11,50 +11,10 @@ import type { SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import { evaluationIn, isEvaluated } from '../../shared/live/step-scalars.ts';
 import type { Print } from '../../shared/util/notice.ts';
 import { checkFiles } from './check-files.ts';
-import { type ChainCheck, type LogCheck, linesOf } from './log-check.ts';
-import { type Difference, Recomputer, type SpanWork } from './recompute.ts';
-import {
-  type DamagedCheckpoint,
-  isGone,
-  type ReadCheckpoint,
-  type Span,
-  sampleSpans,
-  spansFrom,
-  stepsIn,
-} from './spans.ts';
-import type { Contradiction } from './statements.ts';
-
-/** Steps between two checkpoints that were computed again. */
-export interface RecomputedSpan {
-  /** Updates done before the span. */
-  readonly from: number;
-  /** Updates done at its end. */
-  readonly to: number;
-  readonly same: boolean;
-  readonly first?: Difference;
-}
-
-/** The result of a verification, as `lockstep verify --json` prints it. */
-export interface Verification {
-  readonly run: string;
-  /** Whether everything that was compared is the same, and nothing is damaged or missing. */
-  readonly same: boolean;
-  /** Steps that the run has done so far. */
-  readonly steps: number;
-  readonly recomputed: {
-    readonly spans: readonly RecomputedSpan[];
-    /** Number of spans of the run. */
-    readonly of: number;
-    readonly steps: number;
-    /** Share of the run's steps, 0..1. */
-    readonly share: number;
-  };
-  readonly chain: ChainCheck;
-  readonly log: LogCheck;
-  /** What run.json states otherwise than itself, the log, or the checkpoints. */
-  readonly stated: readonly Contradiction[];
-  readonly damaged: readonly DamagedCheckpoint[];
-}
+import { linesOf } from './log-check.ts';
+import { Recomputer, type SpanWork } from './recompute.ts';
+import type { RecomputedSpan, Verification } from './result.ts';
+import { isGone, type ReadCheckpoint, type Span, sampleSpans, spansFrom, stepsIn } from './spans.ts';
 
 export interface VerificationOptions {
   readonly run: string;

@@ -7,10 +7,8 @@ import { loadTfjs } from '../../shared/engine/tfjs/load.ts';
 import { KernelBackend } from '../../shared/engine/wasm/backend.ts';
 import type { KernelExports } from '../../shared/engine/wasm/exports.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
+import type { BackendName } from './backend-name.ts';
 import { StartupMutex } from './startup-mutex.ts';
-
-/** What computes gradients: the kernel, or native TensorFlow. */
-export type BackendName = 'kernel' | 'tfjs';
 
 /** What a thread's backend is made from. */
 export interface BackendSetup {

@@ -11,7 +11,7 @@ import type { CompiledKernel } from '../../shared/engine/wasm/exports.ts';
 import { bytesOf, type Layout, type SharedMemory } from '../../shared/engine/wasm/memory.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { processorCount } from '../../shared/util/processors.ts';
-import type { BackendName } from './backend.ts';
+import type { BackendName } from './backend-name.ts';
 import { BARRIER_WORDS, StepBarriers } from './barrier.ts';
 import type { SharedSize } from './capacity.ts';
 import { COMPLETION_SIGNAL_WORDS, CompletionSignal } from './completion-signal.ts';

@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline';
 import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { readManifest } from '#src/coordinator/run/manifest.js';
-import { type Verification, type VerificationOptions, verifyRun } from '#src/library/verify/verification.js';
+import type { Verification } from '#src/library/verify/result.js';
+import { type VerificationOptions, verifyRun } from '#src/library/verify/verification.js';
 import {
   type Checkpoint,
   decodeCheckpoint,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { Verification } from '#src/library/verify/verification.js';
+import type { Verification } from '#src/library/verify/result.js';
 import {
   changeLine,
   changeManifest,

@@ -1,6 +1,6 @@
 import { compileKernel } from '#src/shared/engine/wasm/exports.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
-import type { BackendName } from '#src/worker/pool/backend.js';
+import type { BackendName } from '#src/worker/pool/backend-name.js';
 import { placeInMemory } from '#src/worker/pool/sample-set.js';
 import type { LocalPoolOptions } from '#src/worker/pool/setup.js';
 import { madeDataset } from '../../support/made-images.ts';
