@@ -109,7 +109,8 @@ function buildTypeScript() {
 /** Removes what was compiled from sources that are gone: the package and globs over dist/ would take it. */
 function removeStale() {
   for (const file of filesBelow('dist')) {
-    const [, output] = /^dist\/(?!kernel\/)(.+)\.(?:js|js\.map|d\.ts)$/.exec(file.replaceAll('\\', '/')) ?? [];
+    const [, output] =
+      /^dist\/(?!(?:kernel|types)\/)(.+)\.(?:js|js\.map|d\.ts)$/.exec(file.replaceAll('\\', '/')) ?? [];
     if (output === undefined || output.endsWith('.min')) continue;
     // The two pages are compiled with their imports into folders of their own.
     const sources = [`src/${output}`, output, output.replace(/^(?:page|draw)\//, 'src/')];
