@@ -30,6 +30,8 @@ test('writes a project that compiles, trains and predicts', () => {
     symlinkSync(join(ROOT, 'node_modules', name), join(project, 'node_modules', name));
   }
   const own = { cwd: project, encoding: 'utf8' } as const;
+  // What `npm pack` writes of types.
+  execFileSync(process.execPath, [join(ROOT, 'tools/declare.js')]);
   execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc')], own);
   // The port may be another program's.
   const built = join(project, 'build', 'train.js');
