@@ -71,7 +71,7 @@ type HeadDefinition<All = KindOfHead> = All extends HasFields & { readonly kind:
 export interface ModelDefinition {
   /** Names the model in run.json, metrics and exports (default: `model`). */
   readonly name?: string;
-  /** One sample: maps, rows and columns, or so many features. */
+  /** One sample: maps, rows and columns, such as a data set has them, or so many features. */
   readonly input: Shape | number;
   readonly layers: readonly LayerDefinition[];
   /** What the outputs mean: classes (`softmax`, `rbf`), labels (`sigmoid`) or numbers (`mse`); default: `softmax`. */
@@ -88,8 +88,8 @@ export interface ModelDefinition {
  * @throws ModelError that names the layer and the field
  */
 export function defineModel({ name = 'model', input, ...rest }: ModelDefinition): ModelSpec {
-  const shape = typeof input === 'number' ? vector(input) : input;
-  const spec = parseModel({ name, input: shape, ...rest }, undefined, name);
+  const { maps, height, width } = typeof input === 'number' ? vector(input) : input;
+  const spec = parseModel({ name, input: { maps, height, width }, ...rest }, undefined, name);
   layoutOf(spec);
   return spec;
 }

@@ -14,7 +14,7 @@ import { dropout } from './layers/dropout.ts';
 import { flatten } from './layers/flatten.ts';
 import { globalAveragePool } from './layers/global-average-pool.ts';
 import { groupNorm } from './layers/group-norm.ts';
-import type { Layer } from './layers/layer.ts';
+import type { Fields, Layer } from './layers/layer.ts';
 import { layerNorm } from './layers/layer-norm.ts';
 import { leakyRelu } from './layers/leaky-relu.ts';
 import type { LayerSpec } from './layers/placed-layer.ts';
@@ -27,8 +27,8 @@ import { subsample } from './layers/subsample.ts';
 import { tanh } from './layers/tanh.ts';
 import { zeroPad } from './layers/zero-pad.ts';
 
-/** With the types of their specs and fields. */
-export const LAYER_KINDS = [
+/** With the types of their fields. */
+export const LAYER_KINDS = withFields([
   conv,
   dense,
   subsample,
@@ -49,13 +49,27 @@ export const LAYER_KINDS = [
   concat,
   zeroPad,
   rescale,
-] as const;
+]);
 
-export const HEAD_KINDS = [softmax, rbf, sigmoidHead, mse] as const;
+export const HEAD_KINDS = withFields([softmax, rbf, sigmoidHead, mse]);
 
 // A spec of a kind goes to that kind alone.
 export const LAYERS = LAYER_KINDS as readonly unknown[] as readonly Layer[];
 export const HEADS = HEAD_KINDS as readonly unknown[] as readonly Head[];
+
+/** What a kind's spec is given as. The rest of the kind is no part of the type: it would be most of the library's own. */
+interface KindFields {
+  readonly kind: string;
+  fields(zod: never): Fields;
+}
+
+type WithFields<K extends readonly KindFields[]> = {
+  readonly [I in keyof K]: { readonly kind: K[I]['kind']; readonly fields: K[I]['fields'] };
+};
+
+function withFields<const K extends readonly KindFields[]>(kinds: K): WithFields<K> {
+  return kinds as unknown as WithFields<K>;
+}
 
 /** @throws ModelError if there is no such kind of layer */
 export function kindOf(spec: LayerSpec): Layer {
