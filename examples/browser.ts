@@ -4,6 +4,8 @@
 //
 // The page needs these files alone, so any web server can have them. dist/draw is what `lockstep draw` serves; its files may change between
 // versions. For a page that has TensorFlow.js, `network.export('tfjs', folder)` writes a model for tf.loadLayersModel (docs/export.md).
+//
+// `node browser.ts` needs Node 22.18 or later (else see README.md), and `"type": "module"` in package.json.
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';

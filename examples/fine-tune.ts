@@ -2,6 +2,8 @@
 //
 //     node fine-tune.ts                     trains a small network on digits, exports it, and teaches it digits that lie on their side
 //     node fine-tune.ts net.onnx --data pictures --freeze layer1,layer2
+//
+// `node fine-tune.ts` needs Node 22.18 or later (else see README.md), and `"type": "module"` in package.json.
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -2,6 +2,8 @@
 //
 //     node own-network.ts cifar-10-batches-bin
 //     node own-network.ts pictures --iterations 100
+//
+// `node own-network.ts` needs Node 22.18 or later (else see README.md), and `"type": "module"` in package.json.
 import { parseArgs } from 'node:util';
 import { defineModel, layers, openDataset, train } from 'lockstep';
 

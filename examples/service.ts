@@ -3,6 +3,8 @@
 //     npm install lockstep fastify
 //     node service.ts runs/first --port 8080
 //     curl --data-binary @seven.png -H 'content-type: application/octet-stream' localhost:8080/predict
+//
+// `node service.ts` needs Node 22.18 or later (else see README.md), and `"type": "module"` in package.json.
 import { parseArgs } from 'node:util';
 import { fastify } from 'fastify';
 import { LockstepError, type Network, openRun } from 'lockstep';

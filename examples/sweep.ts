@@ -4,6 +4,8 @@
 //     node sweep.ts --data synthetic --iterations 100
 //
 // `lockstep sweep` does this for any options, several at a time, and continues if it is stopped.
+//
+// `node sweep.ts` needs Node 22.18 or later (else see README.md), and `"type": "module"` in package.json.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -2,6 +2,8 @@
 //
 //     node table.ts
 //     node table.ts your.csv --target column
+//
+// `node table.ts` needs Node 22.18 or later (else see README.md), and `"type": "module"` in package.json.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

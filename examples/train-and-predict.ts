@@ -2,6 +2,8 @@
 //
 //     node train-and-predict.ts seven.png
 //     node train-and-predict.ts seven.png --data synthetic --iterations 200
+//
+// `node train-and-predict.ts` needs Node 22.18 or later (else see README.md), and `"type": "module"` in package.json.
 import { parseArgs } from 'node:util';
 import { train } from 'lockstep';
 

@@ -49,6 +49,7 @@ export const SIDEBAR: readonly Group[] = [
     items: [
       page('Train', 'training'),
       page('From TypeScript', 'library'),
+      page('Examples', 'examples'),
       page('Stop, resume, verify', 'runs'),
       page('Docker', 'docker'),
     ],
