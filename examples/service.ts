@@ -2,7 +2,7 @@
 //
 //     npm install lockstep fastify
 //     node service.ts runs/first --port 8080
-//     curl --data-binary @seven.png -H 'content-type: application/octet-stream' localhost:8080/predict
+//     curl --data-binary @seven.png localhost:8080/predict
 //
 // `node service.ts` needs Node 22.18 or later (else see README.md), and `"type": "module"` in package.json.
 import { parseArgs } from 'node:util';
@@ -46,11 +46,9 @@ async function reload(): Promise<void> {
 }
 
 const app = fastify({ bodyLimit: MAX_BYTES });
-app.addContentTypeParser(
-  ['application/octet-stream', 'image/*'],
-  { parseAs: 'buffer' },
-  async (_: unknown, body: Buffer) => body,
-);
+// A picture, whatever its type is called: curl calls it a form.
+app.removeAllContentTypeParsers();
+app.addContentTypeParser('*', { parseAs: 'buffer' }, async (_: unknown, body: Buffer) => body);
 
 app.get('/healthz', async (_request, reply) => {
   if (network === undefined) return reply.code(503).send({ problem });
@@ -59,7 +57,8 @@ app.get('/healthz', async (_request, reply) => {
 
 app.post<{ Body: Buffer }>('/predict', async ({ body }, reply) => {
   if (network === undefined) return reply.code(503).send({ problem });
-  if (!Buffer.isBuffer(body)) return reply.code(415).send({ problem: 'Send the bytes of a picture.' });
+  if (!Buffer.isBuffer(body) || body.length === 0)
+    return reply.code(415).send({ problem: 'Send the bytes of a picture.' });
   for await (const found of network.predictions([body])) {
     if ('problem' in found) return reply.code(422).send({ problem: found.problem });
     const { className, probability, probabilities = [] } = found;

@@ -1,6 +1,10 @@
 // npm install, then npm start. README.md says what to change for data of your own.
 import { LockstepError, train } from 'lockstep';
 
+// Ctrl-C ends the run after this step, with a checkpoint.
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+
 try {
   const run = await train(
     {
@@ -15,18 +19,23 @@ try {
       metricsTargets: 'monitoring/targets.json',
     },
     {
-      onStart: ({ http }) => console.log(`Live page: ${http?.url}`),
+      signal: stopping.signal,
+      onStart: ({ http }) => console.log(`Live page while it trains: ${http?.url}`),
       onEvaluation: ({ step, testAccuracy = 0 }) => {
         console.log(`step ${step}: ${(100 * testAccuracy).toFixed(1)} % of the test points`);
       },
       onNotice: ({ message }) => console.log(message),
     },
   );
-  console.log(`${run.path}: weights ${run.weightsSha256}`);
+  console.log(`${run.path}: ${run.state}, weights ${run.weightsSha256}`);
 
-  const network = await run.network();
-  const { className, probability = 0 } = network.predictRow({ x: 0.5, y: 0 });
-  console.log(`The point (0.5, 0) is of the ${className}, by ${(100 * probability).toFixed(1)} %.`);
+  if (run.state === 'finished') {
+    const network = await run.network();
+    const { className, probability = 0 } = network.predictRow({ x: 0.5, y: 0 });
+    console.log(`The point (0.5, 0) is of the ${className}, by ${(100 * probability).toFixed(1)} %.`);
+  } else {
+    console.log('To continue: npx lockstep train --resume latest');
+  }
 } catch (error) {
   if (!(error instanceof LockstepError)) throw error;
   console.error(error.message);

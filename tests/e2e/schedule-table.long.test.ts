@@ -43,7 +43,7 @@ test('a run by a table is resumed to more steps with the same bits, and is verif
     [rates[0], rates[4], rates[8], rates[14], rates[29]],
     [1, 2.5, 4, 3, 2].map((part) => (base * part) / 4),
   );
-  for (const run of [whole, resumed]) succeed(['verify', run, '--kernel', 'wasm']);
+  for (const run of [whole, resumed]) succeed(['verify', run, '--kernel', 'wasm', '--data', 'synthetic']);
 
   const { stderr, status } = lockstep(['train', '--resume', resumed, '--schedule', '0:1']);
   assert.equal(status, 2);

@@ -35,6 +35,8 @@ export async function init(named: string | undefined): Promise<number> {
     for (const [from, to] of Object.entries(MONITORING)) await copyFrom(from, folder, to);
     // npm leaves .gitignore out of packages.
     await rename(join(folder, 'gitignore'), join(folder, '.gitignore'));
+    // Prometheus reads it from its start on.
+    await writeFile(join(folder, 'monitoring/targets.json'), '[]\n');
     await setPackage(join(folder, 'package.json'), basename(folder));
   } catch (error) {
     throw new UsageError(`${shownPath(folder)} can't be written: ${(error as Error).message}.`, { cause: error });

@@ -16,16 +16,24 @@ export function runsFolder(env: NodeJS.ProcessEnv): string {
 }
 
 /**
- * The path of a run as people name one: `latest`, a directory, or a name below runs/ if there is no such path. A file is taken as it is.
+ * The path of a run as people name one: `latest`, a directory, or a name below runs/ if there is no such path, or a folder that is no run. A file
+ * is taken as it is.
  * @returns undefined for the newest run
  */
 export async function namedPath(named: string | undefined, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   if (named === undefined || named === LATEST) return undefined;
   const path = callerPath(named, env);
   const here = callerPath('.', env);
-  if (dirname(path) !== here || (await isThere(path))) return path;
+  if (dirname(path) !== here) return path;
   const below = join(runsFolder(env), basename(path));
+  if (await isThere(path)) return (await isOtherFolder(path)) && (await isRun(below)) ? below : path;
   return (await isThere(below)) ? below : path;
+}
+
+/** Whether it is a folder that is no run: pictures, say, that a run was named after. */
+async function isOtherFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true && !(await isRun(path));
 }
 
 /**

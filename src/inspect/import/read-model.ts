@@ -1,6 +1,8 @@
 // Files of models, by their formats. A format is a file of its own, and an entry in FORMATS.
-import { extname } from 'node:path';
+import { basename, extname } from 'node:path';
+import { PRESETS } from '../../shared/model/registry.ts';
 import { ModelError } from '../../shared/util/errors.ts';
+import { nearest } from '../../shared/util/nearest.ts';
 import { readBounded } from './files.ts';
 import { jsonOf } from './json.ts';
 import { isKeras, kerasArchive, readKeras } from './keras/keras.ts';
@@ -40,6 +42,14 @@ const UNREAD: ReadonlyMap<string, string> = new Map([
   ),
 ]);
 
+/** What a name without an ending was probably meant to be. */
+function presetsText(path: string): string | undefined {
+  if (extname(path) !== '') return undefined;
+  const names = PRESETS.map(({ name }) => name);
+  const meant = nearest(basename(path), names);
+  return `it is no file that is read, and no preset${meant === undefined ? `, which are ${names.join(', ')}` : ` (perhaps ${meant} was meant)`}.`;
+}
+
 /**
  * Reads a model in any known format. Files are taken for hostile: their sizes, layers and parameters are bounded.
  * @throws ModelError that names the file, and the layer with its kind
@@ -47,7 +57,7 @@ const UNREAD: ReadonlyMap<string, string> = new Map([
 export async function readModelFile(path: string): Promise<ModelFile> {
   const format = FORMATS.find(({ takes }) => takes(path));
   if (format !== undefined) return format.read(path);
-  const advice = UNREAD.get(extname(path));
+  const advice = UNREAD.get(extname(path)) ?? presetsText(path);
   const known = FORMATS.map(({ text }) => text).join('; ');
   throw new ModelError(`${quoted(path)}: ${advice ?? "its format isn't known."} These are read: ${known}.`);
 }

@@ -106,7 +106,8 @@ export class Run {
    * The trained network of a checkpoint.
    * @throws CheckpointError if there is none, or it is damaged; UsageError if no checkpoint is the best
    */
-  async network({ step, onNotice: print = () => {} }: NetworkOptions = {}): Promise<Network> {
+  async network(options: NetworkOptions = {}): Promise<Network> {
+    const { step, onNotice: print = () => {} } = options;
     const wanted = step === 'best' ? this.#bestStep() : step;
     const file = wanted === undefined ? this.path : join(checkpointsFolder(this.path), checkpointName(wanted));
     return new Network(await findModel(file, { env: NO_ENVIRONMENT, print }));
@@ -150,14 +151,16 @@ export class Run {
    * @throws UsageError if this build or data set isn't the run's, RunDirectoryError if run.json can't be used, DatasetError if the data
    * set can't be found, WorkerError if workers failed too often
    */
-  verify({ spans = DEFAULT_SPANS, ...options }: VerifyRunOptions = {}): Promise<RunCheck> {
+  verify(options: VerifyRunOptions = {}): Promise<RunCheck> {
+    const { spans = DEFAULT_SPANS, ...others } = options;
     const count = spans === 'all' ? Number.POSITIVE_INFINITY : spans;
-    return verify({ run: this.path, spans: count, ...recomputeOptions(options) });
+    return verify({ run: this.path, spans: count, ...recomputeOptions(others) });
   }
 
   /** Computes the run again and compares everything with its files. Only reads. @throws as `verify` */
-  reproduce({ steps, ...options }: ReproduceRunOptions = {}): Promise<RunCheck> {
-    return reproduceRun(this.path, { steps, ...recomputeOptions(options) });
+  reproduce(options: ReproduceRunOptions = {}): Promise<RunCheck> {
+    const { steps, ...others } = options;
+    return reproduceRun(this.path, { steps, ...recomputeOptions(others) });
   }
 
   /**
@@ -165,7 +168,8 @@ export class Run {
    * @param options `signKey`: a file with an Ed25519 private key that signs it
    * @throws UsageError if the run hasn't ended, its files contradict each other, or the key can't be used
    */
-  receipt({ signKey }: { readonly signKey?: string } = {}): Promise<Receipt> {
+  receipt(options: { readonly signKey?: string } = {}): Promise<Receipt> {
+    const { signKey } = options;
     return makeReceipt(this.path, signKey === undefined ? undefined : callerPath(signKey, NO_ENVIRONMENT));
   }
 

@@ -2,8 +2,11 @@
 // without naming its data again. Files come and go whole; whatever else is in these folders is passed over.
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import { fileSource } from '../util/byte-source.ts';
 import { DatasetError } from '../util/errors.ts';
+import { parseJson } from '../util/json.ts';
+import type { Print } from '../util/notice.ts';
 import { readPlainFile } from '../util/plain-file.ts';
 import { type FileOperations, fileOperations, replaceFile } from '../util/replace-file.ts';
 import { shownPath } from '../util/shown-path.ts';
@@ -16,6 +19,11 @@ import { packedPieces } from './pack.ts';
 import { findPacked } from './packed.ts';
 import { reusing } from './reused-arrays.ts';
 import type { FindContext, Found } from './source.ts';
+
+/** Lines about a set, such as the pictures that can't be read. */
+const Notices = z.array(z.tuple([z.string().max(10_000), z.enum(['debug', 'info', 'warn', 'error'])])).max(100);
+type Notice = z.output<typeof Notices>[number];
+const MAX_MADE_BYTES = 1 << 20;
 
 const DIGEST = /^[0-9a-f]{64}$/;
 /** Samples may be anybody's: the cache isn't for other users. */
@@ -30,24 +38,24 @@ interface Kept extends Found<Identified> {
 
 type CacheContext = Pick<FindContext, 'env' | 'print'>;
 
+/** Makes a data set. What it prints is true of the set, and is printed again whenever that comes from the cache. */
+type Make = (print: Print) => Promise<Contents>;
+
 /**
  * A data set that is made once: what the cache has of it, else what `make` gives, which then is in the cache.
  * @param key all that decides its contents
  * @param path what it is made of, for messages
  * @throws what `make` throws
  */
-export async function openPacked(
-  context: CacheContext,
-  key: string,
-  make: () => Promise<Contents>,
-  path: string,
-): Promise<Found> {
+export async function openPacked(context: CacheContext, key: string, make: Make, path: string): Promise<Found> {
   const { env, print } = context;
-  const kept = await findMade(key, env);
-  if (kept === undefined) return makeOnce(context, key, make, path);
+  const found = await findMade(key, env);
+  if (found === undefined) return makeOnce(context, key, make, path);
+  const { kept, notices } = found;
   return {
     shape: kept.shape,
     read: async (arrays) => {
+      for (const notice of notices) print(...notice);
       const attempts = reusing(arrays);
       try {
         return await kept.read(attempts());
@@ -62,12 +70,7 @@ export async function openPacked(
 }
 
 /** Makes, and puts into the cache. What was made is read from there: it needn't stay in memory beside what workers share. */
-async function makeOnce(
-  { env, print }: CacheContext,
-  key: string,
-  make: () => Promise<Contents>,
-  path: string,
-): Promise<Found> {
+async function makeOnce({ env, print }: CacheContext, key: string, make: Make, path: string): Promise<Found> {
   const made = await makeAndEnter({ env, print }, key, make, path);
   if (typeof made !== 'string') return { shape: shapeOf(made), read: async () => made };
   collectGarbage();
@@ -80,16 +83,20 @@ async function makeOnce(
 async function makeAndEnter(
   { env, print }: CacheContext,
   key: string,
-  make: () => Promise<Contents>,
+  make: Make,
   path: string,
 ): Promise<string | Identified> {
-  const made = await make();
+  const notices: Notice[] = [];
+  const made = await make((line, severity = 'info') => {
+    notices.push([line, severity]);
+    print(line, severity);
+  });
   const contents = { ...made, sha256: digestOf(made) };
   try {
     await enter(contents, env);
     const index = madeFile(key, env);
     await mkdir(dirname(index), { recursive: true });
-    await replaceFile(index, Buffer.from(`${contents.sha256}\n`), { mode: OWN });
+    await replaceFile(index, Buffer.from(`${contents.sha256}\n${JSON.stringify(notices)}\n`), { mode: OWN });
   } catch (error) {
     print(notKeptText(path, error as Error), 'warn');
     return contents;
@@ -142,14 +149,32 @@ function keptFile(digest: string, env: NodeJS.ProcessEnv): string {
   return join(cacheRoot(env), 'datasets', `${digest}.safetensors`);
 }
 
-/** Where the digest of what was made by a key is. */
+/** Where the digest of what was made by a key is, and what was printed of it. */
 function madeFile(key: string, env: NodeJS.ProcessEnv): string {
   return join(cacheRoot(env), 'made', sha256(key));
 }
 
-async function findMade(key: string, env: NodeJS.ProcessEnv): Promise<Kept | undefined> {
-  const line = await readPlainFile(madeFile(key, env), 100).catch(() => undefined);
-  return line === undefined ? undefined : findKept(line.toString('latin1').trim(), env);
+interface Made {
+  readonly kept: Kept;
+  /** What was printed when it was made. */
+  readonly notices: readonly Notice[];
+}
+
+async function findMade(key: string, env: NodeJS.ProcessEnv): Promise<Made | undefined> {
+  const text = await readPlainFile(madeFile(key, env), MAX_MADE_BYTES).catch(() => undefined);
+  // Earlier versions wrote the digest alone.
+  const [digest = '', line = '[]'] = String(text ?? '').split('\n');
+  const notices = Notices.safeParse(jsonIn(line || '[]')).data;
+  const kept = notices && (await findKept(digest, env));
+  return kept && { kept, notices };
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Puts a data set into the cache, whole or not at all, unless it is there. @throws the file system's error; DatasetError as `packedPieces` does */

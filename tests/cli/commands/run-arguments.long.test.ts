@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -45,12 +45,19 @@ describe('a run is named alike in every command', () => {
     });
   }
 
-  test('a path that exists comes before a name below runs/', () => {
-    mkdirSync(join(folder, 'first'));
+  test('a folder that is no run gives way to the run of its name, a file and a run do not', () => {
+    const path = join(folder, 'first');
+    mkdirSync(path);
+    assert.match(run(['evaluate', 'first']), /runs\/first/);
+    rmSync(path, { recursive: true });
+    writeFileSync(path, '');
     const { status, stderr } = lockstep(['evaluate', 'first'], { cwd: folder });
     assert.equal(status, 2);
-    assert.match(stderr, /holds no checkpoint/);
-    rmSync(join(folder, 'first'), { recursive: true });
+    assert.doesNotMatch(stderr, /runs\/first/);
+    rmSync(path);
+    run([...SHORT, '--seed', '2', '--out', 'first']);
+    assert.doesNotMatch(run(['evaluate', 'first']), /runs\/first/);
+    rmSync(path, { recursive: true });
   });
 
   test('runs --remove takes a name, and latest for the newest run', () => {

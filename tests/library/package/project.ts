@@ -29,7 +29,7 @@ export async function packedProject(): Promise<Project> {
   const [packed] = JSON.parse(stdout.slice(stdout.indexOf('[\n'))) as [{ filename: string; files: File[] }];
   const tarball = join(folder, packed.filename);
   writeFileSync(join(folder, 'package.json'), '{ "name": "project", "private": true, "type": "module" }');
-  await program('npm', ['install', '--no-audit', '--no-fund', '--no-save', tarball], folder);
+  await program('npm', ['install', '--engine-strict', '--no-audit', '--no-fund', '--no-save', tarball], folder);
   for (const name of ['typescript', '@types/node']) link(name, folder);
   const files = new Map(packed.files.map(({ path, size }) => [path, size]));
   return { folder, tarball, files, remove: () => rmSync(folder, { recursive: true, force: true }) };

@@ -11,6 +11,7 @@ import { openDataset } from '#src/shared/data/open.js';
 import { findKept, keepDataset, openPacked } from '#src/shared/data/packed-cache.js';
 import { SharedMemory } from '#src/shared/engine/wasm/memory.js';
 import { DatasetError } from '#src/shared/util/errors.js';
+import type { Print } from '#src/shared/util/notice.js';
 import { fileOperations } from '#src/shared/util/replace-file.js';
 import { madeDataset } from '../../support/made-images.ts';
 
@@ -47,6 +48,21 @@ describe('a set that is made once', () => {
     }
     assert.equal(made, 2);
     assert.deepEqual(await readdir(folder), [`${dataset.sha256}.safetensors`]);
+  });
+
+  test('is told of in the same words whenever it is opened', async () => {
+    const { context } = await surroundings();
+    const printed: unknown[] = [];
+    const print: Print = (...line) => printed.push(line);
+    const notice = ['2 of 240 pictures are left out', 'warn'] as const;
+    for (let i = 0; i < 2; i++) {
+      const make = async (tell: Print) => {
+        tell(...notice);
+        return CONTENTS;
+      };
+      await (await openPacked({ ...context, print }, 'told', make, '/pictures/blobs')).read(OWN_ARRAYS);
+    }
+    assert.deepEqual(printed, [notice, notice]);
   });
 
   test('that cannot be made leaves nothing', async () => {

@@ -3,6 +3,7 @@ import type { Shape } from '../../model/shape.ts';
 import { decoderVersions } from '../../pictures/decode.ts';
 import { DEFAULT_RESIZE } from '../../pictures/resize.ts';
 import { count, percent } from '../../util/figures.ts';
+import type { Print } from '../../util/notice.ts';
 import { printable } from '../../util/printable.ts';
 import { shownPath } from '../../util/shown-path.ts';
 import { MAX_CLASS_NAME } from '../class-names.ts';
@@ -56,7 +57,8 @@ async function find({ path }: Place, context: FindContext): Promise<Found> {
   }
   const shape = input && { maps: input.maps, height: input.height, width: input.width };
   const options: Options = { resize, testSplit, input: shape };
-  return openPacked(context, keyOf(folder, options), () => make(path, folder, options, context), path);
+  const making = (print: Print): Promise<Contents> => make(path, folder, options, { ...context, print });
+  return openPacked(context, keyOf(folder, options), making, path);
 }
 
 /** Of all that decides the samples, as far as it is known without reading the pictures. */

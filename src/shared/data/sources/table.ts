@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatasetError } from '../../util/errors.ts';
+import type { Print } from '../../util/notice.ts';
 import { sha256 } from '../digest.ts';
 import { openPacked } from '../packed-cache.ts';
 import { DEFAULT_TEST_SPLIT, type FindContext, type Found, type Place, type SourceKind } from '../source.ts';
@@ -42,9 +43,9 @@ async function find(place: Place, context: FindContext): Promise<Found> {
     });
   }
   const key = await keyOf(files, { testSplit, target, head });
-  const make = async () => {
+  const make = async (print: Print) => {
     const { makeTable } = await import('../table/make.ts');
-    return makeTable({ files, testSplit, header, target, head }, context);
+    return makeTable({ files, testSplit, header, target, head }, { ...context, print });
   };
   return openPacked(context, key, make, place.path);
 }
