@@ -12,12 +12,21 @@ interface Group extends Item {
 
 const docs = fileURLToPath(new URL('..', import.meta.url));
 
+/** What a reader looks for first. */
+const FIRST_KINDS = ['functions', 'classes', 'variables'];
+
 /** What typedoc has written: a folder for each kind, and in it a page for each export. */
 function apiItems(): Item[] {
   const folder = `${docs}reference/api`;
   if (!existsSync(folder)) return [];
-  const kinds = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  return kinds.map(({ name: kind }) => ({
+  const found = readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [entry.name] : [],
+  );
+  const kinds = [
+    ...FIRST_KINDS.filter((kind) => found.includes(kind)),
+    ...found.filter((kind) => !FIRST_KINDS.includes(kind)),
+  ];
+  return kinds.map((kind) => ({
     text: kind.replaceAll('-', ' ').replace(/^./, (first) => first.toUpperCase()),
     collapsed: true,
     items: readdirSync(`${folder}/${kind}`).map((file) => {

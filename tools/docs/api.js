@@ -32,6 +32,7 @@ export async function writeApi(root, folder) {
     enumMembersFormat: 'table',
     expandObjects: false,
     sanitizeComments: true,
+    groupOrder: ['Functions', 'Classes', 'Variables', '*'],
     // Whatever has a name for its users has a comment. What types are derived from is not theirs.
     validation: { notDocumented: true, notExported: false, invalidLink: true },
     requiredToBeDocumented: ['Class', 'Function', 'Interface', 'TypeAlias', 'Variable', 'Method', 'Accessor'],
