@@ -2,7 +2,6 @@
 //
 //     node browser.ts runs/first --port 8080
 // This needs Node 22.18 or later (else see README.md), and `"type": "module"` in package.json.
-//
 // The page needs these files alone, so any web server can have them. dist/draw is what `lockstep draw` serves, and may change between
 // versions. For TensorFlow.js in a page, `network.export('tfjs', folder)` writes a model for tf.loadLayersModel (docs/export.md).
 import { existsSync, readFileSync } from 'node:fs';
