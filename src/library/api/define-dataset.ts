@@ -1,5 +1,13 @@
 import { checkClasses } from '../../shared/data/check-classes.ts';
-import { type Contents, type Dataset, type Inputs, numbered, type Split } from '../../shared/data/dataset.ts';
+import {
+  type Contents,
+  type Dataset,
+  type Inputs,
+  inputKindOf,
+  numbered,
+  type Split,
+  shapeOf,
+} from '../../shared/data/dataset.ts';
 import { identify } from '../../shared/data/identify.ts';
 import { checkSize, MAX_CLASSES, MAX_SAMPLES } from '../../shared/data/limits.ts';
 import { openDataset as openFound } from '../../shared/data/open.ts';
@@ -65,23 +73,12 @@ export async function defineDataset(definition: DatasetDefinition): Promise<Data
     train: await splitOf(train, { ...context, part: 'train' }),
     test: await splitOf(test, { ...context, part: 'test' }),
   };
-  if (contents.train.inputs.constructor !== contents.test.inputs.constructor) {
+  if (inputKindOf(contents.train) !== inputKindOf(contents.test)) {
     throw new DatasetError(
       `${name}: expected inputs of train and test of one type, but one are bytes and the other floats.`,
     );
   }
-  const { inputs, targets } = contents.train;
-  checkSize(
-    {
-      ...form,
-      classes: contents.classes,
-      inputs: inputs instanceof Uint8Array ? 'uint8' : 'float32',
-      targets: targets instanceof Uint16Array ? 'uint16' : 'float32',
-      samples: contents.train.count,
-      testSamples: contents.test.count,
-    },
-    name,
-  );
+  checkSize(shapeOf(contents), name);
   const dataset = identify({ ...contents, name }, name);
   checkClasses(dataset, name);
   return dataset;

@@ -3,7 +3,7 @@ import { Inspector, type OutputTrace } from '../../inspect/activations/inspector
 import { refuseOverflow } from '../../inspect/activations/overflow.ts';
 import type { FormatName } from '../../inspect/export/formats.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
-import type { Dataset } from '../../shared/data/dataset.ts';
+import { type Dataset, scalingOf } from '../../shared/data/dataset.ts';
 import type { Preparation, TablePreparation } from '../../shared/data/preparation.ts';
 import type { ReadingKey, ReadingOptions } from '../../shared/data/source.ts';
 import { RowEncoder } from '../../shared/data/table/encode.ts';
@@ -207,8 +207,7 @@ export class Network {
   }
 
   #unscaled(outputs: Float32Array): readonly number[] {
-    const preparation = this.#model.checkpoint.preparation;
-    const scaling = preparation?.kind === 'table' ? preparation.scaling : undefined;
+    const scaling = scalingOf(this.#model.checkpoint);
     return scaling === undefined ? [...outputs] : [...outputs].map((value) => value * scaling.deviation + scaling.mean);
   }
 }
