@@ -55,13 +55,8 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
     const options = { features: callerPath(features, process.env), json, source: sourceOf(model) };
     return (await predictByFeatures(model, files, options)) ? 0 : 1;
   }
-  const images =
-    index === undefined
-      ? predictPictures(
-          model,
-          files.map((file) => ({ file })),
-        )
-      : indexed(model, files, index);
+  const pictures = files.map((file) => ({ file }));
+  const images = index === undefined ? predictPictures(model, pictures) : indexed(model, files, index);
   const source = sourceOf(model);
   const note = noteOn(model);
   if (note !== undefined) print(`Note: ${note}`);
