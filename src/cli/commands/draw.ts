@@ -1,7 +1,8 @@
 // lockstep draw                     with the newest run's last checkpoint
-// lockstep draw --run runs/first --port 8080
+// lockstep draw runs/first --port 8080
 import { basename } from 'node:path';
 import {
+  findModel,
   flaggedModel,
   noteOn,
   preparationOf,
@@ -25,10 +26,17 @@ const DEFAULT_PORT = 9466;
  * @returns the exit code
  * @throws UsageError if a flag can't be used or the model was trained on floats, CheckpointError if there is no model, ListenError if the port is taken
  */
-export async function draw(flags: Readonly<Record<string, string | undefined>>): Promise<number> {
-  const { port, ...named } = flags;
+export async function draw(
+  named: string | undefined,
+  flags: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  const { port, run, checkpoint } = flags;
   const wanted = portOf(port);
-  const model = await flaggedModel(named, { env: process.env, print });
+  if (named !== undefined && (run ?? checkpoint) !== undefined) {
+    throw new UsageError(`Two models are named, ${named} and ${run ?? checkpoint}: expected one.`);
+  }
+  const found = { env: process.env, print };
+  const model = await (named === undefined ? flaggedModel({ run, checkpoint }, found) : findModel(named, found));
   refuseFloats(model);
   refuseNotFinite(model.layout, model.weights, model.checkpoint.file);
   const options = { model: drawingModel(model), weights: model.weights };

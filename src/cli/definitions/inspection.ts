@@ -4,7 +4,7 @@ import { READING_KEYS } from '../../shared/data/source.ts';
 import type { ExportFlags } from '../commands/export.ts';
 import type { ImportFlags } from '../commands/import.ts';
 import type { ModelFlags } from '../commands/model.ts';
-import { addOptions, type Done, examples, type Flags, RUN_TEXT } from './options.ts';
+import { addOptions, CHECKPOINT_TEXT, type Done, examples, type Flags, RUN_TEXT } from './options.ts';
 
 /** The commands that show what a network has learned, or exchange it with other programs. */
 export function addInspectionCommands(program: Command, done: Done): void {
@@ -99,12 +99,13 @@ function addPredict(program: Command, done: Done): void {
 
 function addDraw(program: Command, done: Done): void {
   const draw = program.command('draw').description('serve a page to draw on, with every layer of the network');
+  draw.argument('[checkpoint]', CHECKPOINT_TEXT);
   addModelOptions(draw);
   draw
     .option('--port <number>', 'port on loopback; 0: any (default: 9466, or the next free one)')
-    .addHelpText('after', examples(['lockstep draw', 'lockstep draw --run runs/first --port 8080']))
-    .action(async (flags: Record<string, string | undefined>) => {
-      done(await (await import('../commands/draw.ts')).draw(flags));
+    .addHelpText('after', examples(['lockstep draw', 'lockstep draw runs/first --port 8080']))
+    .action(async (named: string | undefined, flags: Record<string, string | undefined>) => {
+      done(await (await import('../commands/draw.ts')).draw(named, flags));
     });
 }
 
@@ -117,7 +118,7 @@ function addModelOptions(command: Command): void {
 function addExport(program: Command, done: Done): void {
   const command = program.command('export').description("write a checkpoint's network for other programs");
   command
-    .argument('[checkpoint]', `a .safetensors file, or ${RUN_TEXT} (default: latest)`)
+    .argument('[checkpoint]', CHECKPOINT_TEXT)
     .addOption(new Option('--format <format>', formatsText()).choices(FORMAT_NAMES).makeOptionMandatory())
     .requiredOption('--out <path>', `the new file; with ${folderFormatsText()}, a new or empty folder`);
   addOptions(command, ['json']);

@@ -7,6 +7,8 @@ import { commandLine } from '../../shared/util/command-line.ts';
 
 /** What stands for a run in every command. */
 export const RUN_TEXT = 'a run: its directory, its name below runs/, or latest';
+/** What an argument takes that names weights. */
+export const CHECKPOINT_TEXT = `a .safetensors file, or ${RUN_TEXT} (default: latest)`;
 
 /** Reports the exit code of a command that has ended. */
 export type Done = (exitCode: number) => void;

@@ -5,6 +5,7 @@ import {
   addGroupedOptions,
   addOptions,
   addTrainOptions,
+  CHECKPOINT_TEXT,
   type Done,
   examples,
   type Flags,
@@ -69,7 +70,7 @@ function addEvaluate(program: Command, done: Done): void {
   const evaluate = program
     .command('evaluate')
     .description('print accuracy, loss, confusion matrix, precision and recall of a checkpoint');
-  evaluate.argument('[checkpoint]', `a .safetensors file, or ${RUN_TEXT} (default: latest)`);
+  evaluate.argument('[checkpoint]', CHECKPOINT_TEXT);
   addOptions(evaluate, ['backend', 'data', ...READING_KEYS, 'json']);
   evaluate
     .addHelpText(

@@ -116,7 +116,7 @@ describe('the drawing page', { skip }, () => {
       'off',
     ]);
     assert.equal(trained.status, 0, trained.stderr);
-    const program = startLockstep(['draw', '--run', run, '--port', '0']);
+    const program = startLockstep(['draw', run, '--port', '0']);
     started.push(program);
     const url = /http:\S+/.exec(await program.said(/draw at/))?.[0] as string;
     const { page, faults } = await watch(browser, url, { viewport: { width: 1280, height: 900 } });

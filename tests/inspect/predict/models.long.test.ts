@@ -123,6 +123,18 @@ test('predict and draw say what --run takes', () => {
   }
 });
 
+test('draw takes a run or a checkpoint as its argument, or by a flag', () => {
+  const missing = run('draw', 'nowhere');
+  assert.equal(missing.status, 2);
+  assert.match(missing.stderr, /nowhere/);
+  const damaged = run('draw', 'bar.png');
+  assert.equal(damaged.status, 2);
+  assert.match(damaged.stderr, /bar\.png isn't a sound checkpoint/);
+  const twice = run('draw', 'first', '--run', 'second');
+  assert.equal(twice.status, 2);
+  assert.match(twice.stderr, /^Two models are named, first and second: expected one\.$/m);
+});
+
 test('predict refuses weights that overflow, with nothing on standard output', () => {
   const file = save('huge', { change: (weights) => weights.fill(3e38) });
   for (const json of [[], ['--json']]) {
