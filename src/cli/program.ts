@@ -1,5 +1,4 @@
 import { Command, CommanderError } from 'commander';
-import { commandLine, scriptOf } from '../shared/util/command-line.ts';
 import { version } from '../shared/util/version.ts';
 import { addInspectionCommands } from './definitions/inspection.ts';
 import { addMachineCommands } from './definitions/machine.ts';
@@ -24,7 +23,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     exitCode = code;
   });
   try {
-    refuseSwallowedFlags(args[0], process.env);
+    refuseSwallowedFlags(program, args[0], process.env);
     const json = takeJsonFile(args, process.env);
     try {
       await program.parseAsync(withoutHelp(program, json.args), { from: 'user' });
@@ -33,7 +32,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     }
     return exitCode;
   } catch (error) {
-    return exitCodeOf(error, args);
+    return exitCodeOf(error);
   }
 }
 
@@ -63,15 +62,10 @@ function withoutHelp({ commands }: Command, args: readonly string[]): readonly s
   return commands.some((command) => command.name() === name) ? args : [name];
 }
 
-function exitCodeOf(error: unknown, args: readonly string[]): number {
+function exitCodeOf(error: unknown): number {
   if (!(error instanceof CommanderError)) {
     return reportFailure(error, { debug: process.env.LOCKSTEP_DEBUG === '1', write: print });
   }
   // Help and the version come this way too, with 0; commander has already written its message.
-  if (error.exitCode === 0) return 0;
-  if (error.code === 'commander.excessArguments' && scriptOf(process.env) !== undefined) {
-    const meant = commandLine(`${args[0]} ${args[0] === 'train' ? '--iterations 5' : '--json'}`, process.env);
-    print(`npm passes on only the flags behind \`--\`: ${meant}`);
-  }
-  return BAD_USAGE;
+  return error.exitCode === 0 ? 0 : BAD_USAGE;
 }

@@ -19,13 +19,14 @@ describe('npm', () => {
     [['start', '--iterations', '5'], /^npm kept --iterations for itself\..* npm start -- --iterations …$/m],
     [['start', '--seed=3', '--out=x'], /^npm kept --seed and --out for itself\..* npm start -- --seed … --out …$/m],
     [['start', '--config', 'settings.json'], /^npm kept --config for itself\..* npm start -- --config …$/m],
-    [['start', '5'], /too many arguments for 'train'.*npm start -- --iterations 5$/ms],
     [
       ['run', 'lockstep', 'train', '--iterations', '5'],
       /^npm kept --iterations for itself\..* npm start -- --iterations …$/m,
     ],
     [['run', 'lockstep', 'evaluate', '--data=x'], /^npm kept --data .* npm run lockstep -- evaluate --data …$/m],
-    [['run', 'lockstep', '--', 'train', '5'], /too many arguments for 'train'.*npm start -- --iterations 5$/ms],
+    [['run', 'lockstep', 'draw', '--run', 'x'], /^npm kept --run for itself\..* npm run lockstep -- draw --run …$/m],
+    // All of it was passed on.
+    [['run', 'lockstep', '--', 'train', '5'], /too many arguments for 'train'.*\nSee --help\.\n$/],
   ];
   for (const [args, message] of cases) {
     test(`npm ${args.join(' ')}`, () => {

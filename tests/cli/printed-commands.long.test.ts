@@ -70,12 +70,12 @@ describe('the command that is printed after a run works', () => {
   }
 
   it('in a checkout below its folder', () => {
-    const started = spawnSync('npm', ['run', 'lockstep', '--', 'train', '5'], {
+    const started = spawnSync('npm', ['run', 'lockstep', 'train', '--iterations', '5'], {
       cwd: join(ROOT, 'docs'),
       env,
       encoding: 'utf8',
     });
-    assert.match(started.stderr, /behind `--`: npm start -- --iterations 5$/m);
+    assert.match(started.stderr, / before what is meant for Lockstep: npm start -- --iterations …$/m);
   });
 
   it('for a program that uses the library, as the package is installed', () => {
