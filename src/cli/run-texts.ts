@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { checkpointsFolder } from '../coordinator/run/files.ts';
-import { resumeCommand } from '../coordinator/run/resume.ts';
+import { resumeCommand, unprintedAgain } from '../coordinator/run/resume.ts';
 import { isOver, type Summary, samplesText } from '../coordinator/run/summary.ts';
 import type { RunStarted } from '../library/observer.ts';
 import { checkpointName } from '../shared/checkpoint/checkpoint-file.ts';
@@ -66,8 +66,10 @@ export function summaryText(summary: Summary, config: TrainConfig): Line[] {
   const expectation = isDone ? expectationLine(summary, config) : undefined;
   if (expectation !== undefined) lines.push(expectation);
   const checkpoint = typedPath(join(checkpointsFolder(run), checkpointName(steps)));
-  if (!isDone) lines.push([`To resume: ${resumeCommand(run, config)}`]);
-  else lines.push([`Next: ${commandLine(withOptions(`evaluate ${checkpoint}`, dataAgain(config)), process.env)}`]);
+  if (!isDone) {
+    const unprinted = unprintedAgain(config);
+    lines.push([`To resume: ${resumeCommand(run, config)}`], ...(unprinted === undefined ? [] : [[unprinted] as Line]));
+  } else lines.push([`Next: ${commandLine(withOptions(`evaluate ${checkpoint}`, dataAgain(config)), process.env)}`]);
   return lines;
 }
 

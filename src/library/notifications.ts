@@ -156,7 +156,7 @@ export class RunNotifications implements RunObserver {
 
   #send(event: NotificationEvent, what: string, more: Partial<Notification> = {}): void {
     const [host, run] = [hostname(), this.#run];
-    const text = `Lockstep: ${run === undefined ? 'a run' : `the run ${run}`} on ${host} ${what}.`;
+    const text = `Lockstep: ${run === undefined ? 'a run' : `the run ${run}`} on ${host} ${what.replace(/\.$/, '')}.`;
     const at = new Date().toISOString();
     const where = { host, pid: process.pid, run, directory: this.#directory };
     this.#notifier.send({ event, text, at, ...where, step: this.#step, iterations: this.#iterations, ...more });

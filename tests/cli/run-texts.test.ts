@@ -52,3 +52,14 @@ test('without validation samples nothing is said of them', () => {
   const { validationAccuracy: _, validationLoss: __, best: ___, ...rest } = SUMMARY;
   assert.doesNotMatch(linesOf(rest, { iterations: 40, validation: 0 }).join('\n'), /alidation/);
 });
+
+test('a run that is stopped says which options its next attempt lacks, without their values', () => {
+  const flags = { iterations: 100, maxTime: '3h', notify: 'mail s3cret', checkpointCommand: 'cp {file} s3cret' };
+  const lines = linesOf(SUMMARY, flags).slice(-2);
+  assert.match(lines[0] ?? '', /^To resume: .* train --resume runs.first .*--max-time 3h/);
+  assert.equal(
+    lines[1],
+    "Give it --checkpoint-command and --notify again too: a value that may hold a secret isn't printed.",
+  );
+  assert.match(linesOf(SUMMARY, { iterations: 100 }).at(-1) ?? '', /^To resume: /);
+});

@@ -121,11 +121,11 @@ describe('the end of a run', () => {
 
   it('by a failure is told of once, with the exit code', (t) => {
     const { made, sent } = begun(t);
-    made.failed(new NotFiniteError('expected a finite loss', { step: 5 }));
+    made.failed(new NotFiniteError('Expected a finite loss.', { step: 5 }));
     made.failed(new Error('what followed'));
     assert.equal(sent.length, 1);
-    assert.deepEqual(sent[0]?.error, { code: 'ERR_NOT_FINITE', message: 'expected a finite loss', exitCode: 3 });
-    assert.match(sent[0]?.text ?? '', / FAILED at step 4: expected a finite loss\.$/);
+    assert.deepEqual(sent[0]?.error, { code: 'ERR_NOT_FINITE', message: 'Expected a finite loss.', exitCode: 3 });
+    assert.match(sent[0]?.text ?? '', / FAILED at step 4: Expected a finite loss\.$/);
   });
 
   it('is told of whatever failed, even before there is a run', async () => {

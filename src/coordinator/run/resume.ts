@@ -7,7 +7,7 @@ import {
   resumeTrainConfig,
   typedOptions,
 } from '../../shared/config/resume-config.ts';
-import { flagOf } from '../../shared/config/schema.ts';
+import { flagOf, OPTION_KEYS, type OptionKey } from '../../shared/config/schema.ts';
 import { readSources, type Sources } from '../../shared/config/sources.ts';
 import { hasNumerics, numericsOf } from '../../shared/engine/numerics/numerics.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
@@ -56,17 +56,27 @@ export function resumeCommand(path: string, config: TrainConfig): string {
   return commandLine(withOptions(`train --resume ${typedPath(path)}`, givenAgain(config)), process.env);
 }
 
+/** What the command that continues a run has to be given beside what `resumeCommand` says; undefined if that is all. */
+export function unprintedAgain(config: TrainConfig): string | undefined {
+  return unprintedText(OPTION_KEYS.filter((key) => config[key] !== undefined && isSecret(key, config)));
+}
+
+function unprintedText(keys: readonly OptionKey[]): string | undefined {
+  if (keys.length === 0) return undefined;
+  return `Give it ${keys.map(flagOf).join(' and ')} again too: a value that may hold a secret isn't printed.`;
+}
+
 /** A notice about the options of a resumed run that aren't taken from its directory; undefined if there are none. */
 export function notTakenText({ path, manifest, notTaken }: Resumed): string | undefined {
   if (notTaken.length === 0) return undefined;
   const options = typedOptions(manifest.config, notTaken);
   const command = commandLine(withOptions(`train --resume ${typedPath(path)}`, options), process.env);
-  const secret = notTaken.filter((key) => isSecret(key, manifest.config)).map(flagOf);
-  return (
-    'A resumed run takes only the options that decide its bits, its intervals and its number of workers from its directory. ' +
-    `To use the others again too: ${command}` +
-    (secret.length === 0 ? '' : ` and ${secret.join(', ')}, which isn't printed because it may hold a secret`)
-  );
+  const secret = unprintedText(notTaken.filter((key) => isSecret(key, manifest.config)));
+  return [
+    'A resumed run takes only the options that decide its bits, its intervals and its number of workers from its directory.',
+    ...(secret === undefined ? [] : [secret]),
+    ...(Object.keys(options).length === 0 ? [] : [`To use the others again too: ${command}`]),
+  ].join(' ');
 }
 
 /** The run directory that --resume names; undefined without that flag, and for `auto` if --out holds no run yet. */
