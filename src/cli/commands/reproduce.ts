@@ -2,7 +2,7 @@
 // lockstep reproduce first.receipt.json --validate             checks a receipt against itself
 // lockstep reproduce first.receipt.json --steps 200 --with runs/first
 import { stat } from 'node:fs/promises';
-import { findRun } from '../../coordinator/run/find.ts';
+import { findRun, namedPath } from '../../coordinator/run/find.ts';
 import {
   type ReceiptCheck,
   type ReceiptOptions,
@@ -55,11 +55,17 @@ export async function reproduce(path: string | undefined, options: Readonly<Reco
   }
   const fileOf = (value: unknown): string | undefined =>
     value === undefined ? undefined : callerPath(String(value), env);
-  const receipt: ReceiptOptions = { file: named, key: fileOf(key), with: fileOf(other) };
+  const receipt: ReceiptOptions = { file: named, key: fileOf(key), with: await runOrFile(other, env) };
   const found = await (validate === true ? validateReceipt(receipt) : reproduceReceipt({ ...common, ...receipt }));
   if (json) printJson(found);
   else printLines(receiptLines(found));
   return found.same ? 0 : 1;
+}
+
+/** What --with names, a run or a checkpoint. */
+async function runOrFile(named: unknown, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  if (named === undefined) return undefined;
+  return (await namedPath(String(named), env)) ?? findRun(undefined, env);
 }
 
 function isFile(path: string): Promise<boolean> {

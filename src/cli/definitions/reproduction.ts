@@ -16,7 +16,10 @@ function addReproduce(program: Command, done: Done): void {
   addOptions(reproduce, ['workers', 'kernel', 'data', ...READING_KEYS, 'json']);
   reproduce
     .option('--steps <count>', 'compute the last so many steps, from the nearest checkpoint before them (default: all)')
-    .option('--with <path>', 'of a receipt: run directory or checkpoint to compare it with, or to begin --steps from')
+    .option(
+      '--with <run>',
+      `of a receipt: what to compare it with, or to begin --steps from: ${RUN_TEXT}; or a checkpoint's file`,
+    )
     .option('--validate', 'of a receipt: compute nothing, only check it against itself, --key and --with')
     .option('--key <file>', 'of a receipt: PEM file of the public key by which it must be signed')
     .addHelpText(

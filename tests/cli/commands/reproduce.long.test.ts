@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -50,6 +50,11 @@ describe('lockstep reproduce', () => {
     const valid = at(['reproduce', 'first.json', '--validate', '--key', 'key.pub', '--with', 'first']);
     assert.equal(valid.status, 0, valid.stdout + valid.stderr);
     assert.match(valid.stdout, /signature {3}by SHA256:.*\n.*first\n {2}the same\n/);
+    cpSync(join(folder, 'first'), join(folder, 'runs', 'copied'), { recursive: true });
+    for (const named of ['copied', 'latest']) {
+      const below = at(['reproduce', 'first.json', '--validate', '--with', named]);
+      assert.match(below.stdout, /runs\/copied\n {2}the same\n/, below.stderr);
+    }
     const computed = at(['reproduce', 'first.json', ...DATA, '--workers', '3', '--json']);
     assert.equal(computed.status, 0, computed.stderr);
     assert.deepEqual(JSON.parse(computed.stdout).recomputed, { from: 0, to: 60, workers: 3, differences: [] });
