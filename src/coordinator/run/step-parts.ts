@@ -55,6 +55,22 @@ export function damagedPart(path: string, error: Error): RunDirectoryError {
   );
 }
 
+/** Opens a file of a log that was listed. A running run may since have made steps.jsonl a part, or compressed it. */
+export async function openListed<T>(listed: Part, open: (part: Part) => Promise<T>): Promise<T> {
+  const { path, number } = listed;
+  const plain = partFile(path, number);
+  let missing: unknown;
+  for (const name of [path, plain, `${plain}${COMPRESSED}`]) {
+    try {
+      return await open({ number, path: name, isCompressed: name.endsWith(COMPRESSED) });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      missing ??= error;
+    }
+  }
+  throw missing;
+}
+
 /** Opens a part to search it. A compressed one is then in memory. @throws RunDirectoryError if it is damaged or too long */
 export async function openPart({ path, isCompressed }: Part): Promise<ReadableLog> {
   if (!isCompressed) return openLogFile(path, 'read');
@@ -80,8 +96,9 @@ export function unlessMissing(error: NodeJS.ErrnoException): undefined {
 }
 
 /** The step of a file's first line; undefined: it has none. */
-async function firstStepOf({ path, isCompressed }: Part): Promise<number | undefined> {
-  const file = await openPlainFile(path, 'read');
+async function firstStepOf(listed: Part): Promise<number | undefined> {
+  const opened = await openListed(listed, async (part) => ({ ...part, file: await openPlainFile(part.path, 'read') }));
+  const { path, isCompressed, file } = opened;
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_LINE_BYTES), 0, MAX_LINE_BYTES, 0);
     const head = buffer.subarray(0, bytesRead);
@@ -97,7 +114,7 @@ async function firstStepOf({ path, isCompressed }: Part): Promise<number | undef
 }
 
 async function withPart<T>(part: Part, use: (file: ReadableLog) => Promise<T>): Promise<T> {
-  const file = await openPart(part);
+  const file = await openListed(part, openPart);
   try {
     return await use(file);
   } finally {
@@ -188,8 +205,10 @@ export async function partWith(log: string, step: number): Promise<number> {
 }
 
 /** Bytes that a part has, or had before it was compressed. */
-async function sizeOf({ path, isCompressed }: Part): Promise<number> {
-  return isCompressed ? PART_SIZE.bytes : (await stat(path)).size;
+function sizeOf(listed: Part): Promise<number> {
+  return openListed(listed, async ({ path, isCompressed }) =>
+    isCompressed ? PART_SIZE.bytes : (await stat(path)).size,
+  );
 }
 
 /** What a log's reader says of a part that isn't there. */

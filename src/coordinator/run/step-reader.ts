@@ -7,7 +7,7 @@ import { openPlainFile } from '../../shared/util/plain-file.ts';
 import type { StepRecord } from '../train/observer.ts';
 import { COMPRESSED } from './files.ts';
 import { foreignLine, MAX_LINE_BYTES, parseStepLine } from './step-lines.ts';
-import { damagedPart, MAX_PART_BYTES, missingPart, partsOf } from './step-parts.ts';
+import { damagedPart, MAX_PART_BYTES, missingPart, openListed, type Part, partsOf } from './step-parts.ts';
 
 export interface ReadOptions {
   /** Called with the number of a line that is no step's, and its file, if such lines are left out; undefined: they are errors. */
@@ -69,7 +69,7 @@ async function openNext(log: string, number: number): Promise<OpenFile | undefin
   const part = parts.find((each) => each.number === number);
   if (part !== undefined) {
     await current?.close();
-    return { ...(await openRenamed(part.path)), part: number };
+    return { ...(await opened(part)), part: number };
   }
   if (parts.some((each) => each.number > number)) {
     await current?.close();
@@ -80,16 +80,12 @@ async function openNext(log: string, number: number): Promise<OpenFile | undefin
   throw readFailure(log, failure as Error);
 }
 
-/** A part that was listed may be compressed before it is opened. */
-async function openRenamed(path: string): Promise<Pick<OpenFile, 'path' | 'file'>> {
-  for (const name of [path, `${path}${COMPRESSED}`]) {
-    try {
-      return { path: name, file: await openPlainFile(name, 'read') };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw damagedPart(name, error as Error);
-    }
+async function opened(part: Part): Promise<Pick<OpenFile, 'path' | 'file'>> {
+  try {
+    return await openListed(part, async ({ path }) => ({ path, file: await openPlainFile(path, 'read') }));
+  } catch (error) {
+    throw damagedPart(part.path, error as Error);
   }
-  throw damagedPart(path, new Error('the file is gone'));
 }
 
 async function* stepsOf(

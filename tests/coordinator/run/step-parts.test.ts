@@ -1,6 +1,17 @@
 // A log of several files: lines that are left out, rotation, compression, reading, cutting.
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
@@ -396,6 +407,19 @@ test('single steps are found in whatever file has them', async () => {
   // A compressed part counts as a whole one.
   assert.deepEqual(await endWithin(path, 1 << 20), { part: 4, bytes: lines(15, 20).length });
   assert.equal((await endWithin(path, 1 << 27)).part, 2);
+});
+
+test('a part that is compressed once it is listed is found all the same', async () => {
+  const path = await logOf(5, 10, 14, 20);
+  const compressed = `${partFile(path, 2)}.gz`;
+  await writeFile(compressed, gzipSync(await readFile(partFile(path, 2))));
+  await rm(partFile(path, 2));
+  // A name that is listed, and can't be opened.
+  await symlink('gone', partFile(path, 2));
+  assert.deepEqual((await recordsAt(path, [7]))[0], record(7));
+  assert.equal(await partWith(path, 7), 2);
+  assert.equal((await endWithin(path, 1 << 28)).part, 1);
+  assert.equal(await textIn(path), lines(1, 20));
 });
 
 test('a log is cut in whatever part has the step, and continues', async () => {
