@@ -1,7 +1,9 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { stepOfCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
 import { RunDirectoryError, RunLockError } from '../../shared/util/errors.ts';
+import { typedPath } from '../../shared/util/shown-path.ts';
 import { CHECKPOINTS, checkpointsFolder, STEPS, stepsFile } from './files.ts';
 import { lockState } from './run-lock.ts';
 
@@ -45,8 +47,9 @@ export async function emptyFolder(path: string): Promise<string> {
 async function refuseHeld(path: string): Promise<void> {
   const { state, owner } = await lockState(path);
   if (state !== 'held') return;
+  const resume = commandLine(`train --resume ${typedPath(path)}`, process.env);
   throw new RunLockError(
-    `Process ${owner?.pid} writes a run in ${path}. Name another folder by --out, or wait until it has ended: --resume ${path} continues it.`,
+    `Process ${owner?.pid} writes a run in ${path}. Name another folder by --out. Once that process has ended, this continues its run: ${resume}`,
     { isTemporary: true },
   );
 }

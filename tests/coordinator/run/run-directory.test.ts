@@ -81,6 +81,19 @@ test('of two runs that claim one empty folder, one is refused', async () => {
   await made[0]?.close();
 });
 
+test('--out that a living run holds is refused, with its process and how it is continued', async () => {
+  const out = await mkdtemp(join(root, 'held by it-'));
+  const run = await RunDirectory.create(out, options);
+  await assert.rejects(RunDirectory.create(out, options), (error) => {
+    assert.ok(error instanceof RunLockError, String(error));
+    assert.equal(error.exitCode, 75);
+    assert.ok(error.message.startsWith(`Process ${process.pid} writes a run in ${out}. Name another folder by --out.`));
+    assert.ok(error.message.endsWith(` train --resume '${out}'`), error.message);
+    return true;
+  });
+  await run.close();
+});
+
 test('a folder that cannot be made is refused', async () => {
   const file = join(root, 'a-file');
   await writeFile(file, '');
