@@ -10,8 +10,8 @@ import { type AssignmentResult, type Member, MemberGoneError, type ShardCounts }
 import { MemberState } from './member-state.ts';
 import { forecastRound, type RoundForecast } from './round-forecast.ts';
 
-/** Milliseconds that the cluster may be without members before it says so again. */
-const NO_MEMBERS_MS = 10_000;
+/** Milliseconds that the cluster may be without members before it says so again: twice as many each time. */
+const NO_MEMBERS_MS = { first: 10_000, max: 600_000 };
 /** Milliseconds before members that have failed are asked again, if nobody else is at work. */
 const RETRY_MS = 100;
 
@@ -40,6 +40,7 @@ export class Members {
   readonly #watchdog = new Watchdog(() => {});
   readonly #stopping: Disposable | undefined;
   #fatal: Error | undefined;
+  #noMembersMs = NO_MEMBERS_MS.first;
   /** Numbers of nodes that a forecast was made for. */
   readonly #forecasts = new Set<number>();
 
@@ -52,6 +53,7 @@ export class Members {
   /** From now on the member is given work. */
   join(member: Member): void {
     this.#states.add(new MemberState(member, this.#watchdog));
+    this.#noMembersMs = NO_MEMBERS_MS.first;
     if (!this.shardCounts.has(member.name)) {
       const assigned = { first: 0, retry: 0, duplicate: 0 };
       this.shardCounts.set(member.name, { assigned, done: 0, late: 0, lost: 0, partials: 0 });
@@ -151,9 +153,12 @@ export class Members {
     if (this.#changed.read !== read) return;
     const states = [...this.#states];
     const isNobodyAtWork = states.every(({ isAwaited }) => !isAwaited);
-    const longestMs = isNobodyAtWork && states.length > 0 ? RETRY_MS : NO_MEMBERS_MS;
+    const longestMs = isNobodyAtWork && states.length > 0 ? RETRY_MS : this.#noMembersMs;
     const waiting = this.#changed.wait(read, Math.min(longestMs, ...states.map(({ slowInMs }) => slowInMs)));
-    if (states.length === 0) this.#options.onNoMembers();
+    if (states.length === 0) {
+      this.#options.onNoMembers();
+      this.#noMembersMs = Math.min(2 * this.#noMembersMs, NO_MEMBERS_MS.max);
+    }
     await waiting;
     if (isNobodyAtWork) for (const state of this.#states) state.failedJob = undefined;
   }
