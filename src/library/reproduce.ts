@@ -157,7 +157,11 @@ async function startOf(
   const near = all.filter(({ step }) => step <= wanted).map((each) => each.file);
   const layout = modelOf(config);
   const found = await firstIntact(near, (each) => ownCheckpoint(each, owner, layout), passedOver(print));
-  if (found !== undefined || digests.init === undefined) return found;
+  if (found !== undefined) return found;
+  if (digests.init === undefined) {
+    print(`${shownPath(other)} has no checkpoint that fits, so all steps are computed.`);
+    return undefined;
+  }
   throw new UsageError(`${shownPath(other)} has no checkpoint that fits: computing it needs ${needed}. Name another.`);
 }
 

@@ -30,10 +30,11 @@ export async function receipt(path: string | undefined, flags: Readonly<Record<s
     given === undefined ? undefined : callerPath(String(given), env);
   const run = await findRun(path, env);
   const [keyFile, named] = [fileOf(sign), fileOf(out)];
-  await warnOfReaders([keyFile], print);
   const inputs = keyFile === undefined ? [] : [keyFile];
   const file = named === undefined ? undefined : outputFile(named, { option: '--out', kind: RECEIPT, inputs });
   const text = receiptText(await makeReceipt(run, keyFile));
+  // Only now is it known to be a private key.
+  await warnOfReaders([keyFile], print);
   if (file === undefined) {
     process.stdout.write(text);
     return 0;

@@ -53,6 +53,8 @@ export async function reproduce(path: string | undefined, options: Readonly<Reco
     else printLines(verificationText(found, workers));
     return found.same ? 0 : 1;
   }
+  if (validate === true && wanted !== undefined)
+    throw new UsageError('--steps is for computing, and --validate computes nothing. Leave one of them out.');
   const fileOf = (value: unknown): string | undefined =>
     value === undefined ? undefined : callerPath(String(value), env);
   const receipt: ReceiptOptions = { file: named, key: fileOf(key), with: await runOrFile(other, env) };
@@ -97,7 +99,7 @@ export function receiptLines({
   const files = compared?.files;
   return [
     `receipt     ${shownPath(receipt)}`,
-    `            ${name} on ${dataset}: ${number(result.steps)} steps, seed ${config.seed}, weights ${result.weightsSha256}`,
+    `            ${name} on ${dataset}: ${number(result.steps)} steps, seed ${config.seed ?? 'not given'}, weights ${result.weightsSha256}`,
     ...(problems.length === 0
       ? ['itself      the same']
       : problems.map((problem) => `itself      DIFFERS: it ${problem}`)),

@@ -128,11 +128,12 @@ function optionProblems({ step, config }: Pick<Checkpoint, 'step' | 'config'>, m
   const own = { ...bitsOf(manifest.config), iterations: attempt.iterations };
   return Object.entries(config)
     .filter(([key, value]) => !isDeepStrictEqual(value, own[key as keyof typeof own]))
-    .map(([key, value]) => `has the ${key} ${text(value)}, but the run has ${text(own[key as keyof typeof own])}`);
+    .map(([key, value]) => differenceText(key, value, own[key as keyof typeof own]));
 }
 
-function text(value: unknown): string {
-  return typeof value === 'object' ? 'another' : String(value ?? 'none');
+function differenceText(key: string, value: unknown, own: unknown): string {
+  if (typeof value === 'object') return `has another ${key} than the run`;
+  return `has the ${key} ${value ?? 'none'}, but the run has ${own ?? 'none'}`;
 }
 
 function refuse({ file }: Checkpoint, problems: readonly string[]): void {

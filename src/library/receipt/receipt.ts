@@ -149,21 +149,24 @@ function configOf({ config: { model, ...options } }: Receipt, shown: string): Tr
   try {
     const isName = typeof model === 'string' && isPreset(model);
     // What isn't a preset's name would be a path.
-    if (typeof model === 'string' && !isName) throw new UsageError(`${shown} names the model ${model}, which is none.`);
+    if (typeof model === 'string' && !isName) {
+      throw new UsageError(`${shown} names the model ${model}, which is no preset of this version. Use a newer one.`);
+    }
     const { head: givenHead, rbfJ: givenJ } = options;
     const { head, rbfJ } = trainSchema.pick({ head: true, rbfJ: true }).parse({ head: givenHead, rbfJ: givenJ });
     const spec = isName ? specOf({ model, head, rbfJ }, typicalData(model)) : model;
     return ConfigSchema.parse({ ...options, model: spec, workers: 1 }) as TrainConfig;
   } catch (error) {
-    if (error instanceof z.ZodError) throw unusable(shown, error);
+    if (error instanceof z.ZodError) throw unusable(shown, error, ['config']);
     throw error;
   }
 }
 
-function unusable(shown: string, error: z.ZodError): UsageError {
+function unusable(shown: string, error: z.ZodError, within: readonly string[] = []): UsageError {
   const [issue] = error.issues;
+  const field = [...within, ...(issue?.path ?? [])].join('.');
   return new UsageError(
-    `${shown} is no receipt that this version can use (${issue?.path.join('.')}: ${issue?.message}). ` +
+    `${shown} is no receipt that this version can use (${field === '' ? '' : `${field}: `}${issue?.message}). ` +
       'Name a file that `receipt` wrote, or use a newer version of Lockstep.',
     { cause: error },
   );

@@ -75,6 +75,7 @@ describe('lockstep reproduce', () => {
       ['first', '--validate'],
       ['first', '--steps', '0'],
       ['first.json', '--steps', '5'],
+      ['first.json', '--validate', '--steps', '5'],
       ['first.json', '--validate', '--key', 'key.json'],
       ['first.json', '--data', folder],
     ]) {

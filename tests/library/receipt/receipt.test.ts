@@ -124,6 +124,9 @@ describe('a receipt', () => {
     ]) {
       await assert.rejects(validate(each), UsageError, JSON.stringify(each));
     }
+    await assert.rejects(validate('null'), /can use \(Invalid input/);
+    const wrong = forged(receipt, ({ config }) => Object.assign(config, { batch: 12 }));
+    await assert.rejects(validate(wrong), /can use \(config\.batch: /);
   });
 
   it('of another run, or whose run was altered, is told from this one', async () => {
@@ -222,7 +225,10 @@ describe('a receipt is computed again', () => {
     await assert.rejects(reproduce(receipt, { steps: 2 }), /--with/);
     // Checkpoints of other runs are passed over.
     const other = await trained('other', { seed: 2 });
-    assert.equal((await reproduce(receipt, { steps: 2, with: other })).recomputed?.from, 0);
+    const lines: string[] = [];
+    const print = (line: string): number => lines.push(line);
+    assert.equal((await reproduce(receipt, { steps: 2, with: other, print })).recomputed?.from, 0);
+    assert.match(lines.join('\n'), /no checkpoint that fits, so all steps are computed/);
   });
 
   it('if its run was stopped after an evaluation, or ended early', async () => {
