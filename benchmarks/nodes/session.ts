@@ -116,8 +116,10 @@ export class Session {
 
   async metrics(): Promise<Map<string, number>> {
     const lines = (await this.#scrape()).split('\n').filter((line) => /^lockstep/.test(line));
-    // The run's name is a label of all of them.
-    const named = lines.map((line) => line.replace(/run="[^"]*",|,?run="[^"]*"(?=})/, '').replace('{}', ''));
+    // The run's name and its id are labels of all of them.
+    const named = lines.map((line) =>
+      line.replace(/run="[^"]*",id="[^"]*",|,?run="[^"]*",id="[^"]*"(?=})/, '').replace('{}', ''),
+    );
     return new Map(named.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]));
   }
 

@@ -47,7 +47,7 @@ export function processes() {
         columns: 6,
         min: 0,
       },
-      curve(`min by (run) (${scraped('lockstep_disk_free_bytes')})`, 'free'),
+      curve(`min by (run, id) (${scraped('lockstep_disk_free_bytes')})`, 'free'),
     ),
   ];
 }

@@ -4,11 +4,12 @@ import { curve, rate, scraped } from './queries.ts';
 const STEPS = `rate(${scraped('lockstep_step_duration_seconds_sum')}[$__rate_interval])`;
 const COUNT = `rate(${scraped('lockstep_step_duration_seconds_count')}[$__rate_interval])`;
 /** Of a step, from its share of the round. */
-const OF_ROUND = `on (run) max by (run) (${scraped('lockstep_round_steps')})`;
+const OF_ROUND = `on (run, id) max by (run, id) (${scraped('lockstep_round_steps')})`;
 
 /** Rounds of local steps; without replicas a round is a step. */
 export function rounds() {
-  const perStep = (seconds: string): string => `sum by (run) (${seconds}) / sum by (run) (${COUNT}) * ${OF_ROUND}`;
+  const perStep = (seconds: string): string =>
+    `sum by (run, id) (${seconds}) / sum by (run, id) (${COUNT}) * ${OF_ROUND}`;
   return [
     graph(
       {
@@ -33,7 +34,7 @@ export function rounds() {
         min: 0,
       },
       curve(
-        `sum by (run, direction) (${rate('lockstep_network_bytes_total')}) / on (run) group_left () sum by (run) (${rate('lockstep_samples_total')})`,
+        `sum by (run, id, direction) (${rate('lockstep_network_bytes_total')}) / on (run, id) group_left () sum by (run, id) (${rate('lockstep_samples_total')})`,
         '{{direction}}',
       ),
     ),
@@ -47,7 +48,7 @@ export function rounds() {
         columns: 8,
         min: 0,
       },
-      curve(`max by (run) (${scraped('lockstep_replica_divergence')})`, 'divergence'),
+      curve(`max by (run, id) (${scraped('lockstep_replica_divergence')})`, 'divergence'),
     ),
   ];
 }

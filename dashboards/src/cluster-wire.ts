@@ -68,7 +68,7 @@ function audits() {
 
 export function network() {
   const bytes = (direction: string): string =>
-    `sum by (run) (${rate('lockstep_network_bytes_total', `direction="${direction}"`)})`;
+    `sum by (run, id) (${rate('lockstep_network_bytes_total', `direction="${direction}"`)})`;
   return [
     graph(
       {
@@ -91,7 +91,7 @@ export function network() {
         min: 0,
       },
       curve(
-        `(${bytes('sent')} + ${bytes('received')}) / (sum by (run) (${rate('lockstep_steps_total')}) > 0)`,
+        `(${bytes('sent')} + ${bytes('received')}) / (sum by (run, id) (${rate('lockstep_steps_total')}) > 0)`,
         'a step',
       ),
     ),
@@ -133,7 +133,7 @@ export function remoteWrite() {
         columns: 12,
         min: 0,
       },
-      curve(`max by (run) (${scraped('lockstep_remote_write_pending_samples')})`, 'waiting'),
+      curve(`max by (run, id) (${scraped('lockstep_remote_write_pending_samples')})`, 'waiting'),
     ),
   ];
 }

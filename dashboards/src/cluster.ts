@@ -34,7 +34,7 @@ export function clusterDashboard(): Dashboard {
 }
 
 function members() {
-  const workers = (state: string): string => `sum by (run) (${scraped('lockstep_workers', `state="${state}"`)})`;
+  const workers = (state: string): string => `sum by (run, id) (${scraped('lockstep_workers', `state="${state}"`)})`;
   return [
     stat(
       {
@@ -44,7 +44,7 @@ function members() {
         columns: 4,
         sparkline: true,
       },
-      curve(`max by (run) (${scraped('lockstep_nodes')})`, 'nodes'),
+      curve(`max by (run, id) (${scraped('lockstep_nodes')})`, 'nodes'),
     ),
     stat(
       {
@@ -212,7 +212,7 @@ function checkpoints() {
         min: 0,
         levels: ['transparent', [900, 'orange']],
       },
-      curve(`time() - max by (run) (${scraped('lockstep_checkpoint_last_timestamp_seconds')})`, 'age'),
+      curve(`time() - max by (run, id) (${scraped('lockstep_checkpoint_last_timestamp_seconds')})`, 'age'),
     ),
     graph(
       {
@@ -235,8 +235,8 @@ function checkpoints() {
         columns: 8,
         min: 0,
       },
-      curve(`max by (run) (${scraped('lockstep_step')})`, 'done'),
-      curve(`max by (run) (${scraped('lockstep_checkpoint_last_step')})`, 'saved'),
+      curve(`max by (run, id) (${scraped('lockstep_step')})`, 'done'),
+      curve(`max by (run, id) (${scraped('lockstep_checkpoint_last_step')})`, 'saved'),
     ),
   ];
 }

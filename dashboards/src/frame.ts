@@ -33,7 +33,7 @@ export function frame({ title, uid, description, runs }: Frame): DashboardBuilde
     .refresh('5s')
     .tooltip(DashboardCursorSync.Crosshair)
     .link(linkToOthers())
-    .variables([dataSource(), job(), instance(), run(runs)])
+    .variables([dataSource(), job(), instance(), run(runs), id(runs)])
     .annotations([joins(), leaves(), crashes(), starts(), checkpoints()]);
 }
 
@@ -73,8 +73,14 @@ function run(runs: Frame['runs']): QueryVariableBuilder {
   return runs === 'many' ? everything(variable) : variable;
 }
 
-function everything(variable: QueryVariableBuilder): QueryVariableBuilder {
-  return variable.multi(true).includeAll(true).allValue('.+').current(ALL);
+/** For runs of one name. Runs of earlier versions have none, so "All" takes an empty one too. */
+function id(runs: Frame['runs']): QueryVariableBuilder {
+  const variable = queryVariable('id', 'Id', 'label_values(lockstep_step{run=~"$run"}, id)');
+  return runs === 'many' ? everything(variable, '.*') : variable;
+}
+
+function everything(variable: QueryVariableBuilder, value = '.+'): QueryVariableBuilder {
+  return variable.multi(true).includeAll(true).allValue(value).current(ALL);
 }
 
 function annotation(name: string, color: string, expression: string, text: string): AnnotationQueryBuilder {
@@ -95,22 +101,27 @@ function happened(by: string, counter: string, ...matchers: readonly string[]): 
 }
 
 function joins(): AnnotationQueryBuilder {
-  return annotation('Node joined', 'green', happened('run', 'lockstep_node_joins_total'), '{{run}}');
+  return annotation('Node joined', 'green', happened('run, id', 'lockstep_node_joins_total'), '{{run}} {{id}}');
 }
 
 function leaves(): AnnotationQueryBuilder {
-  return annotation('Node left', 'blue', happened('run', 'lockstep_node_leaves_total', 'reason="left"'), '{{run}}');
+  return annotation(
+    'Node left',
+    'blue',
+    happened('run, id', 'lockstep_node_leaves_total', 'reason="left"'),
+    '{{run}} {{id}}',
+  );
 }
 
 function crashes(): AnnotationQueryBuilder {
-  const nodes = happened('run, reason', 'lockstep_node_leaves_total', 'reason!="left"');
-  const threads = happened('run, node', 'lockstep_workers_lost_total');
-  return annotation('Crash', 'red', `${nodes} or ${threads}`, '{{run}} {{node}} {{reason}}');
+  const nodes = happened('run, id, reason', 'lockstep_node_leaves_total', 'reason!="left"');
+  const threads = happened('run, id, node', 'lockstep_workers_lost_total');
+  return annotation('Crash', 'red', `${nodes} or ${threads}`, '{{run}} {{id}} {{node}} {{reason}}');
 }
 
 /** The value is when it happened, in Unix milliseconds. */
 function moments(name: string, color: string, gauge: string): AnnotationQueryBuilder {
-  return annotation(name, color, `max by (run) (${scraped(gauge)}) * 1000`, '{{run}}').useValueForTime(true);
+  return annotation(name, color, `max by (run, id) (${scraped(gauge)}) * 1000`, '{{run}} {{id}}').useValueForTime(true);
 }
 
 function starts(): AnnotationQueryBuilder {

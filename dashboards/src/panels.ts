@@ -185,7 +185,10 @@ function stepTable(step: string, renames: Readonly<Record<string, string>>): Dat
     { id: 'merge', options: {} },
     { id: 'sortBy', options: { fields: {}, sort: [{ field: step }] } },
     { id: 'organize', options: { excludeByName: {}, indexByName: {}, renameByName: renames } },
-    { id: 'partitionByValues', options: { fields: ['run', 'attempt'], keepFields: false, naming: { asLabels: true } } },
+    {
+      id: 'partitionByValues',
+      options: { fields: ['run', 'id', 'attempt'], keepFields: false, naming: { asLabels: true } },
+    },
   ];
 }
 

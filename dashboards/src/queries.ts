@@ -1,10 +1,10 @@
-// PromQL over the variables that frame.ts declares. /metrics has no label `attempt`; the series of --remote-write have only the labels
-// `run` and `attempt`, and a sample for every step.
+// PromQL over the variables that frame.ts declares. All series of a run have its name and its id, which tells runs of one name apart.
+// /metrics has no label `attempt`; the series of --remote-write have that and no others, and a sample for every step.
 import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-sdk/prometheus';
 
 export const DATA_SOURCE = { type: 'prometheus', uid: '$datasource' } as const;
 
-const OF_RUN = 'run=~"$run"';
+const OF_RUN = 'run=~"$run", id=~"$id"';
 
 /** A series of /metrics. */
 export function scraped(name: string, ...matchers: readonly string[]): string {
@@ -32,7 +32,7 @@ export function alertsSince(): string {
 }
 
 function ofOurs(matchers: readonly string[]): string {
-  return `{${['alertname=~"Lockstep.+"', 'run=~"$run|"', ...matchers].join(', ')}}`;
+  return `{${['alertname=~"Lockstep.+"', 'run=~"$run|"', 'id=~"$id|"', ...matchers].join(', ')}}`;
 }
 
 export function rate(name: string, ...matchers: readonly string[]): string {
@@ -41,7 +41,7 @@ export function rate(name: string, ...matchers: readonly string[]): string {
 
 /** The increase of a counter in the time shown. */
 export function countInRange(name: string, ...matchers: readonly string[]): string {
-  return `sum by (run) (increase(${scraped(name, ...matchers)}[$__range]))`;
+  return `sum by (run, id) (increase(${scraped(name, ...matchers)}[$__range]))`;
 }
 
 type OverTime = 'avg' | 'max' | 'min' | 'last';
@@ -51,13 +51,13 @@ type OverTime = 'avg' | 'max' | 'min' | 'last';
  * The check for such series looks back five minutes, as Prometheus does for any instant, so a gap between steps doesn't end it.
  */
 export function perRun(name: string, over: OverTime): string {
-  return fallback({ name, over, by: 'run', scrapes: `max by (run) (${scraped(name)})` });
+  return fallback({ name, over, by: 'run, id', scrapes: `max by (run, id) (${scraped(name)})` });
 }
 
 /** As `perRun`, for each attempt of a run: a resumed run repeats the steps after its checkpoint. */
 export function perAttempt(name: string, over: OverTime): string {
-  const scrapes = `label_replace(max by (run) (${scraped(name)}), "attempt", "scraped", "", "")`;
-  return fallback({ name, over, by: 'run, attempt', scrapes });
+  const scrapes = `label_replace(max by (run, id) (${scraped(name)}), "attempt", "scraped", "", "")`;
+  return fallback({ name, over, by: 'run, id, attempt', scrapes });
 }
 
 interface Fallback {
@@ -69,7 +69,7 @@ interface Fallback {
 
 function fallback({ name, over, by, scrapes }: Fallback): string {
   const steps = `${over === 'last' ? 'max' : over} by (${by}) (${over}_over_time(${everyStep(name)}[$__interval]))`;
-  return `${steps} or (${scrapes} unless on (run) ${everyStep('lockstep_step')})`;
+  return `${steps} or (${scrapes} unless on (run, id) ${everyStep('lockstep_step')})`;
 }
 
 /** Finer than the scrape interval, so that a graph of a short time shows each step. */

@@ -6,7 +6,7 @@ import { alerts, alertsSince, curve, either, perRun, rate, scraped, stepCurve } 
 import { states, table } from './tables.ts';
 import { STEPS_A_SECOND } from './training-speed.ts';
 
-const RUN = '{{run}}';
+const RUN = '{{run}} {{id}}';
 
 /** All runs, whether they work, and which alerts there are: Grafana's home. */
 export function runsDashboard(): Dashboard {
@@ -29,7 +29,7 @@ export function runsDashboard(): Dashboard {
   return dashboard.build();
 }
 
-const SAMPLES_A_SECOND = `sum by (run) (${rate('lockstep_samples_total')})`;
+const SAMPLES_A_SECOND = `sum by (run, id) (${rate('lockstep_samples_total')})`;
 
 function now() {
   return [
@@ -78,17 +78,17 @@ function now() {
   ];
 }
 
-const inRange = (name: string): string => `max by (run) (max_over_time(${name}[$__range]))`;
+const inRange = (name: string): string => `max by (run, id) (max_over_time(${name}[$__range]))`;
 const STEP = inRange(either('lockstep_step'));
 const ITERATIONS = inRange(scraped('lockstep_iterations'));
-const LEFT = `max by (run) (${scraped('lockstep_iterations')}) - max by (run) (${scraped('lockstep_step')})`;
+const LEFT = `max by (run, id) (${scraped('lockstep_iterations')}) - max by (run, id) (${scraped('lockstep_step')})`;
 
 /** Names of the values of `STATE`. */
 const STATES = { 0: ['gone', 'red'], 1: ['waits', 'orange'], 2: ['trains', 'green'], 3: ['done', 'blue'] } as const;
 const STATE = [
-  `(${STEP} >= on (run) ${ITERATIONS}) * 0 + 3`,
-  `((${STEPS_A_SECOND} > 0) and on (run) ${scraped('lockstep_step')}) * 0 + 2`,
-  `max by (run) (${scraped('lockstep_step')}) * 0 + 1`,
+  `(${STEP} >= on (run, id) ${ITERATIONS}) * 0 + 3`,
+  `((${STEPS_A_SECOND} > 0) and on (run, id) ${scraped('lockstep_step')}) * 0 + 2`,
+  `max by (run, id) (${scraped('lockstep_step')}) * 0 + 1`,
   `${STEP} * 0`,
 ].join(' or ');
 
@@ -104,11 +104,11 @@ function runs() {
       State: STATE,
       Step: STEP,
       'Steps to do': ITERATIONS,
-      Progress: `${STEP} / on (run) ${ITERATIONS}`,
+      Progress: `${STEP} / on (run, id) ${ITERATIONS}`,
       'Samples a second': SAMPLES_A_SECOND,
       'Time left': `(${LEFT}) / (${STEPS_A_SECOND} > 0)`,
-      'Test accuracy': `max by (run) (last_over_time(${either('lockstep_test_accuracy_ratio')}[$__range]))`,
-      'Last checkpoint': `time() - max by (run) (${scraped('lockstep_checkpoint_last_timestamp_seconds')})`,
+      'Test accuracy': `max by (run, id) (last_over_time(${either('lockstep_test_accuracy_ratio')}[$__range]))`,
+      'Last checkpoint': `time() - max by (run, id) (${scraped('lockstep_checkpoint_last_timestamp_seconds')})`,
     },
     units: {
       Progress: 'percentunit',
@@ -124,9 +124,15 @@ function runs() {
   });
 }
 
-/** Parameters that Grafana fills in: the run, the data source and the time shown. */
-// biome-ignore lint/suspicious/noTemplateCurlyInString: they are Grafana's.
-const PARAMETERS = ['var-run=${__value.raw:percentencode}', '${datasource:queryparam}', '${__url_time_range}'];
+/** Parameters that Grafana fills in: the run with its id, the data source and the time shown. */
+const PARAMETERS = [
+  // biome-ignore-start lint/suspicious/noTemplateCurlyInString: they are Grafana's.
+  'var-run=${__value.raw:percentencode}',
+  'var-id=${__data.fields.id}',
+  '${datasource:queryparam}',
+  '${__url_time_range}',
+  // biome-ignore-end lint/suspicious/noTemplateCurlyInString: they are Grafana's.
+];
 const RUN_URL = `/d/lockstep-training?${PARAMETERS.join('&')}`;
 
 const ALERT_STATES = { 1: ['pending', 'orange'], 2: ['firing', 'red'] } as const;
@@ -141,7 +147,7 @@ function alertList() {
     columns: 12,
     values: {
       Since:
-        `max by (alertname, alertstate, severity, run, instance) (${alerts()} ` +
+        `max by (alertname, alertstate, severity, run, id, instance) (${alerts()} ` +
         `* ignoring (alertstate) group_left () ${alertsSince()}) * 1000`,
     },
     // Of this column alone: Grafana would read the others' texts as dates too.
@@ -151,7 +157,8 @@ function alertList() {
 }
 
 function alertsOverTime() {
-  const inState = (state: string): string => `max by (alertname, run, instance) (${alerts(`alertstate="${state}"`)})`;
+  const inState = (state: string): string =>
+    `max by (alertname, run, id, instance) (${alerts(`alertstate="${state}"`)})`;
   return states(
     {
       title: 'Alerts over time',
@@ -160,7 +167,7 @@ function alertsOverTime() {
       columns: 12,
       names: ALERT_STATES,
     },
-    curve(`${inState('firing')} * 2 or ${inState('pending')}`, '{{alertname}} {{run}} {{instance}}'),
+    curve(`${inState('firing')} * 2 or ${inState('pending')}`, '{{alertname}} {{run}} {{id}} {{instance}}'),
   );
 }
 
@@ -196,7 +203,10 @@ function curves() {
         min: 0,
         max: 1,
       },
-      curve(`(${perRun('lockstep_step', 'max')}) / on (run) max by (run) (${scraped('lockstep_iterations')})`, RUN),
+      curve(
+        `(${perRun('lockstep_step', 'max')}) / on (run, id) max by (run, id) (${scraped('lockstep_iterations')})`,
+        RUN,
+      ),
     ),
     graph(
       {

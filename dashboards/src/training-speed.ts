@@ -1,7 +1,7 @@
 import { buckets, graph } from './panels.ts';
 import { curve, everyStep, rate, scraped } from './queries.ts';
 
-export const STEPS_A_SECOND = `sum by (run) (${rate('lockstep_steps_total')})`;
+export const STEPS_A_SECOND = `sum by (run, id) (${rate('lockstep_steps_total')})`;
 
 /** How fast the steps are, and where they spend their time. */
 export function speed() {
@@ -19,7 +19,7 @@ function throughput() {
         columns: 8,
         min: 0,
       },
-      curve(`sum by (run) (${rate('lockstep_samples_total')})`, '{{run}}'),
+      curve(`sum by (run, id) (${rate('lockstep_samples_total')})`, '{{run}} {{id}}'),
     ),
     graph(
       {
@@ -29,7 +29,7 @@ function throughput() {
         columns: 8,
         min: 0,
       },
-      curve(STEPS_A_SECOND, '{{run}}'),
+      curve(STEPS_A_SECOND, '{{run}} {{id}}'),
     ),
     graph(
       {
@@ -51,8 +51,8 @@ function throughput() {
 }
 
 function durations() {
-  const stepBuckets = `sum by (run, le) (${rate('lockstep_step_duration_seconds_bucket')})`;
-  const longest = `max by (run) (max_over_time(${everyStep('lockstep_last_step_duration_seconds')}[$__interval]))`;
+  const stepBuckets = `sum by (run, id, le) (${rate('lockstep_step_duration_seconds_bucket')})`;
+  const longest = `max by (run, id) (max_over_time(${everyStep('lockstep_last_step_duration_seconds')}[$__interval]))`;
   return [
     graph(
       {
@@ -64,9 +64,9 @@ function durations() {
         columns: 12,
         log: true,
       },
-      curve(`histogram_quantile(0.5, ${stepBuckets})`, 'p50 {{run}}'),
-      curve(`histogram_quantile(0.99, ${stepBuckets})`, 'p99 {{run}}'),
-      curve(longest, 'Longest {{run}}'),
+      curve(`histogram_quantile(0.5, ${stepBuckets})`, 'p50 {{run}} {{id}}'),
+      curve(`histogram_quantile(0.99, ${stepBuckets})`, 'p99 {{run}} {{id}}'),
+      curve(longest, 'Longest {{run}} {{id}}'),
     ),
     buckets(
       {

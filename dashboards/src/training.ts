@@ -31,10 +31,10 @@ export function trainingDashboard(): Dashboard {
   return dashboard.build();
 }
 
-const ITERATIONS = `max by (run) (${scraped('lockstep_iterations')})`;
+const ITERATIONS = `max by (run, id) (${scraped('lockstep_iterations')})`;
 
 function progress() {
-  const toDo = `${ITERATIONS} - max by (run) (${scraped('lockstep_step')})`;
+  const toDo = `${ITERATIONS} - max by (run, id) (${scraped('lockstep_step')})`;
   return [
     stat(
       {
@@ -45,7 +45,7 @@ function progress() {
         columns: 4,
         decimals: 1,
       },
-      curve(`(${perRun('lockstep_step', 'max')}) / on (run) ${ITERATIONS}`, '{{run}}'),
+      curve(`(${perRun('lockstep_step', 'max')}) / on (run, id) ${ITERATIONS}`, '{{run}} {{id}}'),
     ),
     stat(
       {
@@ -55,7 +55,7 @@ function progress() {
         columns: 4,
         decimals: 0,
       },
-      curve(`(${toDo}) / (${STEPS_A_SECOND} > 0)`, '{{run}}'),
+      curve(`(${toDo}) / (${STEPS_A_SECOND} > 0)`, '{{run}} {{id}}'),
     ),
   ];
 }
@@ -74,7 +74,7 @@ function results() {
         decimals: 4,
         sparkline: true,
       },
-      curve(perRun('lockstep_train_loss', 'avg'), '{{run}}'),
+      curve(perRun('lockstep_train_loss', 'avg'), '{{run}} {{id}}'),
     ),
     stat(
       {
@@ -87,7 +87,7 @@ function results() {
         none: 'none yet',
         sparkline: true,
       },
-      curve(perRun('lockstep_test_accuracy_ratio', 'last'), '{{run}}'),
+      curve(perRun('lockstep_test_accuracy_ratio', 'last'), '{{run}} {{id}}'),
     ),
   ];
 }
@@ -103,7 +103,7 @@ function pace() {
         decimals: 1,
         sparkline: true,
       },
-      curve(`sum by (run) (${rate('lockstep_samples_total')})`, '{{run}}'),
+      curve(`sum by (run, id) (${rate('lockstep_samples_total')})`, '{{run}} {{id}}'),
     ),
     stat(
       {
@@ -115,7 +115,7 @@ function pace() {
         levels: ['red', [1, 'green']],
         sparkline: true,
       },
-      curve(`sum by (run) (${scraped('lockstep_workers', 'state="ready"')})`, '{{run}}'),
+      curve(`sum by (run, id) (${scraped('lockstep_workers', 'state="ready"')})`, '{{run}} {{id}}'),
     ),
   ];
 }
@@ -134,9 +134,9 @@ function overTime() {
         log: true,
         points: EVALUATED,
       },
-      stepCurve(perRun('lockstep_train_loss', 'avg'), 'Training {{run}}'),
-      stepCurve(perRun('lockstep_test_loss', 'last'), 'Test {{run}}'),
-      stepCurve(perRun('lockstep_validation_loss', 'last'), 'Validation {{run}}'),
+      stepCurve(perRun('lockstep_train_loss', 'avg'), 'Training {{run}} {{id}}'),
+      stepCurve(perRun('lockstep_test_loss', 'last'), 'Test {{run}} {{id}}'),
+      stepCurve(perRun('lockstep_validation_loss', 'last'), 'Validation {{run}} {{id}}'),
     ),
     graph(
       {
@@ -149,9 +149,9 @@ function overTime() {
         max: 1,
         points: EVALUATED,
       },
-      stepCurve(perRun('lockstep_train_accuracy_ratio', 'avg'), 'Training {{run}}'),
-      stepCurve(rightOf('test'), 'Test {{run}}'),
-      stepCurve(rightOf('validation'), 'Validation {{run}}'),
+      stepCurve(perRun('lockstep_train_accuracy_ratio', 'avg'), 'Training {{run}} {{id}}'),
+      stepCurve(rightOf('test'), 'Test {{run}} {{id}}'),
+      stepCurve(rightOf('validation'), 'Validation {{run}} {{id}}'),
     ),
   ];
 }
@@ -201,7 +201,7 @@ function optimizer() {
         columns: 8,
         min: 0,
       },
-      stepCurve(perRun('lockstep_learning_rate', 'last'), '{{run}}'),
+      stepCurve(perRun('lockstep_learning_rate', 'last'), '{{run}} {{id}}'),
     ),
     graph(
       {
@@ -213,8 +213,8 @@ function optimizer() {
         columns: 8,
         log: true,
       },
-      stepCurve(perRun('lockstep_gradient_norm', 'avg'), 'Mean {{run}}'),
-      stepCurve(perRun('lockstep_gradient_norm', 'max'), 'Largest {{run}}'),
+      stepCurve(perRun('lockstep_gradient_norm', 'avg'), 'Mean {{run}} {{id}}'),
+      stepCurve(perRun('lockstep_gradient_norm', 'max'), 'Largest {{run}} {{id}}'),
     ),
     graph(
       {
@@ -226,15 +226,15 @@ function optimizer() {
         columns: 8,
         log: true,
       },
-      stepCurve(perRun('lockstep_train_loss', 'min'), 'Lowest {{run}}'),
-      stepCurve(perRun('lockstep_train_loss', 'max'), 'Highest {{run}}'),
+      stepCurve(perRun('lockstep_train_loss', 'min'), 'Lowest {{run}} {{id}}'),
+      stepCurve(perRun('lockstep_train_loss', 'max'), 'Highest {{run}} {{id}}'),
     ),
   ];
 }
 
 function runs() {
-  const labels = 'run, model, dataset, backend, optimizer, seed, batch, version';
-  const inRange = (name: string, over: string): string => `${over} by (run) (${over}_over_time(${name}[$__range]))`;
+  const labels = 'run, id, model, dataset, backend, optimizer, seed, batch, version';
+  const inRange = (name: string, over: string): string => `${over} by (run, id) (${over}_over_time(${name}[$__range]))`;
   return table({
     title: 'Runs in this time',
     description:

@@ -78,7 +78,7 @@ export async function withRun<T>(
         const starting = { directory, resolved: job, dataset, started, print, metricsUrl: http?.url };
         const begun = await (resumed === undefined ? start(initial, starting) : continueRun(resumed, starting));
         // The directory has another name if another run took that one in the same second.
-        served.registry.setDefaultLabels({ run: begun.manifest.name });
+        served.registry.setDefaultLabels({ run: begun.manifest.name, id: job.id });
         registerDiskFamily(served.registry, directory.path);
         feed?.rename(begun.manifest.name);
         const opened = { job, computing, directory, start: begun, http, observer, print, stop, lockLost };

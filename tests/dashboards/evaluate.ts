@@ -12,12 +12,14 @@ export interface Span {
 export interface Watched {
   readonly prometheus: Prometheus;
   readonly run: string;
+  /** Of runs of that name; undefined: of all. */
+  readonly id?: string;
   readonly scrapeSeconds: number;
   readonly span: Span;
 }
 
 /** A point a scrape. */
-export function filled(expression: string, { run, scrapeSeconds, span }: Watched): string {
+export function filled(expression: string, { run, id = '.*', scrapeSeconds, span }: Watched): string {
   const values: Readonly<Record<string, string>> = {
     $__rate_interval: `${4 * scrapeSeconds}s`,
     $__interval: `${scrapeSeconds}s`,
@@ -25,6 +27,7 @@ export function filled(expression: string, { run, scrapeSeconds, span }: Watched
     $job: '.+',
     $instance: '.+',
     $run: run,
+    $id: id,
   };
   return expression.replaceAll(/\$\w+/g, (name) => {
     const value = values[name];
@@ -33,7 +36,7 @@ export function filled(expression: string, { run, scrapeSeconds, span }: Watched
   });
 }
 
-const FALLBACK = / or \(.* unless on \(run\) lockstep_step\{[^}]*\}\)/;
+const FALLBACK = / or \(.* unless on \(run, id\) lockstep_step\{[^}]*\}\)/;
 
 /** What falls back on what was scraped is two queries: one for a run with --remote-write, one for a run without. */
 export function variantsOf(query: Query): readonly Query[] {
@@ -46,13 +49,18 @@ export function variantsOf(query: Query): readonly Query[] {
 }
 
 /** @throws where the expression errs */
-export async function hasData({ expression, instant }: Query, watched: Watched): Promise<boolean> {
+export async function seriesOf({ expression, instant }: Query, watched: Watched): Promise<readonly Series[]> {
   const { prometheus, scrapeSeconds, span } = watched;
   const query = filled(expression, watched);
-  if (instant) return (await prometheus.query(query, span.end)).length > 0;
+  if (instant) return await prometheus.query(query, span.end);
   const range = { start: String(span.start), end: String(span.end), step: String(scrapeSeconds) };
   const data = await prometheus.get(`/api/v1/query_range?${new URLSearchParams({ query, ...range })}`);
-  return (data as { result: readonly Series[] }).result.length > 0;
+  return (data as { result: readonly Series[] }).result;
+}
+
+/** @throws where the expression errs */
+export async function hasData(query: Query, watched: Watched): Promise<boolean> {
+  return (await seriesOf(query, watched)).length > 0;
 }
 
 /** What the variable offers. @throws where its query isn't label_values */

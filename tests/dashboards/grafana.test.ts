@@ -91,15 +91,17 @@ for (const file of DASHBOARDS) {
       }
     });
 
-    test('what only /metrics has is chosen by job, instance and run; what has every step, by run', () => {
+    test('what only /metrics has is chosen by job, instance and run; what has every step, by run; runs of one name by their id', () => {
       for (const { where, expression } of queriesOf(dashboard)) {
         for (const [selector, name, matchers] of expression.matchAll(/(\w+)\{([^}]*)\}/g)) {
-          assert.match(matchers as string, /run=~"\$run\|?"/, `${where}: ${selector}`);
+          assert.match(matchers as string, /run=~"\$run(\|?)", id=~"\$id\1"/, `${where}: ${selector}`);
           if (/job=~"\$job", instance=~"\$instance"/.test(matchers as string)) continue;
           // Some alerts know an instance and no run, others a run and no instance.
           if (/^ALERTS/.test(name as string) && /run=~"\$run\|"/.test(matchers as string)) continue;
           assert.ok(EVERY_STEP.has(name as string), `${where}: ${selector}`);
         }
+        // What is grouped or joined by the run's name alone would take runs of one name for one.
+        assert.doesNotMatch(expression, /(by|on) \([^)]*\brun\b(?!, id)/, where);
       }
     });
 
@@ -126,7 +128,10 @@ for (const file of DASHBOARDS) {
 
 test('a run in the table of all runs leads to its curves', () => {
   const [table] = shown(dashboardOf('runs.json')).filter(({ title }) => title === 'Runs');
-  assert.match(JSON.stringify(table), /"url":"\/d\/lockstep-training\?var-run=\$\{__value\.raw:percentencode\}&/);
+  assert.match(
+    JSON.stringify(table),
+    /"url":"\/d\/lockstep-training\?var-run=\$\{__value\.raw:percentencode\}&var-id=\$\{__data\.fields\.id\}&/,
+  );
   assert.equal(dashboardOf('training.json').uid, 'lockstep-training');
 });
 

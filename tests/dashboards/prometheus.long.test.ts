@@ -9,8 +9,8 @@ import { setTimeout } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
 import { newToken } from '#src/shared/util/token.js';
 import { DATA, DATA_OF_NODE, type Program, startLockstep } from '../support/program.ts';
-import { type Prometheus, skip, startPrometheus } from '../support/prometheus-server.ts';
-import { hasData, optionsOf, variantsOf, type Watched } from './evaluate.ts';
+import { type Prometheus, type Series, skip, startPrometheus } from '../support/prometheus-server.ts';
+import { hasData, optionsOf, seriesOf, variantsOf, type Watched } from './evaluate.ts';
 import { DASHBOARDS, dashboardOf, pathOf, type Query, queriesOf, textOf } from './read.ts';
 
 /** The run is short, so it is looked at more often than ours would be. */
@@ -47,8 +47,8 @@ function configuration(): string {
 }
 
 /** Prometheus looks at the file again where another takes its place. */
-function setTarget(url: string): void {
-  writeFileSync(`${targets}.new`, JSON.stringify([{ targets: [new URL(url).host] }]));
+function setTargets(...urls: readonly string[]): void {
+  writeFileSync(`${targets}.new`, JSON.stringify([{ targets: urls.map((url) => new URL(url).host) }]));
   renameSync(`${targets}.new`, targets);
 }
 
@@ -69,6 +69,10 @@ async function untilData(server: Prometheus, expression: string): Promise<void> 
 
 function trainingFlags(name: string, server: Prometheus): readonly string[] {
   return ['--out', join(folder, name), '--remote-write', server.writeUrl, ...DATA];
+}
+
+async function metricsOf(run: Program): Promise<string> {
+  return (await run.said(/^Metrics: /)).split(' ').at(-1) as string;
 }
 
 /** A run that continues for as long as it is watched, with nodes that join and leave and an unauthenticated peer. */
@@ -106,7 +110,7 @@ async function disturbedRun(server: Prometheus): Promise<Program> {
     ...listening,
     ...trainingFlags(RUN, server),
   );
-  setTarget((await run.said(/^Metrics: /)).split(' ').at(-1) as string);
+  setTargets(await metricsOf(run));
   const url = (await run.said(/^Nodes can connect/)).split(' ').at(-1) as string;
   const node = (token: string): Program =>
     start('worker', '--connect', url, '--threads', '1', '--token-file', token, ...DATA_OF_NODE);
@@ -173,6 +177,28 @@ describe('over a real run with two nodes, one of which is killed', { skip }, () 
       if (type === 'recording') await untilData(watched.prometheus, `last_over_time(${name}[5m])`);
     }
     assert.deepEqual(await watched.prometheus.query('count_over_time(ALERTS{alertstate="firing"}[5m])'), []);
+  });
+
+  test('two runs of one name are two in every panel that shows runs', async () => {
+    const flags = ['--iterations', '1000000', '--checkpoint-every', '100', '--workers', '1', '--metrics-port', '0'];
+    const other = start('train', ...flags, ...trainingFlags(`other/${RUN}`, watched.prometheus));
+    setTargets(await metricsOf(run), await metricsOf(other));
+    await untilData(watched.prometheus, `count(rate(lockstep_steps_total{run="${RUN}"}[1m]) > 0) == 2`);
+    other.signal('SIGTERM');
+    await other.ended;
+    const now = { ...watched, span: { ...watched.span, end: Date.now() / 1000 } };
+    const ids = await watched.prometheus.query(`count by (id) (last_over_time(lockstep_step{run="${RUN}"}[5m]))`);
+    assert.equal(ids.length, 2);
+    const labels = (all: readonly Series[]): string[] =>
+      all.flatMap(({ metric }) => (metric.id === undefined ? [] : [JSON.stringify(metric)])).sort();
+    let ofBoth = 0;
+    for (const query of DASHBOARDS.map(dashboardOf).flatMap(queriesOf).filter(isOfRuns)) {
+      const all = labels(await seriesOf(query, now));
+      const alone = await Promise.all(ids.map(({ metric: { id = '' } }) => seriesOf(query, { ...now, id })));
+      assert.deepEqual(all, alone.flatMap(labels).sort(), query.where);
+      ofBoth += Number(alone.every((each) => labels(each).length > 0));
+    }
+    assert.ok(ofBoth > 40, `only ${ofBoth} queries have series of both`);
   });
 
   test('a run that diverges raises an alert by its last steps, though it has ended', async () => {

@@ -154,10 +154,11 @@ describe('a run that nobody computes for', { skip: skipPrometheus || skipAlertma
     prometheus = await startPrometheus({ config: prometheusConfig(address, target) });
 
     const told = await first(({ status }) => status === 'firing');
-    assert.deepEqual([told.receiver, told.groupLabels], ['critical', { run: 'idle', instance: target }]);
+    const { id } = JSON.parse(readFileSync(join(folder, 'idle', 'run.json'), 'utf8'));
+    assert.deepEqual([told.receiver, told.groupLabels], ['critical', { run: 'idle', id, instance: target }]);
     const { labels, annotations } = told.alerts[0] as Message['alerts'][number];
     assert.match(labels.alertname as string, /^Lockstep(NoWorkers|NoProgress)$/);
-    assert.match(annotations.summary as string, /^Run idle has /);
+    assert.match(annotations.summary as string, new RegExp(`^Run idle \\(${id}\\) has `));
     assert.ok((annotations.description as string).length > 100);
 
     const run = programs.at(-1) as Program;

@@ -11,9 +11,9 @@ import {
 import { type NodeReader, registerNodeFamilies, workerGauge } from './node-families.ts';
 import { durationHistograms, lastValueGauges, ownScalarGauge, stepCounters } from './training-families.ts';
 
-/** The constants of a run: the labels of lockstep_run_info. */
+/** The constants of a run: its name and its id are labels of every series, the others of lockstep_run_info. */
 export interface RunInfo {
-  /** The run's name: a label of every series. */
+  /** The run's name. */
   readonly run: string;
   /** Tells runs of one name apart. */
   readonly id: string;
@@ -61,11 +61,11 @@ export class RunMetrics implements StepObserver {
   #remote = NOTHING_REMOTE;
 
   /** @param now Unix time in milliseconds */
-  constructor(registry: Registry, { run, kernelDiffers = false, ...info }: RunInfo, now: () => number = Date.now) {
+  constructor(registry: Registry, { run, id, kernelDiffers = false, ...info }: RunInfo, now: () => number = Date.now) {
     this.#registry = registry;
     this.#batch = info.batch;
     this.#now = now;
-    registry.setDefaultLabels({ run });
+    registry.setDefaultLabels({ run, id });
     this.#counts = stepCounters(registry);
     this.#durations = durationHistograms(registry);
     this.#gauges = lastValueGauges(registry);

@@ -41,6 +41,9 @@ function documented(): Map<string, Family> {
   return new Map([...families, ...scalars]);
 }
 
+/** Labels of every series. */
+const OF_ALL: ReadonlySet<string> = new Set(['run', 'id']);
+
 /** A scrape: its text, its families and its series. */
 class Scrape {
   readonly text: string;
@@ -56,11 +59,11 @@ class Scrape {
       const [, series = '', labels = '', value] = /^(lockstep_\w+)\{(.*)\} (\S+)$/.exec(line) ?? [];
       if (value === undefined) continue;
       const pairs = [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = '', text = '']) => [label, text] as const);
-      const names = pairs.map(([label]) => label).filter((label) => label !== 'run' && label !== 'le');
+      const names = pairs.map(([label]) => label).filter((label) => !OF_ALL.has(label) && label !== 'le');
       this.families.set(family.name, { type: family.type, labels: names.sort() });
       this.#values.set(
         `${series} ${pairs
-          .filter(([label]) => label !== 'run')
+          .filter(([label]) => !OF_ALL.has(label))
           .map((pair) => pair.join('='))
           .sort()
           .join(' ')}`.trim(),

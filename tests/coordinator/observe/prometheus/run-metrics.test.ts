@@ -5,11 +5,13 @@ import { RunMetrics } from '#src/coordinator/observe/prometheus/run-metrics.js';
 import { stepRecord } from '../../../support/step-record.ts';
 import { countsOf, info } from './made.ts';
 
+const OF_ALL = /run="first",id="0a1b2c3d4e5f6071",|,?run="first",id="0a1b2c3d4e5f6071"(?=})/;
+
 /** Samples by name and labels, as Prometheus' text format writes them. */
 async function samplesOf(metrics: RunMetrics): Promise<Map<string, number>> {
   const lines = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  // The run's name is a label of all of them.
-  const short = (line: string): string => line.replace(/run="first",|,?run="first"(?=})/, '').replace('{}', '');
+  // The run's name and its id are labels of all of them.
+  const short = (line: string): string => line.replace(OF_ALL, '').replace('{}', '');
   return new Map(lines.map((line) => [short(line.slice(0, line.lastIndexOf(' '))), Number(line.split(' ').at(-1))]));
 }
 
@@ -112,13 +114,13 @@ describe('RunMetrics', () => {
     assert.deepEqual(ofOne, [['lockstep_scalar{name="load"}', 0.75]]);
   });
 
-  test('names the run in every series', async () => {
+  test('names the run and its id in every series', async () => {
     const metrics = new RunMetrics(new Registry(), info);
     metrics.onStep(stepRecord(1, { timings: { total: 0.005, phases: { compute: 0.004 } } }));
     metrics.watchNode('local', () => countsOf({}));
     const lines = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
     assert.deepEqual(
-      lines.filter((line) => !line.includes('run="first"')),
+      lines.filter((line) => !line.includes('run="first",id="0a1b2c3d4e5f6071"')),
       [],
     );
   });
