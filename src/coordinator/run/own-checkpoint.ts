@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Checkpoint, trainingStateOf, weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { checkpointName, readCheckpoint } from '../../shared/checkpoint/checkpoint-file.ts';
 import { bitsOf } from '../../shared/config/config.ts';
+import { mayChange } from '../../shared/config/resume-config.ts';
 import { optimizerOf } from '../../shared/engine/optimizers/registry.ts';
 import type { ModelLayout } from '../../shared/model/layout.ts';
 import { canonicalJson } from '../../shared/util/canonical-json.ts';
@@ -21,6 +22,7 @@ export interface CheckpointedRun {
 
 /** What says whose a checkpoint is: a run's manifest, or a receipt. */
 export interface CheckpointOwner extends Pick<Manifest, 'config' | 'digests'> {
+  /** None: it isn't known which attempts there were. */
   readonly attempts: readonly Pick<Attempt, 'from' | 'steps' | 'iterations'>[];
 }
 
@@ -126,8 +128,11 @@ function optionProblems({ step, config }: Pick<Checkpoint, 'step' | 'config'>, m
   // A resume may raise the number of iterations, so a checkpoint has that of the attempt that wrote it.
   const attempt = attempts[Math.max(1, attemptOf(step, attempts)) - 1] ?? manifest.config;
   const own = { ...bitsOf(manifest.config), iterations: attempt.iterations };
+  const before = { ...manifest.config, iterations: Number(config.iterations) };
+  const isRaised = attempts.length === 0 && mayChange('iterations', before, manifest.config);
   return Object.entries(config)
     .filter(([key, value]) => !isDeepStrictEqual(value, own[key as keyof typeof own]))
+    .filter(([key]) => !(key === 'iterations' && isRaised))
     .map(([key, value]) => differenceText(key, value, own[key as keyof typeof own]));
 }
 

@@ -128,10 +128,9 @@ export function readReceipt(text: string, file: string): ReadReceipt {
     [steps <= config.iterations && testedAt <= steps, 'has more steps than its options allow'],
     [stoppedEarly === undefined || (config.patience > 0 && steps < config.iterations), 'ended early without a reason'],
   ];
-  const attempts = [{ from: 0, steps, iterations: config.iterations }];
   const { model: __, ...digests } = receipt.digests;
   const problems = checks.flatMap(([isRight, problem]) => (isRight ? [] : [problem]));
-  return { receipt, config, owner: { config, digests, attempts }, problems };
+  return { receipt, config, owner: { config, digests, attempts: [] }, problems };
 }
 
 /** What a signature is of. */

@@ -121,7 +121,8 @@ export function resumeTrainConfig(
   };
 }
 
-function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boolean {
+/** Whether a run with one config may go on with the other, though an option that decides the bits differs. */
+export function mayChange(key: OptionKey, own: TrainConfig, config: TrainConfig): boolean {
   const isLonger = key === 'iterations' && own.schedule !== 'cosine' && config.iterations > own.iterations;
   // The last round of a longer run would have had more steps.
   return isLonger && (own.replicas === 1 || own.iterations % own.syncEvery === 0);

@@ -231,6 +231,14 @@ describe('a receipt is computed again', () => {
     assert.match(lines.join('\n'), /no checkpoint that fits, so all steps are computed/);
   });
 
+  it('in part, from a checkpoint of before a resume that raised the iterations', async () => {
+    const run = await trained('short', { schedule: 'constant' });
+    await train(await resolveJob({ flags: { resume: run, iterations: 20, workers: 1, data }, env }));
+    const receipt = await makeReceipt(run, undefined);
+    const { same, recomputed } = await reproduce(receipt, { steps: 9, with: run });
+    assert.deepEqual([same, recomputed?.from, recomputed?.to], [true, 8, 20]);
+  });
+
   it('if its run was stopped after an evaluation, or ended early', async () => {
     const stopped = await makeReceipt(await trained('stopped', { iterations: 60, evaluateEvery: 20 }, 21), undefined);
     const { steps, testedAt = 0 } = stopped.result;
@@ -265,19 +273,8 @@ describe('a receipt is computed again', () => {
 describe('a run is trained again', () => {
   it('from its beginning to its end, or from the nearest checkpoint', async () => {
     const all = await reproduceRun(await whole, RECOMPUTE);
-    const spans = all.recomputed.spans.map(({ from, to }) => [from, to]);
-    assert.deepEqual(
-      [all.same, spans, all.recomputed.share],
-      [
-        true,
-        [
-          [0, 4],
-          [4, 8],
-          [8, 12],
-        ],
-        1,
-      ],
-    );
+    const spans = all.recomputed.spans.map(({ from, to }) => `${from} to ${to}`);
+    assert.deepEqual([all.same, spans, all.recomputed.share], [true, ['0 to 4', '4 to 8', '8 to 12'], 1]);
     const part = await reproduceRun(await whole, { ...RECOMPUTE, steps: 3 });
     assert.deepEqual([part.same, part.recomputed.spans.map(({ from, to }) => [from, to])], [true, [[8, 12]]]);
   });
