@@ -21,7 +21,7 @@ export function either(name: string): string {
   return `${name}{${OF_RUN}}`;
 }
 
-/** Active alerts of our rules; some know no run, but an instance. */
+/** Active alerts of our rules; those that others add may know no run. */
 export function alerts(...matchers: readonly string[]): string {
   return `ALERTS${ofOurs(matchers)}`;
 }

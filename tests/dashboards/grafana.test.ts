@@ -96,7 +96,7 @@ for (const file of DASHBOARDS) {
         for (const [selector, name, matchers] of expression.matchAll(/(\w+)\{([^}]*)\}/g)) {
           assert.match(matchers as string, /run=~"\$run(\|?)", id=~"\$id\1"/, `${where}: ${selector}`);
           if (/job=~"\$job", instance=~"\$instance"/.test(matchers as string)) continue;
-          // Some alerts know an instance and no run, others a run and no instance.
+          // Some alerts know a run and no instance.
           if (/^ALERTS/.test(name as string) && /run=~"\$run\|"/.test(matchers as string)) continue;
           assert.ok(EVERY_STEP.has(name as string), `${where}: ${selector}`);
         }
