@@ -7,9 +7,9 @@ import { followFinger, NOTHING } from './finger.ts';
 import { orDash } from './format.ts';
 import { readingNodes } from './readout.ts';
 import type { Run } from './run.ts';
-import { bandsOf, seriesOf } from './run-series.ts';
+import { bandsOf, isMean, seriesOf, strokeOf } from './run-series.ts';
 import { colour } from './theme.ts';
-import { roundBelow, roundOnes } from './ticks.ts';
+import { gridLines, roundBelow, roundOnes } from './ticks.ts';
 import { AXIS_TEXTS, type AxisName, axisOptions, hasAxis } from './x-axis.ts';
 import type { Zoom } from './zoom.ts';
 
@@ -35,8 +35,6 @@ export interface ChartSettings {
 }
 
 const HEIGHT = 280;
-/** A chart that ends below this ratio of the screen has its box of values above it. */
-const LOW = 0.65;
 /** The ends of an axis: above it, its length would be no number. */
 const MAX_SHOWN = 1e300;
 
@@ -44,6 +42,18 @@ const MAX_SHOWN = 1e300;
 const SYNC: uPlot.Cursor.Sync = {
   key: 'steps',
   filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' },
+};
+/** Pixels from the pointer within which a curve has a dot: one that has ended has none beyond. */
+const NEAR = 40;
+const CURSOR: uPlot.Cursor = {
+  y: false,
+  drag: { x: true, y: false, setScale: false },
+  sync: SYNC,
+  points: {
+    size: (_plot, series) => (isMean(series) ? 7 : 0),
+    fill: (plot, series) => strokeOf(plot, series),
+  },
+  hover: { prox: NEAR },
 };
 
 /** One quantity of all runs over the steps or the time: the mean, shaded from minimum to maximum if a pixel stands for several steps. */
@@ -163,11 +173,15 @@ export class Chart {
     const isSmoothed = (): boolean => this.#settings.smoothing > 0;
     const axis = { stroke: () => colour('muted'), font: '12px system-ui, sans-serif' };
     const grid = { stroke: () => colour('grid'), width: 1 };
+    const lines = {
+      ...grid,
+      ...(this.#isLogarithmic && { filter: (_: uPlot, values: number[]) => gridLines(values) }),
+    };
     return {
       ...this.#dimensions,
       padding: [8, 24, 0, 0],
       legend: { show: false },
-      cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: SYNC, points: { size: 7 } },
+      cursor: CURSOR,
       scales: {
         x: { time: false, distr: isLogarithmic ? 3 : 1, range: (_plot, min, max) => [min, max] },
         y: { distr: this.#isLogarithmic ? 3 : 1, range: (_plot, min, max) => this.#range(min, max) },
@@ -185,8 +199,8 @@ export class Chart {
         },
         {
           ...axis,
-          grid,
-          ticks: grid,
+          grid: lines,
+          ticks: lines,
           size: 62,
           values: (_plot, values) => {
             const shown = this.#isLogarithmic ? roundOnes(values) : values;
@@ -237,7 +251,9 @@ export class Chart {
     // Room for all of the values, so that the chart stays where it is.
     const isLong = this.#settings.smoothing > 0 || axis !== 'step';
     this.#readout.className = this.#runs.length > 1 ? 'several' : isLong ? 'long' : '';
-    this.#readout.dataset.side = this.#canvas.getBoundingClientRect().bottom > innerHeight * LOW ? 'above' : 'below';
+    // The box of values of several runs is on the side that has more room.
+    const { top, bottom } = this.element.getBoundingClientRect();
+    this.#readout.dataset.side = top > innerHeight - bottom ? 'above' : 'below';
     const nodes = place === undefined ? this.#rule() : readingNodes(this.#drawn, { place, axis, format });
     this.#readout.replaceChildren(...nodes);
     const means = this.#runs.map((run) => run.recent(this.#options.quantity));
@@ -248,7 +264,8 @@ export class Chart {
   #rule(): Node[] {
     const isEmpty = this.#runs.every(({ lastStep }) => lastStep === 0);
     const mean = this.#settings.zoom.isLogarithmic ? 'mean of up to' : 'mean of';
-    const text = this.#size === 1 ? 'every step' : `${mean} ${count(this.#size)} steps, shaded from least to most`;
+    const every = this.#runs.some(({ series }) => series.isThin) ? 'every step that the log has' : 'every step';
+    const text = this.#size === 1 ? every : `${mean} ${count(this.#size)} steps, shaded from least to most`;
     const hasTests = this.#options.test !== undefined && this.#runs.some(({ tests }) => tests.length > 0);
     const hasDots =
       this.#options.validation !== undefined && this.#runs.some(({ tests }) => tests.some((point) => point.validation));

@@ -1,11 +1,13 @@
 /** What stands in place of NaN and infinities. */
 export const NOT_FINITE = 'not finite';
 
-/** Four significant digits, such as 0.01234; three for very small or large values, such as 1.23e-7. */
+/** Four significant digits, such as 0.01234; up to three for very small or large values, such as 1.23e-7. */
 export function figure(value: number): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
-  return size < 1e-4 || size >= 1e5 ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  return size < 1e-4 || size >= 1e5
+    ? value.toExponential(2).replace(/\.?0+e/, 'e')
+    : String(Number(value.toPrecision(4)));
 }
 
 /** Seconds as 850 µs, 12.3 ms, 4.2 s, 3 min 20 s or 2 h 5 min. */

@@ -34,8 +34,7 @@ export function readingNodes(
     const name = document.createElement('b');
     name.textContent = run.view.name;
     const steps = axis === 'step' ? '' : `${stepsText([reading], place)}: `;
-    const text = document.createTextNode(`${steps}${valuesText(reading, format)}`);
-    entry.append(...(several ? [swatch(run.look), name, ' '] : []), text);
+    entry.append(...(several ? [swatch(run.look), name, ' '] : []), steps, ...valuesNodes(reading, format));
     return [separator(), entry];
   });
   const values = document.createElement('span');
@@ -59,12 +58,14 @@ function stepsText(readings: readonly Reading[], place: number): string {
   return last > first ? `mean of steps ${count(first)} to ${count(last)}` : `step ${count(first)}`;
 }
 
-function valuesText(
+function valuesNodes(
   { mean, min, max, smoothed, tested, first, last }: Reading,
   format: (value: number) => string,
-): string {
-  const words = [orDash(mean, format)];
-  if (min !== null && max !== null && min !== max) words.push(`(${format(min)} to ${format(max)})`);
+): (Node | string)[] {
+  const range = document.createElement('span');
+  range.className = 'range';
+  if (min !== null && max !== null && min !== max) range.append(` (${format(min)} to ${format(max)})`);
+  const words: string[] = [];
   if (typeof smoothed === 'number') words.push(`smoothed ${format(smoothed)}`);
   const figure = (name: string, value: Finite | undefined): string[] =>
     typeof value === 'number' ? [`${name} ${format(value)}`] : [];
@@ -73,5 +74,5 @@ function valuesText(
   if (tested !== undefined && evaluated.length > 0 && (tested.step < first || tested.step > last)) {
     words.push(`at ${count(tested.step)}`);
   }
-  return words.join(' ');
+  return [orDash(mean, format), range, ...words.map((word) => ` ${word}`)];
 }

@@ -46,6 +46,17 @@ export function seriesOf({ look }: Run, isSmoothed: () => boolean): uPlot.Series
   ];
 }
 
+/** Whether a series of a plot, of which the first is the axis, is the mean of a run or the smoothed one. */
+export function isMean(series: number): boolean {
+  return [1, 0].includes(series % PER_RUN);
+}
+
+/** The colour of a series. */
+export function strokeOf(plot: uPlot, series: number): string {
+  const stroke = plot.series[series]?.stroke;
+  return String(typeof stroke === 'function' ? stroke(plot, series) : stroke);
+}
+
 /** Lines between the values; where there are none, uPlot's own have places that are no numbers. */
 const paths: uPlot.Series.PathBuilder = (plot, series, first, last) => {
   const hasValue = plot.data[series]?.some((value) => typeof value === 'number') ?? false;

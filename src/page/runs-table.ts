@@ -95,7 +95,10 @@ export class RunsTable {
     const [label, line] = [document.createElement('label'), document.createElement('span')];
     box.type = 'checkbox';
     box.addEventListener('change', () => this.#events.onChoose(name, box.checked));
-    label.append(box, line, withText('span', name));
+    const text = withText('span', name);
+    text.className = 'name';
+    text.title = name;
+    label.append(box, line, text);
     const cells = new Map<Column, HTMLElement>();
     for (const column of LIST_COLUMNS) {
       const cell = document.createElement(column === 'name' ? 'th' : 'td');

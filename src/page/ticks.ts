@@ -1,5 +1,8 @@
 // Round values along an axis.
 
+/** The most lines across a chart, which are then four pixels apart. */
+const MAX_LINES = 60;
+
 /** Distances between two labels of the axis: one, two or five times a power of ten. */
 export const WHOLE_STEPS = Array.from({ length: 30 }, (_, i) => ([1, 2, 5][i % 3] as number) * 10 ** Math.floor(i / 3));
 
@@ -19,6 +22,12 @@ export function roundOnes(values: readonly number[]): number[] {
     values.filter((value) => value > 0 && digits.includes(value.toExponential(3).replace(/\.?0*e.*/, '')));
   const powers = withDigits(['1']);
   return powers.length > 1 ? powers : withDigits(['1', '2', '5']);
+}
+
+/** The lines along a logarithmic axis, null for those left out: if they would be a grey area, only round ones are drawn. */
+export function gridLines(values: readonly number[]): (number | null)[] {
+  const drawn = values.length > MAX_LINES ? roundOnes(values) : values;
+  return values.map((value) => (drawn.includes(value) ? value : null));
 }
 
 /** The labels of a logarithmic axis of steps: as roundOnes; within one power of ten those of a linear axis. */

@@ -78,7 +78,8 @@ export function axisOptions(axis: AxisName, isLogarithmic: boolean): Partial<uPl
       space: 60,
       incrs: WHOLE_STEPS,
       ...(isLogarithmic && { splits: (_plot, _axis, from, to, increment) => roundSteps(from, to, increment) }),
-      values: (_plot, steps) => steps.map((step) => count(step)),
+      // On a logarithmic axis, uPlot has null for those without room.
+      values: (_plot, steps) => steps.map((step: number | null) => (step === null ? '' : count(step))),
     };
   }
   return {

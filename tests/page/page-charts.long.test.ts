@@ -159,6 +159,16 @@ describe('the charts', { skip }, () => {
     const alike = await chartsOf([madeRun('short', 100), madeRun('long', 1000)]);
     assert.ok(!(await alike.page.getByLabel('log steps').isChecked()));
     await alike.page.close();
+    // uPlot leaves every other label out where there is no room.
+    const narrow = await chartsOf([madeRun('short', 10), madeRun('long', 100_000)], {
+      viewport: { width: 330, height: 700 },
+      script: RECORD_DRAWING,
+    });
+    const { texts } = await drawnOn(narrow.page);
+    const labels = texts.filter((text) => text !== '');
+    assert.deepEqual(labels.slice(labels.indexOf('10')).slice(0, 3), ['10', '1,000', '100,000']);
+    assert.notEqual(labels[labels.indexOf('10') - 1], '0');
+    await narrow.page.close();
   });
 
   test('a value that is a mean says of which steps', async () => {
@@ -222,12 +232,23 @@ describe('the charts of losses like no sound run has', { skip }, () => {
         }
         const { texts, broken } = await drawnOn(page);
         assert.deepEqual([broken, faults], [[], []]);
+        assert.deepEqual(
+          texts.filter((text) => text.includes('.00e')),
+          [],
+        );
         const words = `${texts.join('\n')}\n${await page.locator('main').innerHTML()}`;
         assert.doesNotMatch(words, /NaN|Infinity|null|undefined/);
         await page.close();
       });
     }
   }
+
+  test('over many powers of ten the lines are told apart', async () => {
+    const { page } = await watch(browser, chartsFile([madeRun('run', 300, (step) => (step > 290 ? 1e25 : undefined))]));
+    const lines = await pixelsAt(page, { along: 0.4, chart: 1, of: 'tint <= 40' });
+    assert.ok(lines > 20 && lines < 60, `${lines} pixels of lines`);
+    await page.close();
+  });
 
   test('a step without a finite loss is a gap, and says so', async () => {
     const lossAt = (step: number): number | undefined => (step > 100 && step < 200 ? NOT_A_NUMBER : undefined);
@@ -287,17 +308,23 @@ async function readAt(page: Page, along: number, chart = 0): Promise<string> {
 
 /** Pixels of a chart's own colours, neither its grid nor its ground, in a column. */
 function colouredAt(page: Page, along: number, chart: number): Promise<number> {
+  return pixelsAt(page, { along, chart, of: 'tint > 40' });
+}
+
+/** Pixels in a column of a chart. @param of which ones, by the difference between the colours of one */
+function pixelsAt(page: Page, { along, chart, of }: { along: number; chart: number; of: string }): Promise<number> {
   return page.evaluate<number>(`(() => {
     const over = document.querySelectorAll('.u-over')[${chart}];
     const canvas = over.parentElement.querySelector('canvas');
     const x = Math.round((canvas.width / canvas.clientWidth) * (over.offsetLeft + ${along} * over.clientWidth));
     const { data } = canvas.getContext('2d').getImageData(x, 0, 1, canvas.height);
-    let coloured = 0;
+    let found = 0;
     for (let i = 0; i < data.length; i += 4) {
       const colour = data.slice(i, i + 3);
-      if (data[i + 3] > 0 && Math.max(...colour) - Math.min(...colour) > 40) coloured++;
+      const tint = Math.max(...colour) - Math.min(...colour);
+      if (data[i + 3] > 0 && ${of}) found++;
     }
-    return coloured;
+    return found;
   })()`);
 }
 

@@ -35,8 +35,10 @@ export interface SeriesData {
   readonly size: number;
   /** The number of each bucket: step s is in bucket floor((s - 1) / size). */
   readonly buckets: readonly number[];
-  /** The number of steps in each bucket so far. */
+  /** The number of steps in each bucket so far; a log may leave steps out. */
   readonly counts: readonly number[];
+  /** The last step; 0: there is none. */
+  readonly last: number;
   readonly values: Readonly<Record<CurveQuantity, Range>>;
   /** Undefined: the times of the steps aren't known. */
   readonly times?: Times | undefined;
@@ -76,6 +78,7 @@ export class StepSeries {
   #size = 1;
   #buckets: number[] = [];
   #counts: number[] = [];
+  #last = 0;
   #values = emptyValues(QUANTITIES);
   #times: Times | undefined = { wall: [], elapsed: [] };
 
@@ -88,6 +91,7 @@ export class StepSeries {
     series.#size = data.size;
     series.#buckets = [...data.buckets];
     series.#counts = [...data.counts];
+    series.#last = data.last;
     for (const [quantity, { min, mean, max }] of Object.entries(data.values)) {
       series.#values.set(quantity as CurveQuantity, { min: [...min], mean: [...mean], max: [...max] });
     }
@@ -103,9 +107,14 @@ export class StepSeries {
 
   /** The first step and the last; undefined: there is none. */
   get span(): { readonly first: number; readonly last: number } | undefined {
-    const [first, last] = [this.#buckets[0], this.#buckets.at(-1)];
-    if (first === undefined || last === undefined) return undefined;
-    return { first: first * this.#size + 1, last: last * this.#size + (this.#counts.at(-1) ?? 1) };
+    const [first] = this.#buckets;
+    return first === undefined ? undefined : { first: first * this.#size + 1, last: this.#last };
+  }
+
+  /** Whether steps are missing, as in a log that leaves some out. */
+  get isThin(): boolean {
+    const { first, last } = this.span ?? { first: 1, last: 0 };
+    return this.#counts.reduce((sum, count) => sum + count, 0) < last - first + 1;
   }
 
   /** The caller's own quantities of its steps so far. */
@@ -117,7 +126,8 @@ export class StepSeries {
   push(point: Point): void {
     const bucket = Math.floor((point.step - 1) / this.#size);
     const at = this.#buckets.length - 1;
-    const elapsed = elapsedAfter(this.#times, point);
+    const elapsed = elapsedAfter(this.#times, point, this.#last === 0 ? 1 : point.step - this.#last);
+    this.#last = point.step;
     this.#admit(point);
     if (at >= 0 && bucket <= (this.#buckets[at] as number)) {
       const count = this.#counts[at] as number;
@@ -142,8 +152,8 @@ export class StepSeries {
     });
     const values = Object.fromEntries([...this.#values].map(([quantity, range]) => [quantity, shortened(range)]));
     const times = this.#times && rounded(this.#times);
-    const [size, buckets, counts] = [this.#size, this.#buckets, this.#counts];
-    return { size, buckets, counts, values: values as SeriesData['values'], times };
+    const [size, buckets, counts, last] = [this.#size, this.#buckets, this.#counts, this.#last];
+    return { size, buckets, counts, last, values: values as SeriesData['values'], times };
   }
 
   /** Whether it is known of every step when it was done. */

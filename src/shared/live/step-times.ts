@@ -6,14 +6,18 @@ export interface Times {
   readonly elapsed: number[];
 }
 
-/** Seconds of training after a step: it took no longer than the time since the step before, with which it may have overlapped. */
+/**
+ * Seconds of training after a step: it took no longer than the time since the step before, with which it may have overlapped.
+ * @param steps since the one before: those that a log leaves out took as long as this one
+ */
 export function elapsedAfter(
   times: Times | undefined,
   { at, seconds }: { readonly at: number | null; readonly seconds: number | null },
+  steps: number,
 ): number {
   const [wall, elapsed] = [times?.wall.at(-1), times?.elapsed.at(-1) ?? 0];
   const since = typeof wall === 'number' && at !== null ? (at - wall) / 1000 : Number.POSITIVE_INFINITY;
-  return elapsed + Math.max(0, Math.min(seconds ?? 0, since));
+  return elapsed + Math.max(0, Math.min((seconds ?? 0) * steps, since));
 }
 
 /** The first of `end` indices for which `isFrom` is true, as it is for all that follow; `end` if there is none. */

@@ -189,6 +189,21 @@ describe('the times of a series', () => {
     });
   }
 
+  for (const capacity of [64, 8]) {
+    test(`of a log that leaves steps out count those too, by a capacity of ${capacity}`, () => {
+      const thin = new StepSeries(capacity);
+      for (const step of [1, 5, 10, 15, 20, 25, 30, 35]) {
+        thin.push(pointOf(stepRecord(step, { timings: { at: 1_000_000 + 3000 * step, total: 2 } })));
+      }
+      // No step takes longer than the time since the one before.
+      thin.push(pointOf(stepRecord(38, { timings: { at: 1_000_000 + 3000 * 35 + 4000, total: 2 } })));
+      for (const each of [thin, StepSeries.from(unpackSeries(packSeries(thin.data, ['loss'])))]) {
+        assert.deepEqual([each.span, each.isThin], [{ first: 1, last: 38 }, true]);
+      }
+      assert.equal(thin.timeOf(38, 'elapsed'), 2 * 35 + 4);
+    });
+  }
+
   test('of a log that has none are the durations of its steps', () => {
     const series = seriesOf([1, 1, 1], 16);
     assert.equal(series.has('wall'), false);
