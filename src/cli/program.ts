@@ -24,7 +24,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   });
   try {
     refuseSwallowedFlags(program, args[0], process.env);
-    const json = takeJsonFile(args, process.env);
+    const json = takeJsonFile(args[0] === 'sweep' ? withoutDashes(args) : args, process.env);
     try {
       await program.parseAsync(withoutHelp(program, json.args), { from: 'user' });
     } finally {
@@ -60,6 +60,12 @@ function withoutHelp({ commands }: Command, args: readonly string[]): readonly s
   const name = args[0] === 'help' ? args[1] : args[0];
   if (name === undefined || name.startsWith('-') || name === 'help') return args;
   return commands.some((command) => command.name() === name) ? args : [name];
+}
+
+/** `sweep --seed 1..5 -- --iterations 100`: what follows `--` are options too, since a sweep has no arguments. */
+function withoutDashes(args: readonly string[]): readonly string[] {
+  const at = args.indexOf('--');
+  return at < 0 ? args : args.toSpliced(at, 1);
 }
 
 function exitCodeOf(error: unknown): number {

@@ -1,7 +1,12 @@
 // lockstep sweep --seed 1..5 --learning-rate 0.001,0.003 --out runs/rates
-// lockstep sweep --seed 1..5 --iterations 1000 --jobs 2 --out runs/seeds
+// lockstep sweep --seed 1..5 --jobs 2 --out runs/seeds -- --iterations 1000
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isRun } from '../../coordinator/run/find.ts';
 import { listRuns } from '../../coordinator/run/list.ts';
+import { withFolder } from '../../coordinator/run/output.ts';
+import { readingOf } from '../../library/model.ts';
+import { resolveTrainConfig } from '../../shared/config/config.ts';
 import { evaluationIn } from '../../shared/live/step-scalars.ts';
 import { DIVERGED, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
@@ -10,11 +15,12 @@ import { shownPath } from '../../shared/util/shown-path.ts';
 import { print, printJson, printLines } from '../print.ts';
 import { StopSignals } from '../signals.ts';
 import { gridOf, type SweptRun, valuesOf } from '../sweep/grid.ts';
-import { trainAll } from '../sweep/processes.ts';
+import { logOf, trainAll } from '../sweep/processes.ts';
 import { type Group, groupsOf, type SweptResult, tableOf } from '../sweep/table.ts';
 import { parseWhole } from '../whole-number.ts';
 
 const FAILED = 1;
+const KILLED = 137;
 const REPORT = 'report.html';
 /** Runs in the report: the best ones of as many groups. */
 const MAX_REPORTED = 6;
@@ -42,6 +48,7 @@ export async function sweep(flags: Readonly<Record<string, unknown>>): Promise<n
   });
   const own = jobs > 1 && others.workers === undefined ? { workers: [String(share(jobs))] } : {};
   const runs = gridOf({ ...Object.fromEntries(given), ...own }, folder, process.env);
+  await checkPlaces(runs, folder);
   const numberOf = (run: SweptRun): string => `${runs.indexOf(run) + 1}/${runs.length}`;
   const signals = new StopSignals({ what: 'ending the runs, each with a checkpoint' });
   signals.handle(print);
@@ -52,15 +59,20 @@ export async function sweep(flags: Readonly<Record<string, unknown>>): Promise<n
       script: process.argv[1] as string,
       env: process.env,
       stop: signals.stop,
-      onStart: (run) => print(`${numberOf(run)} ${run.name} begins; its lines are in ${shownPath(`${run.path}.log`)}.`),
-      onEnd: (run, code) => print(`${numberOf(run)} ${run.name} ${endText(code)}.`),
+      onStart: (run) => print(`${numberOf(run)} ${run.name} begins; its lines are in ${shownPath(logOf(run.path))}.`),
+      onEnd: async (run, code) => print(`${numberOf(run)} ${run.name} ${await endText(run, code)}`),
     });
     const results = await resultsOf(runs, folder);
     const groups = groupsOf(results);
     const isOver = !signals.stop.aborted;
-    const report = isOver && groups.length > 0 ? await writeReport(groups, folder) : undefined;
+    const report = isOver && groups.length > 0 ? await writeReport(groups, folder, runs) : undefined;
     if (json) printJson({ folder, runs: runs.map((run) => runJson(run, results, codes.get(run))), groups, report });
     else printLines(tableOf(groups, results));
+    const missing = runs.filter((run) => !results.some((each) => each.run === run)).map(({ name }) => name);
+    if (missing.length > 0) {
+      const advice = isOver ? '' : ' The same command continues.';
+      print(`${missing.length} of ${runs.length} runs are not done: ${missing.join(', ')}.${advice}`);
+    }
     if (!isOver) return signals.exitCode;
     return [...codes.values()].some((code) => code !== 0) ? FAILED : 0;
   } finally {
@@ -80,10 +92,26 @@ function share(jobs: number): number {
   return Math.max(1, Math.floor(processorCount() / jobs));
 }
 
-function endText(code: number): string {
-  if (code === 0) return 'is done';
-  if (code === DIVERGED) return 'diverged: its loss is not finite';
-  return code > 128 ? 'was stopped' : `failed (exit code ${code})`;
+/** How a run has ended; of one that failed, also what it said last. */
+async function endText({ path }: SweptRun, code: number): Promise<string> {
+  if (code === 0) return 'is done.';
+  if (code > 128) return code === KILLED ? 'was killed.' : 'was stopped.';
+  const log = await readFile(logOf(path), 'utf8').catch(() => '');
+  const said = log.trimEnd().split('\n').at(-1) ?? '';
+  return `${code === DIVERGED ? 'diverged' : `failed (exit code ${code})`}: ${said}`;
+}
+
+/**
+ * Looks at the places that the runs name, which one of them alone would do too late for the others.
+ * @throws UsageError or ModelError if a model can't be read, or there can't be a folder for the runs
+ */
+async function checkPlaces(runs: readonly SweptRun[], folder: string): Promise<void> {
+  const modelOf = ({ flags: { model, head } }: SweptRun): string => `${model} ${head}`;
+  for (const { flags } of new Map(runs.map((run) => [modelOf(run), run])).values()) {
+    await readingOf(resolveTrainConfig({ flags, env: process.env }));
+  }
+  if (await isRun(folder)) throw new UsageError(`--out: ${shownPath(folder)} is a run: expected a folder for several.`);
+  withFolder((runs[0] as SweptRun).path, '--out');
 }
 
 /** Of the runs that are done. */
@@ -101,13 +129,18 @@ function runJson({ name, path, values }: SweptRun, results: readonly SweptResult
 }
 
 /** @returns the report's file; undefined if it can't be made, which is printed */
-async function writeReport(groups: readonly Group[], folder: string): Promise<string | undefined> {
+async function writeReport(
+  groups: readonly Group[],
+  folder: string,
+  runs: readonly SweptRun[],
+): Promise<string | undefined> {
   const { writeReport: write } = await import('./report.ts');
   const file = join(folder, REPORT);
+  const [data, ...others] = new Set(runs.map(({ flags }) => flags.data));
   try {
     await write(
       groups.slice(0, MAX_REPORTED).map(({ best }) => best.path),
-      { out: file },
+      { out: file, ...(others.length === 0 && data !== undefined && { data }) },
     );
     print(`Report: ${shownPath(file)}`);
     return file;

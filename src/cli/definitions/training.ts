@@ -58,6 +58,7 @@ function addSweep(program: Command, done: Done): void {
       'after',
       examples([
         'lockstep sweep --seed 1..5 --learning-rate 0.001,0.003 --out runs/rates',
+        'lockstep sweep --seed 1..5 --jobs 2 --out runs/seeds -- --model resnet8 --iterations 1000',
         'lockstep sweep --seed 1..5 --augment none --augment shift,flip --iterations 1000 --jobs 2 --out runs/augment',
       ]),
     )

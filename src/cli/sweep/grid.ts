@@ -13,10 +13,14 @@ export const WHOLE_VALUES: ReadonlySet<string> = new Set<OptionKey>([
   'data',
   'tag',
   'note',
+  'notify',
+  'checkpointCommand',
 ]);
 /** What a sweep decides itself, or what only one run can have. */
 const REFUSED: readonly string[] = ['resume', 'out', 'json', 'listen', 'lockId', 'forceUnlock'];
 const RANGE = /^(\d+)\.\.(\d+)$/;
+/** What is meant as a range: a number and two dots, which no path begins with. */
+const LIKE_RANGE = /^[-+]?\d[\d.e+-]*\.\.[^/\\]*$/i;
 const MAX_RUNS = 10_000;
 /** Of a run's folder. */
 const MAX_NAME = 200;
@@ -43,11 +47,11 @@ export function valuesOf(key: string, given: readonly string[]): string[] {
 
 function rangeOf(key: string, text: string): string[] {
   const [, first, last] = RANGE.exec(text) ?? [];
-  if (first === undefined || last === undefined) return [text];
+  if (!LIKE_RANGE.test(text)) return [text];
   const count = Number(last) - Number(first) + 1;
   if (count >= 1 && count <= MAX_RUNS) return Array.from({ length: count }, (_, i) => String(Number(first) + i));
   throw new UsageError(
-    `${flagOf(key)}: expected a range such as 1..5, of at most ${MAX_RUNS} numbers, but got ${text}.`,
+    `${flagOf(key)}: expected a range of up to ${MAX_RUNS} whole numbers, such as 1..5, or values with commas, but got ${text}.`,
   );
 }
 

@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { flagOf } from '../../shared/config/schema.ts';
@@ -21,7 +19,12 @@ export interface SweepOptions {
   /** Ends the runs, each with a checkpoint. */
   readonly stop: AbortSignal;
   readonly onStart: (run: SweptRun) => void;
-  readonly onEnd: (run: SweptRun, exitCode: number) => void;
+  readonly onEnd: (run: SweptRun, exitCode: number) => Promise<void>;
+}
+
+/** The file with what a run prints, beside its directory. */
+export function logOf(run: string): string {
+  return `${run}.log`;
 }
 
 /** Trains the runs in processes of their own, each from where it was. @returns the exit codes of those that were begun */
@@ -33,7 +36,7 @@ export async function trainAll(runs: readonly SweptRun[], options: SweepOptions)
       options.onStart(run);
       const code = await trainOne(run, options);
       codes.set(run, code);
-      options.onEnd(run, code);
+      await options.onEnd(run, code);
     }
   };
   await Promise.all(Array.from({ length: options.jobs }, work));
@@ -53,8 +56,7 @@ async function train({ path, flags }: SweptRun, { script, env, stop }: SweepOpti
   const words = Object.entries(flags).flatMap(([key, value]) => {
     return value === true ? [flagOf(key)] : [`${flagOf(key)}=${value}`];
   });
-  await mkdir(dirname(path), { recursive: true });
-  const log = createWriteStream(`${path}.log`, { flags: 'a' });
+  const log = createWriteStream(logOf(path), { flags: 'a' });
   const child = spawn(process.execPath, [script, 'train', ...words, '--resume=auto', `--out=${path}`], {
     env: { ...env, LOCKSTEP_LOG_FORMAT: 'text' },
     stdio: ['ignore', 'ignore', 'pipe'],

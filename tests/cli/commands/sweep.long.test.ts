@@ -88,16 +88,36 @@ describe('lockstep sweep', () => {
     const flags = ['--learning-rate', '0.01,1000000', '--optimizer', 'sgd', ...train, '--jobs', '2', '--out', out];
     const { status, stdout, stderr } = lockstep(['sweep', ...flags]);
     assert.equal(status, 1, stderr);
-    assert.match(stderr, /learning-rate-1000000 diverged/);
+    assert.match(stderr, /learning-rate-1000000 diverged: Step \d+: expected a finite loss/);
+    assert.match(stderr, /^1 of 2 runs are not done: learning-rate-1000000\.$/m);
     assert.match(stdout, /^learning-rate +runs +test accuracy.*\n0\.01 +1 .*learning-rate-0\.01\n$/);
     assert.ok(readdirSync(out).includes('report.html'));
   });
 
+  it('takes what follows -- for all runs, whose data the report is of', { timeout: 120_000 }, () => {
+    const flags = ['--data', 'synthetic', '--iterations', '5', '--metrics-port', 'off'];
+    const sweep = ['sweep', '--seed', '1..2', '--out', join(folder, 'dashes'), '--json', '--', ...flags];
+    // Where MNIST would be looked for, in the place of the synthetic digits.
+    const { status, stdout, stderr } = lockstep(sweep, { more: { MNIST_DIR: join(folder, 'nowhere') } });
+    assert.equal(status, 0, stderr);
+    const { runs, report } = JSON.parse(stdout);
+    assert.deepEqual(
+      runs.map(({ name }: { name: string }) => name),
+      ['seed-1', 'seed-2'],
+    );
+    assert.ok(existsSync(report), stderr);
+  });
+
   it('begins no run if a combination is wrong', () => {
     const out = join(folder, 'wrong');
-    const { status, stderr } = lockstep(['sweep', '--batch', '128,7', ...train, '--out', out]);
-    assert.equal(status, 2);
-    assert.match(stderr, /--batch: expected a multiple/);
-    assert.equal(existsSync(out), false);
+    const refusedAs = (message: RegExp, ...flags: readonly string[]): void => {
+      const { status, stderr } = lockstep(['sweep', ...flags]);
+      assert.deepEqual([status, existsSync(out)], [2, false], stderr);
+      assert.match(stderr, message);
+    };
+    refusedAs(/--batch: expected a multiple/, '--batch', '128,7', ...train, '--out', out);
+    refusedAs(/nowhere\.json/, '--model', `mlp,${join(folder, 'nowhere.json')}`, ...train, '--out', out);
+    const [, data] = train as [string, string];
+    refusedAs(/--out: the folder of .* can't be made/, '--seed', '1..2', ...train, '--out', data);
   });
 });

@@ -18,11 +18,13 @@ describe('the values of a swept option', () => {
 
   it('are whole where values have commas of their own', () => {
     assert.deepEqual(valuesOf('augment', ['shift,flip', 'none']), ['shift,flip', 'none']);
+    assert.deepEqual(valuesOf('notify', ['jq "{text,run}"']), ['jq "{text,run}"']);
   });
 
   it('are no range that is empty or endless', () => {
-    for (const text of ['3..1', '1..99999999'])
+    for (const text of ['3..1', '1..99999999', '1..x', '1..', '1...3', '-1..2', '1..2..3', '0.1..0.3'])
       assert.throws(() => valuesOf('seed', [text]), /--seed: expected a range/);
+    assert.deepEqual(valuesOf('model', ['../a.json,../b.json']), ['../a.json', '../b.json']);
   });
 });
 
