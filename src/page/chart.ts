@@ -7,7 +7,7 @@ import { followFinger, NOTHING } from './finger.ts';
 import { orDash } from './format.ts';
 import { readingNodes } from './readout.ts';
 import type { Run } from './run.ts';
-import { bandsOf, isMean, seriesOf, strokeOf } from './run-series.ts';
+import { bandsOf, isMean, MAX_DETAILED, seriesOf, strokeOf } from './run-series.ts';
 import { colour } from './theme.ts';
 import { gridLines, roundBelow, roundOnes } from './ticks.ts';
 import { AXIS_TEXTS, type AxisName, axisOptions, hasAxis } from './x-axis.ts';
@@ -104,17 +104,7 @@ export class Chart {
 
   /** Draws again, with the new steps. */
   draw(): void {
-    if (this.#plot === undefined) return;
-    const { isOf = () => true } = this.#options;
-    this.element.hidden = this.#runs.length > 0 && !this.#runs.some((run) => isOf(run));
-    if (this.element.hidden) return;
-    const { from, to } = this.#settings.zoom.view;
-    const least = this.#settings.axis === 'step' ? 1 : 1e-3;
-    this.#plot.batch(() => {
-      this.#plot?.setData(this.#data(), false);
-      this.#plot?.setScale('x', { min: from, max: Math.max(to, from + least) });
-    });
-    this.#describe();
+    this.#drawInto((plot) => plot.setData(this.#data(), false));
   }
 
   /** Draws from scratch, after a change of colours or scales. */
@@ -122,8 +112,24 @@ export class Chart {
     const { left = -1, top = -1 } = this.#plot?.cursor ?? {};
     this.#plot?.destroy();
     this.#plot = new uPlot(this.#plotOptions(), this.#data(), this.#canvas);
-    this.draw();
+    this.#drawInto();
     if (left >= 0) this.#plot.setCursor({ left, top });
+  }
+
+  /** @param change what is done to the plot before the range in view is set */
+  #drawInto(change: (plot: uPlot) => void = () => {}): void {
+    const plot = this.#plot;
+    if (plot === undefined) return;
+    const { isOf = () => true } = this.#options;
+    this.element.hidden = this.#runs.length > 0 && !this.#runs.some((run) => isOf(run));
+    if (this.element.hidden) return;
+    const { from, to } = this.#settings.zoom.view;
+    const least = this.#settings.axis === 'step' ? 1 : 1e-3;
+    plot.batch(() => {
+      change(plot);
+      plot.setScale('x', { min: from, max: Math.max(to, from + least) });
+    });
+    this.#describe();
   }
 
   #switches(): HTMLElement[] {
@@ -161,7 +167,7 @@ export class Chart {
   }
 
   #data(): uPlot.AlignedData {
-    const points = Math.max(100, this.#canvas.clientWidth);
+    const points = Math.max(100, this.#canvas.clientWidth * Math.min(1, MAX_DETAILED / this.#runs.length));
     this.#drawn = this.#runs.map((run) => drawnOf(run, { ...this.#options, ...this.#settings, points }));
     this.#size = Math.max(1, ...this.#drawn.map(({ curve }) => curve.size));
     return tableOf(this.#drawn);
@@ -264,8 +270,9 @@ export class Chart {
   #rule(): Node[] {
     const isEmpty = this.#runs.every(({ lastStep }) => lastStep === 0);
     const mean = this.#settings.zoom.isLogarithmic ? 'mean of up to' : 'mean of';
+    const shade = this.#runs.length > MAX_DETAILED ? '' : ', shaded from least to most';
     const every = this.#runs.some(({ series }) => series.isThin) ? 'every step that the log has' : 'every step';
-    const text = this.#size === 1 ? every : `${mean} ${count(this.#size)} steps, shaded from least to most`;
+    const text = this.#size === 1 ? every : `${mean} ${count(this.#size)} steps${shade}`;
     const hasTests = this.#options.test !== undefined && this.#runs.some(({ tests }) => tests.length > 0);
     const hasDots =
       this.#options.validation !== undefined && this.#runs.some(({ tests }) => tests.some((point) => point.validation));

@@ -78,7 +78,7 @@ function showRuns(shown: readonly Run[]): void {
   showHeading(runs);
   showLists(runs);
   charts.show(runs);
-  redraw();
+  showKeyFigures();
 }
 
 /** Draws at most once a frame, however many messages come. */
@@ -88,7 +88,11 @@ function redraw(): void {
   requestAnimationFrame(() => {
     isDue = false;
     charts.draw();
-    const [run] = runs;
-    if (runs.length === 1 && run !== undefined) showTiles(run, status);
+    showKeyFigures();
   });
+}
+
+function showKeyFigures(): void {
+  const [run] = runs;
+  if (runs.length === 1 && run !== undefined) showTiles(run, status);
 }

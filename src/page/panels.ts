@@ -4,6 +4,8 @@ import { clock, duration, figure, orDash } from './format.ts';
 import type { Run } from './run.ts';
 
 const SHOWN = 100;
+/** The most runs that a warning names. */
+const MAX_NAMED = 8;
 const NODE_STATES: Readonly<Record<NodeState, string>> = {
   ready: 'ready',
   starting: 'starting',
@@ -33,8 +35,10 @@ export function showHeading(runs: readonly Run[]): void {
   show('title', title);
   document.title = `${title} · Lockstep`;
   const notes = [...new Set(runs.flatMap(({ view }) => view.dataNote ?? []))];
-  const namesOf = (note: string): string[] =>
-    runs.filter(({ view }) => view.dataNote === note).map(({ view }) => view.name);
+  const namesOf = (note: string): string[] => {
+    const names = runs.filter(({ view }) => view.dataNote === note).map(({ view }) => view.name);
+    return names.length > MAX_NAMED ? [`${names.length} of these runs`] : names;
+  };
   element('warning').hidden = notes.length === 0;
   show('warning', notes.map((note) => `${namesOf(note).join(', ')}: ${note}`).join(' '));
   element('config').hidden = runs.length !== 1;

@@ -9,6 +9,8 @@ const THIN_BAND_OPACITY = '1a';
 const FAINT_OPACITY = '4d';
 /** Many runs. */
 const MANY = 4;
+/** Runs that are drawn with a value for each pixel, and shaded; of more, each has fewer values, and the shades would be one area. */
+export const MAX_DETAILED = 24;
 
 /** @param isSmoothed whether the smoothed means are drawn, over the others */
 export function seriesOf({ look }: Run, isSmoothed: () => boolean): uPlot.Series[] {
@@ -65,6 +67,7 @@ const paths: uPlot.Series.PathBuilder = (plot, series, first, last) => {
 const lines = uPlot.paths.linear?.();
 
 export function bandsOf(runs: readonly Run[]): uPlot.Band[] {
+  if (runs.length > MAX_DETAILED) return [];
   const opacity = runs.length >= MANY ? THIN_BAND_OPACITY : BAND_OPACITY;
   return runs.map(({ look }, index) => ({
     series: [PER_RUN * index + 3, PER_RUN * index + 2],

@@ -28,6 +28,7 @@ export class RunsPage {
   #looks = new Map<string, number>();
   #loaded = new Map<string, Loaded>();
   readonly #loading = new Set<string>();
+  #shown: readonly Run[] | undefined;
 
   /** @param onRuns shows the chosen runs that were loaded */
   constructor(onRuns: (runs: readonly Run[]) => void) {
@@ -112,6 +113,10 @@ export class RunsPage {
     const problems = loaded.flatMap(({ problem }) => problem ?? []);
     element('problem').hidden = problems.length === 0;
     show('problem', problems.join(' '));
+    // What the list says of runs that aren't chosen changes nothing here.
+    const isSame = runs.length === this.#shown?.length && runs.every((run, i) => run === this.#shown?.[i]);
+    if (isSame) return;
+    this.#shown = runs;
     this.#onRuns(runs);
     showOptions(runs);
   }
@@ -129,9 +134,11 @@ export class RunsPage {
     this.#loading.delete(name);
     if (this.#looks.has(name)) {
       this.#loaded.set(name, loaded);
-      this.#showRuns();
     }
     this.#load();
+    // Of many runs that come one after another, each would have all of them drawn again.
+    const isMuchMore = this.#loaded.size >= 2 * (this.#shown?.length ?? 0);
+    if (this.#loading.size === 0 || isMuchMore) this.#showRuns();
   }
 
   #next(): string | undefined {
