@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { FeedMessage, ListedRunView, ListedView } from '../../../shared/live/feed.ts';
 import { shownPath } from '../../../shared/util/shown-path.ts';
@@ -30,7 +30,7 @@ export class RunsFeed implements Feed {
   #sent = '';
 
   /**
-   * @param places run directories, and folders of them, whose runs are listed as they come and go
+   * @param places run directories, and folders of them, whose runs are listed as they come and go, those of a sweep in it too
    * @param isChosen whether all runs are chosen at first; otherwise the newest is
    */
   constructor(places: readonly string[], { isChosen }: { readonly isChosen: boolean }) {
@@ -50,7 +50,7 @@ export class RunsFeed implements Feed {
    * @throws RunDirectoryError if its files can't be read
    */
   async run(name: string): Promise<ListedRunView | undefined> {
-    const path = namesOf(await this.#paths()).get(name);
+    const path = (await this.#paths()).get(name);
     return path === undefined ? undefined : this.#saved.read(path, name);
   }
 
@@ -78,7 +78,7 @@ export class RunsFeed implements Feed {
 
   async #look(): Promise<FeedMessage> {
     const known = new Map<string, Known>();
-    const names = namesOf(await this.#paths());
+    const names = await this.#paths();
     for (const path of names.values()) known.set(path, await this.#entry(path));
     this.#known = known;
     const runs = [...names].map(([name, path]) => listedView(name, (known.get(path) as Known).run));
@@ -93,18 +93,29 @@ export class RunsFeed implements Feed {
     return { stamp, run: await listedRun(path) };
   }
 
-  async #paths(): Promise<string[]> {
-    const found: string[] = [];
-    for (const place of this.#places) found.push(...((await isRun(place)) ? [place] : await runsIn(place)));
-    return [...new Set(found)];
+  /** The paths by the names that the page has for them: a run's own, or of two with the same name their paths. */
+  async #paths(): Promise<Map<string, string>> {
+    const named = new Map<string, string>();
+    for (const place of this.#places) {
+      const found = (await isRun(place)) ? [[place, basename(place)] as const] : await runsUnder(place);
+      for (const [path, name] of found) named.set(path, name);
+    }
+    const names = [...named.values()];
+    const isOnly = (name: string): boolean => names.indexOf(name) === names.lastIndexOf(name);
+    return new Map([...named].map(([path, name]) => [isOnly(name) ? name : shownPath(path), path]));
   }
 }
 
-/** The paths by the names that the page has for them: a run's own, or of two with the same name their paths. */
-function namesOf(paths: readonly string[]): Map<string, string> {
-  const names = paths.map((path) => basename(path));
-  const isOnly = (name: string): boolean => names.indexOf(name) === names.lastIndexOf(name);
-  return new Map(paths.map((path) => [isOnly(basename(path)) ? basename(path) : shownPath(path), path]));
+/** The runs of a folder and of the folders in it, such as a sweep's, with their names: first, rates/seed-1. */
+async function runsUnder(folder: string): Promise<(readonly [path: string, name: string])[]> {
+  const own = await runsIn(folder);
+  const found = own.map((path) => [path, basename(path)] as const);
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const { name } of entries.filter((entry) => entry.isDirectory())) {
+    if (await isRun(join(folder, name))) continue;
+    for (const path of await runsIn(join(folder, name))) found.push([path, `${name}/${basename(path)}`]);
+  }
+  return found;
 }
 
 function listedView(name: string, { path: _, changed, started, ...run }: ListedRun): ListedView {

@@ -72,6 +72,17 @@ describe('the list', () => {
     assert.deepEqual(names(await listed(feed)), ['second']);
   });
 
+  test('has the runs of a sweep in the folder, with its name before theirs', async () => {
+    const folder = newFolder();
+    const feed = new RunsFeed([folder], { isChosen: false });
+    makeRun(folder, 'seed-1');
+    makeRun(join(folder, 'rates'), 'seed-1');
+    writeFileSync(join(folder, 'rates', 'seed-1.log'), '');
+    const names = (await listed(feed)).map(({ name }) => name).sort();
+    assert.deepEqual(names, ['rates/seed-1', 'seed-1']);
+    assert.equal((await feed.run('rates/seed-1'))?.name, 'rates/seed-1');
+  });
+
   test('is sent to all pages once it has changed', async (t) => {
     const folder = newFolder();
     const feed = new RunsFeed([folder], { isChosen: false });
