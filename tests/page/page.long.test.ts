@@ -18,7 +18,7 @@ import {
   type Watched,
   watch,
 } from '../support/browser.ts';
-import { DATA, lockstep, manifestOf, type Program, startLockstep } from '../support/program.ts';
+import { DATA, DATA_OF_NODE, lockstep, manifestOf, type Program, startLockstep } from '../support/program.ts';
 import { stepRecord } from '../support/step-record.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-page-'));
@@ -104,7 +104,7 @@ describe('the live page', { skip }, () => {
     // At step 100 the test set was classified.
     await page.locator('#test', { hasText: '%' }).waitFor();
 
-    const node = start(['worker', '--connect', connect, '--threads', '1', ...DATA]);
+    const node = start(['worker', '--connect', connect, '--threads', '1', ...DATA_OF_NODE]);
     const row = page.locator('#nodes-table tr').nth(2);
     await row.locator('.pill', { hasText: 'ready' }).waitFor();
     await row.locator('td', { hasText: /^[\d.]+ MB$/ }).waitFor();
