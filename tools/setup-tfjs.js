@@ -1,4 +1,5 @@
-// npm run setup:tfjs       makes the tfjs backend work: native TensorFlow for @tensorflow/tfjs-node
+// npm run setup:tfjs                                  makes the tfjs backend work: native TensorFlow for @tensorflow/tfjs-node
+// node node_modules/lockstep/tools/setup-tfjs.js      the same in a project that has installed the package
 //
 // If everything is in place, it runs the self-test only. Otherwise it installs the package into tools/tfjs, by the hashes of the lock
 // file there, takes libtensorflow from the Python wheel, whose digest is pinned, and compiles the addon here; if that fails, it runs
@@ -6,7 +7,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from './build.js';
 import { run, stopAll } from './tfjs/run.js';
 import { firstThatWorks, waysFor } from './tfjs/ways.js';
 import { placeLibraries, wheelOf } from './tfjs/wheel.js';
@@ -24,7 +24,8 @@ const INSTALLER_SECONDS = 900;
 const say = (line) => process.stderr.write(`setup:tfjs: ${line}\n`);
 
 async function setup() {
-  build();
+  // The package is built already, and has no sources.
+  if (existsSync(join(root, 'tools/build.js'))) (await import('./build.js')).build();
   if (await passesSelfTest()) return;
   say(`installing ${PACKAGE} into ${project}`);
   await npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
@@ -89,7 +90,7 @@ function headersFolder() {
 /** In a process of its own: a broken addon ends the process that loads it. */
 async function passesSelfTest() {
   try {
-    await run(process.execPath, [join(root, 'dist/shared/engine/tfjs/self-test.js')], { cwd: root, seconds: 120 });
+    await run(process.execPath, [join(root, 'dist/shared/engine/tfjs/self-test.js')], { seconds: 120 });
     return true;
   } catch {
     return false;

@@ -107,7 +107,7 @@ export const trainSchema = z.strictObject({
   augment: AUGMENT_OPTION,
   backend: z.enum(['kernel', 'tfjs']).default('kernel').register(optionNotes, {
     group: 'execution',
-    help: 'what computes the gradients: the WebAssembly kernel, or native TensorFlow (npm run setup:tfjs)',
+    help: 'what computes the gradients: the WebAssembly kernel, or native TensorFlow (`lockstep doctor` says how it is set up)',
     bits: true,
   }),
   kernel: z.enum(KERNEL_NAMES).default('auto').register(optionNotes, {

@@ -1,13 +1,24 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { BackendError } from '../../util/errors.ts';
+import { typedPath } from '../../util/shown-path.ts';
 import type { Tfjs } from './api.ts';
 
 const PACKAGE = '@tensorflow/tfjs-node';
 const ADDON = 'tfjs_binding.node';
-const SETUP = 'npm run setup:tfjs';
+const TOOLS = new URL('../../../../tools/', import.meta.url);
+/** The command that sets it up here. */
+export const TFJS_SETUP = setupCommand();
+
+function setupCommand(): string {
+  if (existsSync(new URL('build.js', TOOLS))) return 'npm run setup:tfjs';
+  const program = fileURLToPath(new URL('setup-tfjs.js', TOOLS));
+  if (existsSync(program)) return `node ${typedPath(program)}`;
+  return 'docker build -f docker/Dockerfile -t lockstep:tensorflow --target tensorflow .';
+}
 
 /**
  * Read by the native library as it loads. One thread an operation: a core belongs to a worker, and sums that are split over
@@ -18,7 +29,7 @@ function environment(threads: number): Readonly<Record<string, string>> {
 }
 
 /** From where the set-up puts the package; and then, as from here, where a program has it that Lockstep is part of. */
-const require = createRequire(new URL('../../../../tools/tfjs/', import.meta.url));
+const require = createRequire(new URL('tfjs/', TOOLS));
 
 /** Why the backend can't work here, and what to do; undefined if its files are in place. Loads nothing. */
 export function tfjsProblem(): string | undefined {
@@ -26,11 +37,13 @@ export function tfjsProblem(): string | undefined {
   try {
     folder = dirname(require.resolve(`${PACKAGE}/package.json`));
   } catch {
-    return `${PACKAGE} isn't installed, an optional package: run \`${SETUP}\` (about 210 MB, a minute or two).`;
+    return `${PACKAGE} isn't installed, an optional package: run \`${TFJS_SETUP}\` (about 210 MB, a minute or two).`;
   }
   const lib = join(folder, 'lib');
   const hasAddon = existsSync(lib) && readdirSync(lib).some((name) => existsSync(join(lib, name, ADDON)));
-  return hasAddon ? undefined : `Native TensorFlow isn't set up: run \`${SETUP}\` (about 210 MB, a minute or two).`;
+  return hasAddon
+    ? undefined
+    : `Native TensorFlow isn't set up: run \`${TFJS_SETUP}\` (about 210 MB, a minute or two).`;
 }
 
 /**
@@ -61,7 +74,7 @@ export function loadTfjs(threads = 1): Tfjs {
     return require(PACKAGE) as Tfjs;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BackendError(`Native TensorFlow doesn't load (${reason}). Run \`${SETUP}\`.`, { cause });
+    throw new BackendError(`Native TensorFlow doesn't load (${reason}). Run \`${TFJS_SETUP}\`.`, { cause });
   }
 }
 
