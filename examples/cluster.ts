@@ -3,7 +3,7 @@
 //     node cluster.ts
 //     node cluster.ts --data synthetic --iterations 100
 //
-// On several machines, give the coordinator `listen: '0.0.0.0:9465'`, a `tokenFile` and TLS (docs/security.md), and its address to the nodes.
+// On several machines, give the coordinator `listen: '0.0.0.0:9465'`, a `tokenFile` and TLS, and its address to the nodes.
 //
 // `node cluster.ts` needs Node 22.18 or later (else see README.md), and `"type": "module"` in package.json.
 import { fork } from 'node:child_process';

@@ -1,4 +1,4 @@
-// A residual network of your own on CIFAR-10, from a folder of its binary files or of pictures by class (docs/data.md):
+// A residual network of your own on CIFAR-10, from a folder of its binary files or of pictures by class:
 //
 //     node own-network.ts cifar-10-batches-bin
 //     node own-network.ts pictures --iterations 100

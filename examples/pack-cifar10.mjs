@@ -8,7 +8,7 @@
 // https://www.cs.toronto.edu/~kriz/cifar.html), or the same images as JPEG files in cifar10-jpeg.tar.gz: train/CLASS/NUMBER.jpg
 // and test/CLASS/NUMBER.jpg. JPEG files need the package sharp, and another decoder may give other pixels, so another data set.
 //
-// The packed file is explained in docs/data.md. To pack images of your own, replace what `readParts` returns.
+// To pack images of your own, replace what `readParts` returns.
 
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';

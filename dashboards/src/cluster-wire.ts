@@ -53,7 +53,7 @@ function audits() {
       {
         title: 'Connections closed by the coordinator',
         description:
-          'By the name of the close code in docs/protocol.md, in the last minutes. Wrong tokens and other builds show here; connections without the token never get further.',
+          'By the name of the close code, in the last minutes. Wrong tokens and other builds show here; connections without the token never get further.',
         unit: 'none',
         columns: 8,
         min: 0,

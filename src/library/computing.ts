@@ -151,7 +151,7 @@ function acceptNodes(run: string, { config, inputs, served, observer, server, cl
   if (config.replicas === 1 && config.batch < MIN_BATCH_FOR_NODES) {
     print(
       `A batch of ${config.batch} is too small for other machines: sending weights and gradients takes longer than the work ` +
-        `that they save. Below a batch of ${MIN_BATCH_FOR_NODES} no node saved time in any measurement (docs/scaling.md).`,
+        `that they save. Below a batch of ${MIN_BATCH_FOR_NODES} no node saved time in any measurement.`,
       'warn',
     );
   }

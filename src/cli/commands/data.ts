@@ -21,6 +21,7 @@ import { packedPieces } from '../../shared/data/pack.ts';
 import { licenceOf } from '../../shared/data/registry.ts';
 import { modelOf, PRESETS } from '../../shared/model/registry.ts';
 import { isVector, shapeText } from '../../shared/model/shape.ts';
+import { commandLine } from '../../shared/util/command-line.ts';
 import { ModelError, UsageError } from '../../shared/util/errors.ts';
 import { count, percent } from '../../shared/util/figures.ts';
 import { callerPath } from '../../shared/util/paths.ts';
@@ -129,7 +130,7 @@ function textOf(dataset: Dataset, facts: DatasetFacts, models: readonly string[]
     ...valuesText(maps),
     ...(licence === undefined ? [] : [`licence     ${licence}`]),
     ...(duplicates === undefined ? [] : [`duplicates  ${duplicatesText(duplicates)}`]),
-    `models      ${models.length === 0 ? 'none of the presets: give a spec (docs/models.md)' : models.join(', ')}`,
+    `models      ${models.length === 0 ? `none of the presets: give a spec, whose JSON schema is \`${commandLine('model --schema', process.env)}\`` : models.join(', ')}`,
     '',
     ...(classes === undefined ? outputLines(outputs ?? []) : classLines(classes)),
   ];

@@ -223,7 +223,7 @@ function textOf({ dtype, shape }: TensorPlace): string {
 
 export function badPacked(path: string, problem: string, cause?: unknown): DatasetError {
   return new DatasetError(
-    `${path} isn't a packed data set: ${problem}. Pack it again, or name another data set by --data (docs/data.md).`,
+    `${path} isn't a packed data set: ${problem}. Pack it again, or name another data set by --data.`,
     { file: path, cause },
   );
 }

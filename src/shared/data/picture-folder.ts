@@ -87,7 +87,7 @@ export function named(what: string, names: readonly string[]): string {
 }
 
 export function bad(folder: string, problem: string, cause?: unknown): DatasetError {
-  return new DatasetError(`${folder} ${problem} (docs/data.md).`, { file: folder, cause });
+  return new DatasetError(`${folder} ${problem}.`, { file: folder, cause });
 }
 
 class Listing {

@@ -87,7 +87,7 @@ function numbersIn(bytes: Uint8Array, { type, isBigEndian }: StoredArray): Array
 }
 
 export function badArray(path: string, problem: string, cause?: unknown): DatasetError {
-  return new DatasetError(`${path}: ${problem}. Save it again, or name another data set by --data (docs/data.md).`, {
+  return new DatasetError(`${path}: ${problem}. Save it again, or name another data set by --data.`, {
     file: path,
     cause,
   });

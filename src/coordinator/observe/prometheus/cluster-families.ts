@@ -68,7 +68,7 @@ export function registerWireFamilies(registry: Registry, remote: () => RemoteCou
   });
   collectedCounter(registry, {
     name: 'lockstep_rejected_connections_total',
-    help: 'Connections that the coordinator closed, by the name of the close code (docs/protocol.md).',
+    help: 'Connections that the coordinator closed, by the name of the close code.',
     labelNames: ['reason'],
     samples: () => [...remote().wire.rejected].map(([reason, value]) => ({ labels: { reason }, value })),
   });
