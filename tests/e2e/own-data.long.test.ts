@@ -75,12 +75,13 @@ describe('a run on a packed data set', () => {
     writeFileSync(picture, encode({ width: 28, height: 28, channels: 1, data }));
     const alone = join(folder, 'alone.safetensors');
     cpSync(join(whole, 'checkpoints', 'step-00000060.safetensors'), alone);
-    for (const from of [
-      ['--run', whole],
-      ['--checkpoint', alone],
-    ]) {
+    for (const [from, dataset] of [
+      [['--run', whole], 'blobs'],
+      [['--checkpoint', alone], 'other'],
+    ] as const) {
       assert.match(succeed('predict', picture, ...from).stdout, /blob \d +\d+\.\d\d %/);
-      const { images } = JSON.parse(succeed('predict', picture, '--json', ...from).stdout);
+      const { images, ...source } = JSON.parse(succeed('predict', picture, '--json', ...from).stdout);
+      assert.equal(source.dataset, dataset);
       assert.equal(images[0].best[0].name, `blob ${images[0].prediction}`);
     }
     assert.match(succeed('evaluate', whole, '--data', blobs).stdout, /^ +blob 9 9 +\d/m);

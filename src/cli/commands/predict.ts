@@ -3,13 +3,15 @@
 // lockstep predict new.csv --data penguins.safetensors      the rows of a table
 // lockstep predict rose.jpg --features resnet50.onnx        by the features that a head was trained on
 // lockstep predict t10k-images-idx3-ubyte --index 7 --layers seven
-import { basename, extname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
+import { recordedData } from '../../coordinator/run/list.ts';
 import { flaggedModel, noteOn, type SavedModel, trainedOn } from '../../coordinator/run/saved-model.ts';
 import { LayerFolders, makeFolder, writeLayers } from '../../inspect/predict/layer-files.ts';
 import { hiddenText, pictureFiles } from '../../inspect/predict/sources.ts';
 import { type Predicted, predictIndexed, predictPictures } from '../../library/predict.ts';
 import { weightsSha256 } from '../../shared/checkpoint/checkpoint.ts';
 import { resolveReadConfig } from '../../shared/config/config.ts';
+import { keptName } from '../../shared/data/identify.ts';
 import type { Shape } from '../../shared/model/shape.ts';
 import { ENDINGS } from '../../shared/pictures/formats.ts';
 import { UsageError } from '../../shared/util/errors.ts';
@@ -39,6 +41,7 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   const { json, data } = resolveReadConfig({ flags: others, env: process.env });
   const folder = layersFolder(layers);
   const model = await flaggedModel({ run, checkpoint }, { env: process.env, print });
+  const source = await sourceOf(model);
   const given = paths.map((path) => callerPath(path, process.env));
   if (features !== undefined && (index !== undefined || folder !== undefined))
     throw new UsageError(
@@ -47,17 +50,16 @@ export async function predict(paths: readonly string[], flags: Readonly<Record<s
   if (areTables(given)) {
     if (index !== undefined || folder !== undefined || features !== undefined)
       throw new UsageError('--index, --layers and --features are for pictures: leave them out.');
-    return (await predictTables(model, given, { data, json, source: sourceOf(model) })) ? 0 : 1;
+    return (await predictTables(model, given, { data, json, source })) ? 0 : 1;
   }
   const files = index === undefined ? await pictureFiles(given, printHidden) : given;
   if (features !== undefined) {
     const { predictByFeatures } = await import('../predict/features.ts');
-    const options = { features: callerPath(features, process.env), json, source: sourceOf(model) };
+    const options = { features: callerPath(features, process.env), json, source };
     return (await predictByFeatures(model, files, options)) ? 0 : 1;
   }
   const pictures = files.map((file) => ({ file }));
   const images = index === undefined ? predictPictures(model, pictures) : indexed(model, files, index);
-  const source = sourceOf(model);
   const note = noteOn(model);
   if (note !== undefined) print(`Note: ${note}`);
   if (folder !== undefined) await makeFolder(folder);
@@ -72,12 +74,15 @@ function printHidden(folder: string, count: number): void {
 }
 
 /** The description of the weights that predictions come from. */
-export function sourceOf({ checkpoint, weights }: SavedModel): Source {
+async function sourceOf({ checkpoint, weights }: SavedModel): Promise<Source> {
+  const { dataset } = checkpoint.digests;
+  const known = trainedOn(checkpoint.digests);
+  const recorded = known === 'other' ? await recordedData(dirname(dirname(checkpoint.file))) : undefined;
   return {
     checkpoint: checkpoint.file,
     step: checkpoint.step,
     weightsSha256: weightsSha256(weights),
-    dataset: trainedOn(checkpoint.digests),
+    dataset: recorded === undefined ? known : keptName(dataset, recorded.name),
   };
 }
 
