@@ -64,6 +64,9 @@ say 'a picture is read in it'
 picture=tests/fixtures/pictures/plain-7.png
 buildah run -v "$PWD/$picture:/seven.png:ro" "$container" -- "${entrypoint[@]}" predict /seven.png
 
+say 'a project is written in it'
+buildah run "$container" -- "${entrypoint[@]}" init /tmp/project
+
 say 'the native kernel and the pages are in it'
 test -e "$(buildah mount "$container")/opt/lockstep/dist/native/lockstep.node"
 for page in page/page draw/inspect/draw/page; do
