@@ -24,8 +24,9 @@ const MAX_BYTES = 16 * 2 ** 20;
 /** The step of the checkpoint to serve; undefined: there is none yet. */
 async function wantedStep(): Promise<number | undefined> {
   const run = await openRun(name);
-  const [newest] = await run.checkpoints();
-  return run.result?.best?.step ?? newest?.step;
+  const steps = (await run.checkpoints()).map(({ step }) => step);
+  const best = (await run.best())?.step;
+  return best !== undefined && steps.includes(best) ? best : steps[0];
 }
 
 let network: Network | undefined;

@@ -82,6 +82,7 @@ export {
 export { type Coordinator, type RunningNode, type StartNodeOptions, startCoordinator, startNode } from './api/node.ts';
 export { evaluate, predict } from './api/one-call.ts';
 export {
+  type BestEvaluation,
   EndedRun,
   listRuns,
   type NetworkOptions,

@@ -1,10 +1,11 @@
 // Runs with held-back samples from their first step to verify: on nodes, stopped and resumed, ended early.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { readManifest } from '#src/coordinator/run/manifest.js';
+import { openRun } from '#src/library/api/run.js';
 import { resolveJob } from '#src/library/inputs.js';
 import { runNode } from '#src/library/node.js';
 import type { RunObserver } from '#src/library/observer.js';
@@ -68,6 +69,19 @@ describe('a run with validation samples', () => {
     assert.ok(files.length <= 3, `${files}`);
     const { same, stated, damaged } = await verified('whole');
     assert.deepEqual([same, stated, damaged], [true, [], []]);
+  });
+
+  it('tells its best evaluation before it has a result', async () => {
+    const { result } = await whole;
+    const copy = join(folder, 'copy');
+    cpSync(join(folder, 'whole'), copy, { recursive: true });
+    const file = join(copy, 'run.json');
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), result: undefined }));
+    const opened = await openRun(copy);
+    assert.deepEqual([opened.result, await opened.best()], [undefined, result.best]);
+    assert.equal((await opened.network({ step: 'best' })).step, result.best?.step);
+    rmSync(join(copy, 'checkpoints'), { recursive: true });
+    assert.equal(await opened.best(), undefined);
   });
 
   it('keeps the checkpoint of the highest accuracy if it is to go by that, and is verified', async () => {

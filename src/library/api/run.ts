@@ -11,6 +11,7 @@ import { readSteps } from '../../coordinator/run/step-reader.ts';
 import type { Summary } from '../../coordinator/run/summary.ts';
 import type { StepRecord } from '../../coordinator/train/observer.ts';
 import { checkpointName, checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
+import { bestBy, type ValidationState } from '../../shared/checkpoint/validation-state.ts';
 import type { TrainConfig } from '../../shared/config/config.ts';
 import type { KernelName } from '../../shared/engine/kernel-name.ts';
 import { UsageError } from '../../shared/util/errors.ts';
@@ -62,6 +63,9 @@ export interface NetworkOptions {
   readonly onNotice?: Print;
 }
 
+/** The step of an evaluation, and its figures on the validation samples. */
+export type BestEvaluation = NonNullable<ValidationState['best']>;
+
 /** The directory of a run, and what run.json said when it was opened. */
 export class Run {
   /** The run directory, absolute. */
@@ -108,17 +112,27 @@ export class Run {
    */
   async network(options: NetworkOptions = {}): Promise<Network> {
     const { step, onNotice: print = () => {} } = options;
-    const wanted = step === 'best' ? this.#bestStep() : step;
+    const wanted = step === 'best' ? await this.#bestStep() : step;
     const file = wanted === undefined ? this.path : join(checkpointsFolder(this.path), checkpointName(wanted));
     return new Network(await findModel(file, { env: NO_ENVIRONMENT, print }));
   }
 
-  #bestStep(): number {
-    const step = this.result?.best?.step;
-    if (step !== undefined) return step;
-    throw new UsageError(
-      `${this.path} has no best checkpoint: it was trained without validation, or has no result yet.`,
-    );
+  /**
+   * The best evaluation on the validation samples, by what `keepBest` names; undefined if there was none. Of a run without a result, such
+   * as one that trains, it is what the last checkpoint that is intact knows: with `keepBest` that is every one until now.
+   * @throws CheckpointError if no checkpoint can be used
+   */
+  async best(): Promise<BestEvaluation | undefined> {
+    if (this.result !== undefined) return this.result.best;
+    if ((await this.checkpoints()).length === 0) return undefined;
+    const { checkpoint } = await findModel(this.path, { env: NO_ENVIRONMENT, print: () => {} });
+    return bestBy(this.config.keepBest, checkpoint.validation);
+  }
+
+  async #bestStep(): Promise<number> {
+    const best = await this.best();
+    if (best !== undefined) return best.step;
+    throw new UsageError(`${this.path} has no best checkpoint: it was trained without validation, or has none yet.`);
   }
 
   /** The checkpoints that are there, newest first. */
