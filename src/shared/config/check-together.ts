@@ -29,6 +29,7 @@ export function checkValidation({ validation, ...config }: Checked, given: Given
   throw new UsageError(
     `${given[key]?.from ?? flagOf(key)}: it goes by the validation loss, which a run without ${flagOf('validation')} doesn't have. ` +
       `Hold back samples by ${flagOf('validation')}, such as 0.1 of them, or leave it out.`,
+    { option: key },
   );
 }
 
@@ -37,6 +38,7 @@ export function checkWorkers({ workers, listen }: Pick<Checked, 'workers' | 'lis
   if (workers !== 0 || listen !== undefined) return;
   throw new UsageError(
     `${from}: a run without workers needs remote nodes: add --listen HOST:PORT, or give at least 1 by --workers.`,
+    { option: 'workers' },
   );
 }
 
@@ -52,6 +54,7 @@ export function checkTogether(config: Checked, given: GivenOptions): void {
     throw new UsageError(
       `${from('batch')}: expected a multiple of the shard size for each replica, which is ${replicas} x ${shardSize} by ` +
         `${from('replicas')} and ${from('shardSize')}, but got ${batch}. A batch of ${fits} would do, or fewer replicas.`,
+      { option: 'batch' },
     );
   }
   if (batch % shardSize !== 0) {
@@ -60,6 +63,7 @@ export function checkTogether(config: Checked, given: GivenOptions): void {
     throw new UsageError(
       `${from('batch')}: expected a multiple of the shard size, which is ${shardSize} by ${from('shardSize')}, ` +
         `but got ${batch}. A batch of ${fits} would do, or a shard size that divides ${batch}.`,
+      { option: 'batch' },
     );
   }
   checkWorkers(config, from('workers'));
@@ -67,12 +71,14 @@ export function checkTogether(config: Checked, given: GivenOptions): void {
     throw new UsageError(
       `${from('warmup')}: the table of ${from('schedule')} is the whole course of the learning rate, so a warm-up of 0 was ` +
         `expected, but got ${warmup}. Leave it out, and begin the table with the warm-up.`,
+      { option: 'warmup' },
     );
   }
   if (warmup > iterations) {
     throw new UsageError(
       `${from('warmup')}: expected at most the number of iterations, which is ${iterations} by ${from('iterations')}, ` +
         `but got ${warmup}. Shorten the warm-up, or leave it out.`,
+      { option: 'warmup' },
     );
   }
 }

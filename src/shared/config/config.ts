@@ -123,6 +123,7 @@ export function checkHeld(config: TrainConfig, from: string, capacity: Capacity)
   throw new UsageError(
     `${from}: expected at most ${held}, which is what a shared memory of 4 GiB holds for a batch of ${batch} in shards of ` +
       `${shardSize}, but got ${workers}. Give fewer, or auto.`,
+    { option: 'workers' },
   );
 }
 

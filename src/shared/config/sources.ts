@@ -160,6 +160,7 @@ function check(key: OptionKey, given: Given, isText: boolean): Given {
   const shown = typeof given.value === 'string' ? `"${given.value}"` : JSON.stringify(given.value);
   throw new UsageError(
     `${given.from}: expected ${expectedText(key)}, but got ${shown}${reason}. Change it, or leave it out for the default (${defaultText(key)}).`,
+    { option: key },
   );
 }
 

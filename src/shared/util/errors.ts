@@ -50,6 +50,13 @@ export abstract class LockstepError extends Error {
 export class UsageError extends LockstepError {
   readonly code = 'ERR_USAGE';
   protected override readonly lastingExitCode = 2;
+  /** The option that was refused, by its name in config files and in the library: `shardSize`; undefined if it isn't one option's value. */
+  readonly option: string | undefined;
+
+  constructor(message: string | readonly string[], options: LockstepErrorOptions & { option?: string } = {}) {
+    super(message, options);
+    this.option = options.option;
+  }
 }
 
 /** The data set is missing, truncated or altered. */

@@ -91,17 +91,22 @@ describe('the library', () => {
   });
 
   it('fails with an error that has a class and a code', async () => {
-    const refused = async (promise: Promise<unknown>, message: RegExp): Promise<void> => {
+    const refused = async (promise: Promise<unknown>, message: RegExp, option?: string): Promise<void> => {
       const error = await promise.then(
         () => assert.fail('it did not fail'),
         (failure: unknown) => failure,
       );
       assert.ok(error instanceof UsageError && error instanceof LockstepError);
-      assert.equal(error.code, 'ERR_USAGE');
+      assert.deepEqual([error.code, error.option], ['ERR_USAGE', option]);
       assert.match(error.message, message);
     };
     const out = join(folder, 'refused');
-    await refused(train({ iterations: -1, out }), /^"iterations" in the options: expected a whole number/);
+    await refused(
+      train({ iterations: -1, out }),
+      /^"iterations" in the options: expected a whole number/,
+      'iterations',
+    );
+    await refused(train({ batch: 20, shardSize: 8, out }), /^"batch" in the options: .*multiple/, 'batch');
     await refused(train({ iterationz: 1, out } as never), /Perhaps "iterations" was meant/);
     await refused(resume(run, { batch: 64 }), /bits would change/);
     await assert.rejects(
