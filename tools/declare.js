@@ -9,13 +9,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const types = join(root, 'dist/types');
 const typescript = dirname(createRequire(import.meta.url).resolve('typescript/package.json'));
 
-/** @returns {Set<string>} a declaration file and all that it leads to */
-function reachedFrom(file, reached = new Set()) {
-  if (reached.has(file) || !existsSync(file)) return reached;
+/** Adds a declaration file and all that it leads to. */
+function reachedFrom(file, reached) {
+  if (reached.has(file) || !existsSync(file)) return;
   reached.add(file);
   const imports = readFileSync(file, 'utf8').matchAll(/\b(?:from|import\() ?['"](\.{1,2}\/[^'"]+)\.ts['"]/g);
   for (const [, path] of imports) reachedFrom(join(dirname(file), `${path}.d.ts`), reached);
-  return reached;
 }
 
 /** What the build compiled last. */
@@ -28,7 +27,8 @@ const options = ['--emitDeclarationOnly', '--outDir', types, '--removeComments',
 const more = ['--incremental', 'false', '--tsBuildInfoFile', 'null'];
 const tsc = [join(typescript, 'bin', 'tsc'), '--project', join(root, 'src'), ...options, ...more];
 execFileSync(process.execPath, tsc, { stdio: ['ignore', 2, 'inherit'] });
-const reached = reachedFrom(join(types, 'library/index.d.ts'));
+const reached = new Set();
+for (const entry of ['index', 'browser']) reachedFrom(join(types, `library/${entry}.d.ts`), reached);
 for (const entry of readdirSync(types, { recursive: true, withFileTypes: true })) {
   const file = join(entry.parentPath ?? entry.path, entry.name);
   if (entry.isFile() && !reached.has(file)) rmSync(file);

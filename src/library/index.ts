@@ -18,6 +18,7 @@ export type { Confused, Rates, Score } from '../inspect/scores/class-scores.ts';
 export type { ValueError } from '../inspect/scores/value-errors.ts';
 export type { TrainConfig } from '../shared/config/config.ts';
 export type { Contents, Dataset, Inputs, SampleShape, Split, Targets } from '../shared/data/dataset.ts';
+export type { Preparation } from '../shared/data/preparation.ts';
 export type { Evaluation, StepTimings } from '../shared/live/step-scalars.ts';
 export type { HeadSpec } from '../shared/model/heads/head.ts';
 export type { LayerSpec } from '../shared/model/layers/placed-layer.ts';

@@ -5,6 +5,7 @@ import ts from 'typescript';
 import { type Block, ROOT } from './pages.ts';
 
 const TYPES = 'dist/library/index.d.ts';
+const BROWSER_TYPES = 'dist/library/browser.d.ts';
 
 /** @returns a line for each error */
 export function compileErrors(blocks: readonly Block[], name: string): string[] {
@@ -14,7 +15,8 @@ export function compileErrors(blocks: readonly Block[], name: string): string[] 
     {
       ...compilerOptions,
       ...{ composite: false, declaration: false, noEmit: true, isolatedModules: false },
-      ...{ noUnusedLocals: false, noUnusedParameters: false, paths: { [name]: [`./${TYPES}`] } },
+      ...{ noUnusedLocals: false, noUnusedParameters: false, lib: [...compilerOptions.lib, 'dom'] },
+      paths: { [name]: [`./${TYPES}`], [`${name}/browser`]: [`./${BROWSER_TYPES}`] },
     },
     ROOT,
   );

@@ -1,4 +1,4 @@
-import type { SavedModel } from '../../coordinator/run/saved-model.ts';
+import { preparationOf, type SavedModel } from '../../coordinator/run/saved-model.ts';
 import { Inspector, type OutputTrace } from '../../inspect/activations/inspector.ts';
 import { refuseOverflow } from '../../inspect/activations/overflow.ts';
 import type { FormatName } from '../../inspect/export/formats.ts';
@@ -88,6 +88,11 @@ export class Network {
   /** The names of the classes or outputs, [classes]; undefined: they have numbers. */
   get classNames(): readonly string[] | undefined {
     return this.#model.checkpoint.classNames;
+  }
+
+  /** How the training set's samples were made, as `prepare` of lockstep/browser takes it; undefined: they were given as they are. */
+  get preparation(): Preparation | undefined {
+    return preparationOf(this.#model);
   }
 
   /**

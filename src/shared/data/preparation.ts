@@ -59,6 +59,7 @@ export const PREPARATION = z.discriminatedUnion('kind', [
 ]);
 
 export type Normalization = z.infer<typeof Normalization>;
+/** How samples were made, by its kind: of pictures, of drawings, by another network's features, or of a table's rows. */
 export type Preparation = z.infer<typeof PREPARATION>;
 export type TableColumn = z.infer<typeof Column>;
 /** The mean and deviation over the training part. */
