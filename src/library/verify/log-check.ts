@@ -166,8 +166,8 @@ class Sequence {
     if (lacking !== undefined) this.fail(`${stepsText(lacking, step - 1)} missing`);
     else if (step === this.#last) this.fail(`step ${step} is there twice`);
     else if (step < this.#last) this.fail(`step ${step} comes after step ${this.#last}`);
-    else if (at !== undefined && at <= this.#at)
-      this.fail(`step ${step} has a timings.at that isn't after step ${this.#last}'s`);
+    else if (at !== undefined && at < this.#at)
+      this.fail(`step ${step} has a timings.at that is before step ${this.#last}'s`);
     if (this.#isUndue) this.fail(`step ${this.#last} has a line, which wasn't due (run.json: logEvery)`);
     this.#isUndue = !this.#logged.isDue(record);
     this.#last = Math.max(this.#last, step);

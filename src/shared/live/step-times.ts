@@ -6,6 +6,9 @@ export interface Times {
   readonly elapsed: number[];
 }
 
+/** Timestamps are whole milliseconds, which steps may share. */
+const RESOLUTION_SECONDS = 0.001;
+
 /**
  * Seconds of training after a step: it took no longer than the time since the step before, with which it may have overlapped.
  * @param steps since the one before: those that a log leaves out took as long as this one
@@ -16,7 +19,10 @@ export function elapsedAfter(
   steps: number,
 ): number {
   const [wall, elapsed] = [times?.wall.at(-1), times?.elapsed.at(-1) ?? 0];
-  const since = typeof wall === 'number' && at !== null ? (at - wall) / 1000 : Number.POSITIVE_INFINITY;
+  const since =
+    typeof wall === 'number' && at !== null
+      ? Math.max(RESOLUTION_SECONDS, (at - wall) / 1000)
+      : Number.POSITIVE_INFINITY;
   return elapsed + Math.max(0, Math.min((seconds ?? 0) * steps, since));
 }
 

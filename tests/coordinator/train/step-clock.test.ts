@@ -35,6 +35,50 @@ describe('the timestamps of steps', () => {
     });
   }
 
+  it('are at most a minute ahead of time, and then rise by as much as time passes', () => {
+    let ms = 1_000_000;
+    const clock = new StepClock(
+      () => ms,
+      undefined,
+      () => ms,
+    );
+    const given: number[] = [];
+    // Steps of a quarter of a millisecond.
+    for (let step = 0; step < 120_000; step++, ms += 0.25) given.push(clock.next());
+    const ahead = given.map((at, step) => at - (1_000_000 + 0.25 * step));
+    assert.ok(Math.max(...ahead) <= 60_001, `${Math.max(...ahead)} ms`);
+    const rises = given.map((at, step) => at - (given[step - 1] ?? at - 1));
+    assert.ok(rises.slice(0, 80_000).every((rise) => rise === 1));
+    assert.ok(rises.every((rise) => rise === 0 || rise === 1));
+    assert.equal(rises.slice(-4000).filter((rise) => rise === 1).length, 1000);
+    // Slow steps have timestamps of their own again, and at last the clock's.
+    for (let step = 1; step <= 100; step++) {
+      ms += 2;
+      assert.equal(clock.next(), (given.at(-1) as number) + step);
+    }
+    ms += 60_000;
+    assert.equal(clock.next(), Math.floor(ms));
+  });
+
+  it('rise for an hour after a clock was set back by an hour, and after a resume by an earlier clock', () => {
+    for (const last of [undefined, 9_000_000]) {
+      let [ms, set] = [0, last === undefined ? 9_000_000 : 5_400_000];
+      const clock = new StepClock(
+        () => set + ms,
+        last,
+        () => ms,
+      );
+      let before = clock.next();
+      set = 5_400_000;
+      for (let step = 0; step < 10_000; step++) {
+        ms += 1.5;
+        const at = clock.next();
+        assert.equal(at, before + 1);
+        before = at;
+      }
+    }
+  });
+
   it('come from the training clock, one a step, and a resumed run continues from the latest', async () => {
     const session = new Session({ flags: { batch: 32, workers: 1, iterations: 6 }, dataset: madeDataset(256, 210) });
     const { state, optimizer, answers, pool } = session.engine;

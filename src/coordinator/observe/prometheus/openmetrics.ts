@@ -67,14 +67,18 @@ async function* familyOf(
 ): AsyncGenerator<string, void, undefined> {
   // Ratios are numbers without a unit.
   const unit = series.unit === 'seconds' ? `# UNIT ${series.name} ${series.unit}\n` : '';
+  let latest = Number.NEGATIVE_INFINITY;
   let text = `# TYPE ${series.name} gauge\n${unit}# HELP ${series.name} ${series.help}\n`;
   const run = `run="${escaped(name)}"${id === undefined ? '' : `,id="${escaped(id)}"`}`;
   for await (const record of readSteps(log)) {
     if (record.step > last) break;
     const value = sampleOf(series, record);
-    if (value === undefined) continue;
+    const { at = 0 } = record.timings;
+    // Of steps that share a millisecond, a series has the first.
+    if (value === undefined || at <= latest) continue;
+    latest = at;
     const labels = `{${run},attempt="${attemptOf(record.step, attempts)}"}`;
-    text += `${series.name}${labels} ${value} ${seconds(record.timings.at ?? 0)}\n`;
+    text += `${series.name}${labels} ${value} ${seconds(at)}\n`;
     if (text.length < CHUNK_CHARACTERS) continue;
     yield text;
     text = '';

@@ -43,6 +43,9 @@ export class RemoteWriter implements StepObserver, SampleCounts {
   #due = false;
   #closed = false;
   #warnedOfQueue = false;
+  /** The timestamp of the last step, and whether steps have shared one. */
+  #lastAt: number | undefined;
+  #hasShared = false;
   /** The last step with a final answer. */
   #answered = { attempt: 0, step: 0 };
 
@@ -78,8 +81,9 @@ export class RemoteWriter implements StepObserver, SampleCounts {
     this.#answered = { attempt: since.attempt, step: since.answered };
     for await (const record of log) {
       const attempt = attemptOf(record.step);
-      if (attempt < since.attempt || (attempt === since.attempt && record.step <= since.answered)) continue;
-      this.#add(record, { attempt, mayBeDelivered: attempt === since.attempt && record.step <= since.asked });
+      const isAnswered = attempt < since.attempt || (attempt === since.attempt && record.step <= since.answered);
+      if (isAnswered) this.#queue.pass(record);
+      else this.#add(record, { attempt, mayBeDelivered: attempt === since.attempt && record.step <= since.asked });
     }
   }
 
@@ -110,6 +114,7 @@ export class RemoteWriter implements StepObserver, SampleCounts {
 
   #add(record: StepRecord, origin: Origin): void {
     if (this.#closed) return;
+    this.#noteShared(record.timings.at);
     const dropped = this.#queue.add(record, origin);
     if (dropped > 0) this.#countDropped(dropped);
     if (this.#queue.hasWholeBatch) this.#send();
@@ -151,6 +156,16 @@ export class RemoteWriter implements StepObserver, SampleCounts {
     if (isTaken === undefined) return;
     this.#answered = { attempt, step: asked };
     await cursor?.write({ attempt, answered: asked, asked });
+  }
+
+  #noteShared(at: number | undefined): void {
+    if (!this.#hasShared && at !== undefined && at === this.#lastAt) {
+      this.#hasShared = true;
+      this.#options.onNotice(
+        'Remote write: steps take less than a millisecond, for which a series can have one sample: of each millisecond the first step is sent.',
+      );
+    }
+    this.#lastAt = at;
   }
 
   #countDropped(samples: number): void {

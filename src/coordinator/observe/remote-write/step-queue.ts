@@ -19,13 +19,16 @@ export interface Origin {
 /** Steps that are sent together, packed. */
 export class Batch {
   readonly origin: Origin;
+  readonly #latest: Float64Array;
   readonly #rows = new Float64Array(BATCH_STEPS * ROW);
   #steps = 0;
   #samples = 0;
   #last = 0;
 
-  constructor(origin: Origin) {
+  /** @param latest the timestamps of the last samples of all series, in batches before too */
+  constructor(origin: Origin, latest: Float64Array = noSamples()) {
     this.origin = origin;
+    this.#latest = latest;
   }
 
   /** The number of the last step. */
@@ -42,13 +45,18 @@ export class Batch {
     return this.#samples;
   }
 
+  /** Adds the samples of a step. Where steps share a millisecond, a series has that of the first. */
   add(record: StepRecord): void {
     const row = this.#rows.subarray(this.#steps * ROW, (this.#steps + 1) * ROW);
-    row[0] = record.timings.at ?? 0;
+    const at = record.timings.at ?? 0;
+    row[0] = at;
     for (const [i, series] of STEP_SERIES.entries()) {
       const value = sampleOf(series, record);
-      row[1 + i] = value ?? NONE;
-      if (value !== undefined) this.#samples++;
+      const isNew = value !== undefined && at > (this.#latest[i] as number);
+      row[1 + i] = isNew ? value : NONE;
+      if (!isNew) continue;
+      this.#samples++;
+      this.#latest[i] = at;
     }
     this.#steps++;
     this.#last = record.step;
@@ -65,10 +73,15 @@ export class Batch {
   }
 }
 
+function noSamples(): Float64Array {
+  return new Float64Array(STEP_SERIES.length).fill(Number.NEGATIVE_INFINITY);
+}
+
 /** Steps that wait to be sent, in order, in bounded memory: if it is full, the oldest batch is dropped. */
 export class StepQueue {
   readonly #capacity: number;
   readonly #batches: Batch[] = [];
+  readonly #latest = noSamples();
   #samples = 0;
 
   /** @param bytes the size of the queue */
@@ -92,13 +105,18 @@ export class StepQueue {
     let dropped = 0;
     if (last === undefined || last.full || !sameOrigin(last.origin, origin)) {
       if (this.#batches.length === this.#capacity) dropped = this.take()?.samples ?? 0;
-      last = new Batch(origin);
+      last = new Batch(origin, this.#latest);
       this.#batches.push(last);
     }
     const before = last.samples;
     last.add(record);
     this.#samples += last.samples - before;
     return dropped;
+  }
+
+  /** Passes over a step that was sent before. */
+  pass({ timings }: StepRecord): void {
+    if (timings.at !== undefined) this.#latest.fill(timings.at);
   }
 
   /** Removes the oldest batch. */

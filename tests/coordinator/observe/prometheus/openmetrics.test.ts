@@ -73,6 +73,20 @@ describe('lockstep metrics --openmetrics', () => {
     assert.match(stdout, /^# UNIT lockstep_last_step_duration_seconds seconds$/m);
   });
 
+  it('prints of the steps of one millisecond the first', () => {
+    const shared = [1, 1, 2, 2, 2].map((at, i) => line(i + 1, { timings: { at: START + at, total: 0.0003 } }));
+    const { status, stdout, stderr } = lockstep(['metrics', makeRun(shared), '--openmetrics']);
+    assert.deepEqual([status, stderr], [0, '']);
+    const steps = stdout.split('\n').filter((text) => text.startsWith('lockstep_step{'));
+    assert.deepEqual(
+      steps.map((text) => text.split(' ').slice(-2)),
+      [
+        ['1', '1764000000.001'],
+        ['3', '1764000000.002'],
+      ],
+    );
+  });
+
   it('tells runs of one name apart by their ids', () => {
     const run = makeRun([line(1)]);
     writeFileSync(join(run, 'run.json'), JSON.stringify(manifestJson({ ...manifest, id: '0a1b2c3d4e5f6071' })));

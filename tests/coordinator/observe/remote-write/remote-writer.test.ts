@@ -110,6 +110,33 @@ describe('steps are sent', () => {
     assert.equal(receiver.atOnce, 1);
   });
 
+  it('of a millisecond that several share once for each series, also across batches and after a crash', async (t) => {
+    const receiver = await startReceiver(t, (_, response) => response.writeHead(204).end());
+    const { writer, notices } = writerTo(receiver.url);
+    // Three steps a millisecond; each tenth is evaluated.
+    const shared = (step: number): StepRecord => {
+      const timings = { at: START + Math.floor(step / 3), total: 0.0003 };
+      return record(step, { timings, ...(step % 10 === 0 && { testAccuracy: 0.5 }) });
+    };
+    async function* log() {
+      for (let step = 1; step <= 600; step++) yield shared(step);
+    }
+    await writer.replay(log(), { attempt: 2, answered: 99, asked: 99 }, () => 2);
+    for (let step = 601; step <= 1200; step++) writer.onStep(shared(step));
+    await writer.finish(RUNNING);
+    const times = (name: string) =>
+      receiver.received.flatMap(({ series }) =>
+        (series.get(`${name}{attempt="2",run="first "run" é"}`) ?? []).map(([at]) => at - START),
+      );
+    // Step 99 was sent before, in the millisecond of steps 100 and 101.
+    assert.deepEqual(times('lockstep_train_loss'), range(34, 400));
+    assert.deepEqual(
+      times('lockstep_test_accuracy_ratio'),
+      range(11, 120).map((tenth) => Math.floor((10 * tenth) / 3)),
+    );
+    assert.deepEqual(notices.filter((notice) => /less than a millisecond/.test(notice)).length, 1);
+  });
+
   it('within about a second, also where they are few', async (t) => {
     const came = new Promise<void>((resolve) => {
       startReceiver(t, (_, response) => {
