@@ -1,5 +1,5 @@
-import { basename, dirname, join } from 'node:path';
-import { runsIn } from '../coordinator/run/find.ts';
+import { dirname, isAbsolute, join } from 'node:path';
+import { runsUnder } from '../coordinator/run/find.ts';
 import { LATEST } from '../shared/config/config.ts';
 import { commandLine } from '../shared/util/command-line.ts';
 import { UsageError } from '../shared/util/errors.ts';
@@ -15,20 +15,23 @@ export interface NamingFlag {
 }
 
 /**
- * The paths of runs of a folder, each once, which are given by name, path or `latest`.
- * @throws UsageError if one isn't directly below the folder
+ * The paths of runs of a folder, each once, which are given by name, path or `latest`. Whether one directly below it is a run isn't checked.
+ * @throws UsageError if one isn't below the folder
  */
 export async function runsBelow(folder: string, names: readonly string[], naming: NamingFlag): Promise<string[]> {
-  const newest = names.includes(LATEST) ? (await runsIn(folder))[0] : undefined;
-  const named = names.map((name) => (name === LATEST && newest) || name);
-  return [...new Set(named.map((name) => runBelow(folder, name, naming)))];
+  const listed = (await runsUnder(folder)).map(({ path }) => path);
+  const newest = listed.find((path) => dirname(path) === folder);
+  const pathOf = (name: string): string => (name === LATEST && newest) || runBelow(folder, name, listed, naming);
+  return [...new Set(names.map(pathOf))];
 }
 
-function runBelow(folder: string, name: string, { flag, usage, done }: NamingFlag): string {
-  const path = basename(name) === name ? join(folder, name) : callerPath(name, process.env);
-  if (dirname(path) === folder && path !== folder) return path;
+function runBelow(folder: string, name: string, listed: readonly string[], { flag, usage, done }: NamingFlag): string {
+  const paths = [callerPath(name, process.env), ...(isAbsolute(name) ? [] : [join(folder, name)])];
+  const isBelow = (path: string): boolean => dirname(path) === folder && path !== folder;
+  const path = paths.find((each) => listed.includes(each)) ?? paths.find(isBelow);
+  if (path !== undefined) return path;
   throw new UsageError(
-    `${flag} ${name}: expected a run directly below ${folder}, by the name that \`${commandLine('runs', process.env)}\` shows. ` +
+    `${flag} ${name}: expected a run below ${folder}, by the name that \`${commandLine('runs', process.env)}\` shows. ` +
       `For another folder: ${commandLine(`runs FOLDER ${usage}`, process.env)}. Nothing was ${done}.`,
   );
 }

@@ -4,7 +4,7 @@
 // lockstep runs --tagged baseline               those that have it
 // lockstep runs --remove first second           deletes both, or neither if one can't be deleted
 import { lstat, readdir, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join, relative } from 'node:path';
 import { CHECKPOINTS, LOCK, MANIFEST, manifestFile, partNumber, STEPS } from '../../coordinator/run/files.ts';
 import { type ListedRun, listRuns, sizeOf } from '../../coordinator/run/list.ts';
 import { lockState, RunLock } from '../../coordinator/run/run-lock.ts';
@@ -116,7 +116,7 @@ async function removeRuns(names: readonly string[], folder: string): Promise<Rem
   const paths = await runsBelow(folder, names, { flag: '--remove', usage: '--remove NAME', done: 'removed' });
   for (const path of paths) await refuseUnremovable(path);
   const found: Removed[] = [];
-  for (const path of paths) found.push({ name: basename(path), path, bytes: await sizeOf(path) });
+  for (const path of paths) found.push({ name: relative(folder, path), path, bytes: await sizeOf(path) });
   const locks: RunLock[] = [];
   try {
     // All locks are held before anything is deleted, so that no run is resumed meanwhile.

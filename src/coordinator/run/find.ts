@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, isAbsolute, join, relative } from 'node:path';
 import { checkpointsIn } from '../../shared/checkpoint/checkpoint-file.ts';
 import { LATEST } from '../../shared/config/config.ts';
 import { commandLine } from '../../shared/util/command-line.ts';
@@ -23,9 +23,9 @@ export function runsFolder(env: NodeJS.ProcessEnv): string {
 export async function namedPath(named: string | undefined, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   if (named === undefined || named === LATEST) return undefined;
   const path = callerPath(named, env);
-  const here = callerPath('.', env);
-  if (dirname(path) !== here) return path;
-  const below = join(runsFolder(env), basename(path));
+  const fromHere = relative(callerPath('.', env), path);
+  if (isAbsolute(named) || fromHere === '' || fromHere.startsWith('..')) return path;
+  const below = join(runsFolder(env), fromHere);
   if (await isThere(path)) return (await isOtherFolder(path)) && (await isRun(below)) ? below : path;
   return (await isThere(below)) ? below : path;
 }
@@ -69,7 +69,18 @@ async function newestCheckpoints(runs: string): Promise<[string, ...string[]]> {
   );
 }
 
-/** The run directories below a folder, sorted by the time of the last write to run.json, newest first. */
+/** The runs of a folder, newest first, and those of the folders in it, such as a sweep's, with their names: first, rates/seed-1. */
+export async function runsUnder(folder: string): Promise<{ readonly path: string; readonly name: string }[]> {
+  const found = (await runsIn(folder)).map((path) => ({ path, name: basename(path) }));
+  const own = new Set(found.map(({ name }) => name));
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const { name } of entries.filter((entry) => entry.isDirectory() && !own.has(entry.name))) {
+    for (const path of await runsIn(join(folder, name))) found.push({ path, name: `${name}/${basename(path)}` });
+  }
+  return found;
+}
+
+/** The run directories directly below a folder, sorted by the time of the last write to run.json, newest first. */
 export async function runsIn(runs: string): Promise<string[]> {
   const found: { run: string; time: number }[] = [];
   for (const name of await readdir(runs).catch(() => [])) {

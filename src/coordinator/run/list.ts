@@ -5,7 +5,7 @@ import { type Evaluation, evaluationIn, isEvaluated } from '../../shared/live/st
 import { RunDirectoryError } from '../../shared/util/errors.ts';
 import type { StepRecord } from '../train/observer.ts';
 import { manifestFile, stepsFile } from './files.ts';
-import { runsIn } from './find.ts';
+import { runsUnder } from './find.ts';
 import { type Manifest, type RunState, readManifest } from './manifest.ts';
 import { type ListedNotes, listedNotes } from './notes.ts';
 import { type LockState, lockState } from './run-lock.ts';
@@ -49,16 +49,16 @@ export interface ReadRun {
 /** Bytes at the end of a log's file that are searched, first few, then more: the file may have many GB. */
 const TAILS = [1 << 16, 1 << 20];
 
-/** The runs below a folder, newest first. Commands use the first one if no run is named. */
+/** The runs of a folder, newest first, then those of the folders in it. Commands use the first one if no run is named. */
 export async function listRuns(folder: string): Promise<ListedRun[]> {
   const runs: ListedRun[] = [];
-  for (const path of await runsIn(folder)) runs.push(await listedRun(path));
+  for (const { path, name } of await runsUnder(folder)) runs.push(await listedRun(path, name));
   return runs;
 }
 
 /** The entry of a run directory. */
-export async function listedRun(path: string): Promise<ListedRun> {
-  const files = { name: basename(path), path, bytes: await sizeOf(path), ...(await listedNotes(path)) };
+export async function listedRun(path: string, name = basename(path)): Promise<ListedRun> {
+  const files = { name, path, bytes: await sizeOf(path), ...(await listedNotes(path)) };
   const changed = await lastWrite([manifestFile(path), stepsFile(path)]);
   const found = await readRun(path);
   if (found === undefined) return { ...files, state: 'unreadable', changed };

@@ -259,7 +259,7 @@ describe('tags and notes', () => {
       [['--tag', Array.from({ length: 33 }, (_, i) => i).join(), 'first'], /expected at most 32 tags/],
       [['--tag', 'a', 'first', 'no-run'], /^--tag: there is no run runs\/no-run\..* Nothing was changed/],
       [['--tag', 'a', 'first', 'torn'], /torn\/notes\.json can't be read: tags: expected each tag once\. Correct it/],
-      [['--tag', 'a', 'first', '../elsewhere/run'], /expected a run directly below/],
+      [['--tag', 'a', 'first', '../elsewhere/run'], /expected a run below/],
       [['--remove', 'first', '--tag', 'a', 'first'], /^--remove: expected no other flag/],
     ];
     for (const [args, message] of cases) {
@@ -431,6 +431,23 @@ describe('lockstep runs --remove', () => {
     assert.deepEqual(readdirSync(runs), []);
   });
 
+  test('deletes runs of a sweep by the names that the list has for them', () => {
+    const folder = newFolder();
+    const runs = join(folder, 'runs');
+    makeRun(runs, 'first');
+    for (const name of ['seed-1', 'seed-2', 'seed-3']) makeRun(join(runs, 'rates'), name, { steps: '' });
+    const names = (): string[] =>
+      JSON.parse(lockstep(folder, 'runs', '--json').stdout).map(({ name }: ListedRun) => name);
+    assert.deepEqual(names().sort(), ['first', 'rates/seed-1', 'rates/seed-2', 'rates/seed-3']);
+    assert.equal(lockstep(folder, 'runs', '--tag', 'best', 'rates/seed-2', 'first').status, 0);
+    const { status, stdout } = lockstep(folder, 'runs', '--remove', 'rates/seed-1', 'runs/rates/seed-3');
+    assert.deepEqual([status, stdout.split('\n').slice(0, 2)], [0, ['Removed rates/seed-1.', 'Removed rates/seed-3.']]);
+    assert.deepEqual(names().sort(), ['first', 'rates/seed-2']);
+    const tagged = lockstep(folder, 'runs', '--tagged', 'best').stdout;
+    assert.match(tagged, /^rates\/seed-2 .* best$/m);
+    assert.match(lockstep(folder, 'metrics', 'rates/seed-2', '--openmetrics').stdout, /# EOF\n$/);
+  });
+
   test('deletes nothing at all if one of them must stay', async () => {
     const folder = newFolder();
     const runs = join(folder, 'runs');
@@ -445,23 +462,28 @@ describe('lockstep runs --remove', () => {
     makeRun(folder, 'runs');
     makeRun(join(runs, 'good'), 'checkpoints');
     symlinkSync(elsewhere, join(runs, 'link'));
+    symlinkSync(join(folder, 'elsewhere'), join(runs, 'links'));
+    symlinkSync(elsewhere, join(runs, 'no-run', 'link'));
     const cases: readonly (readonly [string, RegExp])[] = [
       ['missing', /^There is no run runs\/missing\./],
       ['no-run', /isn't a run directory: it has no run\.json/],
       ['file', /isn't a run directory/],
       ['link', /runs\/link is a link/],
+      ['links/run', /expected a run below/],
+      ['no-run/link', /runs\/no-run\/link is a link/],
+      ['good/checkpoints', /expected a run below/],
       ['live', new RegExp(`held by process ${process.pid} on host .* End that process first`)],
       ['foreign', /held by process 7 on host far\. This host can't check .* remove runs\/foreign\/run\.lock/],
       ['torn-lock', /held by an unreadable lock/],
-      ['../elsewhere/run', /expected a run directly below/],
-      ['elsewhere/run', /expected a run directly below/],
-      [elsewhere, /expected a run directly below/],
-      ['runs/link/../../elsewhere/run', /expected a run directly below/],
-      ['runs/good/checkpoints', /expected a run directly below/],
-      ['.', /expected a run directly below/],
-      ['..', /expected a run directly below/],
+      ['../elsewhere/run', /expected a run below/],
+      ['elsewhere/run', /expected a run below/],
+      [elsewhere, /expected a run below/],
+      ['runs/link/../../elsewhere/run', /expected a run below/],
+      ['runs/good/checkpoints', /expected a run below/],
+      ['.', /expected a run below/],
+      ['..', /expected a run below/],
       ['runs', /There is no run runs\/runs/],
-      ['', /expected a run directly below/],
+      ['', /expected a run below/],
     ];
     const before = readdirSync(folder, { recursive: true }).sort();
     for (const [name, message] of cases) {

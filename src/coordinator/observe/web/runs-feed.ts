@@ -1,9 +1,9 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { FeedMessage, ListedRunView, ListedView } from '../../../shared/live/feed.ts';
 import { shownPath } from '../../../shared/util/shown-path.ts';
 import { LOCK, manifestFile, NOTES, stepsFile } from '../../run/files.ts';
-import { isRun, runsIn } from '../../run/find.ts';
+import { isRun, runsUnder } from '../../run/find.ts';
 import { type ListedRun, listedRun } from '../../run/list.ts';
 import { EventStreamClients } from './event-stream-clients.ts';
 import type { Feed } from './routes.ts';
@@ -97,25 +97,13 @@ export class RunsFeed implements Feed {
   async #paths(): Promise<Map<string, string>> {
     const named = new Map<string, string>();
     for (const place of this.#places) {
-      const found = (await isRun(place)) ? [[place, basename(place)] as const] : await runsUnder(place);
-      for (const [path, name] of found) named.set(path, name);
+      const found = (await isRun(place)) ? [{ path: place, name: basename(place) }] : await runsUnder(place);
+      for (const { path, name } of found) named.set(path, name);
     }
     const names = [...named.values()];
     const isOnly = (name: string): boolean => names.indexOf(name) === names.lastIndexOf(name);
     return new Map([...named].map(([path, name]) => [isOnly(name) ? name : shownPath(path), path]));
   }
-}
-
-/** The runs of a folder and of the folders in it, such as a sweep's, with their names: first, rates/seed-1. */
-async function runsUnder(folder: string): Promise<(readonly [path: string, name: string])[]> {
-  const own = await runsIn(folder);
-  const found = own.map((path) => [path, basename(path)] as const);
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  for (const { name } of entries.filter((entry) => entry.isDirectory())) {
-    if (await isRun(join(folder, name))) continue;
-    for (const path of await runsIn(join(folder, name))) found.push([path, `${name}/${basename(path)}`]);
-  }
-  return found;
 }
 
 function listedView(name: string, { path: _, changed, started, ...run }: ListedRun): ListedView {
