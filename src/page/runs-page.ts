@@ -5,7 +5,7 @@ import { hashOf, type ListView, shownRuns, viewOf } from '../shared/live/run-lis
 import { showOptions } from './options-table.ts';
 import { element, show } from './panels.ts';
 import { Run } from './run.ts';
-import { RunsTable } from './runs-table.ts';
+import { FIGURES, RunsTable } from './runs-table.ts';
 
 /** Runs that are asked for at once: a browser permits six connections to a server. */
 const MAX_LOADING = 3;
@@ -35,7 +35,7 @@ export class RunsPage {
     this.#onRuns = onRuns;
     this.#table = new RunsTable(element('runs-table'), {
       onSort: (sort) => {
-        const isDescending = this.#view.sort === sort && !this.#view.isDescending;
+        const isDescending = this.#view.sort === sort ? !this.#view.isDescending : FIGURES.has(sort);
         this.#change({ sort, isDescending });
       },
       onChoose: (name, isChosen) => {

@@ -21,7 +21,8 @@ const HEADINGS: Readonly<Record<Column, string>> = {
 };
 /** Columns that are there if a run has something in them. */
 const OPTIONAL: readonly Column[] = ['best', 'tags', 'note'];
-const FIGURES: ReadonlySet<Column> = new Set(['step', 'test', 'best', 'started', 'duration', 'size']);
+/** Columns of numbers, of which the largest come first. */
+export const FIGURES: ReadonlySet<Column> = new Set(['step', 'test', 'best', 'started', 'duration', 'size']);
 const NONE = '–';
 
 export interface RunsTableEvents {
