@@ -42,6 +42,10 @@ async function coordinate(): Promise<void> {
   );
   const ends = nodes.map((node) => once(node, 'exit'));
   const run = await coordinator.ended;
+  // A node that starts too late to join would wait for another run.
+  setTimeout(() => {
+    for (const node of nodes) node.kill();
+  }, 5000).unref();
   await Promise.all(ends);
   console.log(`By two nodes:    ${run.weightsSha256}`);
   const alone = await train({ ...options, out: join(folder, 'alone') });
