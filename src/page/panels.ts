@@ -37,6 +37,7 @@ export function showHeading(runs: readonly Run[]): void {
   const notes = [...new Set(runs.flatMap(({ view }) => view.dataNote ?? []))];
   const namesOf = (note: string): string[] => {
     const names = runs.filter(({ view }) => view.dataNote === note).map(({ view }) => view.name);
+    if (names.length > 1 && names.length === runs.length) return ['All of these runs'];
     return names.length > MAX_NAMED ? [`${names.length} of these runs`] : names;
   };
   element('warning').hidden = notes.length === 0;

@@ -164,6 +164,13 @@ describe('the page of all runs', { skip }, () => {
     assert.equal((await readAt(page, 0, 0.1)).split(' · ').length, 13);
     await assertFits(watched, 375);
     assert.deepEqual((await drawnOn(page)).broken, []);
+    // The only run with a best validation figure goes, and so does the column.
+    const best = page.locator('#runs-table [data-column="best"]:visible');
+    assert.ok((await best.count()) > 0);
+    await page.locator('#choose-none').click();
+    rmSync(join(runs, 'third'), { recursive: true });
+    await page.locator('#runs-number', { hasText: '11 runs' }).waitFor();
+    assert.equal(await best.count(), 0);
     assert.deepEqual(faults, []);
     await page.close();
   });
