@@ -9,7 +9,7 @@ import {
   VariableRefresh,
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { DATA_SOURCE, scraped } from './queries.ts';
+import { DATA_SOURCE, RUN, scraped } from './queries.ts';
 
 const TAG = 'lockstep';
 
@@ -101,27 +101,22 @@ function happened(by: string, counter: string, ...matchers: readonly string[]): 
 }
 
 function joins(): AnnotationQueryBuilder {
-  return annotation('Node joined', 'green', happened('run, id', 'lockstep_node_joins_total'), '{{run}} {{id}}');
+  return annotation('Node joined', 'green', happened('run, id', 'lockstep_node_joins_total'), RUN);
 }
 
 function leaves(): AnnotationQueryBuilder {
-  return annotation(
-    'Node left',
-    'blue',
-    happened('run, id', 'lockstep_node_leaves_total', 'reason="left"'),
-    '{{run}} {{id}}',
-  );
+  return annotation('Node left', 'blue', happened('run, id', 'lockstep_node_leaves_total', 'reason="left"'), RUN);
 }
 
 function crashes(): AnnotationQueryBuilder {
   const nodes = happened('run, id, reason', 'lockstep_node_leaves_total', 'reason!="left"');
   const threads = happened('run, id, node', 'lockstep_workers_lost_total');
-  return annotation('Crash', 'red', `${nodes} or ${threads}`, '{{run}} {{id}} {{node}} {{reason}}');
+  return annotation('Crash', 'red', `${nodes} or ${threads}`, `${RUN} {{node}} {{reason}}`);
 }
 
 /** The value is when it happened, in Unix milliseconds. */
 function moments(name: string, color: string, gauge: string): AnnotationQueryBuilder {
-  return annotation(name, color, `max by (run, id) (${scraped(gauge)}) * 1000`, '{{run}} {{id}}').useValueForTime(true);
+  return annotation(name, color, `max by (run, id) (${scraped(gauge)}) * 1000`, RUN).useValueForTime(true);
 }
 
 function starts(): AnnotationQueryBuilder {

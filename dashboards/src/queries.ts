@@ -4,6 +4,9 @@ import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-s
 
 export const DATA_SOURCE = { type: 'prometheus', uid: '$datasource' } as const;
 
+/** How a legend names a run. */
+export const RUN = '{{run}} {{id}}';
+
 const OF_RUN = 'run=~"$run", id=~"$id"';
 
 /** A series of /metrics. */

@@ -2,11 +2,9 @@ import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { frame } from './frame.ts';
 import { graph, stat } from './panels.ts';
-import { alerts, alertsSince, curve, either, perRun, rate, scraped, stepCurve } from './queries.ts';
+import { alerts, alertsSince, curve, either, perRun, RUN, rate, scraped, stepCurve } from './queries.ts';
 import { states, table } from './tables.ts';
-import { STEPS_A_SECOND } from './training-speed.ts';
-
-const RUN = '{{run}} {{id}}';
+import { PROGRESS, SAMPLES_A_SECOND, STEPS_A_SECOND, TIME_LEFT } from './training-speed.ts';
 
 /** All runs, whether they work, and which alerts there are: Grafana's home. */
 export function runsDashboard(): Dashboard {
@@ -28,8 +26,6 @@ export function runsDashboard(): Dashboard {
   }
   return dashboard.build();
 }
-
-const SAMPLES_A_SECOND = `sum by (run, id) (${rate('lockstep_samples_total')})`;
 
 function now() {
   return [
@@ -81,7 +77,6 @@ function now() {
 const inRange = (name: string): string => `max by (run, id) (max_over_time(${name}[$__range]))`;
 const STEP = inRange(either('lockstep_step'));
 const ITERATIONS = inRange(scraped('lockstep_iterations'));
-const LEFT = `max by (run, id) (${scraped('lockstep_iterations')}) - max by (run, id) (${scraped('lockstep_step')})`;
 
 /** Names of the values of `STATE`. */
 const STATES = { 0: ['gone', 'red'], 1: ['waits', 'orange'], 2: ['trains', 'green'], 3: ['done', 'blue'] } as const;
@@ -106,7 +101,7 @@ function runs() {
       'Steps to do': ITERATIONS,
       Progress: `${STEP} / on (run, id) ${ITERATIONS}`,
       'Samples a second': SAMPLES_A_SECOND,
-      'Time left': `(${LEFT}) / (${STEPS_A_SECOND} > 0)`,
+      'Time left': TIME_LEFT,
       'Test accuracy': `max by (run, id) (last_over_time(${either('lockstep_test_accuracy_ratio')}[$__range]))`,
       'Last checkpoint': `time() - max by (run, id) (${scraped('lockstep_checkpoint_last_timestamp_seconds')})`,
     },
@@ -125,15 +120,10 @@ function runs() {
 }
 
 /** Parameters that Grafana fills in: the run with its id, the data source and the time shown. */
-const PARAMETERS = [
-  // biome-ignore-start lint/suspicious/noTemplateCurlyInString: they are Grafana's.
-  'var-run=${__value.raw:percentencode}',
-  'var-id=${__data.fields.id}',
-  '${datasource:queryparam}',
-  '${__url_time_range}',
-  // biome-ignore-end lint/suspicious/noTemplateCurlyInString: they are Grafana's.
-];
-const RUN_URL = `/d/lockstep-training?${PARAMETERS.join('&')}`;
+const PARAMETERS =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: they are Grafana's.
+  'var-run=${__value.raw:percentencode}&var-id=${__data.fields.id}&${datasource:queryparam}&${__url_time_range}';
+const RUN_URL = `/d/lockstep-training?${PARAMETERS}`;
 
 const ALERT_STATES = { 1: ['pending', 'orange'], 2: ['firing', 'red'] } as const;
 
@@ -167,7 +157,7 @@ function alertsOverTime() {
       columns: 12,
       names: ALERT_STATES,
     },
-    curve(`${inState('firing')} * 2 or ${inState('pending')}`, '{{alertname}} {{run}} {{id}} {{instance}}'),
+    curve(`${inState('firing')} * 2 or ${inState('pending')}`, `{{alertname}} ${RUN} {{instance}}`),
   );
 }
 
@@ -203,10 +193,7 @@ function curves() {
         min: 0,
         max: 1,
       },
-      curve(
-        `(${perRun('lockstep_step', 'max')}) / on (run, id) max by (run, id) (${scraped('lockstep_iterations')})`,
-        RUN,
-      ),
+      curve(PROGRESS, RUN),
     ),
     graph(
       {

@@ -1,7 +1,11 @@
 import { buckets, graph } from './panels.ts';
-import { curve, everyStep, rate, scraped } from './queries.ts';
+import { curve, everyStep, perRun, RUN, rate, scraped } from './queries.ts';
 
+const ITERATIONS = `max by (run, id) (${scraped('lockstep_iterations')})`;
+export const PROGRESS = `(${perRun('lockstep_step', 'max')}) / on (run, id) ${ITERATIONS}`;
+export const SAMPLES_A_SECOND = `sum by (run, id) (${rate('lockstep_samples_total')})`;
 export const STEPS_A_SECOND = `sum by (run, id) (${rate('lockstep_steps_total')})`;
+export const TIME_LEFT = `(${ITERATIONS} - max by (run, id) (${scraped('lockstep_step')})) / (${STEPS_A_SECOND} > 0)`;
 
 /** How fast the steps are, and where they spend their time. */
 export function speed() {
@@ -19,7 +23,7 @@ function throughput() {
         columns: 8,
         min: 0,
       },
-      curve(`sum by (run, id) (${rate('lockstep_samples_total')})`, '{{run}} {{id}}'),
+      curve(SAMPLES_A_SECOND, RUN),
     ),
     graph(
       {
@@ -29,7 +33,7 @@ function throughput() {
         columns: 8,
         min: 0,
       },
-      curve(STEPS_A_SECOND, '{{run}} {{id}}'),
+      curve(STEPS_A_SECOND, RUN),
     ),
     graph(
       {
@@ -64,9 +68,9 @@ function durations() {
         columns: 12,
         log: true,
       },
-      curve(`histogram_quantile(0.5, ${stepBuckets})`, 'p50 {{run}} {{id}}'),
-      curve(`histogram_quantile(0.99, ${stepBuckets})`, 'p99 {{run}} {{id}}'),
-      curve(longest, 'Longest {{run}} {{id}}'),
+      curve(`histogram_quantile(0.5, ${stepBuckets})`, `p50 ${RUN}`),
+      curve(`histogram_quantile(0.99, ${stepBuckets})`, `p99 ${RUN}`),
+      curve(longest, `Longest ${RUN}`),
     ),
     buckets(
       {

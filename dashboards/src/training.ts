@@ -2,9 +2,9 @@ import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { RowBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
 import { frame } from './frame.ts';
 import { againstStep, graph, stat } from './panels.ts';
-import { curve, either, perAttempt, perRun, rate, scraped, stepCurve } from './queries.ts';
+import { curve, either, perAttempt, perRun, RUN, scraped, stepCurve } from './queries.ts';
 import { table } from './tables.ts';
-import { STEPS_A_SECOND, speed } from './training-speed.ts';
+import { PROGRESS, SAMPLES_A_SECOND, speed, TIME_LEFT } from './training-speed.ts';
 
 const EVERY_STEP = 'With --remote-write every step counts; without, the values that happened to be there at a scrape.';
 
@@ -31,10 +31,7 @@ export function trainingDashboard(): Dashboard {
   return dashboard.build();
 }
 
-const ITERATIONS = `max by (run, id) (${scraped('lockstep_iterations')})`;
-
 function progress() {
-  const toDo = `${ITERATIONS} - max by (run, id) (${scraped('lockstep_step')})`;
   return [
     stat(
       {
@@ -45,7 +42,7 @@ function progress() {
         columns: 4,
         decimals: 1,
       },
-      curve(`(${perRun('lockstep_step', 'max')}) / on (run, id) ${ITERATIONS}`, '{{run}} {{id}}'),
+      curve(PROGRESS, RUN),
     ),
     stat(
       {
@@ -55,7 +52,7 @@ function progress() {
         columns: 4,
         decimals: 0,
       },
-      curve(`(${toDo}) / (${STEPS_A_SECOND} > 0)`, '{{run}} {{id}}'),
+      curve(TIME_LEFT, RUN),
     ),
   ];
 }
@@ -74,7 +71,7 @@ function results() {
         decimals: 4,
         sparkline: true,
       },
-      curve(perRun('lockstep_train_loss', 'avg'), '{{run}} {{id}}'),
+      curve(perRun('lockstep_train_loss', 'avg'), RUN),
     ),
     stat(
       {
@@ -87,7 +84,7 @@ function results() {
         none: 'none yet',
         sparkline: true,
       },
-      curve(perRun('lockstep_test_accuracy_ratio', 'last'), '{{run}} {{id}}'),
+      curve(perRun('lockstep_test_accuracy_ratio', 'last'), RUN),
     ),
   ];
 }
@@ -103,7 +100,7 @@ function pace() {
         decimals: 1,
         sparkline: true,
       },
-      curve(`sum by (run, id) (${rate('lockstep_samples_total')})`, '{{run}} {{id}}'),
+      curve(SAMPLES_A_SECOND, RUN),
     ),
     stat(
       {
@@ -115,7 +112,7 @@ function pace() {
         levels: ['red', [1, 'green']],
         sparkline: true,
       },
-      curve(`sum by (run, id) (${scraped('lockstep_workers', 'state="ready"')})`, '{{run}} {{id}}'),
+      curve(`sum by (run, id) (${scraped('lockstep_workers', 'state="ready"')})`, RUN),
     ),
   ];
 }
@@ -134,9 +131,9 @@ function overTime() {
         log: true,
         points: EVALUATED,
       },
-      stepCurve(perRun('lockstep_train_loss', 'avg'), 'Training {{run}} {{id}}'),
-      stepCurve(perRun('lockstep_test_loss', 'last'), 'Test {{run}} {{id}}'),
-      stepCurve(perRun('lockstep_validation_loss', 'last'), 'Validation {{run}} {{id}}'),
+      stepCurve(perRun('lockstep_train_loss', 'avg'), `Training ${RUN}`),
+      stepCurve(perRun('lockstep_test_loss', 'last'), `Test ${RUN}`),
+      stepCurve(perRun('lockstep_validation_loss', 'last'), `Validation ${RUN}`),
     ),
     graph(
       {
@@ -149,9 +146,9 @@ function overTime() {
         max: 1,
         points: EVALUATED,
       },
-      stepCurve(perRun('lockstep_train_accuracy_ratio', 'avg'), 'Training {{run}} {{id}}'),
-      stepCurve(rightOf('test'), 'Test {{run}} {{id}}'),
-      stepCurve(rightOf('validation'), 'Validation {{run}} {{id}}'),
+      stepCurve(perRun('lockstep_train_accuracy_ratio', 'avg'), `Training ${RUN}`),
+      stepCurve(rightOf('test'), `Test ${RUN}`),
+      stepCurve(rightOf('validation'), `Validation ${RUN}`),
     ),
   ];
 }
@@ -201,7 +198,7 @@ function optimizer() {
         columns: 8,
         min: 0,
       },
-      stepCurve(perRun('lockstep_learning_rate', 'last'), '{{run}} {{id}}'),
+      stepCurve(perRun('lockstep_learning_rate', 'last'), RUN),
     ),
     graph(
       {
@@ -213,8 +210,8 @@ function optimizer() {
         columns: 8,
         log: true,
       },
-      stepCurve(perRun('lockstep_gradient_norm', 'avg'), 'Mean {{run}} {{id}}'),
-      stepCurve(perRun('lockstep_gradient_norm', 'max'), 'Largest {{run}} {{id}}'),
+      stepCurve(perRun('lockstep_gradient_norm', 'avg'), `Mean ${RUN}`),
+      stepCurve(perRun('lockstep_gradient_norm', 'max'), `Largest ${RUN}`),
     ),
     graph(
       {
@@ -226,8 +223,8 @@ function optimizer() {
         columns: 8,
         log: true,
       },
-      stepCurve(perRun('lockstep_train_loss', 'min'), 'Lowest {{run}} {{id}}'),
-      stepCurve(perRun('lockstep_train_loss', 'max'), 'Highest {{run}} {{id}}'),
+      stepCurve(perRun('lockstep_train_loss', 'min'), `Lowest ${RUN}`),
+      stepCurve(perRun('lockstep_train_loss', 'max'), `Highest ${RUN}`),
     ),
   ];
 }
