@@ -2,7 +2,6 @@
 // lockstep draw runs/first --port 8080
 import { basename } from 'node:path';
 import {
-  findModel,
   flaggedModel,
   noteOn,
   preparationOf,
@@ -35,8 +34,7 @@ export async function draw(
   if (named !== undefined && (run ?? checkpoint) !== undefined) {
     throw new UsageError(`Two models are named, ${named} and ${run ?? checkpoint}: expected one.`);
   }
-  const found = { env: process.env, print };
-  const model = await (named === undefined ? flaggedModel({ run, checkpoint }, found) : findModel(named, found));
+  const model = await flaggedModel({ run, checkpoint: named ?? checkpoint }, { env: process.env, print });
   refuseFloats(model);
   refuseNotFinite(model.layout, model.weights, model.checkpoint.file);
   const options = { model: drawingModel(model), weights: model.weights };

@@ -15,12 +15,11 @@ import { shownPath } from '../../shared/util/shown-path.ts';
 import { print, printJson, printLines } from '../print.ts';
 import { StopSignals } from '../signals.ts';
 import { gridOf, type SweptRun, valuesOf } from '../sweep/grid.ts';
-import { logOf, trainAll } from '../sweep/processes.ts';
+import { KILLED, logOf, trainAll } from '../sweep/processes.ts';
 import { type Group, groupsOf, type SweptResult, tableOf } from '../sweep/table.ts';
 import { parseWhole } from '../whole-number.ts';
 
 const FAILED = 1;
-const KILLED = 137;
 const REPORT = 'report.html';
 /** Runs in the report: the best ones of as many groups. */
 const MAX_REPORTED = 6;

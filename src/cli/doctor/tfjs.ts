@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { TFJS_SETUP, tfjsProblem } from '../../shared/engine/tfjs/load.ts';
+import { tfjsProblem, tfjsSetup } from '../../shared/engine/tfjs/load.ts';
 import type { BackendName } from '../../worker/pool/backend-name.ts';
 import type { Check } from './check.ts';
 
@@ -19,7 +19,7 @@ export async function checkTfjs(backend: BackendName, problem = tfjsProblem()): 
   }
   const { ok, output } = await selfTest();
   if (ok) return { name, status: 'ok', found: output };
-  const advice = `Run \`${TFJS_SETUP}\` again; nothing but --backend tfjs needs it.`;
+  const advice = `Run \`${tfjsSetup()}\` again; nothing but --backend tfjs needs it.`;
   return { name, status: backend === 'tfjs' ? 'problem' : 'note', found: output, advice };
 }
 

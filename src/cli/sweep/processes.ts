@@ -22,6 +22,9 @@ export interface SweepOptions {
   readonly onEnd: (run: SweptRun, exitCode: number) => Promise<void>;
 }
 
+/** The exit code of a process that SIGKILL ended, as shells have it. */
+export const KILLED = 137;
+
 /** The file with what a run prints, beside its directory. */
 export function logOf(run: string): string {
   return `${run}.log`;
@@ -68,7 +71,7 @@ async function train({ path, flags }: SweptRun, { script, env, stop }: SweepOpti
   try {
     const [code, signal] = await once(child, 'close');
     await finished(log.end());
-    return code ?? (signal === 'SIGKILL' ? 137 : 1);
+    return code ?? (signal === 'SIGKILL' ? KILLED : 1);
   } finally {
     stop.removeEventListener('abort', end);
   }

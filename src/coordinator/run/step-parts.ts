@@ -60,7 +60,7 @@ export async function openListed<T>(listed: Part, open: (part: Part) => Promise<
   const { path, number } = listed;
   const plain = partFile(path, number);
   let missing: unknown;
-  for (const name of [path, plain, `${plain}${COMPRESSED}`]) {
+  for (const name of new Set([path, plain, `${plain}${COMPRESSED}`])) {
     try {
       return await open({ number, path: name, isCompressed: name.endsWith(COMPRESSED) });
     } catch (error) {

@@ -31,12 +31,15 @@ export class StepClock {
   next(agoMs = 0): number {
     const [now, ticks] = [Math.floor(this.#now() - agoMs), this.#ticks()];
     const before = this.#ahead ?? Math.min(MAX_AHEAD_MS, this.#last - now);
-    const ahead = Math.max(0, before - (ticks - this.#lastTicks));
-    const isPast = now > this.#last;
-    const rises = !isPast && ahead < MAX_AHEAD_MS;
-    this.#ahead = isPast ? 0 : ahead + Number(rises);
-    this.#last = isPast ? now : this.#last + Number(rises);
+    this.#ahead = Math.max(0, before - (ticks - this.#lastTicks));
     this.#lastTicks = ticks;
+    if (now > this.#last) {
+      this.#last = now;
+      this.#ahead = 0;
+    } else if (this.#ahead < MAX_AHEAD_MS) {
+      this.#last++;
+      this.#ahead++;
+    }
     return this.#last;
   }
 }

@@ -13,7 +13,7 @@ import { checkTfjs } from '#src/cli/doctor/tfjs.js';
 import { checkCapacity, checkWorkers } from '#src/cli/doctor/workers.js';
 import { resolveTrainConfig } from '#src/shared/config/config.js';
 import { nativeTargets } from '#src/shared/engine/native/addon.js';
-import { TFJS_SETUP } from '#src/shared/engine/tfjs/load.js';
+import { tfjsSetup } from '#src/shared/engine/tfjs/load.js';
 import type { MemoryLimits } from '#src/shared/util/memory-limits.js';
 import { BYTES, FILES } from '../../support/made-set.ts';
 import { takenPort } from '../../support/taken-port.ts';
@@ -84,7 +84,7 @@ describe('doctor looks at', () => {
     const [wanted, unwanted] = [await checkTfjs('tfjs', 'Run this.'), await checkTfjs('kernel', 'Run this.')];
     assert.deepEqual([wanted.status, unwanted.status], ['problem', 'ok']);
     assert.match(wanted.found, /Run this\./);
-    assert.equal(TFJS_SETUP, 'npm run setup:tfjs');
+    assert.equal(tfjsSetup(), 'npm run setup:tfjs');
   });
 
   test('worker threads', async () => {

@@ -10,10 +10,9 @@ import type { Tfjs } from './api.ts';
 const PACKAGE = '@tensorflow/tfjs-node';
 const ADDON = 'tfjs_binding.node';
 const TOOLS = new URL('../../../../tools/', import.meta.url);
-/** The command that sets it up here. */
-export const TFJS_SETUP = setupCommand();
 
-function setupCommand(): string {
+/** The command that sets it up here. */
+export function tfjsSetup(): string {
   if (existsSync(new URL('build.js', TOOLS))) return 'npm run setup:tfjs';
   const program = fileURLToPath(new URL('setup-tfjs.js', TOOLS));
   if (existsSync(program)) return `node ${typedPath(program)}`;
@@ -37,13 +36,13 @@ export function tfjsProblem(): string | undefined {
   try {
     folder = dirname(require.resolve(`${PACKAGE}/package.json`));
   } catch {
-    return `${PACKAGE} isn't installed, an optional package: run \`${TFJS_SETUP}\` (about 210 MB, a minute or two).`;
+    return `${PACKAGE} isn't installed, an optional package: run \`${tfjsSetup()}\` (about 210 MB, a minute or two).`;
   }
   const lib = join(folder, 'lib');
   const hasAddon = existsSync(lib) && readdirSync(lib).some((name) => existsSync(join(lib, name, ADDON)));
   return hasAddon
     ? undefined
-    : `Native TensorFlow isn't set up: run \`${TFJS_SETUP}\` (about 210 MB, a minute or two).`;
+    : `Native TensorFlow isn't set up: run \`${tfjsSetup()}\` (about 210 MB, a minute or two).`;
 }
 
 /**
@@ -74,7 +73,7 @@ export function loadTfjs(threads = 1): Tfjs {
     return require(PACKAGE) as Tfjs;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new BackendError(`Native TensorFlow doesn't load (${reason}). Run \`${TFJS_SETUP}\`.`, { cause });
+    throw new BackendError(`Native TensorFlow doesn't load (${reason}). Run \`${tfjsSetup()}\`.`, { cause });
   }
 }
 
