@@ -24,7 +24,7 @@ export async function namedPath(named: string | undefined, env: NodeJS.ProcessEn
   if (named === undefined || named === LATEST) return undefined;
   const path = callerPath(named, env);
   const fromHere = relative(callerPath('.', env), path);
-  if (isAbsolute(named) || fromHere === '' || fromHere.startsWith('..')) return path;
+  if (fromHere === '' || fromHere.startsWith('..') || isAbsolute(fromHere)) return path;
   const below = join(runsFolder(env), fromHere);
   if (await isThere(path)) return (await isOtherFolder(path)) && (await isRun(below)) ? below : path;
   return (await isThere(below)) ? below : path;

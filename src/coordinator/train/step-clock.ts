@@ -30,7 +30,7 @@ export class StepClock {
   /** Unix milliseconds, an integer. @param agoMs how long ago the step was */
   next(agoMs = 0): number {
     const [now, ticks] = [Math.floor(this.#now() - agoMs), this.#ticks()];
-    const before = this.#ahead ?? Math.min(MAX_AHEAD_MS, this.#last - now);
+    const before = this.#ahead ?? this.#aheadOf(now);
     this.#ahead = Math.max(0, before - (ticks - this.#lastTicks));
     this.#lastTicks = ticks;
     if (now > this.#last) {
@@ -41,5 +41,11 @@ export class StepClock {
       this.#ahead++;
     }
     return this.#last;
+  }
+
+  /** Milliseconds by which an earlier attempt's steps ran ahead of time. More than they may means that the clock was set back. */
+  #aheadOf(now: number): number {
+    const ahead = this.#last - now;
+    return ahead > MAX_AHEAD_MS ? 0 : ahead;
   }
 }

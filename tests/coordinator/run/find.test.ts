@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { findCheckpoints } from '#src/coordinator/run/find.js';
+import { findCheckpoints, namedPath } from '#src/coordinator/run/find.js';
 import { CheckpointError } from '#src/shared/util/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-find-'));
@@ -66,5 +66,23 @@ describe('findCheckpoints', () => {
       assert.match(error.message, /The checkpoints in .*loop\/checkpoints can't be read \(ELOOP/);
       return true;
     });
+  });
+});
+
+describe('namedPath', () => {
+  const env = { npm_lifecycle_event: 'start', INIT_CWD: folder };
+  makeRun(join(folder, 'runs'), 'named', [], 1000);
+  makeRun(join(folder, 'runs', 'sweep'), 'seed-1', [], 1000);
+
+  for (const name of ['named', 'sweep/seed-1']) {
+    test(`takes ${name} for the run below runs/, whether it is relative or absolute`, async () => {
+      const run = join(folder, 'runs', name);
+      for (const path of [name, join(folder, name), `runs/${name}`, run]) assert.equal(await namedPath(path, env), run);
+    });
+  }
+
+  test('leaves what is no name of a run as it is', async () => {
+    for (const path of ['none', '..', '../named', join(folder, '..', 'named')])
+      assert.equal(await namedPath(path, env), resolve(folder, path));
   });
 });

@@ -60,7 +60,7 @@ describe('the timestamps of steps', () => {
     assert.equal(clock.next(), Math.floor(ms));
   });
 
-  it('rise for an hour after a clock was set back by an hour, and after a resume by an earlier clock', () => {
+  it('rise after a clock was set back by an hour, and after a resume by an earlier clock', () => {
     for (const last of [undefined, 9_000_000]) {
       let [ms, set] = [0, last === undefined ? 9_000_000 : 5_400_000];
       const clock = new StepClock(
@@ -71,7 +71,7 @@ describe('the timestamps of steps', () => {
       let before = clock.next();
       set = 5_400_000;
       for (let step = 0; step < 10_000; step++) {
-        ms += 1.5;
+        ms += 0.5;
         const at = clock.next();
         assert.equal(at, before + 1);
         before = at;
