@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import { isRun } from '../../coordinator/run/find.ts';
 import { listRuns } from '../../coordinator/run/list.ts';
 import { withFolder } from '../../coordinator/run/output.ts';
-import { readingOf } from '../../library/model.ts';
+import { readingOf, withModel } from '../../library/model.ts';
 import { resolveTrainConfig } from '../../shared/config/config.ts';
+import type { OptionKey } from '../../shared/config/schema.ts';
+import { findDataset } from '../../shared/data/open.ts';
+import { READING_KEYS } from '../../shared/data/source.ts';
 import { evaluationIn } from '../../shared/live/step-scalars.ts';
+import { modelOf } from '../../shared/model/registry.ts';
 import { DIVERGED, UsageError } from '../../shared/util/errors.ts';
 import { callerPath } from '../../shared/util/paths.ts';
 import { processorCount } from '../../shared/util/processors.ts';
@@ -23,6 +27,8 @@ const FAILED = 1;
 const REPORT = 'report.html';
 /** Runs in the report: the best ones of as many groups. */
 const MAX_REPORTED = 6;
+/** Options that decide what a run's data and model are. */
+const CONTENTS = ['data', ...READING_KEYS, 'model', 'head'] as const satisfies readonly OptionKey[];
 
 interface Flags {
   readonly out?: readonly string[];
@@ -102,12 +108,18 @@ async function endText({ path }: SweptRun, code: number): Promise<string> {
 
 /**
  * Looks at the places that the runs name, which one of them alone would do too late for the others.
- * @throws UsageError or ModelError if a model can't be read, or there can't be a folder for the runs
+ * @throws UsageError, DatasetError or ModelError if the data or a model can't be found or don't fit, or there can't be a folder for the runs
  */
 async function checkPlaces(runs: readonly SweptRun[], folder: string): Promise<void> {
-  const modelOf = ({ flags: { model, head } }: SweptRun): string => `${model} ${head}`;
-  for (const { flags } of new Map(runs.map((run) => [modelOf(run), run])).values()) {
-    await readingOf(resolveTrainConfig({ flags, env: process.env }));
+  const contentsOf = ({ flags }: SweptRun): string => JSON.stringify(CONTENTS.map((key) => flags[key]));
+  const silent = (): void => {};
+  for (const { flags, path } of new Map(runs.map((run) => [contentsOf(run), run])).values()) {
+    // A run that is there has data of its own in the cache.
+    if (await isRun(path)) continue;
+    const resolved = resolveTrainConfig({ flags, env: process.env });
+    const { data: flag } = resolved.config;
+    const { shape } = await findDataset({ flag, reading: await readingOf(resolved), env: process.env, print: silent });
+    modelOf(await withModel(resolved.config, shape, silent), shape);
   }
   if (await isRun(folder)) throw new UsageError(`--out: ${shownPath(folder)} is a run: expected a folder for several.`);
   withFolder((runs[0] as SweptRun).path, '--out');

@@ -1,6 +1,6 @@
 // A sweep of real processes: killed, continued and stopped, each run has the bits that it has by itself.
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -117,6 +117,27 @@ describe('lockstep sweep', () => {
     };
     refusedAs(/--batch: expected a multiple/, '--batch', '128,7', ...train, '--out', out);
     refusedAs(/nowhere\.json/, '--model', `mlp,${join(folder, 'nowhere.json')}`, ...train, '--out', out);
+    const [, set, ...others] = train as [string, string, ...string[]];
+    const gone = join(folder, 'gone');
+    refusedAs(
+      /--data, .*gone, doesn't exist/,
+      '--data',
+      set,
+      '--data',
+      gone,
+      '--seed',
+      '1..2',
+      ...others,
+      '--out',
+      out,
+    );
+    const small = join(folder, 'small.json');
+    const layers = [{ kind: 'dense', units: 10 }];
+    writeFileSync(
+      small,
+      JSON.stringify({ name: 'small', input: { maps: 3, height: 8, width: 8 }, layers, head: 'softmax' }),
+    );
+    refusedAs(/expects samples of 3@8x8/, '--model', `mlp,${small}`, ...train, '--out', out);
     const [, data] = train as [string, string];
     refusedAs(/--out: the folder of .* can't be made/, '--seed', '1..2', ...train, '--out', data);
   });
