@@ -37,7 +37,7 @@ export interface Computing {
 export interface ComputingOptions {
   readonly config: TrainConfig;
   readonly inputs: TrainingInputs;
-  readonly served: Pick<Served, 'metrics' | 'feed'>;
+  readonly served: Pick<Served, 'metrics' | 'nodes'>;
   readonly observer: Required<Pick<StepObserver, 'onEvent'>>;
   /** Aborted: nobody waits for nodes any more. */
   readonly stop: AbortSignal;
@@ -84,7 +84,7 @@ export async function startComputing(options: ComputingOptions): Promise<Computi
   const lag = new EventLoopLag();
   served.metrics.watchNode('local', () => localCounts(pool, cluster, lag));
   if (config.workers > 0) {
-    served.feed?.watchNode('local', () => ({ ...localWork(pool, cluster), ...ownProcess() }));
+    served.nodes.watch('local', () => ({ ...localWork(pool, cluster), ...ownProcess() }));
   }
   let hub: Hub | undefined;
   let closing: Promise<void> | undefined;
@@ -120,7 +120,7 @@ async function closeUnused(server: TransportServer | undefined): Promise<void> {
 
 function acceptNodes(run: string, { config, inputs, served, observer, server, cluster, layout }: Accepting): Hub {
   const { dataset, listening } = inputs;
-  const { metrics, feed } = served;
+  const { metrics, nodes } = served;
   const print = printer(observer);
   const hub = openHub({
     server,
@@ -135,11 +135,11 @@ function acceptNodes(run: string, { config, inputs, served, observer, server, cl
       const counts = cluster.shardCounts.get(name);
       if (counts === undefined) return;
       metrics.watchNode(name, () => remoteCounts(counts, figures));
-      feed?.watchNode(name, () => remoteCounts(counts, figures));
+      nodes.watch(name, () => remoteCounts(counts, figures));
     },
     onForget: (node) => {
       metrics.forgetNode(node);
-      feed?.forgetNode(node);
+      nodes.forget(node);
     },
   });
   metrics.watchRemote(hub.counts, cluster.auditCounts);

@@ -1,3 +1,4 @@
+import { NodeRecorder } from '../coordinator/observe/nodes/node-recorder.ts';
 import type { RemoteWriter } from '../coordinator/observe/remote-write/remote-writer.ts';
 import { startRemoteWrite } from '../coordinator/observe/remote-write/start.ts';
 import type { EventLog } from '../coordinator/observe/tensorboard/event-log.ts';
@@ -35,7 +36,7 @@ export interface Observers {
 
 /** Builds all observers of a run: metrics, live page, the caller's own, step log, remote write, TensorBoard, checkpoints. */
 export async function openObservers(context: RunContext, scalars: ScalarReader): Promise<Observers> {
-  const { start, directory, metrics, feed, observer, registry, remoteWrite, print } = context;
+  const { start, directory, metrics, nodes, feed, observer, registry, remoteWrite, print } = context;
   const { manifest, from } = start;
   if (feed !== undefined) await recall(directory, from.step, feed);
   const remoteWriter = await startRemoteWrite(remoteWrite, manifest, { run: directory.path, registry, print });
@@ -63,6 +64,7 @@ export async function openObservers(context: RunContext, scalars: ScalarReader):
     },
   };
   const checkpointCommand = checkpointCommandOf(context);
+  const recorder = new NodeRecorder(nodes, directory);
   const others = [feed, remoteWriter, events, checkpointCommand].filter((each) => each !== undefined);
   const all = together([log, checkpoints, metrics, ...others, histograms, observer]);
   return {
@@ -84,6 +86,7 @@ export async function openObservers(context: RunContext, scalars: ScalarReader):
     close: async () => {
       await directory.endSteps();
       await events?.close();
+      await recorder.close();
     },
   };
 }

@@ -58,7 +58,7 @@ export async function withRun<T>(
   const { config, resumed, started } = job;
   const name = resumed?.manifest.name ?? (config.out ? basename(config.out) : runName(started, config.seed));
   const served = servedOf(job, inputs, name);
-  const { metrics, feed } = served;
+  const { metrics, nodes, feed } = served;
   const lockLost = new AbortController();
   const stop = AbortSignal.any([...ends, lockLost.signal]);
   let isReady = false;
@@ -68,7 +68,7 @@ export async function withRun<T>(
   let target: Target | undefined;
   try {
     if (http !== undefined && metricsTargets !== undefined) target = await addTarget(metricsTargets, http.url);
-    const watchers = together([metrics, feed ?? {}, observer]);
+    const watchers = together([metrics, nodes, feed ?? {}, observer]);
     const computing = await startComputing({ config, inputs, served, observer: watchers, stop });
     try {
       const printAll = printer(watchers);

@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { NodeViews } from '../coordinator/observe/nodes/node-views.ts';
 import { processIn } from '../coordinator/observe/prometheus/process-families.ts';
 import { RunMetrics } from '../coordinator/observe/prometheus/run-metrics.ts';
 import { LiveFeed } from '../coordinator/observe/web/live-feed.ts';
@@ -17,6 +18,7 @@ export interface Served {
   readonly registry: Registry;
   /** The run's metrics, which are in the registry. */
   readonly metrics: RunMetrics;
+  readonly nodes: NodeViews;
   /** The data of the live page; undefined if it is off. */
   readonly feed: LiveFeed | undefined;
 }
@@ -44,21 +46,21 @@ export function servedOf(
     batch,
     version: version(),
   });
-  if (address === undefined) return { registry, metrics, feed: undefined };
+  const nodes = new NodeViews(shardSize);
+  if (address === undefined) return { registry, metrics, nodes, feed: undefined };
   const augment = augmentOf(config, shapeOf(dataset));
   const numerics =
     resumed?.manifest.digests.numerics ??
     numericsOf({ layout, optimizer, augment, replicas, schedule, inputs: inputKindOf(dataset.train) });
-  const feed = new LiveFeed({
+  const heading = {
     name,
     started: started.getTime(),
     iterations,
     batch,
-    shardSize,
     hasAccuracy: headOf(layout.spec.head).hasAccuracy,
     config: configShown(config),
     digests: { dataset: dataset.sha256, numerics },
     dataNote: dataNote(dataset.name),
-  });
-  return { registry, metrics, feed };
+  };
+  return { registry, metrics, nodes, feed: new LiveFeed(heading, nodes) };
 }

@@ -4,7 +4,7 @@ import type { FeedMessage, StatusView } from '../shared/live/feed.ts';
 import { QUANTITIES } from '../shared/live/series.ts';
 import { Charts } from './charts.ts';
 import { listen } from './client.ts';
-import { element, labelCells, showHeading, showLists, showState, showStatus, showTiles } from './panels.ts';
+import { element, showHeading, showLists, showNodes, showPhases, showState, showTiles } from './panels.ts';
 import { Run } from './run.ts';
 import { RunsPage } from './runs-page.ts';
 import { chartOf } from './scalar-charts.ts';
@@ -57,8 +57,8 @@ function take(message: FeedMessage): void {
       break;
     case 'status':
       status = message.status;
-      showStatus(status);
-      labelCells(element('nodes-table'));
+      showNodes(status.nodes, 'Over the last five seconds.');
+      showPhases(status.phases);
       break;
     case 'end':
       if (live === undefined) return;
@@ -78,7 +78,14 @@ function showRuns(shown: readonly Run[]): void {
   showHeading(runs);
   showLists(runs);
   charts.show(runs);
+  if (list !== undefined) showSavedNodes(single);
   showKeyFigures();
+}
+
+/** Shows the nodes of a run on the disk, if it alone is chosen. */
+function showSavedNodes(run: Run | undefined): void {
+  const note = 'Means over the time that each was there in the last attempt, and its largest memory.';
+  showNodes(run?.view.nodes ?? [], note, run?.state === 'running' ? undefined : 'to the end');
 }
 
 /** Draws at most once a frame, however many messages come. */

@@ -1,4 +1,4 @@
-import type { NodeState, RunState, StatusView } from '../shared/live/feed.ts';
+import type { NodeView, RunState, StatusView } from '../shared/live/feed.ts';
 import { bytesText, count, percent } from '../shared/util/figures.ts';
 import { clock, duration, figure, orDash } from './format.ts';
 import type { Run } from './run.ts';
@@ -6,12 +6,6 @@ import type { Run } from './run.ts';
 const SHOWN = 100;
 /** The most runs that a warning names. */
 const MAX_NAMED = 8;
-const NODE_STATES: Readonly<Record<NodeState, string>> = {
-  ready: 'ready',
-  starting: 'starting',
-  lost: 'lost',
-  left: 'left',
-};
 
 export function element<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
   return document.getElementById(id) as Kind;
@@ -120,8 +114,14 @@ function validationText({ view, lastTest }: Run): string {
   return `, validation ${view.hasAccuracy === false ? orDash(loss, figure) : orDash(accuracy, percent)}`;
 }
 
-export function showStatus({ nodes, phases }: StatusView): void {
+/**
+ * Shows the nodes of a run.
+ * @param note over what time the figures are
+ * @param there what it says of a node that computes
+ */
+export function showNodes(nodes: readonly NodeView[], note: string, there = 'ready'): void {
   element('nodes').hidden = nodes.length === 0;
+  show('nodes-note', note);
   const all = nodes.reduce((sum, { speed }) => sum + speed, 0);
   const head = [
     'Node',
@@ -142,11 +142,8 @@ export function showStatus({ nodes, phases }: StatusView): void {
     share.setAttribute('aria-label', words);
     const bar = document.createElement('td');
     bar.append(share, ` ${words}`);
-    const pill = withText('span', NODE_STATES[state]);
-    pill.className = 'pill';
-    pill.dataset.state = state;
     const stateCell = document.createElement('td');
-    stateCell.append(pill);
+    stateCell.append(pill(state, state === 'ready' ? there : state));
     const threads = starting > 0 ? `${ready} (+${starting} starting)` : String(ready);
     const cells = [threads, processors.toFixed(2), orDash(memoryBytes, bytesText), count(speed)].map((text) =>
       withText('td', text),
@@ -154,11 +151,12 @@ export function showStatus({ nodes, phases }: StatusView): void {
     const counts = [done, late, lost].map((value) => withText('td', count(value)));
     return row([withText('th', name), stateCell, ...cells, bar, ...counts]);
   });
-  element('nodes-table').replaceChildren(row(head.map((text) => withText('th', text))), ...rows);
-  showPhases(phases);
+  const table = element('nodes-table');
+  table.replaceChildren(row(head.map((text) => withText('th', text))), ...rows);
+  labelCells(table);
 }
 
-function showPhases(phases: StatusView['phases']): void {
+export function showPhases(phases: StatusView['phases']): void {
   const entries = Object.entries(phases).filter(([, seconds]) => seconds > 0);
   element('phases').hidden = entries.length === 0;
   const all = entries.reduce((sum, [, seconds]) => sum + seconds, 0);

@@ -71,6 +71,7 @@ const OWN = [
   'steps.00000001.jsonl.gz',
   'run.lock',
   'remote-write.json',
+  'nodes.json',
   'run.json.0123456789abcdef.tmp',
   'checkpoints',
   'checkpoints/step-00000001.safetensors',

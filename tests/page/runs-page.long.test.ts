@@ -73,6 +73,8 @@ describe('the page of all runs', { skip }, () => {
     // The newest one is chosen.
     await page.locator('#step', { hasText: '90' }).waitFor();
     assert.deepEqual(await namesOn(page), ['third', 'second', 'first']);
+    const node = await page.locator('#nodes-table tr').nth(1).locator('th, td').allInnerTexts();
+    assert.match(node.slice(0, 6).join(' | '), /^local \| to the end \| 1 \| \d+\.\d\d \| [\d.]+ MB \| [\d,]+$/);
     const heading = page.locator('#runs-table thead th', { hasText: 'Step' });
     await heading.getByRole('button').focus();
     await page.keyboard.press('Enter');
@@ -86,6 +88,7 @@ describe('the page of all runs', { skip }, () => {
     assert.deepEqual(await namesOn(page), ['first', 'second']);
     await page.locator('#choose-none').click();
     assert.equal(await page.locator('#tiles').isHidden(), true);
+    assert.equal(await page.locator('#nodes').isHidden(), true);
     await page.locator('#choose-all').click();
     await page.locator('#options-table th', { hasText: 'second' }).waitFor();
     assert.match((await page.locator('#runs-number').textContent()) ?? '', /^2 of 3 runs, 2 chosen$/);

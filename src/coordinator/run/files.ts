@@ -9,13 +9,15 @@ export const TENSORBOARD = 'tensorboard';
 export const LOCK = 'run.lock';
 /** The last sample that --remote-write has sent. */
 export const SEND_CURSOR = 'remote-write.json';
+/** What the nodes of the last attempt did and used. */
+export const NODES = 'nodes.json';
 /** What people note about a run. The run's process never writes it. */
 export const NOTES = 'notes.json';
 
 /** A folder with one of these is a run directory. */
 export const MARKS = [MANIFEST, STEPS, LOCK] as const;
 
-const OWN: ReadonlySet<string> = new Set([MANIFEST, STEPS, CHECKPOINTS, TENSORBOARD, LOCK, SEND_CURSOR, NOTES]);
+const OWN: ReadonlySet<string> = new Set([MANIFEST, STEPS, CHECKPOINTS, TENSORBOARD, LOCK, SEND_CURSOR, NODES, NOTES]);
 
 /** An old part of the log: `steps.00000001.jsonl`, compressed with `.gz` at its end. */
 const PART = /^steps\.(\d{8,12})\.jsonl(\.gz)?$/;

@@ -11,6 +11,7 @@ import {
   checkpointsFolder,
   MANIFEST,
   manifestFile,
+  NODES,
   partNumber,
   SEND_CURSOR,
   STEPS,
@@ -220,7 +221,7 @@ async function renewFile(path: string): Promise<void> {
 async function removeTemporaryFiles(run: string): Promise<void> {
   for (const name of await readdir(run)) {
     const replaced = replacedBy(name) ?? '';
-    const isOwn = [MANIFEST, SEND_CURSOR, STEPS].includes(replaced) || partNumber(replaced) !== undefined;
+    const isOwn = [MANIFEST, NODES, SEND_CURSOR, STEPS].includes(replaced) || partNumber(replaced) !== undefined;
     if (isOwn) await rm(join(run, name), { force: true });
   }
 }

@@ -70,6 +70,8 @@ export interface RunView {
   readonly happenings: readonly HappeningView[];
   /** SHA-256 of the final weights; undefined: the run hasn't ended. */
   readonly weightsSha256?: string | undefined;
+  /** Of the last attempt of a saved run; undefined: not known. */
+  readonly nodes?: readonly NodeView[] | undefined;
 }
 
 /** A run of the list as JSON. */
@@ -94,19 +96,21 @@ export interface ListedView extends Evaluation {
   readonly notesProblem?: string;
 }
 
-export type NodeState = 'ready' | 'starting' | 'lost' | 'left';
+export const NODE_STATES = ['ready', 'starting', 'lost', 'left'] as const;
+export type NodeState = (typeof NODE_STATES)[number];
 
+/** A node over the last seconds or, of a saved run, over all the time for which it was there. */
 export interface NodeView {
   readonly name: string;
   readonly state: NodeState;
   /** Threads that are ready, and threads that are starting. */
   readonly ready: number;
   readonly starting: number;
-  /** Samples per second, over the last seconds. */
+  /** Samples per second. */
   readonly speed: number;
-  /** Processors that its process has used on average over the last seconds: processor seconds a second. */
+  /** Processors that its process has used on average: processor seconds a second. */
   readonly processors: number;
-  /** Resident memory of its process; undefined: it is gone. */
+  /** Resident memory of its process, of a saved run the largest; undefined: not known, or it is gone. */
   readonly memoryBytes?: number | undefined;
   /** Shards so far by outcome. */
   readonly done: number;

@@ -17,7 +17,14 @@ import { dirname, join } from 'node:path';
 import { type Json, type Path, placesIn, replacedIn } from './values.ts';
 
 /** Documents of JSON in a run directory. */
-export const DOCUMENTS = ['run.json', 'run.lock', 'remote-write.json', 'steps.jsonl', 'checkpoint'] as const;
+export const DOCUMENTS = [
+  'run.json',
+  'run.lock',
+  'remote-write.json',
+  'nodes.json',
+  'steps.jsonl',
+  'checkpoint',
+] as const;
 export type Document = (typeof DOCUMENTS)[number];
 
 /** What a file is replaced by. */
@@ -64,6 +71,7 @@ export const FILES = [
   'run.lock',
   'steps.jsonl',
   'remote-write.json',
+  'nodes.json',
   'report.html',
   'checkpoints',
   CHECKPOINT,
@@ -123,6 +131,7 @@ function isFile(path: string): boolean {
 function readDocument(run: string, document: Document): Json {
   switch (document) {
     case 'run.json':
+    case 'nodes.json':
       return JSON.parse(readFileSync(join(run, document), 'utf8'));
     case 'run.lock':
       return LOCK;

@@ -9,6 +9,7 @@ import { specOf } from '../../../shared/model/registry.ts';
 import { checkpointsFolder, stepsFile } from '../../run/files.ts';
 import { openRun, stateOf } from '../../run/list.ts';
 import type { Attempt } from '../../run/manifest.ts';
+import { readNodes } from '../../run/node-record.ts';
 import { readSteps } from '../../run/step-reader.ts';
 import { History } from './history.ts';
 import { LogFollower } from './log-follower.ts';
@@ -63,6 +64,7 @@ export class SavedRuns {
       checkpoints: checkpoints.map(({ step, file }) => ({ step, file: basename(file) })),
       happenings: attempts.flatMap((attempt, index) => eventsOf(attempt, index + 1)),
       weightsSha256: result?.weightsSha256,
+      nodes: await readNodes(path),
     };
   }
 

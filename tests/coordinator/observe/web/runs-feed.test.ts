@@ -3,6 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
+import { NodeViews } from '#src/coordinator/observe/nodes/node-views.js';
 import { startHttp } from '#src/coordinator/observe/web/http.js';
 import { LogFollower } from '#src/coordinator/observe/web/log-follower.js';
 import { RunsFeed } from '#src/coordinator/observe/web/runs-feed.js';
@@ -164,6 +165,45 @@ describe('/run', () => {
     assert.equal((await fetch(`${url}/run?name=first`, { method: 'POST' })).status, 405);
   });
 
+  test('has the nodes of the last attempt, and does without a file of them that cannot be read', async (t) => {
+    const { folder, url } = await served(t);
+    const file = join(folder, 'first', 'nodes.json');
+    const nodesNow = async () => ((await (await fetch(`${url}/run?name=first`)).json()) as ListedRunView).nodes;
+    assert.equal(await nodesNow(), undefined);
+    const local = {
+      name: 'local',
+      state: 'ready',
+      ready: 2,
+      starting: 0,
+      speed: 1e4,
+      processors: 1.9,
+      memoryBytes: 9e7,
+    };
+    const node = { ...local, done: 100, late: 1, lost: 0 };
+    writeFileSync(file, JSON.stringify({ nodes: [node] }));
+    assert.deepEqual(await nodesNow(), [node]);
+    const { speed: _, ...without } = node;
+    const strange = [
+      { ...node, state: 'else' },
+      { ...node, name: 'n'.repeat(257) },
+      { ...node, processors: -1 },
+      without,
+    ];
+    for (const text of [
+      '',
+      '{',
+      '[]',
+      ' '.repeat(2 << 20),
+      ...strange.map((one) => JSON.stringify({ nodes: [one] })),
+    ]) {
+      writeFileSync(file, text);
+      assert.equal(await nodesNow(), undefined, text.slice(0, 300));
+    }
+    rmSync(file);
+    symlinkSync('/dev/zero', file);
+    assert.equal(await nodesNow(), undefined);
+  });
+
   test('says what is wrong with a log, and reads no pipe or folder in its place', async (t) => {
     const { folder, url } = await served(t);
     writeFileSync(join(folder, 'first', 'steps.jsonl'), 'no step\n');
@@ -185,8 +225,8 @@ describe('/run', () => {
 
   test('is not there on the page of a run that trains', async (t) => {
     const { LiveFeed } = await import('#src/coordinator/observe/web/live-feed.js');
-    const heading = { name: 'live', started: 0, iterations: 1, batch: 8, shardSize: 8, config: {}, digests: {} };
-    const server = await startHttp({ port: 0, explicit: true, feed: new LiveFeed(heading) });
+    const heading = { name: 'live', started: 0, iterations: 1, batch: 8, config: {}, digests: {} };
+    const server = await startHttp({ port: 0, explicit: true, feed: new LiveFeed(heading, new NodeViews(8)) });
     t.after(() => server.close());
     assert.equal((await fetch(`${server.url}/run?name=live`)).status, 404);
   });
