@@ -57,7 +57,7 @@ class Node {
   /** Why it left; undefined: it takes part. */
   #gone: LeaveReason | undefined;
   readonly #samples = new RateMeter();
-  readonly #processor = new RateMeter();
+  readonly #processor: RateMeter;
   /** Its processor time when it was first seen. */
   readonly #processorBefore: number;
   /** Milliseconds for which it has been there, without those since `#since`. */
@@ -72,6 +72,7 @@ class Node {
     this.#ticks = ticks;
     this.#since = ticks();
     this.#processorBefore = read().processorSeconds;
+    this.#processor = new RateMeter(this.#processorBefore);
   }
 
   count(counts: { readonly ready: number; readonly starting: number }): void {

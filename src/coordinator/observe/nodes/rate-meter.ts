@@ -3,8 +3,14 @@ const SECONDS = 5;
 
 /** A rate per second over the last seconds. */
 export class RateMeter {
-  #marks: { at: number; total: number }[] = [{ at: performance.now(), total: 0 }];
-  #total = 0;
+  #marks: { at: number; total: number }[];
+  #total: number;
+
+  /** @param total what was counted before */
+  constructor(total = 0) {
+    this.#total = total;
+    this.#marks = [{ at: performance.now(), total }];
+  }
 
   count(more: number): void {
     this.#total += more;

@@ -23,6 +23,7 @@ function watched() {
 describe('the nodes of a run', () => {
   test('have their means since they came, and their largest memory', () => {
     const { nodes, counts, overall } = watched();
+    assert.equal(nodes.recent[0]?.processors, 0);
     Object.assign(counts, { ms: 52_000, shards: { done: 30, late: 10, lost: 5 } });
     Object.assign(counts, { processorSeconds: 104, memoryBytes: 9e6 });
     assert.equal(nodes.recent[0]?.memoryBytes, 9e6);
