@@ -124,14 +124,17 @@ describe('the metrics of a run with nodes', () => {
         [0, 1].map((worker) => [`node=${node}`, `worker=${worker}`]),
       );
       const counts = all.map((labels) => now.value('lockstep_worker_samples_total', ...labels) ?? 0);
-      // A node's first answers may come late, and count for nothing.
-      const done = ['local', ...now.nodes].map(
-        (node) => now.value('lockstep_shards_total', `node=${node}`, 'outcome=done') ?? 0,
-      );
+      // A node's first answers may come late, and count for nothing; what its process uses is told once a second.
+      const isThere = (node: string): boolean =>
+        (now.value('lockstep_shards_total', `node=${node}`, 'outcome=done') ?? 0) > 0 &&
+        (now.value('lockstep_partials_total', `node=${node}`) ?? 0) > 0 &&
+        (now.value('lockstep_node_processor_seconds_total', `node=${node}`) ?? 0) > 0.1 &&
+        now.value('lockstep_workers', `node=${node}`, 'state=ready') === 2;
       const isTested = now.value('lockstep_test_loss') !== undefined;
       return (
         counts.length === 6 &&
-        [...counts, ...done].every((count) => count > 0) &&
+        counts.every((count) => count > 0) &&
+        ['local', ...now.nodes].every(isThere) &&
         isTested &&
         now.value('lockstep_checkpoint_last_step') !== undefined
       );
