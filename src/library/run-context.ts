@@ -68,6 +68,7 @@ export async function withRun<T>(
   let target: Target | undefined;
   try {
     if (http !== undefined && metricsTargets !== undefined) target = await addTarget(metricsTargets, http.url);
+    // The feed sends the nodes as they are after an event.
     const watchers = together([metrics, nodes, feed ?? {}, observer]);
     const computing = await startComputing({ config, inputs, served, observer: watchers, stop });
     try {

@@ -18,6 +18,7 @@ export interface Served {
   readonly registry: Registry;
   /** The run's metrics, which are in the registry. */
   readonly metrics: RunMetrics;
+  /** Its nodes, for the live page and nodes.json. */
   readonly nodes: NodeViews;
   /** The data of the live page; undefined if it is off. */
   readonly feed: LiveFeed | undefined;

@@ -111,11 +111,13 @@ async function endText({ path }: SweptRun, code: number): Promise<string> {
  * @throws UsageError, DatasetError or ModelError if the data or a model can't be found or don't fit, or there can't be a folder for the runs
  */
 async function checkPlaces(runs: readonly SweptRun[], folder: string): Promise<void> {
-  const contentsOf = ({ flags }: SweptRun): string => JSON.stringify(CONTENTS.map((key) => flags[key]));
   const silent = (): void => {};
-  for (const { flags, path } of new Map(runs.map((run) => [contentsOf(run), run])).values()) {
-    // A run that is there has data of its own in the cache.
-    if (await isRun(path)) continue;
+  const checked = new Set<string>();
+  for (const { flags, path } of runs) {
+    const contents = JSON.stringify(CONTENTS.map((key) => flags[key]));
+    // A run that is there may be done, and need them no more.
+    if (checked.has(contents) || (await isRun(path))) continue;
+    checked.add(contents);
     const resolved = resolveTrainConfig({ flags, env: process.env });
     const { data: flag } = resolved.config;
     const { shape } = await findDataset({ flag, reading: await readingOf(resolved), env: process.env, print: silent });

@@ -37,9 +37,9 @@ export async function writeNodes({ path, files }: RunDirectory, nodes: readonly 
 
 /** What the nodes of the last attempt did and used; undefined if that can't be read, since nothing else depends on it. */
 export async function readNodes(run: string): Promise<readonly NodeView[] | undefined> {
-  const text = await readPlainFile(join(run, NODES), MAX_BYTES).catch(() => undefined);
   try {
-    return NodesSchema.safeParse(parseJson(String(text))).data?.nodes;
+    const json = parseJson(String(await readPlainFile(join(run, NODES), MAX_BYTES)));
+    return NodesSchema.safeParse(json).data?.nodes;
   } catch {
     return undefined;
   }

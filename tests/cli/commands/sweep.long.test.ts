@@ -131,6 +131,10 @@ describe('lockstep sweep', () => {
       '--out',
       out,
     );
+    // Also if one of the runs is there.
+    const begun = join(folder, 'begun');
+    assert.equal(lockstep(['train', ...train, '--seed', '2', '--out', join(begun, 'seed-2')]).status, 0);
+    refusedAs(/--data, .*gone, doesn't exist/, '--data', gone, '--seed', '1,2', ...others, '--out', begun);
     const small = join(folder, 'small.json');
     const layers = [{ kind: 'dense', units: 10 }];
     writeFileSync(
